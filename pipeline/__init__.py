@@ -1,0 +1,29 @@
+"""Two-stage transfer learning: features are extracted once, heads are trained in seconds."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "extract": "pipeline.extraction",
+    "train_head": "pipeline.heads",
+    "load_head": "pipeline.heads",
+    "evaluate": "pipeline.evaluation",
+    "open_features": "pipeline.cache",
+    "find_entries": "pipeline.cache",
+    "open_images": "pipeline.images",
+    "FeatureSpec": "pipeline.spec",
+    "PipelineError": "pipeline.errors",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the public names live in the table above
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first used, so that importing the package costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,90 @@
+"""FeatureSet: the rows of one split, read from disk without copying them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import CacheMismatchError
+from pipeline.images.rows import Rows
+from pipeline.spec import FeatureSpec
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """One split's features with everything that is known about each row.
+
+    Attributes:
+        features: (N, *feature shape) in the stored dtype; a memory map where read from a file.
+        rows: Ids, labels (int32), digests and views of the N rows.
+        crc32: uint32 (N,), checksum of each row's feature bytes.
+        spec: What determined the numbers.
+        classes: Class names, indexed by label.
+        split: ``train``, ``val`` or ``test``.
+        dataset: Name of the data set.
+        path: The file behind it.
+    """
+
+    features: np.ndarray
+    rows: Rows
+    crc32: np.ndarray
+    spec: FeatureSpec
+    classes: tuple[str, ...]
+    split: str
+    dataset: str
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32 (N,), index into ``classes``; -1 = unlabelled."""
+        return self.rows.labels
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one row's features."""
+        return self.features.shape[1:]
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Copies rows into memory and checks each against its checksum.
+
+        Args:
+            index: Row numbers, int (n,).
+
+        Returns:
+            (n, *feature shape) in the stored dtype, in the order of ``index``.
+
+        Raises:
+            CacheMismatchError: A row's bytes are not those that were stored.
+        """
+        block = np.ascontiguousarray(self.features[index])
+        for position, row in zip(block, index, strict=True):
+            if zlib.crc32(position.data) != self.crc32[row]:
+                raise CacheMismatchError(
+                    f"{self.path}: row {int(row)} ({self.rows.ids[int(row)]}) is damaged. "
+                    "Run `pipeline cache verify` for the whole list; `pipeline extract` repairs it"
+                )
+        return block
+
+    def batches(self, size: int, *, seed: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields (features, labels) of up to ``size`` rows; in random order where a seed is given."""
+        order = np.arange(len(self))
+        if seed is not None:
+            np.random.default_rng(seed).shuffle(order)
+        for start in range(0, len(self), size):
+            index = order[start : start + size]
+            yield self.read(index), self.labels[index]
+
+    def to_memory(self) -> np.ndarray:
+        """Returns all features as an array in the stored dtype, every row checked."""
+        whole = np.empty(self.features.shape, self.features.dtype)
+        for start in range(0, len(self), 1024):
+            index = np.arange(start, min(start + 1024, len(self)))
+            whole[index] = self.read(index)
+        return whole

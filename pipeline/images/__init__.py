@@ -1,0 +1,74 @@
+"""Images in: sources that list and read images, decoding, and stable splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+SPLITS = ("train", "val", "test")
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageItem:
+    """One image of a source, not yet read.
+
+    Attributes:
+        id: Unique name inside the source: a relative path with ``/``, or ``array[17]``.
+        label: Index into the source's ``classes``; ``UNLABELLED`` where there is none.
+        split: ``train``, ``val`` or ``test`` where the source says so, else None.
+        group: Items of one group (a patient, a product) stay in one split; None = no group.
+        path: The file behind the item, for the stat cache; None for arrays in memory.
+    """
+
+    id: str
+    label: int
+    split: str | None = None
+    group: str | None = None
+    path: Path | None = None
+
+
+class ImageSource(Protocol):
+    """Lists images with labels and reads them one by one.
+
+    Attributes:
+        uri: Canonical address of the source (absolute path, ``builtin:digits``): its identity.
+        name: Default name of the data set in the cache.
+        classes: Class names in natural order; labels index into it.
+        notes: Remarks for the user, e.g. folders that were ignored.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images in a stable order."""
+        ...
+
+    def read(self, item: ImageItem) -> bytes | np.ndarray:
+        """Returns an encoded image file as bytes, or pixels as uint8 (height, width[, 3]).
+
+        Raises:
+            OSError: The image cannot be read.
+        """
+        ...
+
+
+def open_images(uri: str) -> ImageSource:
+    """Opens an image source: the first module of ``images/sources`` that claims the address.
+
+    Args:
+        uri: ``builtin:digits``, ``keras:cifar10``, a folder, a ``.csv``/``.jsonl`` table, an ``.npz`` file.
+
+    Raises:
+        UsageError: Nothing claims the address, or what stands there is no usable image source.
+    """
+    from pipeline.images.sources import open_source
+
+    return open_source(uri)

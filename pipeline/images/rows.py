@@ -1,0 +1,55 @@
+"""Rows: what a split holds, in columns, before any feature is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The wanted or stored rows of one split; row i of every column belongs together.
+
+    Attributes:
+        ids: N unique names.
+        labels: int32 (N,), index into the classes, -1 = unlabelled.
+        digests: uint8 (N, 32), SHA-256 of each image's bytes.
+        views: uint8 (N,), 0 = the image itself, 1..K = its augmented views.
+    """
+
+    ids: Sequence[str]
+    labels: np.ndarray
+    digests: np.ndarray
+    views: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def keys(self) -> np.ndarray:
+        """What identifies each row's features under a spec: void (N,) of digest and view, 33 bytes."""
+        packed = np.concatenate([self.digests, self.views[:, None]], axis=1)
+        return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
+
+    def take(self, index: np.ndarray) -> Rows:
+        """Returns the rows at the given int positions (or under a boolean mask), in that order."""
+        positions = np.arange(len(self))[index]
+        return Rows(
+            ids=[self.ids[i] for i in positions],
+            labels=self.labels[positions],
+            digests=self.digests[positions],
+            views=self.views[positions],
+        )
+
+    def equals(self, other: Rows) -> bool:
+        """Tells whether both hold the same rows with the same names and labels in the same order."""
+        return (
+            list(self.ids) == list(other.ids)
+            and np.array_equal(self.labels, other.labels)
+            and np.array_equal(self.digests, other.digests)
+            and np.array_equal(self.views, other.views)
+        )

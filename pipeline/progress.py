@@ -1,0 +1,73 @@
+"""Progress on stderr: a live bar in a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PLAIN_INTERVAL_S = 5.0
+
+Advance = Callable[[int], None]
+
+
+def say(message: str) -> None:
+    """Prints one line for the user on stderr; stdout belongs to data."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+    """Shows how far a long step is, with its rate and the time left.
+
+    Yields:
+        A function that is told how many units have just been finished.
+    """
+    show = _bar if sys.stderr.isatty() else _lines
+    with show(title, total, unit) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.0f} " + unit + "/s"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    done = 0
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total, rate=0.0)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar.update(task, completed=done, rate=done / max(time.monotonic() - started, 1e-9))
+
+        yield advance
+
+
+@contextmanager
+def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last >= PLAIN_INTERVAL_S and done < total:
+            last = now
+            rate = done / (now - started)
+            say(
+                f"{title}: {done:,}/{total:,} {unit}, {rate:.0f} {unit}/s, {(total - done) / rate:.0f} s left"
+            )
+
+    yield advance

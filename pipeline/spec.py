@@ -1,0 +1,82 @@
+"""FeatureSpec: all that determines the numbers in a feature file, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+SCHEMA = 1
+"""Version of the feature file and of the meaning of every field of a spec."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """The identity of a feature row: with the image's bytes it determines every number in it.
+
+    Attributes:
+        backbone: Name of the frozen base, a row of the backbone table.
+        weights: ``sha256:<hex>`` of the weights file, ``random:<seed>``, or ``none`` for ``pixels``.
+        layer: Name of the layer whose output is kept (the cut).
+        pooling: ``none``, ``avg`` or ``max``: global pooling after the cut.
+        image_size: Height and width in pixels that images are resized to.
+        preprocessing: Pixel scaling that belongs to the backbone (never a user's choice).
+        precision: Arithmetic of the forward pass: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
+        store: dtype on disk: ``float16``, ``float32`` or ``uint8`` (``pixels`` only).
+        resize: Resampling method.
+        engine: What ran the base.
+        augmentation: Ranges and seed of the augmented views as canonical JSON; empty without views.
+        schema: Version of this record.
+    """
+
+    backbone: str
+    weights: str
+    layer: str
+    pooling: str
+    image_size: int
+    preprocessing: str
+    precision: str
+    store: str
+    resize: str = "bilinear-antialias"
+    engine: str = "keras"
+    augmentation: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (64 hex digits) of the spec's sorted JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def entry_name(self) -> str:
+        """Folder name of this spec in a cache: readable, and unique by eight digits of the digest."""
+        layer = self.layer if self.pooling == "none" else f"{self.layer}-{self.pooling}"
+        readable = f"{self.backbone}-{self.image_size}-{layer}"
+        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', readable)}-{self.digest[:8]}"
+
+    def to_json(self) -> str:
+        """Returns the spec as one line of JSON with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpec:
+        """Rebuilds a spec from :meth:`to_json`.
+
+        Raises:
+            ValueError: The text is not JSON, or its fields are not exactly those of a spec.
+        """
+        data = json.loads(text)
+        expected = {field.name: field.type for field in fields(cls)}
+        if not isinstance(data, dict) or set(data) != set(expected):
+            raise ValueError("not a feature spec: its fields differ from those of this version")
+        for name, kind in expected.items():
+            if type(data[name]).__name__ != kind:
+                raise ValueError(f"not a feature spec: {name} must be of type {kind}")
+        return cls(**data)
+
+    def differences(self, other: FeatureSpec) -> dict[str, tuple[Any, Any]]:
+        """Returns ``{field: (own value, other value)}`` for the fields in which two specs differ."""
+        mine, theirs = asdict(self), asdict(other)
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}

@@ -1,0 +1,70 @@
+"""Fixtures that more than one part of the suite needs."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.cache import FeatureSet
+from pipeline.images.rows import Rows
+from pipeline.spec import FeatureSpec
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real photographs and weights beside the checkout; tests that need them are skipped without."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real photographs and weights are not at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture
+def spec() -> FeatureSpec:
+    return FeatureSpec(
+        backbone="vgg16",
+        weights="random:0",
+        layer="block5_pool",
+        pooling="none",
+        image_size=150,
+        preprocessing="caffe",
+        precision="float32",
+        store="float32",
+    )
+
+
+@pytest.fixture
+def make_features(spec: FeatureSpec, tmp_path: Path) -> Callable[..., FeatureSet]:
+    """Builds a FeatureSet in memory from (features, labels)."""
+
+    def make(
+        features: np.ndarray, labels: np.ndarray, *, split: str = "train", **changes: object
+    ) -> FeatureSet:
+        n = len(features)
+        digests = np.array(
+            [list(hashlib.sha256(f"{split}{i}".encode()).digest()) for i in range(n)], np.uint8
+        ).reshape(n, 32)
+        fields: dict[str, object] = {
+            "features": features,
+            "rows": Rows(
+                ids=[f"{split}/image{i}.png" for i in range(n)],
+                labels=np.asarray(labels, np.int32),
+                digests=digests,
+                views=np.zeros(n, np.uint8),
+            ),
+            "crc32": np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in features], np.uint32),
+            "spec": spec,
+            "classes": tuple(f"class{i}" for i in range(int(max(labels, default=0)) + 1)),
+            "split": split,
+            "dataset": "toy",
+            "path": tmp_path / "toy" / spec.entry_name / f"{split}.h5",
+        }
+        return FeatureSet(**(fields | changes))
+
+    return make
