@@ -19,7 +19,7 @@ _HOMES = {
     "PipelineError": "pipeline.errors",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the public names live in the table above
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
 from types import ModuleType
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def import_keras() -> ModuleType:
-    """Imports Keras with the native start-up log silenced (unless the user set its level)."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Imports Keras without the native library's start-up messages.
+
+    They are shown when the import fails, or when the user has set ``TF_CPP_MIN_LOG_LEVEL``.
+    """
+    if "keras" not in sys.modules and LOG_LEVEL not in os.environ:
+        os.environ[LOG_LEVEL] = "3"
+        with _native_stderr_held_back():
+            import keras
     import keras
 
     return keras
+
+
+@contextlib.contextmanager
+def _native_stderr_held_back() -> Iterator[None]:
+    """Catches what native code writes to file descriptor 2: it does not pass through ``sys.stderr``."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

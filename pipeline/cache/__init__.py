@@ -1,5 +1,6 @@
 """The seam between the stages: features on disk."""
 
+from pipeline.cache.entries import Entry, find_entries, only_entry, open_features
 from pipeline.cache.features import FeatureSet
 
-__all__ = ["FeatureSet"]
+__all__ = ["Entry", "FeatureSet", "find_entries", "only_entry", "open_features"]

@@ -1,0 +1,68 @@
+"""Stage one: images -> features, each computed once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pipeline.cache.entries import Entry, all_entries, dataset_name
+from pipeline.cache.lock import filling_lock
+from pipeline.errors import UsageError
+from pipeline.extraction.report import Extraction
+from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.stage import Stage
+from pipeline.images import open_images
+from pipeline.images.catalog import take_stock
+from pipeline.progress import say
+
+__all__ = ["Extraction", "FeatureRequest", "extract"]
+
+STAT_CACHE = ".digests.sqlite"
+
+
+def extract(
+    data: str, request: FeatureRequest, *, cache: Path, name: str | None = None, skip_bad: bool = False
+) -> list[Extraction]:
+    """Brings the cache to the state in which it holds the features of every image of a source.
+
+    Rows that stand anywhere in the cache under the same spec are copied; only the others are computed.
+    Every split is published when it is whole, and not before.
+
+    Args:
+        data: Address of the image source, see ``open_images``.
+        request: Which features.
+        cache: Folder of the cache.
+        name: Name of the data set in the cache; default: the source's own.
+        skip_bad: Publish without the images that cannot be read, and record them.
+
+    Returns:
+        One report per cut.
+
+    Raises:
+        UsageError: The source, the request or the name cannot be used.
+        PipelineError: The cache cannot be written; all finished rows are kept.
+    """
+    started = time.perf_counter()
+    source = open_images(data)
+    for note in source.notes:
+        say(f"note: {note}")
+    catalog = take_stock(source, cache / STAT_CACHE)
+    stock_seconds = time.perf_counter() - started
+    specs, weights = request.resolve()
+    folder = cache / dataset_name(name or source.name)
+    entries = [Entry(folder / spec.entry_name, spec, source.uri, weights.label) for spec in specs]
+    _refuse_another_source(cache, entries[0])
+    with filling_lock([entry.folder for entry in entries]):
+        stage = Stage(entries, request, weights, catalog, cache)
+        stage.timings.add({"stock": stock_seconds})
+        reports = stage.run(skip_bad=skip_bad)
+    return reports
+
+
+def _refuse_another_source(cache: Path, entry: Entry) -> None:
+    for other in all_entries(cache):
+        if other.dataset == entry.dataset and other.source != entry.source:
+            raise UsageError(
+                f"the name {entry.dataset!r} belongs to {other.source} in this cache, not to {entry.source}: "
+                "tell them apart with --name (features of the same images are copied, not computed again)"
+            )

@@ -1,0 +1,142 @@
+"""Filling a laid-out file: rows by pwrite, checksums, durable ``done`` flags, publishing by rename."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from pipeline.cache.layout import Layout, open_layout, row_bytes
+from pipeline.errors import PipelineError
+
+
+class PartialFile:
+    """A laid-out file that is being filled; any process may fill any rows of it.
+
+    Rows count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
+    at any moment leaves rows that are whole or not done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens a file made by ``lay_out``.
+
+        Raises:
+            CacheMismatchError: The file is damaged or foreign.
+        """
+        self.layout: Layout = open_layout(path)
+        self.done: np.ndarray = self.layout.done.copy()
+        self._row_bytes = row_bytes(self.layout.feature_shape, self.layout.header.spec.store)
+        self._uncommitted: list[np.ndarray] = []
+        self._fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; rows not committed stay not done."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def write(self, rows: np.ndarray, features: np.ndarray) -> None:
+        """Writes features and checksums of some rows.
+
+        Args:
+            rows: Row numbers, int (n,), strictly ascending.
+            features: (n, *feature shape) in the stored dtype.
+
+        Raises:
+            PipelineError: The disk refuses the bytes.
+        """
+        features = np.ascontiguousarray(features)
+        if features.dtype != self.layout.dtype or features.shape[1:] != self.layout.feature_shape:
+            raise AssertionError(f"{features.dtype}{features.shape} does not fit {self.layout.path}")
+        crc32 = np.array([zlib.crc32(row.data) for row in features], "<u4")
+        for run in _runs(rows):
+            self._pwrite("features", int(rows[run.start]), self._row_bytes, features[run])
+            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
+        self._uncommitted.append(np.asarray(rows))
+
+    def commit(self) -> None:
+        """Makes everything written so far durable, then marks it done."""
+        if not self._uncommitted:
+            return
+        rows = np.sort(np.concatenate(self._uncommitted))
+        self._sync()
+        for run in _runs(rows):
+            self._pwrite("done", int(rows[run.start]), 1, np.ones(run.stop - run.start, np.uint8))
+        self.done[rows] = True
+        self._uncommitted.clear()
+
+    def publish(self, path: Path) -> None:
+        """Gives a complete file its final name; a reader sees the old file or the new one.
+
+        Raises:
+            AssertionError: A row is not done.
+        """
+        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101
+        self._sync()
+        self.close()
+        os.replace(self.layout.path, path)
+        sync_folder(path.parent)
+
+    def _pwrite(self, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
+        offset = self.layout.offsets[column] + row * item_bytes
+        view = memoryview(values).cast("B")
+        try:
+            while view:
+                written = os.pwrite(self._fd, view, offset)
+                view, offset = view[written:], offset + written
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def _sync(self) -> None:
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._fd)
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def _disk_error(self, error: OSError) -> PipelineError:
+        return PipelineError(
+            f"cannot write {self.layout.path}: {error.strerror}. All finished rows are kept; "
+            "make room and run the same command again"
+        )
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename inside the folder durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def damaged_rows(layout: Layout) -> np.ndarray:
+    """Re-reads every done row and returns the numbers, int (k,), of those whose checksum differs."""
+    features = layout.features
+    bad = [
+        row
+        for row in np.flatnonzero(layout.done)
+        if zlib.crc32(np.ascontiguousarray(features[row]).data) != layout.crc32[row]
+    ]
+    return np.array(bad, np.int64)
+
+
+def _runs(rows: np.ndarray) -> Iterator[slice]:
+    """Cuts ascending row numbers into slices of consecutive ones."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    starts = [0, *breaks.tolist()]
+    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        if stop > start:
+            yield slice(start, stop)

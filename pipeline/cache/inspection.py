@@ -1,0 +1,123 @@
+"""Looking into a cache and cleaning it: what ``pipeline cache`` does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache.entries import SPEC_FILE, Entry, all_entries, read_entry
+from pipeline.cache.filling import damaged_rows
+from pipeline.cache.layout import open_layout
+from pipeline.cache.lock import filling_lock
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.progress import progress
+
+FEATURE_FILES = (".h5", ".partial", ".retired")
+
+
+def summaries(cache: Path) -> list[dict[str, Any]]:
+    """Lists every readable entry with its rows per split and its size in bytes."""
+    found = []
+    for entry in all_entries(cache):
+        rows: dict[str, int | None] = {}
+        for split in entry.splits:
+            try:
+                rows[split] = len(open_layout(entry.file(split)).rows)
+            except CacheMismatchError:
+                rows[split] = None
+        size = sum(path.stat().st_size for path in _feature_files(entry.folder))
+        found.append({"entry": str(entry.folder), "source": entry.source, "rows": rows, "bytes": size})
+    return found
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """Returns an entry's spec and, for each of its files, what the file says of itself."""
+    files = []
+    for path in _feature_files(entry.folder):
+        layout = open_layout(path)
+        header = layout.header
+        files.append(
+            {
+                "file": str(path),
+                "rows": len(layout.rows),
+                "done": int(layout.done.sum()),
+                "feature_shape": list(layout.feature_shape),
+                "classes": list(header.classes),
+                "skipped": list(header.skipped),
+                "software": header.software,
+            }
+        )
+    return {
+        "entry": str(entry.folder),
+        "source": entry.source,
+        "weights": entry.weights_label,
+        "spec": json.loads(entry.spec.to_json()),
+        "files": files,
+    }
+
+
+def verify_cache(cache: Path) -> list[dict[str, Any]]:
+    """Re-checks every file of a cache.
+
+    Returns:
+        One finding per feature or spec file: ``file``, ``rows``, ``problem`` (None or why the file cannot be
+        used at all) and ``bad_rows`` (``row`` and ``id`` of each whose checksum differs).
+    """
+    paths = [
+        path for folder in sorted({spec.parent for spec in cache.glob("*/*/*")}) for path in _checked(folder)
+    ]
+    findings = []
+    with progress("verify", len(paths), "files") as advance:
+        for path in paths:
+            findings.append(_verify(path))
+            advance(1)
+    return findings
+
+
+def _verify(path: Path) -> dict[str, Any]:
+    finding: dict[str, Any] = {"file": str(path), "rows": 0, "problem": None, "bad_rows": []}
+    try:
+        if path.name == SPEC_FILE:
+            read_entry(path.parent)
+            return finding
+        layout = open_layout(path)
+        finding["rows"] = int(layout.done.sum())
+        finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
+        if layout.header.spec.entry_name != path.parent.name:
+            finding["problem"] = f"it belongs to {layout.header.spec.entry_name}"
+        elif path.suffix == ".h5" and not layout.done.all():
+            finding["problem"] = f"{int((~layout.done).sum())} rows are not done"
+    except PipelineError as error:
+        finding["problem"] = str(error)
+    return finding
+
+
+def remove(entry: Entry) -> int:
+    """Deletes an entry and returns the bytes freed.
+
+    Raises:
+        PipelineError: Another process is filling it.
+    """
+    with filling_lock([entry.folder], wait_s=0):
+        freed = sum(path.stat().st_size for path in _feature_files(entry.folder))
+        shutil.rmtree(entry.folder)
+    return freed
+
+
+def remove_retired(cache: Path) -> int:
+    """Deletes every retired file and returns the bytes freed."""
+    retired = [path for entry in all_entries(cache) for path in entry.retired()]
+    freed = sum(path.stat().st_size for path in retired)
+    for path in retired:
+        path.unlink()
+    return freed
+
+
+def _checked(folder: Path) -> list[Path]:
+    return [path for path in (folder / SPEC_FILE,) if path.exists()] + _feature_files(folder)
+
+
+def _feature_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.h5*") if path.suffix in FEATURE_FILES)

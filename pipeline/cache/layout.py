@@ -1,0 +1,272 @@
+"""The fixed-layout HDF5 file: laid out whole, filled by plain writes, sealed, checked at every opening.
+
+The HDF5 library writes the file once, before the first feature exists: contiguous, early-allocated
+datasets and all of the metadata. From then on rows arrive by ``pwrite`` at known offsets, so no kill can
+corrupt the metadata. ``docs/cache-format.md`` describes the format for other readers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.images.rows import DIGEST_BYTES, Rows
+from pipeline.spec import SCHEMA, FeatureSpec
+
+ALIGNMENT = 4096
+FILLED = ("features", "crc32", "done")
+STORED_DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "|u1"}
+
+_HDF5 = threading.Lock()  # the HDF5 library is not thread-safe: one call at a time in a process
+
+
+@dataclass(frozen=True)
+class Header:
+    """All that a feature file says of itself besides its columns.
+
+    Attributes:
+        spec: What determined the numbers.
+        dataset: Name of the data set.
+        source: Canonical address of the image source.
+        split: ``train``, ``val`` or ``test``.
+        classes: Class names, indexed by label.
+        weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
+        skipped: Images left out on request, each with its reason.
+        software: Versions of what computed the rows.
+    """
+
+    spec: FeatureSpec
+    dataset: str
+    source: str
+    split: str
+    classes: tuple[str, ...]
+    weights_label: str = ""
+    skipped: tuple[dict[str, str], ...] = ()
+    software: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An opened file: header, rows, and where each column lies.
+
+    Attributes:
+        path: The file.
+        header: What it says of itself.
+        rows: Its N rows.
+        crc32: uint32 (N,), checksums of the features as stored now.
+        done: bool (N,), which rows are on disk.
+        offsets: Byte offset of each dataset in ``FILLED``.
+        feature_shape: Shape of one row.
+        dtype: Stored dtype of the features.
+    """
+
+    path: Path
+    header: Header
+    rows: Rows
+    crc32: np.ndarray
+    done: np.ndarray
+    offsets: dict[str, int]
+    feature_shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """The features, mapped read-only: (N, *feature_shape) in the stored dtype, nothing is copied."""
+        shape = (len(self.rows), *self.feature_shape)
+        if len(self.rows) == 0:
+            return np.empty(shape, self.dtype)
+        return np.memmap(self.path, self.dtype, "r", offset=self.offsets["features"], shape=shape)
+
+
+def row_bytes(feature_shape: Sequence[int], store: str) -> int:
+    """Returns the bytes that one row of features takes on disk."""
+    return int(np.prod(feature_shape, dtype=np.int64)) * np.dtype(STORED_DTYPES[store]).itemsize
+
+
+def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+    """Creates a file with all rows known, none filled, and its disk space reserved.
+
+    The file appears under ``path`` only when it is complete.
+
+    Raises:
+        PipelineError: The disk is full or cannot be written; nothing is left behind.
+    """
+    n = len(rows)
+    columns = {
+        "labels": rows.labels.astype("<i4"),
+        "digests": np.ascontiguousarray(rows.digests, np.uint8).reshape(n, DIGEST_BYTES),
+        "views": rows.views.astype(np.uint8),
+        "ids": _fixed_strings(rows.ids),
+        "classes": _fixed_strings(header.classes),
+        "skipped": _fixed_strings([json.dumps(item, sort_keys=True) for item in header.skipped]),
+    }
+    filled = {
+        "features": ((n, *feature_shape), STORED_DTYPES[header.spec.store]),
+        "crc32": ((n,), "<u4"),
+        "done": ((n,), "|u1"),
+    }
+    attributes = {
+        "schema": SCHEMA,
+        "spec": header.spec.to_json(),
+        "dataset": header.dataset,
+        "source": header.source,
+        "split": header.split,
+        "weights_label": header.weights_label,
+        "software": json.dumps(header.software or {}, sort_keys=True),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with _HDF5, h5py.File(draft, "w", alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
+            for name, (shape, dtype) in filled.items():
+                _create_contiguous(file, name, shape, np.dtype(dtype))
+            for name, values in columns.items():
+                _create_contiguous(file, name, values.shape, values.dtype)
+                if values.size:
+                    file[name][...] = values
+            for name, value in attributes.items():
+                file.attrs[name] = os.fsencode(value) if isinstance(value, str) else value
+            file.attrs["seal"] = _seal(file)
+        with open(draft, "r+b") as raw:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
+            os.fsync(raw.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise PipelineError(
+            f"cannot lay out {path}: {error.strerror or error}. "
+            "Free disk space or choose another place with --cache"
+        ) from error
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def open_layout(path: Path) -> Layout:
+    """Reads a feature file's header and rows and checks that nothing in them was altered.
+
+    Raises:
+        UsageError: There is no such file.
+        CacheMismatchError: The file is foreign, damaged, or of another schema version.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist: run `pipeline extract` to make it")
+    try:
+        with _HDF5, h5py.File(path, "r") as file:
+            return _read_layout(path, file)
+    except CacheMismatchError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CacheMismatchError(
+            f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again"
+        ) from error
+
+
+def _read_layout(path: Path, file: h5py.File) -> Layout:
+    attributes = _attributes(file)
+    schema = attributes.get("schema")
+    if schema != SCHEMA:
+        raise CacheMismatchError(
+            f"{path} has schema {schema!r}, this version reads {SCHEMA}: "
+            "run `pipeline extract` to make it anew"
+        )
+    if attributes.get("seal") != _seal(file):
+        raise CacheMismatchError(
+            f"{path} is damaged: its header or row list was altered since it was written. "
+            "Remove it and run `pipeline extract` again"
+        )
+    spec = FeatureSpec.from_json(attributes["spec"])
+    features = file["features"]
+    n = features.shape[0]
+    ids = _strings(file["ids"])
+    rows = Rows(ids=ids, labels=file["labels"][()], digests=file["digests"][()], views=file["views"][()])
+    sizes = {name: (file[name].id.get_offset(), file[name].id.get_storage_size()) for name in FILLED}
+    lengths = {
+        len(ids),
+        len(rows.labels),
+        len(rows.digests),
+        len(rows.views),
+        *(file[k].shape[0] for k in FILLED),
+    }
+    whole = all(
+        offset is not None and offset + size <= path.stat().st_size for offset, size in sizes.values()
+    )
+    if lengths != {n} or features.dtype != np.dtype(STORED_DTYPES[spec.store]) or not (whole or n == 0):
+        raise CacheMismatchError(
+            f"{path} is truncated or damaged. Remove it and run `pipeline extract` again"
+        )
+    header = Header(
+        spec=spec,
+        dataset=attributes["dataset"],
+        source=attributes["source"],
+        split=attributes["split"],
+        classes=tuple(_strings(file["classes"])),
+        weights_label=attributes["weights_label"],
+        skipped=tuple(json.loads(item) for item in _strings(file["skipped"])),
+        software=json.loads(attributes["software"]),
+    )
+    return Layout(
+        path=path,
+        header=header,
+        rows=rows,
+        crc32=file["crc32"][()],
+        done=file["done"][()] == 1,
+        offsets={name: offset or 0 for name, (offset, _) in sizes.items()},
+        feature_shape=tuple(features.shape[1:]),
+        dtype=features.dtype,
+    )
+
+
+def _create_contiguous(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Reserves a dataset's bytes at once and leaves them as the file system gives them (zeros)."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
+
+
+def _seal(file: h5py.File) -> str:
+    """SHA-256 over all that never changes after the layout: attributes, row list, shapes and places."""
+    places = {
+        name: [list(file[name].shape), file[name].dtype.str, file[name].id.get_offset()]
+        for name in sorted(file)
+    }
+    attributes = {name: value for name, value in _attributes(file).items() if name != "seal"}
+    whole = hashlib.sha256(json.dumps([attributes, places], sort_keys=True).encode())
+    for name in sorted(set(places) - set(FILLED)):
+        whole.update(file[name][()].tobytes())
+    return whole.hexdigest()
+
+
+def _attributes(file: h5py.File) -> dict[str, Any]:
+    found = {name: file.attrs[name] for name in file.attrs}
+    return {
+        name: os.fsdecode(value) if isinstance(value, bytes) else getattr(value, "item", lambda v=value: v)()
+        for name, value in found.items()
+    }
+
+
+def _fixed_strings(texts: Sequence[str]) -> np.ndarray:
+    """Encodes names as fixed-length bytes; file names need not be valid UTF-8."""
+    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
+    return np.array(encoded, dtype=f"S{max((len(text) for text in encoded), default=1) or 1}")
+
+
+def _strings(dataset: h5py.Dataset) -> list[str]:
+    return [text.decode("utf-8", "surrogateescape") for text in dataset[()].tolist()]

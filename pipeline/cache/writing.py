@@ -1,0 +1,188 @@
+"""EntryWriter: one entry being brought to a wanted state, over all of its splits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from pipeline.cache.entries import Entry
+from pipeline.cache.filling import PartialFile, sync_folder
+from pipeline.cache.layout import Header, Layout, lay_out, open_layout, row_bytes
+from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.images import SPLITS
+from pipeline.images.rows import Rows
+
+
+class EntryWriter:
+    """Fills the files of one entry; rows of all splits stand in one sequence, row g as in the plan.
+
+    A split whose published file already is as wanted is left alone. All others get a partial file, continued
+    where one with the same rows exists.
+    """
+
+    def __init__(self, entry: Entry, headers: Mapping[str, Header], wanted: Mapping[str, Rows]) -> None:
+        """Compares the wanted rows with what is published.
+
+        Args:
+            entry: What is to be filled.
+            headers: Per split, what its file shall say of itself.
+            wanted: Per split, the rows it shall hold.
+        """
+        self.entry = entry
+        self._headers = headers
+        self._wanted = wanted
+        self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
+        self._partials: dict[str, PartialFile] = {}
+        self.current = {split: _same(entry.file(split), headers[split], wanted[split]) for split in wanted}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Keeps every row that was written, also when the run is interrupted."""
+        for partial in self._partials.values():
+            with contextlib.suppress(OSError, PipelineError):
+                partial.commit()
+            partial.close()
+
+    @property
+    def up_to_date(self) -> bool:
+        """Tells whether every wanted split is published as wanted, and no other is."""
+        return all(self.current.values()) and set(self.entry.splits) == set(self._wanted)
+
+    @property
+    def done(self) -> np.ndarray:
+        """Marks the wanted rows that are on disk, bool (G,)."""
+        parts = [
+            np.full(len(rows), self.current[split]) if self.current[split] else self._partials[split].done
+            for split, rows in self._wanted.items()
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+    @property
+    def rows(self) -> int:
+        """Wanted rows over all splits."""
+        return sum(map(len, self._wanted.values()))
+
+    def missing_bytes(self, feature_shape: tuple[int, ...]) -> int:
+        """Bytes of the files that are still to be laid out."""
+        return sum(
+            len(rows) * row_bytes(feature_shape, self.entry.spec.store)
+            for split, rows in self._wanted.items()
+            if not self.current[split] and not self._continues(split)
+        )
+
+    def open(self, feature_shape: tuple[int, ...]) -> None:
+        """Lays out, or continues, the partial file of every split that is not published as wanted.
+
+        Raises:
+            PipelineError: The disk is full or cannot be written.
+        """
+        self.entry.save()
+        for split, rows in self._wanted.items():
+            if not self.current[split]:
+                path = self.entry.partial(split)
+                if not self._continues(split):
+                    self._retire(path, split)  # its rows may still be worth copying
+                    lay_out(path, self._headers[split], rows, feature_shape)
+                self._partials[split] = PartialFile(path)
+
+    def copy(self, stored: StoredRows, rows: np.ndarray, sources: np.ndarray) -> int:
+        """Copies rows that stand elsewhere in the cache.
+
+        Args:
+            stored: Where they stand.
+            rows: int (n,), wanted rows, ascending.
+            sources: int (n,), position of each in ``stored``.
+
+        Returns:
+            How many were copied; damaged ones are left to be computed.
+        """
+        copied = 0
+        for split, inside, local in self._by_split(rows):
+            copied += copy_rows(stored, sources[inside], self._partials[split], local)
+        return copied
+
+    def write(self, rows: np.ndarray, features: np.ndarray) -> None:
+        """Writes features (n, *feature shape) of wanted rows, int (n,), ascending."""
+        for split, inside, local in self._by_split(rows):
+            self._partials[split].write(local, features[inside])
+
+    def commit(self) -> None:
+        """Makes all written rows durable and marks them done."""
+        for partial in self._partials.values():
+            partial.commit()
+
+    def publish(self, held: Collection[str] = ()) -> list[str]:
+        """Publishes every split that is complete.
+
+        Files that are replaced, or whose split is gone, are kept as ``.retired`` while they hold rows that
+        no newer file has.
+
+        Args:
+            held: Splits that are not to be published although all their rows are done.
+
+        Returns:
+            The splits that are not published as wanted.
+        """
+        newer = [open_layout(self._newest(split)) for split in self._wanted]
+        unfinished = []
+        for split in self._wanted:
+            published, partial = self.entry.file(split), self._partials.get(split)
+            if partial is None:
+                if split in held:
+                    unfinished.append(split)
+                self._retire(self.entry.partial(split), split)
+            elif split in held or not partial.done.all():
+                unfinished.append(split)
+            else:
+                if published.exists() and holds_unique_rows(published, newer):
+                    os.link(published, self.entry.next_retired(split))
+                partial.publish(published)
+        for split in set(SPLITS) - set(self._wanted):
+            self._retire(self.entry.file(split), split)
+            self._retire(self.entry.partial(split), split)
+        for path in self.entry.retired():
+            if not holds_unique_rows(path, newer):
+                path.unlink()
+        sync_folder(self.entry.folder)
+        return unfinished
+
+    def _retire(self, path: Path, split: str) -> None:
+        if path.exists():
+            os.replace(path, self.entry.next_retired(split))
+
+    def _continues(self, split: str) -> bool:
+        return _same(self.entry.partial(split), self._headers[split], self._wanted[split])
+
+    def _newest(self, split: str) -> Path:
+        return self.entry.file(split) if self.current[split] else self.entry.partial(split)
+
+    def _by_split(self, rows: np.ndarray) -> list[tuple[str, slice, np.ndarray]]:
+        """Cuts ascending wanted rows into (split, slice of ``rows``, row numbers in its file)."""
+        parts = []
+        for split, wanted in self._wanted.items():
+            start = self._starts[split]
+            low, high = np.searchsorted(rows, [start, start + len(wanted)])
+            if high > low:
+                parts.append((split, slice(low, high), rows[low:high] - start))
+        return parts
+
+
+def _same(path: Path, header: Header, rows: Rows) -> bool:
+    """Tells whether a file is sound and made for exactly these rows under this header."""
+    try:
+        layout: Layout = open_layout(path)
+    except (CacheMismatchError, UsageError):
+        return False
+    return replace(layout.header, software=header.software) == header and layout.rows.equals(rows)

@@ -1,0 +1,88 @@
+"""The command line: each command parses, calls the library, and prints. One file a command."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import click
+
+from pipeline import __version__, registry
+from pipeline.cli import commands
+from pipeline.errors import PipelineError, unknown
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands found in a folder; failures become one line and an exit code of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names in the order in which they are used, the others after them."""
+        order = ["extract", "train-head", "evaluate"]
+        found = registry.names(commands)
+        return [name for name in order if name in found] + [name for name in found if name not in order]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command when it is needed."""
+        if cmd_name not in registry.names(commands):
+            return None
+        return registry.load(commands, "command", cmd_name).command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Finds the command that was named.
+
+        Raises:
+            UsageError: There is no such command; the message lists those there are.
+        """
+        if args and not args[0].startswith("-") and args[0] not in registry.names(commands):
+            raise unknown("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command and turns what it raises into a message."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _fail(
+                ctx, "stopped. Whatever was finished is kept; run the same command to continue", INTERRUPTED
+            )
+        except PipelineError as error:
+            if ctx.params["debug"]:
+                raise
+            _fail(ctx, str(error), error.exit_code)
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            message = (
+                f"unexpected {type(error).__name__}: {error}. Run `pipeline --debug ...` for the traceback"
+            )
+            _fail(ctx, message, PipelineError.exit_code)
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> None:
+    click.echo(f"pipeline: {message}", err=True)
+    if ctx.find_root().obj.get("json"):
+        click.echo(json.dumps({"error": message, "exit_code": code}))
+    ctx.exit(code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "obj": {}})
+@click.version_option(__version__, prog_name="pipeline")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Transfer learning in two stages: extract features once, train heads in seconds.
+
+    \b
+    pipeline extract     --data photos/ --backbone mobilenet_v2
+    pipeline train-head  --data photos/ --head logreg
+    pipeline evaluate    --data photos/ --split test
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

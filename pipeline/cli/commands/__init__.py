@@ -1,0 +1,1 @@
+"""Commands: one file each; the folder is the registry."""

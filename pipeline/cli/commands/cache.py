@@ -1,0 +1,129 @@
+"""What stands in the cache."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import StoredFeatures, cache_option, json_option, stored_features
+from pipeline.errors import CacheMismatchError
+
+
+@click.group()
+def command() -> None:
+    """List, show, verify and remove cached features."""
+
+
+@command.command()
+@cache_option
+@json_option
+def ls(cache: Path, as_json: bool) -> None:
+    """List the entries of a cache.
+
+    \b
+    pipeline cache ls
+    """
+    from pipeline.cache.inspection import summaries
+
+    found = summaries(cache)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for item in found:
+        rows = ", ".join(f"{split} {count:,}" for split, count in item["rows"].items()) or "nothing published"
+        click.echo(f"{item['entry']}  {rows}  {item['bytes'] / 1e6:,.1f} MB")
+    if not found:
+        click.echo(f"{cache} holds no features: run `pipeline extract`")
+
+
+@command.command()
+@stored_features
+@json_option
+def show(features: StoredFeatures, as_json: bool) -> None:
+    """Show one entry: its spec and what each split holds.
+
+    \b
+    pipeline cache show --data photos/
+    """
+    from pipeline.cache.inspection import describe
+
+    described = describe(features.entry())
+    click.echo(json.dumps(described, indent=None if as_json else 2))
+
+
+@command.command()
+@cache_option
+@json_option
+def verify(cache: Path, as_json: bool) -> None:
+    """Check every file and every row of a cache against its checksum.
+
+    \b
+    pipeline cache verify
+    """
+    from pipeline.cache.inspection import verify_cache
+
+    findings = verify_cache(cache)
+    bad = [finding for finding in findings if finding["problem"] or finding["bad_rows"]]
+    if as_json:
+        click.echo(json.dumps({"files": findings, "bad": len(bad)}))
+    else:
+        for finding in findings:
+            _print_finding(finding)
+    if bad and not as_json:
+        raise CacheMismatchError(
+            f"{len(bad)} of {len(findings)} files are damaged: "
+            "run the `pipeline extract` that made them to repair them"
+        )
+    if bad:
+        click.get_current_context().exit(CacheMismatchError.exit_code)
+
+
+def _print_finding(finding: dict[str, Any]) -> None:
+    if finding["problem"]:
+        click.echo(f"BAD  {finding['file']}: {finding['problem']}")
+        return
+    state = "BAD " if finding["bad_rows"] else "ok  "
+    click.echo(f"{state} {finding['file']}: {finding['rows']:,} rows")
+    for row in finding["bad_rows"]:
+        click.echo(f"       row {row['row']}: {row['id']!r}")
+
+
+@command.command()
+@stored_features
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
+    """Remove one entry; its features would have to be computed again.
+
+    \b
+    pipeline cache rm --data photos/ --backbone vgg19
+    """
+    from pipeline.cache.inspection import remove
+
+    entry = features.entry()
+    if not yes:
+        click.confirm(f"Remove {entry.folder} with {', '.join(entry.splits)}?", abort=True, err=True)
+    freed = remove(entry)
+    click.echo(
+        json.dumps({"entry": str(entry.folder), "freed": freed})
+        if as_json
+        else f"freed {freed / 1e6:,.1f} MB"
+    )
+
+
+@command.command()
+@cache_option
+@json_option
+def gc(cache: Path, as_json: bool) -> None:
+    """Remove replaced files that were kept because they hold rows which no newer file has.
+
+    \b
+    pipeline cache gc
+    """
+    from pipeline.cache.inspection import remove_retired
+
+    freed = remove_retired(cache)
+    click.echo(json.dumps({"freed": freed}) if as_json else f"freed {freed / 1e6:,.1f} MB")

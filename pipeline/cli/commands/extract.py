@@ -1,0 +1,81 @@
+"""Stage one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import DEFAULT_DATA, data_options, feature_options, feature_request, json_option
+from pipeline.errors import UnreadableImagesError
+from pipeline.extraction.report import Extraction
+from pipeline.progress import say
+
+SHOWN = 20
+
+
+@click.command()
+@data_options
+@feature_options
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a forward pass.")
+@click.option("--skip-bad", is_flag=True, help="Publish without the images that cannot be read.")
+@json_option
+def command(
+    data: str | None,
+    name: str | None,
+    cache: Path,
+    batch_size: int,
+    skip_bad: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Stage one: run the frozen base once over every image and cache the features.
+
+    A second run computes only what is new. An interrupted run continues where it stopped.
+
+    \b
+    pipeline extract
+    pipeline extract --data photos/ --backbone mobilenet_v2 --image-size 224
+    pipeline extract --data photos/ --layer block3_pool:avg --layer block5_pool
+    """
+    from pipeline.extraction import extract
+
+    request = feature_request(options, batch_size=batch_size)
+    reports = extract(data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad)
+    if as_json:
+        objects = [report.to_json() for report in reports]
+        click.echo(json.dumps(objects[0] if len(objects) == 1 else {**objects[0], "entries": objects}))
+    else:
+        for report in reports:
+            _print(report)
+    _list_failures(reports[0])
+
+
+def _print(report: Extraction) -> None:
+    click.echo(f"{report.entry.folder}")
+    for name, split in report.splits.items():
+        rate = f", {split.computed / split.seconds:.1f} images/s" if split.computed and split.seconds else ""
+        state = "  NOT PUBLISHED" if name in report.unfinished else ""
+        failed = f", {split.failed:,} failed" if split.failed else ""
+        done = f"{split.computed:,} computed, {split.reused:,} reused{failed}"
+        click.echo(f"  {name:5} {split.rows:>9,} rows: {done}{rate}{state}")
+    steps = {name: seconds for name, seconds in report.timings.items() if seconds >= 0.05}
+    click.echo("  time  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items()))
+
+
+def _list_failures(report: Extraction) -> None:
+    for failure in (report.skipped + report.failures)[:SHOWN]:
+        say(f"unreadable: {failure.id!r}: {failure.reason}")
+    hidden = len(report.skipped + report.failures) - SHOWN
+    if hidden > 0:
+        say(f"... and {hidden:,} more (all of them with --json)")
+    if report.skipped:
+        say(f"published without {len(report.skipped):,} unreadable images, which the file records")
+    if report.failures:
+        raise UnreadableImagesError(
+            f"{len(report.failures):,} images could not be read, so {', '.join(report.unfinished)} is not "
+            "published; all other rows are finished and kept. "
+            "Mend or remove them and run again, or add --skip-bad"
+        )

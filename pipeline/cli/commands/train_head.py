@@ -1,0 +1,55 @@
+"""Stage two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import StoredFeatures, head_option, json_option, runs_option, stored_features
+
+
+@click.command(name="train-head")
+@stored_features
+@head_option
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same scores.")
+@runs_option
+@json_option
+def command(
+    features: StoredFeatures, head: str, settings: tuple[str, ...], seed: int, runs: Path, as_json: bool
+) -> None:
+    """Stage two: train a head on cached features.
+
+    The stage options pick one of the entries that `pipeline extract` made.
+
+    \b
+    pipeline train-head --head logreg
+    pipeline train-head --head dense --set epochs=20 --set dropout=0.3
+    pipeline train-head --data photos/ --layer block3_pool --head logreg
+    """
+    from pipeline.cache import open_features
+    from pipeline.heads import train_head
+
+    entry = features.entry()
+    train = open_features(entry, "train")
+    valid = open_features(entry, "val") if "val" in entry.splits else None
+    trained = train_head(head, train, valid, options=_parse(settings), seed=seed, runs=runs)
+    if as_json:
+        click.echo(json.dumps(trained.to_json()))
+    else:
+        accuracy = (
+            "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"
+        )
+        click.echo(f"{trained.name}: {trained.train_rows:,} rows in {trained.seconds:.1f} s, {accuracy}")
+        click.echo(f"  {trained.folder}")
+
+
+def _parse(settings: tuple[str, ...]) -> dict[str, str]:
+    for setting in settings:
+        if "=" not in setting:
+            raise click.BadParameter(f"{setting!r} is not NAME=VALUE, e.g. C=0.1", param_hint="--set")
+    return dict(setting.split("=", 1) for setting in settings)

@@ -1,0 +1,164 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cache.entries import Entry, dataset_name, find_entries, only_entry
+from pipeline.extraction.request import PRECISIONS, STORES, FeatureRequest
+
+DEFAULT_DATA = "builtin:digits"
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _stack(*options: Decorator) -> Decorator:
+    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+def _mark_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    ctx.find_root().obj["json"] = value  # failures are printed as an object, too
+    return value
+
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=_mark_json,
+    is_eager=True,
+    help="Print one JSON object on stdout.",
+)
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=Path("features_cache"),
+    show_default=True,
+    help="Cache folder.",
+)
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of trained heads.",
+)
+head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
+
+data_options = _stack(
+    click.option(
+        "--data", help=f"Folder, .csv/.jsonl table, .npz, builtin:digits, keras:NAME. [{DEFAULT_DATA}]"
+    ),
+    click.option("--name", help="Name of the data set in the cache. [the source's own]"),
+    cache_option,
+)
+feature_options = _stack(
+    click.option("--backbone", help="See `pipeline backbones`. [vgg16]"),
+    click.option(
+        "--layer", "layers", multiple=True, help="Keras layer to cut at, or LAYER:POOLING. [the last]"
+    ),
+    click.option("--pooling", help="none, avg or max: global pooling after the cut. [none]"),
+    click.option("--image-size", type=click.IntRange(1), help="Height and width in pixels. [150]"),
+    click.option("--weights", help="imagenet, random[:SEED], auto, or a weights file. [imagenet]"),
+    click.option("--precision", help=f"Arithmetic of the base: {', '.join(PRECISIONS)}. [float32]"),
+    click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
+)
+
+
+def feature_request(options: dict[str, Any], **more: Any) -> FeatureRequest:
+    """Makes a request of the options that were given; the others keep their defaults.
+
+    Raises:
+        UsageError: A value is not among the choices.
+    """
+    return FeatureRequest(
+        **{name: value for name, value in options.items() if value not in (None, ())}, **more
+    )
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """The stage options as filters over what stands in a cache.
+
+    Attributes:
+        data: Address of the source, as it was given to ``extract``.
+        name: Name of the data set.
+        cache: Folder of the cache.
+        options: Values of ``feature_options``; None or empty = any.
+    """
+
+    data: str | None
+    name: str | None
+    cache: Path
+    options: dict[str, Any]
+
+    def entry(self) -> Entry:
+        """Returns the one entry that matches.
+
+        Raises:
+            UsageError: None or several do.
+        """
+        return only_entry(
+            find_entries(self.cache, self._matches), cache=self.cache, extract_command=self._command()
+        )
+
+    def _matches(self, entry: Entry) -> bool:
+        if self.name is not None and entry.dataset != dataset_name(self.name):
+            return False
+        if (self.data is not None or self.name is None) and entry.source != self._source():
+            return False
+        spec, wanted = entry.spec, self.options
+        cuts = {spec.layer, f"{spec.layer}:{spec.pooling}"}
+        return (
+            all(
+                wanted[key] in (None, getattr(spec, key))
+                for key in ("backbone", "image_size", "precision", "store")
+            )
+            and wanted["pooling"] in (None, spec.pooling)
+            and (not wanted["layers"] or bool(cuts & set(wanted["layers"])))
+            and _same_weights(entry, wanted["weights"])
+        )
+
+    def _source(self) -> str:
+        data = self.data or DEFAULT_DATA
+        return str(Path(data).resolve()) if Path(data).exists() else data
+
+    def _command(self) -> str:
+        given = {"data": self.data or DEFAULT_DATA, "name": self.name, **self.options}
+        parts = ["pipeline", "extract"]
+        for key, value in given.items():
+            for one in value if isinstance(value, tuple) else (value,):
+                if one is not None:
+                    parts += [
+                        f"--{key.removesuffix('s' if key == 'layers' else '').replace('_', '-')}",
+                        str(one),
+                    ]
+        if self.cache != Path("features_cache"):
+            parts += ["--cache", str(self.cache)]
+        return shlex.join(parts)
+
+
+def _same_weights(entry: Entry, choice: str | None) -> bool:
+    if choice in (None, "auto"):
+        return True
+    if choice in (entry.weights_label, entry.spec.weights):
+        return True
+    return Path(choice).name == entry.weights_label
+
+
+def stored_features(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the stage options and passes them on as one ``features: StoredFeatures``."""
+
+    @functools.wraps(command)
+    def with_features(*, data: str | None, name: str | None, cache: Path, **arguments: Any) -> Any:
+        keys = ("backbone", "layers", "pooling", "image_size", "weights", "precision", "store")
+        options = {key: arguments.pop(key) for key in keys}
+        return command(features=StoredFeatures(data, name, cache, options), **arguments)
+
+    return data_options(feature_options(with_features))

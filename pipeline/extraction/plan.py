@@ -1,0 +1,92 @@
+"""Planning stage one: which rows are copied and which are computed, in which blocks. Pure functions.
+
+Rows of all splits stand in one sequence of G wanted keys; row g of it belongs to the same image and view in
+every cut. Files and images are the business of whoever executes the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A unit of work that any process can do: rows to compute once and the places each goes to.
+
+    Attributes:
+        number: Position of the block in the plan.
+        rows: int (n,), one wanted row g per distinct image and view.
+        targets: Per cut, int (m, 2): pairs (position in ``rows``, wanted row g to fill), sorted by g.
+    """
+
+    number: int
+    rows: np.ndarray
+    targets: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def plan_copies(wanted: np.ndarray, done: np.ndarray, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finds wanted rows that stand elsewhere already.
+
+    Args:
+        wanted: void (G,), keys of the wanted rows.
+        done: bool (G,), rows that are in place.
+        stored: void (S,), keys of the rows that can be copied.
+
+    Returns:
+        (rows, sources): int (n,) wanted rows in ascending order, and for each its position in ``stored``.
+    """
+    missing = np.flatnonzero(~done)
+    if not len(missing) or not len(stored):
+        return missing[:0], missing[:0]
+    order = np.argsort(stored, kind="stable")
+    place = np.minimum(np.searchsorted(stored[order], wanted[missing]), len(stored) - 1)
+    found = order[place]
+    hit = stored[found] == wanted[missing]
+    return missing[hit], found[hit]
+
+
+def plan_blocks(wanted: np.ndarray, done: Sequence[np.ndarray], block_rows: int) -> list[Block]:
+    """Cuts the missing rows into blocks; equal keys are computed once and written to every place.
+
+    Args:
+        wanted: void (G,), keys of the wanted rows.
+        done: Per cut, bool (G,), rows that are in place.
+        block_rows: Distinct rows in a block.
+
+    Returns:
+        Blocks in the order of the wanted rows; every row that some cut misses is in exactly one.
+    """
+    missing = np.flatnonzero(~np.logical_and.reduce(done))
+    if not len(missing):
+        return []
+    _, first, inverse = np.unique(wanted[missing], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    work = missing[first[order]]
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
+    place = position[inverse]  # of each missing row: where in `work` its key is computed
+    targets = [_targets(missing, place, ~finished[missing]) for finished in done]
+    blocks = []
+    for number, start in enumerate(range(0, len(work), block_rows)):
+        stop = min(start + block_rows, len(work))
+        inside = tuple(_between(pairs, start, stop) for pairs in targets)
+        blocks.append(Block(number, work[start:stop], inside))
+    return blocks
+
+
+def _targets(missing: np.ndarray, place: np.ndarray, wants: np.ndarray) -> np.ndarray:
+    """Pairs (place in the work, wanted row) of one cut, sorted by place."""
+    pairs = np.stack([place[wants], missing[wants]], axis=1)
+    return pairs[np.argsort(pairs[:, 0], kind="stable")]
+
+
+def _between(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
+    low, high = np.searchsorted(pairs[:, 0], [start, stop])
+    inside = pairs[low:high] - [start, 0]
+    return inside[np.argsort(inside[:, 1], kind="stable")]

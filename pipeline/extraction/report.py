@@ -1,0 +1,82 @@
+"""What stage one did, for people and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache.entries import Entry
+from pipeline.extraction.loading import Failure
+
+
+@dataclass
+class SplitReport:
+    """What stage one did for one split.
+
+    Attributes:
+        file: The feature file; the one being filled while it is not complete.
+        rows: Rows it holds, or will hold.
+        computed: Rows that went through the base in this run.
+        reused: Rows that stood in the cache already, or share their image with a computed one.
+        failed: Images that gave no features.
+        seconds: This split's share of the time spent filling.
+    """
+
+    file: Path
+    rows: int
+    computed: int
+    reused: int
+    failed: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the report as plain types."""
+        return {
+            "file": str(self.file),
+            "rows": self.rows,
+            "computed": self.computed,
+            "reused": self.reused,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.computed / self.seconds, 1) if self.seconds else None,
+        }
+
+
+@dataclass
+class Extraction:
+    """What stage one did for one cut.
+
+    Attributes:
+        entry: Folder of the feature files, and the spec of what is in them.
+        splits: One report per split.
+        failures: Images that gave no features, each with its reason.
+        skipped: Images left out of the published files on request.
+        unfinished: Splits that are not published because images failed.
+        timings: Seconds per step; ``read`` and ``decode`` are summed over threads beside the others.
+    """
+
+    entry: Entry
+    splits: dict[str, SplitReport]
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[Failure] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def computed(self) -> int:
+        """Rows that went through the base in this run."""
+        return sum(split.computed for split in self.splits.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline extract --json`` prints."""
+        return {
+            "entry": str(self.entry.folder),
+            "layer": self.entry.spec.layer,
+            "precision": self.entry.spec.precision,
+            "weights": self.entry.spec.weights,
+            "splits": {name: split.to_json() for name, split in self.splits.items()},
+            "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+            "skipped": [{"id": failure.id, "reason": failure.reason} for failure in self.skipped],
+            "timings": {name: round(seconds, 3) for name, seconds in self.timings.items()},
+        }

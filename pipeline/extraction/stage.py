@@ -1,0 +1,206 @@
+"""Stage one at work: compare, copy, compute, publish."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import registry
+from pipeline.cache.entries import Entry
+from pipeline.cache.layout import Header, open_layout
+from pipeline.cache.reuse import stored_rows
+from pipeline.cache.writing import EntryWriter
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.extraction import engines, executors
+from pipeline.extraction.engines import Engine
+from pipeline.extraction.loading import Failure, Loader
+from pipeline.extraction.plan import plan_blocks, plan_copies
+from pipeline.extraction.report import Extraction, SplitReport
+from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.timing import Timings
+from pipeline.extraction.wanted import Wanted, wanted_rows
+from pipeline.extraction.weights import Weights
+from pipeline.images import SPLITS
+from pipeline.images.catalog import Catalog
+from pipeline.progress import progress, say
+
+BLOCK_ROWS = 256
+"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
+
+
+class Stage:
+    """One run of stage one over all splits of a source and all cuts of a base."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        request: FeatureRequest,
+        weights: Weights,
+        catalog: Catalog,
+        cache: Path,
+    ) -> None:
+        self.entries = entries
+        self.request = request
+        self.weights = weights
+        self.catalog = catalog
+        self.cache = cache
+        self.timings = Timings()
+        self._computed = dict.fromkeys(SPLITS, 0)
+
+    def run(self, *, skip_bad: bool) -> list[Extraction]:
+        """Fills and publishes every split that is whole.
+
+        Args:
+            skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
+                rows, and the files are made once more from the rows that are there.
+
+        Returns:
+            One report per entry.
+        """
+        skipped = self._skipped_before() if skip_bad else []
+        while True:
+            wanted = wanted_rows(self.catalog, {failure.id for failure in skipped})
+            with ExitStack() as opened:
+                writers = [
+                    opened.enter_context(
+                        EntryWriter(entry, self._headers(entry, wanted, skipped), wanted.rows)
+                    )
+                    for entry in self.entries
+                ]
+                failures = [] if all(writer.up_to_date for writer in writers) else self._fill(writers, wanted)
+                if failures and skip_bad:
+                    skipped = skipped + failures
+                    continue
+                unreadable = [] if skip_bad else self.catalog.unreadable
+                held = {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
+                failures = [Failure(bad.id, bad.reason) for bad in unreadable] + failures
+                return [self._finish(writer, wanted, held, failures, skipped) for writer in writers]
+
+    def _fill(self, writers: Sequence[EntryWriter], wanted: Wanted) -> list[Failure]:
+        """Brings about the rows that the files lack and returns the images that failed."""
+        keys = wanted.keys
+        for number, writer in enumerate(writers):
+            stored = stored_rows(self.cache, writer.entry.spec)
+            shape = stored.feature_shape or self._engine.feature_shapes[number]
+            self._announce(writer, shape)
+            with self.timings.step("copy"):
+                writer.open(shape)
+                writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))
+        full_batches = max(1, BLOCK_ROWS // self.request.batch_size)
+        blocks = plan_blocks(
+            keys, [writer.done for writer in writers], full_batches * self.request.batch_size
+        )
+        if not blocks:
+            return []
+        work = np.concatenate([block.rows for block in blocks])
+        loader = Loader(
+            self.catalog.source,
+            wanted.items,
+            wanted.digests,
+            self.request.image_size,
+            self.request.batch_size,
+        )
+        engine = self._engine
+        with self.timings.step("fill"), progress("stage one", len(work), "images") as advance:
+            failures = registry.load(executors, "executor", "local").fill(
+                blocks,
+                loader=loader,
+                engine=engine,
+                writers=writers,
+                threads=os.cpu_count() or 1,
+                timings=self.timings,
+                advance=advance,
+            )
+        computed = np.zeros(len(keys), bool)
+        computed[work] = np.logical_and.reduce([writer.done for writer in writers])[work]
+        for split, count in wanted.count(computed).items():
+            self._computed[split] += count
+        return failures
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """The loaded base; a run that computes nothing never loads it."""
+        with self.timings.step("load"):
+            return registry.load(engines, "engine", self.request.engine).load(self.request, self.weights)
+
+    def _announce(self, writer: EntryWriter, feature_shape: tuple[int, ...]) -> None:
+        """Prints what is about to be written and refuses what the disk cannot hold."""
+        needed = writer.missing_bytes(feature_shape)
+        free = shutil.disk_usage(self.cache).free
+        spec = writer.entry.spec
+        say(
+            f"{writer.entry.dataset}: {writer.rows:,} rows of {spec.backbone} {spec.layer} "
+            f"{feature_shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, {free / 1e9:,.1f} GB free"
+        )
+        if needed > free:
+            raise PipelineError(
+                f"the features need {needed / 1e9:,.1f} GB and {self.cache} has {free / 1e9:,.1f} GB free: "
+                "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
+            )
+
+    def _headers(self, entry: Entry, wanted: Wanted, skipped: Sequence[Failure]) -> dict[str, Header]:
+        record = tuple({"id": failure.id, "reason": failure.reason} for failure in skipped)
+        software = {name: version(name) for name in ("tensorflow", "keras", "h5py", "pillow", "numpy")}
+        return {
+            split: Header(
+                spec=entry.spec,
+                dataset=entry.dataset,
+                source=entry.source,
+                split=split,
+                classes=tuple(self.catalog.source.classes),
+                weights_label=entry.weights_label,
+                skipped=record,
+                software=software,
+            )
+            for split in wanted.rows
+        }
+
+    def _skipped_before(self) -> list[Failure]:
+        """Images that this run need not try again: unreadable ones, and those recorded as left out."""
+        found = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
+        listed = {name for rows in self.catalog.splits.values() for name in rows.ids}
+        for split in self.entries[0].splits:
+            try:
+                header = open_layout(self.entries[0].file(split)).header
+            except (CacheMismatchError, UsageError):
+                continue
+            for record in header.skipped:
+                if record["id"] in listed:
+                    found[record["id"]] = Failure(record["id"], record["reason"])
+        return list(found.values())
+
+    def _finish(
+        self,
+        writer: EntryWriter,
+        wanted: Wanted,
+        held: set[str],
+        failures: list[Failure],
+        skipped: list[Failure],
+    ) -> Extraction:
+        """Publishes an entry's whole splits and reports on all of them."""
+        done = writer.done
+        unfinished = writer.publish(held)
+        seconds = self.timings.seconds["fill"]
+        total = max(sum(self._computed.values()), 1)
+        there = wanted.count(done)
+        splits = {
+            split: SplitReport(
+                file=writer.entry.partial(split) if split in unfinished else writer.entry.file(split),
+                rows=len(rows),
+                computed=self._computed[split],
+                reused=there[split] - self._computed[split],
+                failed=len(rows) - there[split],
+                seconds=seconds * self._computed[split] / total,
+            )
+            for split, rows in wanted.rows.items()
+        }
+        return Extraction(
+            writer.entry, splits, failures, skipped, unfinished, timings=dict(self.timings.seconds)
+        )
