@@ -1,0 +1,180 @@
+"""Figures out: what a trained head is worth on one split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError
+from pipeline.evaluation.metrics import Figures, measure
+from pipeline.evaluation.names import readable
+from pipeline.images.rows import Rows
+from pipeline.spec import FeatureSpec
+
+__all__ = ["Classifier", "Figures", "Report", "evaluate", "measure"]
+
+
+class Classifier(Protocol):
+    """What an evaluation needs of a trained head.
+
+    Attributes:
+        name: Name of the head, e.g. ``logreg``.
+        classes: The k class names its probabilities are about.
+        history: Figures by epoch, empty where training had no epochs.
+        folder: The run folder of the head.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    history: dict[str, list[float]]
+    folder: Path
+
+    def predict_proba(self, features: FeatureSet) -> np.ndarray:
+        """Returns float (n, k), a probability for each row and class.
+
+        Raises:
+            CacheMismatchError: The features have another spec than those the head was trained on.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Report:
+    """What came out of evaluating one head on one split.
+
+    Attributes:
+        head: Name of the head.
+        dataset: Name of the data set.
+        split: ``train``, ``val`` or ``test``.
+        spec: What determined the features.
+        figures: All figures.
+        probabilities: float (n, k), the head's answer to each row, unlabelled ones included.
+        rows: The n rows, without augmented views; labels index into the classes of the head.
+        history: Figures by epoch of the head's training.
+        run: The run folder of the head.
+        notes: Remarks without which the figures would mislead.
+    """
+
+    head: str
+    dataset: str
+    split: str
+    spec: FeatureSpec
+    figures: Figures
+    probabilities: np.ndarray
+    rows: Rows
+    history: dict[str, list[float]]
+    run: Path
+    notes: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of this report belong: a folder named after the split, inside the run."""
+        return self.run / self.split
+
+    @property
+    def subject(self) -> str:
+        """What was evaluated, in words."""
+        return f"{self.head} on {self.dataset}, {self.split} split"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline evaluate --json`` prints."""
+        return {
+            "head": self.head,
+            "split": self.split,
+            "n": self.figures.n,
+            "accuracy": self.figures.accuracy,
+            "accuracy_ci": list(self.figures.accuracy_ci),
+            "macro_f1": self.figures.macro_f1,
+            "log_loss": self.figures.log_loss,
+            "run": str(self.run),
+        }
+
+    def write(self, folder: Path | None = None) -> Path:
+        """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
+
+        Args:
+            folder: Where to; :attr:`folder` unless given.
+
+        Returns:
+            The folder that now holds the files.
+
+        Raises:
+            UsageError: Something that is not a report stands there.
+            PipelineError: The folder cannot be written.
+        """
+        from pipeline.evaluation.files import write_files
+
+        target = self.folder if folder is None else folder
+        write_files(self, target)
+        return target
+
+
+def evaluate(head: Classifier, features: FeatureSet) -> Report:
+    """Measures a trained head on one split.
+
+    Augmented views are left out: they would count one image several times.
+
+    Args:
+        head: The trained head; it refuses features of another spec.
+        features: The split. Its labels are translated by class name where its classes are not those of
+            the head.
+
+    Raises:
+        CacheMismatchError: The head does not know a class of the split, or the features' spec.
+        UsageError: No row has a label.
+        PipelineError: The head's answers are no probabilities.
+    """
+    labels = _labels_of(head, features)
+    probabilities = head.predict_proba(features)
+    originals = features.rows.views == 0
+    rows = replace(features.rows, labels=labels).take(originals)
+    figures = measure(rows.labels, probabilities[originals], head.classes)
+    return Report(
+        head=head.name,
+        dataset=features.dataset,
+        split=features.split,
+        spec=features.spec,
+        figures=figures,
+        probabilities=probabilities[originals],
+        rows=rows,
+        history=head.history,
+        run=head.folder,
+        notes=_notes(features, figures),
+    )
+
+
+def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
+    """Returns int32 (N,): the features' labels as indices into the classes of the head."""
+    positions = {name: i for i, name in enumerate(head.classes)}
+    used = [features.classes[i] for i in np.unique(features.labels[features.labels >= 0])]
+    strangers = [readable(name) for name in used if name not in positions]
+    if strangers:
+        raise CacheMismatchError(
+            f"head {head.name!r} does not know {len(strangers)} of the classes in {features.dataset} "
+            f"{features.split}: {', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}. "
+            "Run `pipeline train-head` on a split that has them"
+        )
+    # The extra last place is what the label -1 picks: unlabelled stays unlabelled.
+    translation = [positions.get(name, -1) for name in features.classes] + [-1]
+    return np.array(translation, np.int32)[features.labels]
+
+
+def _notes(features: FeatureSet, figures: Figures) -> tuple[str, ...]:
+    notes = []
+    if features.split == "train":
+        notes.append(
+            "this is the training split: the head has seen these very images, so the figures tell how "
+            "well it remembers, not how well it recognises. Quote those of `--split test`"
+        )
+    if features.spec.weights.startswith("random:"):
+        notes.append(
+            f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
+            "that the pipeline works, not what the base can do. Use `--weights imagenet`"
+        )
+    if figures.unlabelled:
+        notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")
+    return tuple(notes)

@@ -1,0 +1,137 @@
+"""The files of a report: published together, or not at all."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import itertools
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pipeline
+from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation import plots
+from pipeline.images import UNLABELLED
+
+if TYPE_CHECKING:
+    from pipeline.evaluation import Report
+
+METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
+CONFUSION, CURVES = "confusion_matrix.png", "curves.png"
+SOFTWARE = ("numpy", "scipy", "scikit-learn", "keras", "matplotlib")
+MOST_COLUMNS = 100
+TOP = 5
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+def write_files(report: Report, folder: Path) -> None:
+    """Writes all files of a report into a folder, whole or not at all; see :func:`replacing`.
+
+    Raises:
+        UsageError: Something that is not a report stands there.
+        PipelineError: The folder cannot be written.
+    """
+    try:
+        with replacing(folder) as fresh:
+            write_metrics(report, fresh / METRICS)
+            write_predictions(report, fresh / PREDICTIONS)
+            matrix = plots.draw_confusion_matrix(report.figures, subject=report.subject)
+            plots.save_png(matrix, fresh / CONFUSION)
+            if plots.has_curves(report.history):
+                curves = plots.draw_curves(report.history, subject=f"training of {report.head}")
+                plots.save_png(curves, fresh / CURVES)
+    except OSError as error:
+        raise PipelineError(
+            f"the report cannot be written to {folder}: {error.strerror or error}. "
+            "Make room there, or the folder writable, and evaluate again"
+        ) from error
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder that takes the place of ``folder`` if the block ends well.
+
+    A reader finds the old files or the new ones, or for an instant none, but never a mixture. An
+    older report is replaced with everything in it; any other folder is refused.
+
+    Raises:
+        UsageError: ``folder`` is a file, or holds something but no report.
+    """
+    if folder.exists() and not (folder / METRICS).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not a report and will not be replaced: choose a new or empty folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        fresh = Path(scratch, "new")
+        fresh.mkdir()  # a folder inside, because the temporary one is private and would stay so
+        yield fresh
+        for attempt in itertools.count():  # another process may publish between the two renames
+            try:
+                fresh.rename(folder)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            with suppress(FileNotFoundError):
+                folder.rename(Path(scratch, f"old{attempt}"))
+
+
+def write_metrics(report: Report, path: Path) -> None:
+    """Writes every figure, and all one needs to know where it comes from, as JSON with a line a key."""
+    record: dict[str, Any] = {
+        **report.to_json(),
+        "dataset": report.dataset,
+        "notes": report.notes,
+        "unlabelled": report.figures.unlabelled,
+        "balanced_accuracy": report.figures.balanced_accuracy,
+        "classes": report.figures.classes,
+        "per_class": [asdict(one) for one in report.figures.per_class],
+        "confusion_matrix": report.figures.confusion.tolist(),
+        "spec": asdict(report.spec),
+        "software": {
+            "pipeline": pipeline.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in SOFTWARE},
+        },
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
+    path.write_text("{\n  " + ",\n  ".join(lines) + "\n}\n", encoding="ascii")
+
+
+def write_predictions(report: Report, path: Path) -> None:
+    r"""Writes one CSV row an image: id, label, predicted, probability, and the other probabilities.
+
+    Up to 100 classes have a column ``p(<class>)`` each; of more, the five most probable are named.
+    Numbers have all their digits, so that every figure can be computed again from the file. Text is
+    quoted; where a spreadsheet would take it for a formula, and where it begins with an apostrophe, an
+    apostrophe is put in front (drop it to get the text back). Bytes of a file name that are no UTF-8
+    are written as ``\udcXX``. An unlabelled row has an empty label.
+    """
+    names = [_text(name) for name in report.figures.classes]
+    wide = len(names) <= MOST_COLUMNS
+    if wide:
+        columns = [f"p({name})" for name in report.figures.classes]
+    else:
+        columns = [column for i in range(1, TOP + 1) for column in (f"top{i}", f"p(top{i})")]
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(["id", "label", "predicted", "probability", *columns])
+        for name, label, row in zip(report.rows.ids, report.rows.labels, report.probabilities, strict=True):
+            order = np.argsort(-row, kind="stable")[:TOP]
+            others = row if wide else [cell for i in order for cell in (names[i], row[i])]
+            truth = "" if label == UNLABELLED else names[label]
+            writer.writerow([_text(name), truth, names[order[0]], row[order[0]], *others])
+
+
+def _text(value: str) -> str:
+    return f"'{value}" if value.startswith(FORMULA) else value

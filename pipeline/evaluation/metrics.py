@@ -1,0 +1,170 @@
+"""Figures of one evaluation: pure functions of labels, probabilities and class names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import PipelineError, UsageError
+from pipeline.images import UNLABELLED
+
+# scikit-learn and scipy are imported where they are used: together they take a second to load, and
+# a command line that only lists or prints stored reports does not need them.
+
+CONFIDENCE = 0.95
+"""Level of the interval around the accuracy."""
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How one class fares against all others.
+
+    Attributes:
+        name: The class.
+        precision: Share of the rows predicted as this class that belong to it; 0 where none is.
+        recall: Share of the rows of this class that are predicted as it; 0 where there are none.
+        f1: Harmonic mean of precision and recall; 0 where both are.
+        support: Rows that belong to the class.
+        predicted: Rows that are predicted as the class.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    predicted: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Figures:
+    """All figures of one set of predictions.
+
+    A class without a row in the truth has no recall, so it takes no part in the two means over
+    classes; predicting it nevertheless costs the recall of the class the row belongs to.
+
+    Attributes:
+        n: Labelled rows; every figure is about these.
+        unlabelled: Rows without a label, left out.
+        accuracy: Share of rows whose most probable class is the true one.
+        accuracy_ci: Lower and upper end of the 95 % Wilson interval of the accuracy.
+        balanced_accuracy: Mean recall of the classes present in the truth.
+        macro_f1: Mean F1 of the classes present in the truth.
+        log_loss: Mean negative natural logarithm of the true class's probability, in nats.
+        per_class: The figures of each of the k classes.
+        confusion: int64 (k, k), rows counted by true class (first axis) and predicted class.
+    """
+
+    n: int
+    unlabelled: int
+    accuracy: float
+    accuracy_ci: tuple[float, float]
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    per_class: tuple[ClassFigures, ...]
+    confusion: np.ndarray
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The k class names, indexed by label."""
+        return tuple(figures.name for figures in self.per_class)
+
+    @property
+    def headline(self) -> str:
+        """The accuracy with its interval and the number of rows it rests on, in words."""
+        low, high = self.accuracy_ci
+        return f"accuracy {self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), n = {self.n:,}"
+
+
+def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figures:
+    """Computes all figures of a set of predictions.
+
+    Probabilities are taken in float64 and scaled to a sum of exactly one a row, because rounding in
+    float32 alone would show in the log-loss; a probability of 0 counts as 2.2e-16 there.
+
+    Args:
+        labels: int (n,), index into ``classes``; -1 = unlabelled, such rows are only counted.
+        probabilities: float (n, k), one row of non-negative numbers an image.
+        classes: k class names.
+
+    Raises:
+        UsageError: No row has a label, or there are fewer than two classes.
+        PipelineError: A row of probabilities is none (NaN, infinite, negative or all zero).
+        ValueError: The shapes do not belong together, or a label is no class.
+    """
+    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+    every = np.arange(len(classes))
+    _check(labels, probabilities, len(classes))
+    known = labels != UNLABELLED
+    truth, given = labels[known], probabilities[known]
+    scaled = _scaled(given)
+    predicted = given.argmax(axis=1)
+
+    confusion = confusion_matrix(truth, predicted, labels=every)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=every, zero_division=0
+    )
+    present = support > 0
+    correct = int(confusion.trace())
+    columns = (precision, recall, f1, support, confusion.sum(axis=0))
+    return Figures(
+        n=len(truth),
+        unlabelled=len(labels) - len(truth),
+        accuracy=correct / len(truth),
+        accuracy_ci=wilson_interval(correct, len(truth)),
+        balanced_accuracy=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
+        log_loss=float(log_loss(truth, scaled, labels=every)),
+        per_class=tuple(
+            ClassFigures(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)
+        ),
+        confusion=confusion,
+    )
+
+
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """Returns the 95 % score interval of a share.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    JASA 22 (1927). Unlike the normal approximation it stays inside [0, 1] and keeps a width at
+    shares of 0 and 1, which good heads on small splits do reach.
+
+    Args:
+        correct: Rows that are right, 0 to ``n``.
+        n: All rows, at least 1.
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _check(labels: np.ndarray, probabilities: np.ndarray, k: int) -> None:
+    if probabilities.shape != (len(labels), k):
+        raise ValueError(f"{probabilities.shape} probabilities for {len(labels)} labels of {k} classes")
+    if k < 2:
+        raise UsageError(f"{k} class: figures need at least two classes to tell apart")
+    if not (labels != UNLABELLED).any():
+        raise UsageError(
+            f"none of the {len(labels)} rows has a label, and figures need the truth: "
+            "evaluate a split with labels, or label the source and run `pipeline extract` again"
+        )
+    if labels.min() < UNLABELLED or labels.max() >= k:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {k} classes")
+
+
+def _scaled(probabilities: np.ndarray) -> np.ndarray:
+    """Returns float64 (n, k) whose rows sum to one."""
+    wide = probabilities.astype(np.float64)
+    sums = wide.sum(axis=1)
+    broken = ~(np.isfinite(sums) & (sums > 0) & (wide >= 0).all(axis=1))
+    if broken.any():
+        raise PipelineError(
+            f"the head gave no probabilities for {broken.sum():,} of {len(wide):,} rows (NaN, infinite, "
+            "negative or all zero): its training diverged. Run `pipeline train-head` again"
+        )
+    return wide / sums[:, None]

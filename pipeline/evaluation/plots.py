@@ -1,0 +1,187 @@
+"""Pictures of an evaluation: the confusion matrix and the learning curves.
+
+Everything is drawn through matplotlib's objects, never through pyplot: no backend is set for the whole
+process, and no figure stays open. matplotlib itself is imported when the first picture is drawn, because
+it takes half a second that no other command should pay.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from pipeline.evaluation.metrics import Figures
+from pipeline.evaluation.names import readable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+DPI = 150
+POINTS_PER_INCH = 72
+DIGIT_WIDTH = 0.64  # of the font size, in DejaVu Sans, matplotlib's own font
+SMALLEST_NUMBER = 6.0  # points; anything smaller is a smudge on a screen
+INK, PAPER, VOID = "#1f2933", "#ffffff", "#e4e7eb"
+TRAINING, VALIDATION = "#2f6fb0", "#d9730d"
+PANELS = ("loss", "accuracy")
+
+
+def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
+    """Draws who is taken for whom: hits in blue, mistakes in orange, shaded by share of the true class.
+
+    Mistakes have a square-root scale, or the few of a good head would be invisible beside the hits.
+    Numbers are written where they fit; of many class names every second, third, ... is shown; the row
+    of a class that has no image is grey.
+
+    Args:
+        figures: The figures, of any number of classes.
+        subject: What was evaluated, for the title.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize, PowerNorm
+    from matplotlib.figure import Figure
+
+    k = len(figures.classes)
+    side = min(max(0.52 * k, 3.4), 12.0)  # inches
+    cell = side * POINTS_PER_INCH / k
+    text = 10.0 + 0.5 * max(side - 5.0, 0.0)  # a large picture is looked at scaled down
+    figure = Figure(figsize=(side, side), facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1))
+    hits = ScalarMappable(Normalize(0, 1), "Blues")
+    mistakes = ScalarMappable(PowerNorm(0.5, 0, 1), "Oranges")
+
+    colours = _cell_colours(figures.confusion, hits, mistakes)
+    axes.imshow(colours, interpolation="nearest")
+    _write_numbers(axes, figures.confusion, colours, cell=cell)
+    _name_classes(axes, figures.classes, cell=cell)
+    if cell > 12:
+        axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color=VOID, linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_color(VOID)
+    axes.set_xlabel("predicted class", color=INK, size=text)
+    axes.set_ylabel("true class", color=INK, size=text)
+    _head(axes, f"{readable(subject, 70)}\n{figures.headline}", size=text)
+    height = min(0.45, 2.6 / side)
+    for mappable, word, top in ((hits, "hits", 1.0), (mistakes, "mistakes", 0.9 - height)):
+        strip = figure.add_axes((1 + 0.2 / side, top - height, 0.15 / side, height))
+        bar = figure.colorbar(mappable, cax=strip, ticks=[0, 0.1, 0.5, 1], format="{x:.0%}")
+        bar.set_label(f"{word} / true class", size=8, color=INK)
+        bar.ax.tick_params(labelsize=7, length=2)
+        bar.outline.set_visible(False)
+    return figure
+
+
+def draw_curves(history: dict[str, list[float]], *, subject: str) -> Figure:
+    """Draws loss and accuracy by epoch, training beside validation, with the best epoch marked.
+
+    Args:
+        history: Figures by epoch as Keras names them: ``loss``, ``accuracy``, ``val_loss``, ...
+        subject: What was trained, for the title.
+
+    Raises:
+        ValueError: The history holds no curve; see :func:`has_curves`.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    panels = [name for name in PANELS if history.get(name)]
+    epochs = max(len(history[name]) for name in panels)
+    best = best_epoch(history)
+    figure = Figure(figsize=(0.6 + 4.6 * len(panels), 3.8), facecolor=PAPER, layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for key, colour, word in ((name, TRAINING, "training"), (f"val_{name}", VALIDATION, "validation")):
+            if values := history.get(key):
+                style = "o-" if epochs <= 30 else "-"
+                axes.plot(range(1, len(values) + 1), values, style, c=colour, ms=3.5, label=word)
+        if best is not None:
+            axes.axvline(best, color=INK, linewidth=1, linestyle=":", label=f"best epoch: {best}")
+        axes.set_xlim(0.5, epochs + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color=VOID, linewidth=0.6)
+        axes.set_xlabel("epoch", color=INK)
+        _head(axes, name, size=10)
+        axes.legend(frameon=False, fontsize=8)
+    title = readable(subject, 70)
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=11, parse_math=False)
+    return figure
+
+
+def has_curves(history: dict[str, list[float]]) -> bool:
+    """Tells whether a history holds anything that :func:`draw_curves` shows."""
+    return any(history.get(name) for name in PANELS)
+
+
+def best_epoch(history: dict[str, list[float]]) -> int | None:
+    """Returns the epoch (from 1) with the lowest validation loss; None where none was measured."""
+    losses = np.asarray(history.get("val_loss", []), float)
+    return int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else None
+
+
+def save_png(figure: Figure, target: Path | BinaryIO) -> None:
+    """Writes a picture as PNG, cropped to what is on it."""
+    with warnings.catch_warnings():
+        # A class may be named in a script the font lacks: boxes instead of letters are no reason to
+        # fail or to worry. `font.family` in a matplotlibrc chooses a font that has them.
+        warnings.filterwarnings("ignore", "Glyph|Matplotlib currently does not support", UserWarning)
+        figure.savefig(target, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15)
+
+
+def _cell_colours(confusion: np.ndarray, hits: ScalarMappable, mistakes: ScalarMappable) -> np.ndarray:
+    """Returns float (k, k, 4) RGBA."""
+    from matplotlib.colors import to_rgba
+
+    support = confusion.sum(axis=1)
+    share = confusion / np.maximum(support, 1)[:, None]
+    diagonal = np.eye(len(confusion), dtype=bool)
+    colours = np.where(diagonal[..., None], hits.to_rgba(share), mistakes.to_rgba(share))
+    colours[confusion == 0] = to_rgba(PAPER)
+    colours[support == 0] = to_rgba(VOID)
+    return colours
+
+
+def _write_numbers(axes: Axes, confusion: np.ndarray, colours: np.ndarray, *, cell: float) -> None:
+    """Writes the counts into the cells (``cell`` points wide) if the longest one fits."""
+    longest = len(f"{confusion.max():,}")
+    size = min(11.0, 0.85 * cell / (DIGIT_WIDTH * longest), 0.6 * cell)
+    if size < SMALLEST_NUMBER:
+        return
+    brightness = colours[..., :3] @ (0.299, 0.587, 0.114)
+    for true, predicted in np.argwhere(confusion):
+        axes.text(
+            predicted,
+            true,
+            f"{confusion[true, predicted]:,}",
+            ha="center",
+            va="center",
+            size=size,
+            color=INK if brightness[true, predicted] > 0.5 else PAPER,
+            in_layout=False,  # inside the axes anyway, and thousands of boxes need not be measured
+        )
+
+
+def _name_classes(axes: Axes, classes: tuple[str, ...], *, cell: float) -> None:
+    """Labels both axes with as many class names as fit into cells of ``cell`` points."""
+    size = min(max(0.75 * cell, 6.5), 10.0)
+    step = math.ceil(1.15 * size / cell)
+    ticks = range(0, len(classes), step)
+    names = [readable(classes[i], 24) for i in ticks]
+    level = max(map(len, names)) * DIGIT_WIDTH * size < 0.95 * cell * step
+    turned = {} if level else {"rotation": 90 if len(classes) > 12 else 45, "rotation_mode": "anchor"}
+    style = {"size": size, "color": INK, "parse_math": False}
+    axes.set_yticks(ticks, names, **style)
+    axes.set_xticks(ticks, names, **style, **turned)
+    if turned:
+        for label in axes.get_xticklabels():
+            label.set(ha="right", va="center" if turned["rotation"] == 90 else "top")
+
+
+def _head(axes: Axes, title: str, *, size: float) -> None:
+    axes.set_title(title, loc="left", color=INK, fontsize=size, parse_math=False)
