@@ -1,0 +1,49 @@
+# Two-stage transfer learning. `make help` lists the targets.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+DATA     ?= builtin:digits
+BACKBONE ?= vgg16
+# The embedded demo data must run offline; everything else asks for real filters.
+WEIGHTS  ?= $(if $(filter builtin:%,$(DATA)),auto,imagenet)
+HEAD     ?= logreg
+SPLIT    ?= test
+
+PIPELINE := $(VENV)/bin/pipeline
+STAGE    := --data "$(DATA)" --backbone "$(BACKBONE)"
+READY    := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo extract train-head evaluate test lint clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@echo "Variables: DATA=$(DATA) BACKBONE=$(BACKBONE) WEIGHTS=$(WEIGHTS) HEAD=$(HEAD) SPLIT=$(SPLIT)"
+
+install: $(READY) ## Create .venv and install the package with its tools
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: extract train-head evaluate ## Both stages and the figures on embedded images, nothing to download
+
+extract: $(READY) ## Stage one: images -> cached features
+	$(PIPELINE) extract $(STAGE) --weights "$(WEIGHTS)"
+
+train-head: $(READY) ## Stage two: cached features -> a trained HEAD
+	$(PIPELINE) train-head $(STAGE) --weights "$(WEIGHTS)" --head "$(HEAD)"
+
+evaluate: $(READY) ## Figures of HEAD on SPLIT
+	$(PIPELINE) evaluate $(STAGE) --weights "$(WEIGHTS)" --head "$(HEAD)" --split "$(SPLIT)"
+
+test: $(READY) ## Run all tests
+	$(VENV)/bin/python -m pytest -q
+
+lint: $(READY) ## Check style
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+clean: ## Remove the virtual environment; features and trained heads stay
+	rm -rf $(VENV) build *.egg-info
