@@ -1,0 +1,34 @@
+"""Kinds of image sources: each module of this folder is one, and the folder's listing is the registry.
+
+A module offers ``ADDRESS`` (what its addresses look like, for messages), ``claims(uri)`` (whether an address
+is its own, told without reading files) and ``open_uri(uri)`` (the source behind it, or a UsageError).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+from pipeline import registry
+from pipeline.errors import UsageError
+from pipeline.images import ImageSource
+
+
+def kinds() -> list[ModuleType]:
+    """Returns the modules of all kinds of sources, in the order of their names."""
+    package = sys.modules[__name__]
+    return [registry.load(package, "image source", name) for name in registry.names(package)]
+
+
+def open_source(uri: str) -> ImageSource:
+    """Opens the source of the first kind that claims the address.
+
+    Raises:
+        UsageError: No kind claims the address, or what stands there cannot be used.
+    """
+    for kind in kinds():
+        if kind.claims(uri):
+            return kind.open_uri(uri)
+    trouble = "is a file of another kind" if os.path.exists(os.path.expanduser(uri)) else "does not exist"
+    raise UsageError(f"{uri!r} {trouble}: give {'; '.join(kind.ADDRESS for kind in kinds())}")

@@ -1,0 +1,100 @@
+"""Encoded images as Pillow objects: known formats only, measured before decoding, without warnings."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import warnings
+
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded, in pixels: about 400 MB in memory; more is taken for an attack."""
+
+# The plugin classes are used directly: `Image.open` tries formats in turn, and warns of large pictures
+# (the limit above is ours) and of multi-picture JPEGs (whose first picture is the one wanted).
+_FORMATS: tuple[tuple[str, re.Pattern[bytes], type[ImageFile]], ...] = (
+    ("JPEG", re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    ("GIF", re.compile(rb"GIF8[79]a"), GifImageFile),
+    ("BMP", re.compile(rb"BM"), BmpImageFile),
+    ("WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
+    ("PPM", re.compile(rb"P[1-6f]\s"), PpmImageFile),
+)
+_SILENCE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+# Without a handler, Pillow's remarks on odd files would be printed by logging's last resort.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def open_encoded(data: bytes) -> ImageFile:
+    """Reads the header of an encoded image; the pixels are decoded when they are first used.
+
+    Args:
+        data: The bytes of the whole file.
+
+    Raises:
+        ValueError: The data is empty, of no known format, damaged, or larger than ``MAX_PIXELS``.
+    """
+    if not data:
+        raise ValueError("the file is empty")
+    name, plugin = next(((name, plugin) for name, magic, plugin in _FORMATS if magic.match(data)), ("", None))
+    if plugin is None:
+        raise ValueError(f"no image of a known format ({', '.join(known for known, *_ in _FORMATS)})")
+    if plugin is WebPImageFile:
+        check_size(*_webp_size(data))
+    _silence_pillow()
+    try:
+        image = plugin(io.BytesIO(data))
+    except (SyntaxError, OSError, ValueError) as error:
+        raise ValueError(f"damaged {name} file: {error}") from error
+    check_size(*image.size)
+    return image
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuses pictures without pixels and those of more than ``MAX_PIXELS``.
+
+    Raises:
+        ValueError: The size is out of bounds.
+    """
+    if width * height == 0:
+        raise ValueError(f"the picture has no pixels ({width} x {height})")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than the limit of {MAX_PIXELS:,}")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Reads a WebP's width and height, because its decoder allocates the canvas when it is opened.
+
+    The three layouts are those of RFC 9649, sections 2.5 to 2.7.
+    """
+    if len(data) < 30:
+        raise ValueError("damaged WebP file: its header is cut off")
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        packed = int.from_bytes(data[21:25], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    packed = int.from_bytes(data[26:30], "little")
+    return packed & 0x3FFF, packed >> 16 & 0x3FFF
+
+
+def _silence_pillow() -> None:
+    """Puts a filter for warnings raised inside Pillow in front of all others.
+
+    Plugins warn of odd metadata in pictures that are fine. ``warnings.catch_warnings`` swaps state of the
+    whole process and so is of no use in threads; this filter stays.
+    """
+    if not warnings.filters or warnings.filters[0] != _SILENCE:
+        warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -1,0 +1,110 @@
+"""Digests: the SHA-256 of every image of a source, computed once per version of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.images import ImageItem, ImageSource
+from pipeline.images.rows import DIGEST_BYTES
+from pipeline.images.stat_cache import Known, Stamp, StatCache
+from pipeline.progress import Advance, progress
+
+_BLOCK = 4096  # images between two transactions of the stat cache
+_TASK = 32  # images a thread reads at a time: handing over a task costs as much as reading a small file
+_THREADS = 8  # more than cores, because on network storage threads mostly wait
+_LONG = 2000  # images from which on progress is shown
+
+
+def digest(image: bytes | np.ndarray) -> bytes:
+    """Returns the SHA-256 (32 bytes) of a file's bytes, or of an array's dtype, shape and bytes."""
+    if isinstance(image, np.ndarray):
+        state = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
+        state.update(np.ascontiguousarray(image))
+        return state.digest()
+    return hashlib.sha256(image).digest()
+
+
+def digest_items(
+    source: ImageSource, items: Sequence[ImageItem], *, stat_cache: Path | None = None
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Computes the digest of every image, reading only files that the stat cache does not know.
+
+    Args:
+        source: Reads the items.
+        items: N images.
+        stat_cache: SQLite file to consult and to extend; None = read everything.
+
+    Returns:
+        uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
+    """
+    digests = np.zeros((len(items), DIGEST_BYTES), np.uint8)
+    failures: dict[int, str] = {}
+    with StatCache(stat_cache) as cache:
+        missing = _recall(items, cache, digests)
+        shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
+        with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
+            for block in _cut(missing, _BLOCK):
+                fresh: list[Known] = []
+                tasks = _cut(block, _TASK)
+                results = pool.map(lambda task: [_read(source, items[i]) for i in task], tasks)
+                for task, reads in zip(tasks, results, strict=True):
+                    for i, read in zip(task, reads, strict=True):
+                        if read.digest is None:
+                            failures[i] = read.reason
+                        else:
+                            digests[i] = np.frombuffer(read.digest, np.uint8)
+                            fresh += read.storable
+                    advance(len(task))
+                cache.store(fresh)
+    return digests, failures
+
+
+class _Read(NamedTuple):
+    """What one read came to: a digest, perhaps fit for the stat cache, or the reason why there is none."""
+
+    digest: bytes | None
+    storable: tuple[Known, ...] = ()
+    reason: str = ""
+
+
+def _recall(items: Sequence[ImageItem], cache: StatCache, digests: np.ndarray) -> list[int]:
+    """Fills in what the stat cache knows; returns the positions that have to be read."""
+    missing: list[int] = []
+    for block in _cut(range(len(items)), _BLOCK):
+        files = [i for i in block if items[i].path is not None]
+        found = dict(zip(files, cache.look_up([items[i].path for i in files]), strict=True))
+        for i in block:
+            if known := found.get(i):
+                digests[i] = np.frombuffer(known, np.uint8)
+            else:
+                missing.append(i)
+    return missing
+
+
+def _read(source: ImageSource, item: ImageItem) -> _Read:
+    now_ns = time.time_ns()
+    try:
+        # The stamp is taken before the content, so that a change in between shows next time.
+        stamp = Stamp.of(item.path) if item.path is not None else None
+        result = digest(source.read(item))
+    except OSError as error:
+        return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
+    settled = stamp is not None and stamp.settled(now_ns)
+    return _Read(result, (Known(item.path, stamp, result),) if settled else ())
+
+
+def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:
+    return [positions[start : start + length] for start in range(0, len(positions), length)]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[Advance]:
+    yield lambda count: None

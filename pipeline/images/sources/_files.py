@@ -1,0 +1,68 @@
+"""Images in files: the source that folders and tables become."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.images import ImageItem
+
+_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .pfm"
+
+IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
+"""File names that are taken for images, in any case."""
+
+_MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An image source whose items are files; see :class:`pipeline.images.ImageSource`.
+
+    Attributes:
+        uri: Absolute path of the folder or table.
+        name: Default name of the data set.
+        classes: Class names in natural order.
+        notes: Remarks for the user.
+        listed: The images in order.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    listed: Sequence[ImageItem] = field(repr=False)
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images in a stable order."""
+        return self.listed
+
+    def read(self, item: ImageItem) -> bytes:
+        """Returns the bytes of an image file.
+
+        Raises:
+            OSError: The file is gone, no regular file, larger than 1 GiB, or cannot be read.
+        """
+        status = os.stat(item.path)
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
+            raise OSError("not a regular file")
+        if status.st_size > _MAX_BYTES:
+            raise OSError(f"{status.st_size:,} bytes are more than the limit of {_MAX_BYTES:,}")
+        with open(item.path, "rb") as file:
+            return file.read()
+
+
+def existing(uri: str) -> Path:
+    """Returns the absolute path behind an address, links resolved.
+
+    Raises:
+        UsageError: Nothing is there.
+    """
+    path = Path(os.path.realpath(os.path.expanduser(uri)))
+    if not path.exists():
+        raise UsageError(f"{uri!r} does not exist: check the path (looked for {path})")
+    return path

@@ -1,0 +1,110 @@
+"""Walking through folders of images: sorted, fast, and never out of the root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.images.sources._files import IMAGE_SUFFIXES
+from pipeline.images.sources._words import in_natural_order, printable, some
+
+_LITTER = frozenset(("__MACOSX", "@eaDir"))
+
+
+class Listing(NamedTuple):
+    """Names of the folders (in natural order) and image files (sorted) directly in a folder."""
+
+    folders: list[str]
+    images: list[str]
+
+
+@dataclass
+class Walker:
+    """Lists images below a root and keeps account of all it passes over.
+
+    Attributes:
+        root: Absolute path without links.
+        ignored: Relative paths of files that are no images.
+        strays: Relative paths of links that lead out of the root, or back to a folder they stand in.
+    """
+
+    root: str
+    ignored: set[str] = field(default_factory=set)
+    strays: set[str] = field(default_factory=set)
+
+    def listing(self, folder: str) -> Listing:
+        """Lists one folder.
+
+        Args:
+            folder: Path relative to the root, ``""`` or ending in ``/``.
+
+        Raises:
+            UsageError: The folder cannot be listed.
+        """
+        folders: list[str] = []
+        images: list[str] = []
+        where = os.path.join(self.root, folder)
+        try:
+            with os.scandir(where) as entries:
+                for entry in entries:
+                    if entry.is_symlink() and self._strays(where, entry.path):
+                        self.strays.add(folder + entry.name)
+                    elif entry.is_dir():
+                        if not (entry.name.startswith(".") or entry.name in _LITTER):
+                            folders.append(entry.name)
+                    elif _is_image(entry):
+                        images.append(entry.name)
+                    else:
+                        self.ignored.add(folder + entry.name)
+        except OSError as error:
+            raise UsageError(f"cannot list {where}: {error.strerror}; check its permissions") from error
+        return Listing(in_natural_order(folders), sorted(images))
+
+    def images(self, folder: str) -> Iterator[str]:
+        """Yields the relative paths of all images below a folder; through links, no folder is seen twice."""
+        seen: set[str] = set()
+        waiting = [folder]
+        while waiting:
+            current = waiting.pop()
+            real = os.path.realpath(os.path.join(self.root, current))
+            if real in seen:
+                continue
+            seen.add(real)
+            listing = self.listing(current)
+            yield from (current + name for name in listing.images)
+            waiting += [f"{current}{name}/" for name in reversed(listing.folders)]
+
+    def notes(self) -> list[str]:
+        """Returns remarks on what was passed over."""
+        notes = []
+        if self.ignored:
+            kind = _count(self.ignored, "file that is no image", "files that are no images")
+            notes.append(f"ignored {kind}: {_some(self.ignored)}")
+        if self.strays:
+            kind = _count(self.strays, "link", "links")
+            notes.append(f"ignored {kind} out of the folder or back up: {_some(self.strays)}")
+        return notes
+
+    def _strays(self, folder: str, link: str) -> bool:
+        target = os.path.realpath(link)
+        return not _within(target, self.root) or _within(os.path.realpath(folder), target)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    suffix = os.path.splitext(entry.name)[1].lower()
+    return suffix in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _count(paths: set[str], one: str, many: str) -> str:
+    return f"1 {one}" if len(paths) == 1 else f"{len(paths):,} {many}"
+
+
+def _some(paths: set[str]) -> str:
+    return some(sorted(printable(path) for path in paths))

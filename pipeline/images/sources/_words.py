@@ -1,0 +1,43 @@
+"""What folder and column names mean: split words, natural order, short lists."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+SPLIT_WORDS = {
+    "train": ("train", "training", "training_set"),
+    "val": ("val", "valid", "validation", "validation_set"),
+    "test": ("test", "testing", "test_set"),
+}
+"""The words for each split that are understood in folder names and tables, in any case."""
+
+_SPLITS = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def split_of(word: str) -> str | None:
+    """Returns ``train``, ``val`` or ``test`` for a word that means it, else None."""
+    return _SPLITS.get(word.casefold())
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sorts names so that ``img2`` comes before ``img10``, without regard to case."""
+    return sorted(names, key=_natural_key)
+
+
+def some(names: Sequence[str], limit: int = 3) -> str:
+    """Lists the first few names: ``a, b, c and 4 more``."""
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def printable(name: str) -> str:
+    r"""Returns a file name as valid text: bytes that are no UTF-8 become ``\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _natural_key(name: str) -> tuple[list[int | str], str]:
+    parts = _DIGITS.split(name.casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from pipeline.images.sources import open_source
+
+
+def ids(source):
+    return [item.id for item in source.items()]
+
+
+def test_class_folders_without_splits(make_images, tmp_path):
+    source = open_source(str(make_images(tmp_path / "pets", "dog/2.png", "cat/1.png", "cat/0.png")))
+    assert source.uri == str(tmp_path / "pets")
+    assert source.name == "pets"
+    assert source.classes == ("cat", "dog")
+    assert source.notes == ()
+    assert ids(source) == ["cat/0.png", "cat/1.png", "dog/2.png"]
+    assert [item.label for item in source.items()] == [0, 0, 1]
+    assert {item.split for item in source.items()} == {None}
+    assert source.items()[2].path == tmp_path / "pets" / "dog" / "2.png"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "VALID", "Testing"),
+        ("training_set", "validation", "test_set"),
+        ("TRAIN", "validation_set", "Test"),
+    ],
+)
+def test_split_folders_by_any_of_their_words(train, val, test, make_images, tmp_path):
+    root = make_images(tmp_path, *(f"{split}/{kind}/1.png" for split in (test, val, train) for kind in "ab"))
+    source = open_source(str(root))
+    assert [item.split for item in source.items()] == ["train"] * 2 + ["val"] * 2 + ["test"] * 2
+    assert source.classes == ("a", "b")
+    assert ids(source)[0] == f"{train}/a/1.png"
+
+
+def test_classes_are_the_union_over_splits_in_natural_order(make_images, tmp_path):
+    root = make_images(
+        tmp_path,
+        "train/img10/1.png",
+        "train/img2/1.png",
+        "train/Img1/1.png",
+        "test/img2/1.png",
+        "test/x/1.png",
+    )
+    source = open_source(str(root))
+    assert source.classes == ("Img1", "img2", "img10", "x")
+    assert [item.label for item in source.items()] == [0, 1, 2, 1, 3]
+    assert source.notes == ("no images in train of: x", "no images in test of: Img1, img10")
+
+
+def test_images_below_the_class_folder_belong_to_it(make_images, tmp_path):
+    root = make_images(tmp_path, "a/deep/er/1.png", "a/0.png", "b/deep/2.png")
+    assert ids(open_source(str(root))) == ["a/0.png", "a/deep/er/1.png", "b/deep/2.png"]
+
+
+@pytest.mark.parametrize(
+    "name", ["1.jpg", "1.JPEG", "1.Png", "1.webp", "1.TIF", "1.tiff", "1.bmp", "1.gif", "1.ppm"]
+)
+def test_images_are_known_by_their_suffix_in_any_case(name, make_images, tmp_path):
+    assert ids(open_source(str(make_images(tmp_path, "a/0.png", f"a/{name}")))) == sorted(
+        ["a/0.png", f"a/{name}"]
+    )
+
+
+def test_other_and_hidden_files_are_ignored_with_a_note(make_images, tmp_path):
+    root = make_images(tmp_path, "a/1.png", "a/._1.png", ".git/1.png", "__MACOSX/a/1.png", "b/1.png")
+    for name in ("a/notes.txt", "b/.DS_Store", "b/list.pdf", "README"):
+        (root / name).write_text("x")
+    source = open_source(str(root))
+    assert ids(source) == ["a/1.png", "b/1.png"]
+    assert source.classes == ("a", "b")
+    assert source.notes == ("ignored 5 files that are no images: README, a/._1.png, a/notes.txt and 2 more",)
+
+
+def test_folders_beside_split_folders_are_ignored_with_a_note(make_images, tmp_path):
+    root = make_images(
+        tmp_path, "training_set/a/1.png", "test_set/a/1.png", "single_prediction/x.png", "y.png"
+    )
+    source = open_source(str(root))
+    assert ids(source) == ["training_set/a/1.png", "test_set/a/1.png"]
+    assert source.notes[0] == "ignored folders beside the split folders: single_prediction"
+    assert source.notes[1] == "ignored images beside the split folders: y.png"
+
+
+def test_images_beside_class_folders_are_ignored_with_a_note(make_images, tmp_path):
+    source = open_source(str(make_images(tmp_path, "train/a/1.png", "train/2.png", "train/3.png")))
+    assert ids(source) == ["train/a/1.png"]
+    assert source.notes == ("ignored images beside class folders: train/2.png, train/3.png",)
+
+
+def test_a_split_without_class_folders_is_unlabelled(make_images, tmp_path):
+    source = open_source(
+        str(make_images(tmp_path, "train/a/1.png", "train/b/1.png", "test/7.png", "test/10.png"))
+    )
+    assert [(item.id, item.label) for item in source.items() if item.split == "test"] == [
+        ("test/10.png", -1),
+        ("test/7.png", -1),
+    ]
+    assert source.classes == ("a", "b")
+    assert source.notes == ()
+
+
+def test_names_that_are_no_text_become_text(make_images, tmp_path):
+    root = make_images(tmp_path, os.fsdecode(b"caf\xe9/\xff.png"), "tea/1.png")
+    source = open_source(str(root))
+    assert source.classes == ("caf\\xe9", "tea")
+    assert ids(source)[0] == "caf\\xe9/\\xff.png"
+    assert source.read(source.items()[0])
+
+
+def test_pipes_and_devices_are_never_opened(make_images, tmp_path):
+    root = make_images(tmp_path, "a/1.png")
+    os.mkfifo(root / "a" / "2.png")
+    source = open_source(str(root))
+    assert ids(source) == ["a/1.png"]
+    assert source.notes == ("ignored 1 file that is no image: a/2.png",)
+    (root / "a" / "1.png").unlink()
+    os.mkfifo(root / "a" / "1.png")
+    with pytest.raises(OSError, match="not a regular file"):
+        source.read(source.items()[0])
+
+
+def test_links_out_of_the_root_are_skipped_with_a_note(make_images, tmp_path):
+    make_images(tmp_path / "secret", "x.png")
+    root = make_images(tmp_path / "root", "a/1.png", "b/1.png")
+    (root / "a" / "file.png").symlink_to(tmp_path / "secret" / "x.png")
+    (root / "a" / "folder").symlink_to(tmp_path / "secret")
+    (root / "c").symlink_to(tmp_path / "secret")
+    (root / "a" / "broken.png").symlink_to(root / "nowhere.png")
+    source = open_source(str(root))
+    assert ids(source) == ["a/1.png", "b/1.png"]
+    assert source.classes == ("a", "b")
+    assert source.notes == (
+        "ignored 1 file that is no image: a/broken.png",
+        "ignored 3 links out of the folder or back up: a/file.png, a/folder, c",
+    )
+
+
+def test_links_within_the_root_are_followed_but_never_in_circles(make_images, tmp_path):
+    root = make_images(tmp_path, "a/1.png", "b/2.png", "b/in/3.png")
+    (root / "a" / "also.png").symlink_to(root / "b" / "2.png")
+    (root / "a" / "of_b").symlink_to(root / "b" / "in")
+    (root / "a" / "up").symlink_to(root)
+    (root / "a" / "self").symlink_to(root / "a")
+    (root / "b" / "in" / "to_a").symlink_to(root / "a")
+    source = open_source(str(root))
+    assert Counter(item.label for item in source.items() if not item.id.startswith("b/in/to_a")) == {
+        0: 3,
+        1: 2,
+    }
+    assert ids(source)[:3] == ["a/1.png", "a/also.png", "a/of_b/3.png"]
+    assert len(ids(source)) < 10
+    assert "a/self, a/up" in source.notes[0]
+
+
+def test_the_root_may_be_a_link_and_has_one_address(make_images, tmp_path, monkeypatch):
+    make_images(tmp_path / "real", "a/1.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for uri in ("link", "real/", "./real/../real", "~/real"):
+        assert open_source(uri).uri == str(tmp_path / "real")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.images.sources import folder
+
+
+def refuse(root, match):
+    with pytest.raises(UsageError, match=match) as caught:
+        folder.open_uri(str(root))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    refuse(tmp_path / "nowhere", r"nowhere' does not exist: check the path")
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "x.png").touch()
+    refuse(tmp_path / "x.png", r"x\.png is a file, not a folder of images: expected <class>/image\.jpg")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    refuse(tmp_path, r"holds no images: expected <class>/image\.jpg or <split>/<class>/image\.jpg")
+
+
+def test_images_without_class_folders_are_refused(make_images, tmp_path):
+    refuse(make_images(tmp_path, "1.png"), r"holds images but no class folders: expected <class>/image\.jpg")
+
+
+def test_a_split_folder_without_images_is_refused(make_images, tmp_path):
+    root = make_images(tmp_path, "train/a/1.png")
+    (root / "validation").mkdir()
+    refuse(root, r"the val folder .*/validation holds no images: expected <class>/image\.jpg in it")
+
+
+def test_a_class_folder_without_images_is_refused(make_images, tmp_path):
+    root = make_images(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png")
+    (root / "test" / "b" / "deep").mkdir(parents=True)
+    refuse(
+        root, r"the class folder 'b' of the test split holds no images: put some into .*/test/b, or delete it"
+    )
+    (root / "test" / "b" / "deep" / "notes.txt").write_text("x")
+    refuse(root, r"the class folder 'b' of the test split")
+
+
+def test_a_class_folder_without_images_is_refused_without_splits(make_images, tmp_path):
+    root = make_images(tmp_path, "a/1.png")
+    (root / "b").mkdir()
+    refuse(root, r"the class folder 'b' holds no images")
+
+
+def test_two_folders_for_one_split_are_refused(make_images, tmp_path):
+    root = make_images(tmp_path, "train/a/1.png", "Validation/a/1.png", "val/a/1.png")
+    refuse(root, r"has 2 folders for the split val: val, Validation; merge them")
+
+
+def test_a_class_that_is_called_like_a_split_is_refused(make_images, tmp_path):
+    root = make_images(tmp_path, "car/1.png", "plane/1.png", "train/1.png")
+    refuse(root, r"train in .* may be a split or a class beside car, plane: put classes below split folders")
+
+
+def test_splits_one_folder_further_down_are_pointed_out(make_images, tmp_path):
+    root = make_images(tmp_path, "pets/train/a/1.png", "pets/test/a/1.png")
+    refuse(root, rf"the splits are one folder further down: give {root}/pets")
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(make_images, tmp_path, monkeypatch):
+    root = make_images(tmp_path, "a/1.png")
+    scandir = os.scandir
+
+    def locked(path):
+        if str(path).endswith("a/"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    refuse(root, r"cannot list .*/a/: Permission denied; check its permissions")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UnreadableImagesError, UsageError
+from pipeline.images import ImageItem, open_images
+from pipeline.images.catalog import Unreadable, take_stock
+from pipeline.images.digests import digest
+
+
+def test_rows_and_items_are_aligned_in_every_split(memory):
+    contents = {f"{i}": b"%d" % i for i in range(60)}
+    items = [ImageItem(name, i % 2) for i, name in enumerate(contents)]
+    catalog = take_stock(memory(items, contents))
+    assert list(catalog.splits) == list(catalog.items) == ["train", "val", "test"]
+    assert sum(len(rows) for rows in catalog.splits.values()) == 60
+    for split, rows in catalog.splits.items():
+        assert rows.labels.dtype == np.int32
+        assert rows.digests.dtype == rows.views.dtype == np.uint8
+        assert not rows.views.any()
+        assert len(rows) == len(catalog.items[split]) == len(rows.ids)
+        for i, item in enumerate(catalog.items[split]):
+            assert rows.ids[i] == item.id
+            assert rows.labels[i] == item.label
+            assert rows.digests[i].tobytes() == digest(contents[item.id])
+
+
+def test_only_splits_with_images_are_listed(memory):
+    items = [ImageItem("a", 0, "test"), ImageItem("b", 0, "val")]
+    catalog = take_stock(memory(items, {"a": b"a", "b": b"b"}))
+    assert list(catalog.splits) == ["val", "test"]
+
+
+def test_unreadable_images_are_reported_and_in_no_split(memory):
+    items = [ImageItem("a", 0, "test"), ImageItem("b", 0), ImageItem("c", 0, "test")]
+    contents = {"a": b"a", "b": OSError(5, "Input/output error"), "c": OSError("not a regular file")}
+    catalog = take_stock(memory(items, contents))
+    assert catalog.unreadable == [
+        Unreadable("b", None, "Input/output error"),
+        Unreadable("c", "test", "not a regular file"),
+    ]
+    assert {split: rows.ids for split, rows in catalog.splits.items()} == {"test": ["a"]}
+
+
+def test_a_source_without_any_readable_image_is_refused(memory):
+    source = memory([ImageItem("a", 0)], {"a": OSError(2, "No such file or directory")})
+    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 images of memory: .*a: No such file"):
+        take_stock(source)
+
+
+def test_duplicate_ids_are_refused(memory):
+    items = [ImageItem("a", 0), ImageItem("b", 0), ImageItem("b", 1)]
+    with pytest.raises(UsageError, match="'b' 2 times"):
+        take_stock(memory(items, {"a": b"", "b": b""}))
+
+
+def test_an_empty_source_gives_an_empty_catalog(memory):
+    catalog = take_stock(memory([], {}))
+    assert catalog.splits == catalog.items == {}
+    assert catalog.unreadable == []
+
+
+def test_the_second_look_at_a_folder_reads_nothing(make_images, tmp_path, monkeypatch):
+    root = make_images(tmp_path / "pets", *(f"{kind}/{i}.png" for kind in ("cat", "dog") for i in range(20)))
+    for file in root.rglob("*.png"):
+        os.utime(file, ns=(0, 10**18))
+    first = take_stock(open_images(str(root)), tmp_path / "cache" / ".digests.sqlite")
+    source = open_images(str(root))
+    monkeypatch.setattr(type(source), "read", None)
+    second = take_stock(source, tmp_path / "cache" / ".digests.sqlite")
+    assert all(rows.equals(second.splits[split]) for split, rows in first.splits.items())
+
+
+def test_thousands_of_unchanged_photographs_are_checked_in_no_time(shared, tmp_path):
+    source = open_images(str(shared / "data" / "cats_and_dogs_small"))
+    first = take_stock(source, tmp_path / "digests.sqlite")
+    assert {split: len(rows) for split, rows in first.splits.items()} == {
+        "train": 2000,
+        "val": 1000,
+        "test": 1000,
+    }
+    started = time.perf_counter()
+    second = take_stock(source, tmp_path / "digests.sqlite")
+    assert time.perf_counter() - started < 0.5
+    assert all(rows.equals(second.splits[split]) for split, rows in first.splits.items())
