@@ -1,0 +1,28 @@
+"""Stage two: features -> trained head. One head a file: the folder is the registry.
+
+A head module holds one frozen dataclass and names it in the constant ``HEAD``. Its fields are the head's
+options with their types and defaults, the first line of its docstring is what ``pipeline heads`` prints.
+"""
+
+from pipeline.heads._catalog import HeadInfo, describe_head, make_head
+from pipeline.heads._examples import Examples
+from pipeline.heads._head import Head, Model, Task
+from pipeline.heads._saving import load_head, run_folder, save_head
+from pipeline.heads._trained import TrainedHead
+from pipeline.heads._training import fit_head, train_head
+
+__all__ = [
+    "Examples",
+    "Head",
+    "HeadInfo",
+    "Model",
+    "Task",
+    "TrainedHead",
+    "describe_head",
+    "fit_head",
+    "load_head",
+    "make_head",
+    "run_folder",
+    "save_head",
+    "train_head",
+]

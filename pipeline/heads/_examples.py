@@ -1,0 +1,90 @@
+"""Examples: the labelled rows of a feature set, as a head sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.spec import FeatureSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows to learn from; nothing is read before it is asked for.
+
+    Attributes:
+        source: The feature set that holds the rows.
+        index: int64 (n,), their row numbers in ``source``.
+        labels: int64 (n,), 0..m-1 over the m classes that have training rows.
+    """
+
+    source: FeatureSet
+    index: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def read(self) -> np.ndarray:
+        """Copies the features into memory, (n, *feature shape) in the stored dtype, and checks them."""
+        return read_finite(self.source, self.index)
+
+
+def select(features: FeatureSet, classes: np.ndarray) -> Examples:
+    """Picks the rows labelled with one of the given classes.
+
+    Args:
+        features: Any rows, unlabelled ones (-1) among them.
+        classes: int (m,), sorted positions in ``features.classes``; they become the labels 0..m-1.
+    """
+    index = np.flatnonzero(np.isin(features.labels, classes))
+    return Examples(features, index, np.searchsorted(classes, features.labels[index]))
+
+
+def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
+    """Reads rows and makes sure that every value is a number.
+
+    Args:
+        features: Where to read.
+        index: Row numbers, int (n,).
+
+    Returns:
+        (n, *feature shape) in the stored dtype.
+
+    Raises:
+        PipelineError: A row holds NaN or infinity; the message names the first one.
+        CacheMismatchError: A row's bytes are damaged.
+    """
+    block = features.read(index)
+    finite = np.isfinite(block).all(axis=tuple(range(1, block.ndim)))
+    if not finite.all():
+        row = int(index[np.argmin(finite)])
+        raise PipelineError(
+            f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold NaN or infinity "
+            f"({np.count_nonzero(~finite)} such rows among the {len(index)} read); no head can use them. "
+            "float16 ends at 65,504: extract again with float32 storage where features grow larger"
+        )
+    return block
+
+
+def refuse_mismatch(features: FeatureSet, spec: FeatureSpec, classes: tuple[str, ...], *, head: str) -> None:
+    """Refuses features that are not of the kind a head was trained on.
+
+    Raises:
+        CacheMismatchError: The message names the fields of the spec, or the classes, that differ.
+    """
+    retrain = f"Choose the entry that fits, or run `pipeline train-head --head {head}` on this one"
+    differing = features.spec.differences(spec)
+    if differing:
+        fields = ", ".join(f"{name} {mine!r} instead of {its!r}" for name, (mine, its) in differing.items())
+        raise CacheMismatchError(
+            f"{features.path}: not what head {head!r} was trained on: {fields}. {retrain}"
+        )
+    if features.classes != classes:
+        raise CacheMismatchError(
+            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of head {head!r} "
+            f"({', '.join(classes)}). {retrain}"
+        )

@@ -1,0 +1,72 @@
+"""The seam of stage two: what a head is given, and what it has to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from pipeline.heads._examples import Examples
+from pipeline.spec import FeatureSpec
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a head maps from and to: with its options it determines the shape of everything it learns.
+
+    Attributes:
+        spec: What determined the numbers of the features.
+        feature_shape: Shape of one row's features.
+        n_classes: Number m of classes that have training rows.
+    """
+
+    spec: FeatureSpec
+    feature_shape: tuple[int, ...]
+    n_classes: int
+
+
+History = dict[str, list[float]]
+"""Figures of each epoch by name, e.g. ``{"loss": [...]}``; empty where there are no epochs."""
+
+
+class Model(Protocol):
+    """A fitted head."""
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) in the stored dtype to probabilities, float (n, m)."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes all that was learnt into one file."""
+        ...
+
+
+class Head(Protocol):
+    """A recipe for a model: a frozen dataclass whose fields are its options.
+
+    Attributes:
+        file: Name of the file its models are saved in.
+        software: Distributions whose versions are recorded with its models.
+    """
+
+    file: ClassVar[str]
+    software: ClassVar[tuple[str, ...]]
+
+    def fit(self, task: Task, train: Examples, valid: Examples | None, *, seed: int) -> tuple[Model, History]:
+        """Learns from the training rows; ``valid`` only ever decides when to stop.
+
+        Labels run from 0 to m-1 and each occurs in ``train``. The same seed gives the same model.
+        """
+        ...
+
+    def load(self, path: Path, task: Task) -> Model:
+        """Reads what :meth:`Model.save` wrote.
+
+        Nothing in the file is run: a file can come from anywhere.
+
+        Raises:
+            ValueError: The file holds something else; the text says what.
+        """
+        ...

@@ -1,0 +1,162 @@
+"""Options of a head: the fields of its dataclass, parsed from text and checked by their types."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+from pipeline.errors import UsageError, unknown
+
+
+class Check(NamedTuple):
+    """A condition on an option's value, with the words that describe it."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+PositiveFloat = Annotated[float, Check("above 0", lambda value: value > 0)]
+Share = Annotated[float, Check("at least 0 and below 1", lambda value: 0 <= value < 1)]
+Count = Annotated[int, Check("at least 1", lambda value: value >= 1)]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a head.
+
+    Attributes:
+        name: Its field.
+        type: Its annotation.
+        default: The value it has when not given.
+    """
+
+    name: str
+    type: Any
+    default: object
+
+    def __str__(self) -> str:
+        return f"{self.name}: {describe_type(self.type)} = {_text(self.default)}"
+
+
+def options_of(head_type: type) -> tuple[Option, ...]:
+    """Lists the options of a head in the order of its fields."""
+    hints = typing.get_type_hints(head_type, include_extras=True)
+    return tuple(Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(head_type))
+
+
+def parse_options(head_type: type, name: str, given: Mapping[str, object]) -> dict[str, object]:
+    """Turns given values, text or already typed, into values of the declared types.
+
+    Raises:
+        UsageError: An option does not exist (the message lists those that do), or a value does not fit.
+    """
+    known = {option.name: option for option in options_of(head_type)}
+    for key in given:
+        if key not in known:
+            choices = "; ".join(map(str, known.values()))
+            raise unknown(f"option of head {name!r},", key, known, next_step=f"Types and defaults: {choices}")
+    return {key: _checked(known[key], name, value) for key, value in given.items()}
+
+
+def describe_type(annotation: Any) -> str:
+    """Says in words what an option takes, e.g. ``float above 0`` or ``text or none``."""
+    kind = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if kind is Annotated:
+        return " ".join([describe_type(arguments[0]), *(check.words for check in arguments[1:])])
+    if kind in (types.UnionType, typing.Union):
+        return " or ".join(map(describe_type, arguments))
+    if kind is tuple:
+        return f"{describe_type(arguments[0])}s with commas"
+    return {str: "text", types.NoneType: "none"}.get(annotation, annotation.__name__)
+
+
+def _checked(option: Option, head: str, value: object) -> object:
+    try:
+        return _parse(option.type, value)
+    except ValueError:
+        raise UsageError(
+            f"option {option.name}={_text(value)} of head {head!r} must be {describe_type(option.type)}, "
+            f"for example `--set {option.name}={_text(option.default)}`"
+        ) from None
+
+
+def _parse(annotation: Any, value: object) -> object:
+    """Reads a value as the annotated type; raises ValueError where it is none."""
+    kind = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if kind is Annotated:
+        parsed = _parse(arguments[0], value)
+        if not all(check.holds(parsed) for check in arguments[1:]):
+            raise ValueError
+        return parsed
+    if kind in (types.UnionType, typing.Union):
+        return _parse_union(arguments, value)
+    if kind is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            raise ValueError
+        return tuple(_parse(arguments[0], item) for item in items)
+    return _PARSERS[annotation](value)
+
+
+def _parse_union(arguments: tuple[Any, ...], value: object) -> object:
+    # `none` is tried first, because a text option would take the word as text.
+    for kind in sorted(arguments, key=lambda argument: argument is not types.NoneType):
+        try:
+            return _parse(kind, value)
+        except ValueError:
+            continue
+    raise ValueError
+
+
+def _parse_bool(value: object) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError
+    return words[str(value).lower()]
+
+
+def _parse_int(value: object) -> int:
+    if isinstance(value, str):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError
+    return value
+
+
+def _parse_float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError
+    return float(value)
+
+
+def _parse_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _parse_none(value: object) -> None:
+    if value is not None and str(value).lower() != "none":
+        raise ValueError
+
+
+_PARSERS: dict[type, Callable[[Any], object]] = {
+    bool: _parse_bool,
+    int: _parse_int,
+    float: _parse_float,
+    str: _parse_text,
+    types.NoneType: _parse_none,
+}
+
+
+def _text(value: object) -> str:
+    """Writes a value as it would be given on the command line."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

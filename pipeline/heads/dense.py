@@ -1,0 +1,42 @@
+"""The classic head of the course material: one hidden layer on the flattened features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.heads._head import Task
+from pipeline.heads._keras import KerasHead, classifier
+from pipeline.heads._options import Count, Share
+from pipeline.keras_runtime import import_keras
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(KerasHead):
+    """One hidden layer with dropout on the flattened features, stopped early on validation rows.
+
+    Attributes:
+        units: Width of the hidden layer.
+        dropout: Share of its outputs that is dropped while training.
+    """
+
+    units: Count = 256
+    dropout: Share = 0.5
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds scaling, flatten, dense, dropout, softmax."""
+        layers = import_keras().layers
+        return classifier(
+            task,
+            [
+                layers.Flatten(),
+                layers.Dense(self.units, activation="relu"),
+                layers.Dropout(self.dropout),
+            ],
+        )
+
+
+HEAD = Dense

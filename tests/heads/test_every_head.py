@@ -1,0 +1,167 @@
+"""What every head promises; a new file in the folder is tested here without a change."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pipeline.heads
+from pipeline import registry
+from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.heads import describe_head, fit_head, load_head, make_head, train_head
+from pipeline.heads._options import describe_type
+
+NAMES = registry.names(pipeline.heads)
+
+QUICK = {"epochs": 15, "learning_rate": 0.01}
+"""Given to the heads that know them, so that a toy set is learnt in a few steps."""
+
+pytestmark = [
+    pytest.mark.parametrize("name", NAMES),
+    # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
+]
+
+
+def quick(name: str, **changes: object) -> dict[str, object]:
+    known = {option.name for option in describe_head(name).options}
+    return {key: value for key, value in (QUICK | changes).items() if key in known}
+
+
+def test_learns_a_separable_set(
+    name: str, train: FeatureSet, valid: FeatureSet, make_toy: Callable[..., FeatureSet], tmp_path: Path
+) -> None:
+    trained = train_head(name, train, valid, options=quick(name), runs=tmp_path)
+
+    test = make_toy("test", rows=31)
+    proba = trained.predict_proba(test)
+
+    assert proba.shape == (31, 3)
+    assert proba.dtype == np.float64
+    assert proba.sum(axis=1) == pytest.approx(1, abs=1e-12)
+    assert np.mean(proba.argmax(axis=1) == test.labels) >= 0.9
+    assert trained.val_accuracy >= 0.9
+    assert trained.train_rows == 60
+    assert trained.folder == tmp_path / "toy" / train.spec.entry_name / name
+
+
+def test_same_seed_gives_the_same_scores(name: str, train: FeatureSet, valid: FeatureSet) -> None:
+    first, second = (fit_head(name, train, valid, options=quick(name), seed=3) for _ in range(2))
+
+    assert np.array_equal(first.predict_proba(valid), second.predict_proba(valid))
+    assert first.history == second.history
+
+
+def test_loaded_head_gives_the_same_scores(
+    name: str, train: FeatureSet, valid: FeatureSet, tmp_path: Path
+) -> None:
+    saved = train_head(name, train, valid, options=quick(name), seed=5, runs=tmp_path)
+
+    loaded = load_head(saved.folder)
+
+    assert np.array_equal(loaded.predict_proba(valid), saved.predict_proba(valid))
+    for field in {field.name for field in dataclasses.fields(saved)} - {"model"}:
+        assert getattr(loaded, field) == getattr(saved, field)
+
+
+def test_learns_float32_and_uint8_features(
+    name: str, train: FeatureSet, make_features: Callable[..., FeatureSet]
+) -> None:
+    pixels = np.clip(train.features * 16 + 64, 0, 255).astype(np.uint8)
+    for features in (pixels, train.features.astype(np.float32)):
+        trained = fit_head(name, make_features(features, train.labels), options=quick(name, epochs=1))
+        assert trained.predict_proba(make_features(features, train.labels)).shape == (60, 3)
+
+
+def test_refuses_features_of_another_spec(name: str, train: FeatureSet, valid: FeatureSet) -> None:
+    trained = fit_head(name, train, options=quick(name, epochs=1))
+    other = dataclasses.replace(valid.spec, layer="block4_pool", precision="bfloat16")
+
+    with pytest.raises(CacheMismatchError, match=r"layer 'block4_pool' instead of 'block5_pool', precision"):
+        trained.predict_proba(dataclasses.replace(valid, spec=other))
+
+
+def test_refuses_features_of_other_classes(name: str, train: FeatureSet, valid: FeatureSet) -> None:
+    trained = fit_head(name, train, options=quick(name, epochs=1))
+
+    with pytest.raises(CacheMismatchError, match=r"classes \(ant, dog, cat\).*\(ant, bee, cat\)"):
+        trained.predict_proba(dataclasses.replace(valid, classes=("ant", "dog", "cat")))
+
+
+def test_refuses_one_class(name: str, make_features: Callable[..., FeatureSet]) -> None:
+    lonely = make_features(np.zeros((4, 2, 2, 8), np.float16), [1, 1, -1, 1], classes=("ant", "bee"))
+
+    with pytest.raises(UsageError, match=r"all 3 labelled rows are of class 'bee'.*at least two classes"):
+        fit_head(name, lonely)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_refuses_features_that_are_no_numbers(
+    name: str, value: float, train: FeatureSet, make_features: Callable[..., FeatureSet]
+) -> None:
+    features = train.features.copy()
+    features[[17, 40], 1, 0, 3] = value
+    broken = make_features(features, train.labels)
+
+    with pytest.raises(PipelineError, match=r"row 17 \(train/image17.png\) hold NaN or infinity \(2 such"):
+        fit_head(name, broken, options=quick(name, epochs=1))
+
+
+def test_learns_from_labelled_rows_of_the_seen_classes(
+    name: str,
+    train: FeatureSet,
+    make_features: Callable[..., FeatureSet],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # "bee" has no training row at all, and what is unlabelled holds noise.
+    labels = np.where(train.labels == 1, -1, train.labels)
+    partly = make_features(train.features, labels, classes=train.classes)
+
+    trained = fit_head(name, partly, train, options=quick(name))
+    proba = trained.predict_proba(train)
+
+    assert trained.class_counts == (20, 0, 20)
+    assert (proba[:, 1] == 0).all()
+    assert np.mean(proba.argmax(axis=1) == train.labels) == pytest.approx(2 / 3, abs=0.05)
+    captured = capsys.readouterr()
+    assert "no training rows of class bee" in captured.err
+    assert captured.out == ""
+
+
+def test_predicts_no_rows(name: str, train: FeatureSet, make_toy: Callable[..., FeatureSet]) -> None:
+    assert fit_head(name, train, options=quick(name, epochs=1)).predict_proba(
+        make_toy("test", rows=0)
+    ).shape == (0, 3)
+
+
+def test_describes_itself(name: str) -> None:
+    info = describe_head(name)
+
+    assert info.name == name
+    assert len(info.description) > 20
+    assert info.description.endswith(".")
+    for option in info.options:
+        assert option.default is not dataclasses.MISSING
+        assert describe_type(option.type) in str(option)
+    defaults = {option.name: option.default for option in info.options}
+    assert dataclasses.asdict(make_head(name, defaults)) == defaults
+
+
+def test_reads_its_own_defaults_as_text(name: str) -> None:
+    written = dict(str(option).split(" = ") for option in describe_head(name).options)
+    as_text = {key.partition(":")[0]: value for key, value in written.items()}
+
+    assert make_head(name, as_text) == make_head(name, {})
+
+
+def test_unknown_option_lists_the_valid_ones(name: str, train: FeatureSet) -> None:
+    with pytest.raises(UsageError, match=f"unknown option of head '{name}', 'colour'") as caught:
+        fit_head(name, train, options={"colour": "red"})
+
+    for option in describe_head(name).options:
+        assert str(option) in str(caught.value)

@@ -1,0 +1,101 @@
+"""What the Keras heads share: scaling on training rows, early stopping, weights-only files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.heads import fit_head, load_head, train_head
+from pipeline.heads._keras import SCALING, channel_moments
+
+# Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+QUICK = {"epochs": 15, "learning_rate": 0.01}
+
+
+def test_stops_early_with_the_best_weights(
+    train: FeatureSet,
+    valid: FeatureSet,
+    make_features: Callable[..., FeatureSet],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Validation labels at odds with the training rows: every epoch after the first makes them worse.
+    contrary = make_features(valid.features, (valid.labels + 1) % 3, split="val", classes=valid.classes)
+
+    trained = fit_head("dense", train, contrary, options=QUICK | {"patience": 2})
+
+    assert len(trained.history["val_loss"]) == 3
+    assert "epoch 1 of 3 is kept: val loss" in capsys.readouterr().err
+    proba = trained.predict_proba(contrary)
+    loss = -np.log(proba[np.arange(30), contrary.labels]).mean()
+    assert loss == pytest.approx(min(trained.history["val_loss"]), rel=1e-4)
+
+
+def test_without_validation_rows_all_epochs_run(
+    train: FeatureSet, valid: FeatureSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = fit_head("dense", train, options={"epochs": 3, "patience": 1})
+
+    captured = capsys.readouterr()
+    assert len(trained.history["loss"]) == 3
+    assert "no validation rows, so all 3 epochs run" in captured.err
+    assert "epoch 1/3  accuracy" in captured.err
+    assert "epoch 3/3" in captured.err
+    assert captured.out == ""
+
+
+def test_divergence_is_one_clear_line(train: FeatureSet) -> None:
+    with pytest.raises(PipelineError, match=r"diverged: the loss of epoch \d+ is .*--set learning_rate"):
+        fit_head("dense", train, options={"learning_rate": 1e38, "epochs": 5})
+
+
+def test_scaling_is_that_of_the_training_rows(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
+    saved = train_head("dense", train, valid, options={"epochs": 1}, runs=tmp_path)
+    rows = train.features.astype(np.float64)
+
+    for trained in (saved, load_head(saved.folder)):
+        layer = trained.model.network.get_layer(SCALING)
+        scaled = np.asarray(layer(train.features.astype(np.float32)))
+        spread = np.where(np.isin(np.arange(8), [5, 6]), 1, rows.std(axis=(0, 1, 2)))
+        assert scaled == pytest.approx((rows - rows.mean(axis=(0, 1, 2))) / spread, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (600, 2, 2, 4), (1, 4)])
+def test_moments_equal_those_of_numpy(shape: tuple[int, ...]) -> None:
+    features = np.random.default_rng(0).normal(100, 5, shape).astype(np.float32)
+    features[..., 1] = 0.1
+    axes = tuple(range(len(shape) - 1))
+
+    mean, variance = channel_moments(features)
+
+    expected = features.astype(np.float64).var(axis=axes)
+    assert mean == pytest.approx(features.astype(np.float64).mean(axis=axes), rel=1e-6)
+    assert variance == pytest.approx(np.where(expected < 1e-20, 1, expected), rel=1e-5)
+    assert variance[1] == 1
+
+
+def test_file_holds_weights_only(train: FeatureSet, tmp_path: Path) -> None:
+    folder = train_head("dense", train, None, options={"epochs": 1}, runs=tmp_path).folder
+
+    with h5py.File(folder / "model.weights.h5") as file:
+        groups = [name for name in file if len(file[name])]
+    assert groups == ["layers"]
+
+
+def test_weights_of_another_shape_are_refused(train: FeatureSet, tmp_path: Path) -> None:
+    folder = train_head("dense", train, None, options={"epochs": 1}, runs=tmp_path).folder
+    record = folder / "head.json"
+    record.write_text(record.read_text().replace('"units": 256', '"units": 8'))
+
+    with pytest.raises(
+        CacheMismatchError,
+        match=r"model.weights.h5 .*: its weights are not those of .*train-head --head dense",
+    ):
+        load_head(folder)
