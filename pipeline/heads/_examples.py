@@ -70,21 +70,29 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
     return block
 
 
-def refuse_mismatch(features: FeatureSet, spec: FeatureSpec, classes: tuple[str, ...], *, head: str) -> None:
+def refuse_other_spec(features: FeatureSet, spec: FeatureSpec, *, head: str) -> None:
     """Refuses features that are not of the kind a head was trained on.
 
     Raises:
-        CacheMismatchError: The message names the fields of the spec, or the classes, that differ.
+        CacheMismatchError: The message names the fields of the spec that differ.
     """
-    retrain = f"Choose the entry that fits, or run `pipeline train-head --head {head}` on this one"
     differing = features.spec.differences(spec)
     if differing:
         fields = ", ".join(f"{name} {mine!r} instead of {its!r}" for name, (mine, its) in differing.items())
         raise CacheMismatchError(
-            f"{features.path}: not what head {head!r} was trained on: {fields}. {retrain}"
+            f"{features.path}: not what head {head!r} was trained on: {fields}. "
+            f"Choose the entry that fits, or run `pipeline train-head --head {head}` on this one"
         )
+
+
+def refuse_other_classes(features: FeatureSet, classes: tuple[str, ...]) -> None:
+    """Refuses validation rows whose labels mean something else than those of the training rows.
+
+    Raises:
+        CacheMismatchError: The message names both lists of classes.
+    """
     if features.classes != classes:
         raise CacheMismatchError(
-            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of head {head!r} "
-            f"({', '.join(classes)}). {retrain}"
+            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of the training rows "
+            f"({', '.join(classes)}). Run `pipeline extract` to make both from the same source"
         )

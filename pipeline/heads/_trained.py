@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.heads._examples import read_finite, refuse_mismatch
+from pipeline.heads._examples import read_finite, refuse_other_spec
 from pipeline.heads._head import Head, History, Model, Task
 from pipeline.spec import FeatureSpec
 
@@ -86,10 +86,10 @@ class TrainedHead:
             no training row.
 
         Raises:
-            CacheMismatchError: The features have another spec or other classes, or a row is damaged.
+            CacheMismatchError: The features have another spec, or a row is damaged.
             PipelineError: A feature is not a finite number.
         """
-        refuse_mismatch(features, self.spec, self.classes, head=self.name)
+        refuse_other_spec(features, self.spec, head=self.name)
         seen = seen_classes(self.class_counts)
         proba = np.zeros((len(features), len(self.classes)))
         for start in range(0, len(features), BLOCK_ROWS):

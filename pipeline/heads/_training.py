@@ -15,7 +15,7 @@ from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.heads._catalog import make_head
-from pipeline.heads._examples import refuse_mismatch, select
+from pipeline.heads._examples import refuse_other_classes, refuse_other_spec, select
 from pipeline.heads._head import Head, Task
 from pipeline.heads._saving import save_head
 from pipeline.heads._trained import TrainedHead, accuracy, seen_classes
@@ -60,7 +60,8 @@ def fit_head(
     """Trains a head and saves nothing; arguments and errors are those of :func:`train_head`."""
     head = make_head(name, options)
     if valid is not None:
-        refuse_mismatch(valid, train.spec, train.classes, head=name)
+        refuse_other_spec(valid, train.spec, head=name)
+        refuse_other_classes(valid, train.classes)
     class_counts = _count_classes(train)
     seen = seen_classes(class_counts)
     task = Task(train.spec, train.feature_shape, len(seen))

@@ -1,0 +1,33 @@
+"""The heads and their options."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.options import json_option, print_json
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """List the heads with their options and defaults, as `train-head --set` takes them.
+
+    \b
+    pipeline heads
+    """
+    from pipeline import heads, registry
+    from pipeline.heads import describe_head
+
+    found = [describe_head(name) for name in registry.names(heads)]
+    if as_json:
+        print_json(
+            {
+                head.name: {"description": head.description, "options": [str(o) for o in head.options]}
+                for head in found
+            }
+        )
+        return
+    for head in found:
+        click.echo(f"{head.name}: {head.description}")
+        for option in head.options:
+            click.echo(f"    {option}")
