@@ -93,6 +93,6 @@ def refuse_other_classes(features: FeatureSet, classes: tuple[str, ...]) -> None
     """
     if features.classes != classes:
         raise CacheMismatchError(
-            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of the training rows "
-            f"({', '.join(classes)}). Run `pipeline extract` to make both from the same source"
+            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of the training "
+            f"rows ({', '.join(classes)}). Run `pipeline extract` to make both from the same source"
         )
