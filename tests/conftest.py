@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from counting_engine import BACKBONE, CountingEngine
+from photos import Photos
 
 from pipeline.cache import FeatureSet
+from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
 
@@ -68,3 +71,34 @@ def make_features(spec: FeatureSpec, tmp_path: Path) -> Callable[..., FeatureSet
         return FeatureSet(**(fields | changes))
 
     return make
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Photos:
+    """A folder of tiny photographs; empty until a test adds some."""
+    return Photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> CountingEngine:
+    """Takes the place of Keras in stage one and counts every image."""
+    counting = CountingEngine()
+    counting.install(monkeypatch)
+    return counting
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Folder of a cache that does not exist yet."""
+    return tmp_path / "features"
+
+
+@pytest.fixture
+def run(photos: Photos, engine: CountingEngine, cache: Path) -> Callable[..., list[Extraction]]:
+    """Runs stage one on the photographs with the counting engine."""
+
+    def run(*, name: str | None = None, skip_bad: bool = False, **request: object) -> list[Extraction]:
+        wanted = FeatureRequest(**({"batch_size": 4} | BACKBONE | request))
+        return extract(str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad)
+
+    return run

@@ -160,6 +160,8 @@ def only_entry(entries: Iterable[Entry], *, cache: Path, extract_command: str) -
 
 
 def _options_apart(entries: list[Entry]) -> str:
+    labels, identities = {e.weights_label for e in entries}, {e.spec.weights for e in entries}
+    tell_apart = len(labels) == len(identities)  # not so for two seeds, or two files of the same name
     described = [
         {
             "--name": entry.dataset,
@@ -167,7 +169,7 @@ def _options_apart(entries: list[Entry]) -> str:
             "--layer": entry.spec.layer,
             "--pooling": entry.spec.pooling,
             "--image-size": str(entry.spec.image_size),
-            "--weights": entry.weights_label,
+            "--weights": entry.weights_label if tell_apart else entry.spec.weights,
             "--precision": entry.spec.precision,
             "--store": entry.spec.store,
             "--engine": entry.spec.engine,

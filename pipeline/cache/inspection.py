@@ -87,6 +87,8 @@ def _verify(path: Path) -> dict[str, Any]:
         finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
         if layout.header.spec.entry_name != path.parent.name:
             finding["problem"] = f"it belongs to {layout.header.spec.entry_name}"
+        elif layout.header.split != path.name.split(".")[0]:
+            finding["problem"] = f"it holds the split {layout.header.split}"
         elif path.suffix == ".h5" and not layout.done.all():
             finding["problem"] = f"{int((~layout.done).sum())} rows are not done"
     except PipelineError as error:

@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.filling import PartialFile, sync_folder
-from pipeline.cache.layout import Header, Layout, lay_out, open_layout, row_bytes
+from pipeline.cache.filling import PartialFile, damaged_rows, sync_folder
+from pipeline.cache.layout import Header, lay_out, open_layout, row_bytes
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images import SPLITS
@@ -24,8 +24,8 @@ from pipeline.images.rows import Rows
 class EntryWriter:
     """Fills the files of one entry; rows of all splits stand in one sequence, row g as in the plan.
 
-    A split whose published file already is as wanted is left alone. All others get a partial file, continued
-    where one with the same rows exists.
+    A split whose published file already is as wanted, with every checksum right, is left alone. All others
+    get a partial file, continued where one with the same rows exists.
     """
 
     def __init__(self, entry: Entry, headers: Mapping[str, Header], wanted: Mapping[str, Rows]) -> None:
@@ -41,7 +41,10 @@ class EntryWriter:
         self._wanted = wanted
         self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
         self._partials: dict[str, PartialFile] = {}
-        self.current = {split: _same(entry.file(split), headers[split], wanted[split]) for split in wanted}
+        self.current = {split: self._sound(entry.file(split), split, whole=True) for split in wanted}
+        self._continued = {
+            split for split in wanted if not self.current[split] and self._sound(entry.partial(split), split)
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +82,7 @@ class EntryWriter:
         return sum(
             len(rows) * row_bytes(feature_shape, self.entry.spec.store)
             for split, rows in self._wanted.items()
-            if not self.current[split] and not self._continues(split)
+            if not self.current[split] and split not in self._continued
         )
 
     def open(self, feature_shape: tuple[int, ...]) -> None:
@@ -92,7 +95,7 @@ class EntryWriter:
         for split, rows in self._wanted.items():
             if not self.current[split]:
                 path = self.entry.partial(split)
-                if not self._continues(split):
+                if split not in self._continued:
                     self._retire(path, split)  # its rows may still be worth copying
                     lay_out(path, self._headers[split], rows, feature_shape)
                 self._partials[split] = PartialFile(path)
@@ -130,11 +133,13 @@ class EntryWriter:
         no newer file has.
 
         Args:
-            held: Splits that are not to be published although all their rows are done.
+            held: Splits that are not to be published although all their rows are done, nor given up where
+                no row of theirs is wanted.
 
         Returns:
             The splits that are not published as wanted.
         """
+        self.entry.save()  # also where nothing was to be filled: it may have been edited or lost
         newer = [open_layout(self._newest(split)) for split in self._wanted]
         unfinished = []
         for split in self._wanted:
@@ -149,12 +154,14 @@ class EntryWriter:
                 if published.exists() and holds_unique_rows(published, newer):
                     os.link(published, self.entry.next_retired(split))
                 partial.publish(published)
-        for split in set(SPLITS) - set(self._wanted):
+        for split in set(SPLITS) - set(self._wanted) - set(held):
             self._retire(self.entry.file(split), split)
             self._retire(self.entry.partial(split), split)
         for path in self.entry.retired():
             if not holds_unique_rows(path, newer):
                 path.unlink()
+        for path in self.entry.folder.glob("*.tmp"):
+            path.unlink()  # a killed run's: this one holds the lock
         sync_folder(self.entry.folder)
         return unfinished
 
@@ -162,8 +169,19 @@ class EntryWriter:
         if path.exists():
             os.replace(path, self.entry.next_retired(split))
 
-    def _continues(self, split: str) -> bool:
-        return _same(self.entry.partial(split), self._headers[split], self._wanted[split])
+    def _sound(self, path: Path, split: str, *, whole: bool = False) -> bool:
+        """Tells whether a file was made for exactly the wanted rows and every row in it is intact."""
+        try:
+            layout = open_layout(path)
+        except (CacheMismatchError, UsageError):
+            return False
+        header = self._headers[split]
+        return (
+            replace(layout.header, software=header.software) == header
+            and layout.rows.equals(self._wanted[split])
+            and (bool(layout.done.all()) or not whole)
+            and not len(damaged_rows(layout))
+        )
 
     def _newest(self, split: str) -> Path:
         return self.entry.file(split) if self.current[split] else self.entry.partial(split)
@@ -177,12 +195,3 @@ class EntryWriter:
             if high > low:
                 parts.append((split, slice(low, high), rows[low:high] - start))
         return parts
-
-
-def _same(path: Path, header: Header, rows: Rows) -> bool:
-    """Tells whether a file is sound and made for exactly these rows under this header."""
-    try:
-        layout: Layout = open_layout(path)
-    except (CacheMismatchError, UsageError):
-        return False
-    return replace(layout.header, software=header.software) == header and layout.rows.equals(rows)

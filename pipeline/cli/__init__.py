@@ -15,7 +15,22 @@ from pipeline.errors import PipelineError, unknown
 INTERRUPTED = 130
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """A group that names the choices where a command is unknown."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Finds the command that was named.
+
+        Raises:
+            UsageError: There is no such command; the message lists those there are.
+        """
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            raise unknown("command", args[0], known)
+        return super().resolve_command(ctx, args)
+
+
+class Commands(Group):
     """The commands found in a folder; failures become one line and an exit code of their own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -31,20 +46,21 @@ class Commands(click.Group):
         return registry.load(commands, "command", cmd_name).command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Finds the command that was named.
-
-        Raises:
-            UsageError: There is no such command; the message lists those there are.
-        """
-        if args and not args[0].startswith("-") and args[0] not in registry.names(commands):
-            raise unknown("command", args[0], self.list_commands(ctx))
+        """Finds the command, and notes whether a failure is to be printed as an object, too."""
+        ctx.obj["json"] = "--json" in args
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command and turns what it raises into a message."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.exceptions.Exit:
+            raise
+        except click.ClickException as error:
+            _print_failure(ctx, error.format_message(), error.exit_code)
+            raise
+        except click.Abort:
+            _print_failure(ctx, "aborted", PipelineError.exit_code)
             raise
         except KeyboardInterrupt:
             _fail(
@@ -65,9 +81,13 @@ class Commands(click.Group):
 
 def _fail(ctx: click.Context, message: str, code: int) -> None:
     click.echo(f"pipeline: {message}", err=True)
-    if ctx.find_root().obj.get("json"):
-        click.echo(json.dumps({"error": message, "exit_code": code}))
+    _print_failure(ctx, message, code)
     ctx.exit(code)
+
+
+def _print_failure(ctx: click.Context, message: str, code: int) -> None:
+    if ctx.obj["json"]:
+        click.echo(json.dumps({"error": message, "exit_code": code}))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "obj": {}})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,19 +24,13 @@ def _stack(*options: Decorator) -> Decorator:
     return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
-def _mark_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    ctx.find_root().obj["json"] = value  # failures are printed as an object, too
-    return value
+def print_json(value: Any) -> None:
+    """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
+    click.echo(json.dumps(value))
+    click.get_current_context().find_root().obj["json"] = False
 
 
-json_option = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    callback=_mark_json,
-    is_eager=True,
-    help="Print one JSON object on stdout.",
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path),
@@ -127,7 +123,8 @@ class StoredFeatures:
 
     def _source(self) -> str:
         data = self.data or DEFAULT_DATA
-        return str(Path(data).resolve()) if Path(data).exists() else data
+        named = re.match(r"[a-z]+:", data) and not Path(data).exists()
+        return data if named else str(Path(data).expanduser().resolve())  # the images may be gone by now
 
     def _command(self) -> str:
         given = {"data": self.data or DEFAULT_DATA, "name": self.name, **self.options}

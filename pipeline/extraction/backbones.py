@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -133,8 +136,8 @@ def load_backbone(
         precision: Keras dtype policy of the base: ``float32``, ``bfloat16`` or ``float16``.
 
     Returns:
-        A model from uint8 (n, image_size, image_size, 3) RGB to a list with one float tensor
-        (n, *feature shape) per cut.
+        A model from uint8 (n, image_size, image_size, 3) RGB to a float tensor (n, *feature shape), or to a
+        list of them where there are several cuts.
 
     Raises:
         UsageError: A layer is unknown, or the weights cannot be had or do not fit.
@@ -157,24 +160,34 @@ def load_backbone(
     return model
 
 
+def build_application(row: Backbone, image_size: int, *, imagenet: bool) -> keras.Model:
+    """Builds a base as Keras does, without its top; absent ImageNet filters are downloaded."""
+    keras = import_keras()
+    # Keras prints its download bar on stdout, and warns that a MobileNet takes the filters of another size.
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
+        return getattr(keras.applications, row.factory)(
+            weights="imagenet" if imagenet else None,
+            include_top=False,
+            input_shape=(image_size, image_size, 3),
+            **row.options,
+        )
+
+
 def _build_base(name: str, row: Backbone, weights: Weights, image_size: int, precision: str) -> keras.Model:
     keras = import_keras()
     keras.utils.clear_session(free_memory=False)  # automatic layer names start at the same number every time
-    factory = getattr(keras.applications, row.factory)
+    imagenet = weights.label == "imagenet"
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras prints its download bar on stdout
-            base = factory(
-                weights="imagenet" if weights.label == "imagenet" else None,
-                include_top=False,
-                input_shape=(image_size, image_size, 3),
-                **row.options,
-            )
-            if weights.path is not None and weights.label != "imagenet":
-                base.load_weights(weights.path)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        base = build_application(row, image_size, imagenet=imagenet)
+        if weights.path is not None and not imagenet:
+            _load_filters(base, weights.path)
+            if row.factory == "EfficientNetB0":
+                _divide_by_deviation(base)
+    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
             f"weights {weights.label!r} do not fit {name} ({reason}). Give the file saved from this base "
             "without its top, or choose --weights imagenet or --weights random"
@@ -186,11 +199,28 @@ def _build_base(name: str, row: Backbone, weights: Weights, image_size: int, pre
     return base
 
 
+def _load_filters(base: keras.Model, path: Path) -> None:
+    """Reads a weights file; where Keras would warn that some layers keep their fresh filters, it fails."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+        base.load_weights(path)
+
+
+def _divide_by_deviation(base: keras.Model) -> None:
+    """Adds to the normalisation what Keras builds into EfficientNetB0 for its own download only.
+
+    The ImageNet filters need it wherever they come from (``keras/src/applications/efficientnet.py``).
+    """
+    normalization = base.get_layer("normalization")
+    normalization.adapt_variance.assign(normalization.adapt_variance * np.array(IMAGENET_STD, np.float32))
+    normalization.finalize_state()
+
+
 def _draw_filters(base: keras.Model, seed: int) -> None:
     """Fills every kernel with seeded He-normal values (He et al. 2015, arXiv:1502.01852)."""
     for number, variable in enumerate(base.weights):
         if variable.path.endswith("kernel"):
-            depthwise = "depthwise" in variable.path
+            depthwise = variable.shape[-1] == 1  # (height, width, channels, 1): each channel by itself
             fan_in = np.prod(variable.shape[:2] if depthwise else variable.shape[:-1])
             draw = np.random.default_rng([seed, number]).standard_normal(variable.shape, np.float32)
             variable.assign(draw * np.sqrt(2.0 / fan_in, dtype=np.float32))

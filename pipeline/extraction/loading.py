@@ -20,10 +20,13 @@ class Failure:
     Attributes:
         id: Its name in the source.
         reason: Why, in a few words.
+        digest: SHA-256 of the image in hex where its content is at fault; empty where the file could not be
+            read, which may pass.
     """
 
     id: str
     reason: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,8 @@ class Loader:
                 images[position] = decode(data, self.image_size)
                 seconds["decode"] += time.perf_counter() - read
                 loaded[position] = True
-            except (OSError, DecodeError) as error:
-                failures.append(Failure(item.id, getattr(error, "strerror", None) or str(error)))
+            except OSError as error:
+                failures.append(Failure(item.id, error.strerror or str(error)))
+            except DecodeError as error:
+                failures.append(Failure(item.id, str(error), self.digests[row].tobytes().hex()))
         return Batch(images, loaded, failures, seconds)

@@ -38,13 +38,15 @@ class FeatureRequest:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        find_backbone(self.backbone, self.image_size)
+        row = find_backbone(self.backbone, self.image_size)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.store not in STORES:
             raise unknown("store", self.store, STORES)
         if self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small: give 1 or more")
+        if self.engine == "pixels" and self.cuts != (Cut(row.layer),):
+            raise UsageError(f"{self.backbone} has no layers and no pooling: leave --layer and --pooling out")
         if len(set(self.cuts)) < len(self.cuts):
             raise UsageError(f"--layer names a cut twice: {', '.join(self.layers)}")
 

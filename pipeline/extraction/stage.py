@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +54,7 @@ class Stage:
         self.catalog = catalog
         self.cache = cache
         self.timings = Timings()
-        self._computed = dict.fromkeys(SPLITS, 0)
+        self._computed = [dict.fromkeys(SPLITS, 0) for _ in entries]
 
     def run(self, *, skip_bad: bool) -> list[Extraction]:
         """Fills and publishes every split that is whole.
@@ -81,7 +83,10 @@ class Stage:
                 unreadable = [] if skip_bad else self.catalog.unreadable
                 held = {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
                 failures = [Failure(bad.id, bad.reason) for bad in unreadable] + failures
-                return [self._finish(writer, wanted, held, failures, skipped) for writer in writers]
+                return [
+                    self._finish(writer, computed, wanted, held, failures, skipped)
+                    for writer, computed in zip(writers, self._computed, strict=True)
+                ]
 
     def _fill(self, writers: Sequence[EntryWriter], wanted: Wanted) -> list[Failure]:
         """Brings about the rows that the files lack and returns the images that failed."""
@@ -108,6 +113,7 @@ class Stage:
             self.request.batch_size,
         )
         engine = self._engine
+        lacking = [~writer.done for writer in writers]
         with self.timings.step("fill"), progress("stage one", len(work), "images") as advance:
             failures = registry.load(executors, "executor", "local").fill(
                 blocks,
@@ -118,11 +124,12 @@ class Stage:
                 timings=self.timings,
                 advance=advance,
             )
-        computed = np.zeros(len(keys), bool)
-        computed[work] = np.logical_and.reduce([writer.done for writer in writers])[work]
-        for split, count in wanted.count(computed).items():
-            self._computed[split] += count
-        return failures
+        worked = np.zeros(len(keys), bool)
+        worked[work] = True
+        for writer, lacked, computed in zip(writers, lacking, self._computed, strict=True):
+            for split, count in wanted.count(worked & lacked & writer.done).items():
+                computed[split] += count
+        return self._with_copies(failures)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -141,12 +148,12 @@ class Stage:
         )
         if needed > free:
             raise PipelineError(
-                f"the features need {needed / 1e9:,.1f} GB and {self.cache} has {free / 1e9:,.1f} GB free: "
+                f"the features need {needed / 1e6:,.1f} MB and {self.cache} has {free / 1e6:,.1f} MB free: "
                 "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
             )
 
     def _headers(self, entry: Entry, wanted: Wanted, skipped: Sequence[Failure]) -> dict[str, Header]:
-        record = tuple({"id": failure.id, "reason": failure.reason} for failure in skipped)
+        record = tuple(asdict(failure) for failure in sorted(skipped, key=lambda failure: failure.id))
         software = {name: version(name) for name in ("tensorflow", "keras", "h5py", "pillow", "numpy")}
         return {
             split: Header(
@@ -163,22 +170,31 @@ class Stage:
         }
 
     def _skipped_before(self) -> list[Failure]:
-        """Images that this run need not try again: unreadable ones, and those recorded as left out."""
-        found = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
-        listed = {name for rows in self.catalog.splits.values() for name in rows.ids}
+        """Images that need not be tried again: unreadable files, and contents known to be bad."""
+        known: list[Failure] = []
         for split in self.entries[0].splits:
-            try:
+            with contextlib.suppress(CacheMismatchError, UsageError):
                 header = open_layout(self.entries[0].file(split)).header
-            except (CacheMismatchError, UsageError):
-                continue
-            for record in header.skipped:
-                if record["id"] in listed:
-                    found[record["id"]] = Failure(record["id"], record["reason"])
-        return list(found.values())
+                known += [Failure(**record) for record in header.skipped if record["digest"]]
+        return [Failure(bad.id, bad.reason) for bad in self.catalog.unreadable] + self._with_copies(known)
+
+    def _with_copies(self, failures: Sequence[Failure]) -> list[Failure]:
+        """Lists failures by file, and for each bad content all images of the source that have it."""
+        reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
+        contents = (
+            (name, digest.tobytes().hex())
+            for rows in self.catalog.splits.values()
+            for name, digest in zip(rows.ids, rows.digests, strict=True)
+            if reasons
+        )
+        return [failure for failure in failures if not failure.digest] + [
+            Failure(name, reasons[digest], digest) for name, digest in contents if digest in reasons
+        ]
 
     def _finish(
         self,
         writer: EntryWriter,
+        computed: Mapping[str, int],
         wanted: Wanted,
         held: set[str],
         failures: list[Failure],
@@ -188,16 +204,16 @@ class Stage:
         done = writer.done
         unfinished = writer.publish(held)
         seconds = self.timings.seconds["fill"]
-        total = max(sum(self._computed.values()), 1)
+        total = max(sum(computed.values()), 1)
         there = wanted.count(done)
         splits = {
             split: SplitReport(
                 file=writer.entry.partial(split) if split in unfinished else writer.entry.file(split),
                 rows=len(rows),
-                computed=self._computed[split],
-                reused=there[split] - self._computed[split],
+                computed=computed[split],
+                reused=there[split] - computed[split],
                 failed=len(rows) - there[split],
-                seconds=seconds * self._computed[split] / total,
+                seconds=seconds * computed[split] / total,
             )
             for split, rows in wanted.rows.items()
         }

@@ -7,13 +7,11 @@ import hashlib
 import os
 import re
 import socket
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import BACKBONES, Backbone
-from pipeline.keras_runtime import import_keras
+from pipeline.extraction.backbones import BACKBONES, Backbone, build_application
 from pipeline.progress import say
 
 WEIGHTS_HOST = "storage.googleapis.com"
@@ -98,13 +96,9 @@ def _imagenet_file(row: Backbone, image_size: int) -> Path:
 
 
 def _download(backbone: str, row: Backbone, image_size: int) -> None:
-    keras = import_keras()
     say(f"downloading the ImageNet weights of {backbone}")
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            getattr(keras.applications, row.factory)(
-                weights="imagenet", include_top=False, input_shape=(image_size, image_size, 3), **row.options
-            )
+        build_application(row, image_size, imagenet=True)
     except Exception as error:  # Keras raises a bare Exception for a failed download
         reason = str(error).strip().splitlines()[0]
         raise UsageError(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from pipeline.cli.options import json_option
+from pipeline.cli.options import json_option, print_json
 
 
 @click.command()
@@ -24,7 +22,7 @@ def command(as_json: bool) -> None:
         for name, row in BACKBONES.items()
     }
     if as_json:
-        click.echo(json.dumps(rows))
+        print_json(rows)
         return
     for name, row in rows.items():
         click.echo(f"{name:20} {row['layer']:22} pixels: {row['preprocessing']:8} from {row['min_size']} px")

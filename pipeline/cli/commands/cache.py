@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import StoredFeatures, cache_option, json_option, stored_features
+from pipeline.cli import Group
+from pipeline.cli.options import StoredFeatures, cache_option, json_option, print_json, stored_features
 from pipeline.errors import CacheMismatchError
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List, show, verify and remove cached features."""
 
@@ -30,7 +31,7 @@ def ls(cache: Path, as_json: bool) -> None:
 
     found = summaries(cache)
     if as_json:
-        click.echo(json.dumps(found))
+        print_json({"entries": found})
         return
     for item in found:
         rows = ", ".join(f"{split} {count:,}" for split, count in item["rows"].items()) or "nothing published"
@@ -51,7 +52,10 @@ def show(features: StoredFeatures, as_json: bool) -> None:
     from pipeline.cache.inspection import describe
 
     described = describe(features.entry())
-    click.echo(json.dumps(described, indent=None if as_json else 2))
+    if as_json:
+        print_json(described)
+    else:
+        click.echo(json.dumps(described, indent=2))
 
 
 @command.command()
@@ -68,17 +72,15 @@ def verify(cache: Path, as_json: bool) -> None:
     findings = verify_cache(cache)
     bad = [finding for finding in findings if finding["problem"] or finding["bad_rows"]]
     if as_json:
-        click.echo(json.dumps({"files": findings, "bad": len(bad)}))
+        print_json({"files": findings, "bad": len(bad)})
     else:
         for finding in findings:
             _print_finding(finding)
-    if bad and not as_json:
+    if bad:
         raise CacheMismatchError(
             f"{len(bad)} of {len(findings)} files are damaged: "
             "run the `pipeline extract` that made them to repair them"
         )
-    if bad:
-        click.get_current_context().exit(CacheMismatchError.exit_code)
 
 
 def _print_finding(finding: dict[str, Any]) -> None:
@@ -107,11 +109,10 @@ def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Remove {entry.folder} with {', '.join(entry.splits)}?", abort=True, err=True)
     freed = remove(entry)
-    click.echo(
-        json.dumps({"entry": str(entry.folder), "freed": freed})
-        if as_json
-        else f"freed {freed / 1e6:,.1f} MB"
-    )
+    if as_json:
+        print_json({"entry": str(entry.folder), "freed": freed})
+    else:
+        click.echo(f"freed {freed / 1e6:,.1f} MB")
 
 
 @command.command()
@@ -126,4 +127,7 @@ def gc(cache: Path, as_json: bool) -> None:
     from pipeline.cache.inspection import remove_retired
 
     freed = remove_retired(cache)
-    click.echo(json.dumps({"freed": freed}) if as_json else f"freed {freed / 1e6:,.1f} MB")
+    if as_json:
+        print_json({"freed": freed})
+    else:
+        click.echo(f"freed {freed / 1e6:,.1f} MB")

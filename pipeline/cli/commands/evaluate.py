@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from pipeline.cli.options import StoredFeatures, head_option, json_option, runs_option, stored_features
+from pipeline.cli.options import (
+    StoredFeatures,
+    head_option,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
 from pipeline.images import SPLITS
 from pipeline.progress import say
 
@@ -42,7 +48,7 @@ def command(features: StoredFeatures, head: str, split: str, runs: Path, as_json
     if as_json:
         for note in report.notes:
             say(f"note: {note}")
-        click.echo(json.dumps(report.to_json()))
+        print_json(report.to_json())
     else:
         print_report(report, console=Console(file=sys.stdout))
         for path in sorted(folder.iterdir()):

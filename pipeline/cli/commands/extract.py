@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.options import DEFAULT_DATA, data_options, feature_options, feature_request, json_option
+from pipeline.cli.options import (
+    DEFAULT_DATA,
+    data_options,
+    feature_options,
+    feature_request,
+    json_option,
+    print_json,
+)
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.report import Extraction
 from pipeline.progress import say
@@ -46,7 +52,7 @@ def command(
     reports = extract(data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad)
     if as_json:
         objects = [report.to_json() for report in reports]
-        click.echo(json.dumps(objects[0] if len(objects) == 1 else {**objects[0], "entries": objects}))
+        print_json(objects[0] if len(objects) == 1 else {**objects[0], "entries": objects})
     else:
         for report in reports:
             _print(report)
@@ -62,7 +68,8 @@ def _print(report: Extraction) -> None:
         done = f"{split.computed:,} computed, {split.reused:,} reused{failed}"
         click.echo(f"  {name:5} {split.rows:>9,} rows: {done}{rate}{state}")
     steps = {name: seconds for name, seconds in report.timings.items() if seconds >= 0.05}
-    click.echo("  time  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items()))
+    if steps:
+        click.echo("  time  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items()))
 
 
 def _list_failures(report: Extraction) -> None:

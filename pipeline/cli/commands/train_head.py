@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from pipeline.cli.options import StoredFeatures, head_option, json_option, runs_option, stored_features
+from pipeline.cli.options import (
+    StoredFeatures,
+    head_option,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
 
 
 @click.command(name="train-head")
@@ -39,7 +45,7 @@ def command(
     valid = open_features(entry, "val") if "val" in entry.splits else None
     trained = train_head(head, train, valid, options=_parse(settings), seed=seed, runs=runs)
     if as_json:
-        click.echo(json.dumps(trained.to_json()))
+        print_json(trained.to_json())
     else:
         accuracy = (
             "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"

@@ -1,0 +1,138 @@
+"""Rows of the same spec are found wherever they stand in a cache, and copied only if they are sound."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.cache.entries import Entry
+from pipeline.cache.filling import PartialFile
+from pipeline.cache.layout import Header, lay_out, open_layout
+from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows, stored_rows
+from pipeline.images.rows import Rows
+
+Publish = Callable[..., Path]
+MakeRows = Callable[..., Rows]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "features"
+
+
+def names(stored: StoredRows) -> list[str]:
+    return [stored.layouts[file].rows.ids[row] for file, row in zip(stored.file, stored.row, strict=True)]
+
+
+def test_an_empty_cache_holds_nothing(cache: Path, entry: Entry) -> None:
+    stored = stored_rows(cache, entry.spec)
+    assert len(stored.keys) == len(stored.file) == len(stored.row) == 0
+    assert stored.feature_shape is None
+
+
+def test_rows_of_every_split_data_set_and_state_are_found(
+    cache: Path, entry: Entry, publish: Publish
+) -> None:
+    publish(["a", "b"], "train")
+    publish(["c"], "test")
+    publish(["d"], path=entry.folder / "train.1.h5.retired")
+    publish(["e"], path=entry.folder / "val.h5.partial")
+    publish(["f"], path=cache / "zoo" / entry.folder.name / "train.h5")
+    stored = stored_rows(cache, entry.spec)
+    assert sorted(names(stored)) == list("abcdef")
+    assert stored.feature_shape == (2, 3)
+    keys = [stored.layouts[file].rows.keys[row] for file, row in zip(stored.file, stored.row, strict=True)]
+    assert stored.keys.tolist() == [key.item() for key in keys]
+
+
+def test_only_done_rows_count(
+    cache: Path, entry: Entry, make_header: Callable[..., Header], make_rows: MakeRows, make_values: Callable
+) -> None:
+    rows = make_rows(list("abcd"))
+    lay_out(entry.partial("train"), make_header(), rows, (2, 3))
+    with PartialFile(entry.partial("train")) as partial:
+        partial.write(np.array([1, 3]), make_values(rows)[[1, 3]])
+        partial.commit()
+    assert names(stored_rows(cache, entry.spec)) == ["b", "d"]
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_files_that_cannot_be_read_are_passed_over(
+    content: bytes | None, cache: Path, entry: Entry, publish: Publish
+) -> None:
+    publish(["a"])
+    if content is None:
+        entry.file("test").mkdir()
+    else:
+        entry.file("test").write_bytes(content)
+    assert names(stored_rows(cache, entry.spec)) == ["a"]
+
+
+def test_rows_of_another_spec_do_not_count(cache: Path, entry: Entry, publish: Publish) -> None:
+    path = publish(["a"])
+    other = replace(entry.spec, precision="bfloat16")
+    assert len(stored_rows(cache, other).keys) == 0
+    disguised = cache / "toy" / other.entry_name / "train.h5"
+    disguised.parent.mkdir()
+    shutil.copy(path, disguised)
+    assert len(stored_rows(cache, other).keys) == 0
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
+def test_rows_are_copied_to_their_places(
+    n: int,
+    cache: Path,
+    entry: Entry,
+    publish: Publish,
+    make_header: Callable[..., Header],
+    make_rows: MakeRows,
+    make_values: Callable[..., np.ndarray],
+) -> None:
+    publish([str(i) for i in range(n)])
+    stored = stored_rows(cache, entry.spec)
+    wanted = make_rows([str(i) for i in reversed(range(n))])
+    lay_out(entry.partial("test"), make_header(split="test"), wanted, (2, 3))
+    with PartialFile(entry.partial("test")) as target:
+        assert copy_rows(stored, np.arange(n)[::-1], target, np.arange(n)) == n
+    layout = open_layout(entry.partial("test"))
+    assert layout.done.all()
+    np.testing.assert_array_equal(layout.features, make_values(wanted))
+
+
+def test_a_damaged_row_is_not_copied(
+    cache: Path, entry: Entry, publish: Publish, make_header: Callable[..., Header], make_rows: MakeRows
+) -> None:
+    path = publish(list("abc"))
+    with open(path, "r+b") as file:
+        file.seek(open_layout(path).offsets["features"] + 24)
+        file.write(b"\xff\xff")
+    stored = stored_rows(cache, entry.spec)
+    lay_out(entry.partial("test"), make_header(split="test"), make_rows(list("abc")), (2, 3))
+    with PartialFile(entry.partial("test")) as target:
+        assert copy_rows(stored, np.arange(3), target, np.arange(3)) == 2
+        assert target.done.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("old", "newer", "unique"),
+    [("abc", ["abc"], False), ("abc", ["ab", "cd"], False), ("abc", ["ab"], True), ("abc", [], True)],
+)
+def test_a_file_is_kept_for_rows_that_no_newer_one_has(
+    old: str, newer: list[str], unique: bool, entry: Entry, publish: Publish
+) -> None:
+    path = publish(list(old), path=entry.folder / "train.1.h5.retired")
+    layouts = [
+        open_layout(publish(list(part), path=entry.folder / f"{number}.h5"))
+        for number, part in enumerate(newer)
+    ]
+    assert holds_unique_rows(path, layouts) is unique
+
+
+def test_a_file_that_cannot_be_read_holds_nothing(entry: Entry) -> None:
+    entry.file("train").write_text("text")
+    assert not holds_unique_rows(entry.file("train"), [])

@@ -1,0 +1,111 @@
+"""``pipeline train-head``, ``evaluate``, ``heads`` and ``backbones`` on features made by the tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from photos import Photos
+
+from pipeline import heads, registry
+from pipeline.extraction.backbones import BACKBONES
+
+Cli = Callable[..., Result]
+Read = Callable[[Result], dict[str, Any]]
+
+
+@pytest.fixture
+def stored(extract: Cli, some_photos: Photos) -> list[str]:
+    """Options that pick an entry with all three splits."""
+    assert extract().exit_code == 0
+    return ["--data", str(some_photos.root)]
+
+
+@pytest.fixture
+def trained(stored: list[str], cli: Cli) -> Path:
+    """Run folder of a logistic regression."""
+    return Path(cli("train-head", *stored).stdout.splitlines()[1].strip())
+
+
+def test_train_head_prints_what_it_did(stored: list[str], cli: Cli) -> None:
+    result = cli("train-head", *stored)
+    assert result.exit_code == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    assert first.startswith("logreg: 12 rows in ")
+    assert "val accuracy 0." in first or "val accuracy 1." in first
+    assert Path(second.strip(), "head.json").is_file()
+
+
+def test_train_head_json_is_one_object(stored: list[str], cli: Cli, the_object: Read) -> None:
+    result = cli("train-head", *stored, "--json", "--set", "C=0.5", "--seed", 3, "--runs", "elsewhere")
+    described = the_object(result)
+    assert list(described) == ["head", "run", "train_rows", "val_accuracy", "seconds"]
+    assert (described["head"], described["train_rows"]) == ("logreg", 12)
+    assert 0 <= described["val_accuracy"] <= 1
+    assert Path(described["run"]).parts[0] == "elsewhere"
+
+
+def test_train_head_without_val_says_so(
+    stored: list[str], cli: Cli, the_object: Read, tmp_path: Path
+) -> None:
+    (file,) = (tmp_path / "work").glob("features_cache/*/*/val.h5")
+    file.unlink()
+    assert "no val split" in cli("train-head", *stored).stdout
+    assert the_object(cli("train-head", *stored, "--json"))["val_accuracy"] is None
+
+
+def test_evaluate_prints_figures_and_files(stored: list[str], trained: Path, cli: Cli) -> None:
+    result = cli("evaluate", *stored)
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy" in result.stdout
+    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
+        (file,) = trained.glob(f"test/{name}")
+        assert f"  {file}\n" in result.stdout
+
+
+def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli, the_object: Read) -> None:
+    described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
+    assert list(described) == ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
+    assert (described["head"], described["split"], described["n"]) == ("logreg", "val", 6)
+    low, high = described["accuracy_ci"]
+    assert 0 <= low <= described["accuracy"] <= high <= 1
+    assert math.isfinite(described["log_loss"])
+    assert described["run"] == str(trained)
+
+
+def test_evaluating_the_training_split_says_so(stored: list[str], trained: Path, cli: Cli) -> None:
+    result = cli("evaluate", *stored, "--split", "train", "--json")
+    assert "note: this is the training split" in result.stderr
+
+
+def test_a_head_of_another_spec_is_not_taken(
+    stored: list[str], trained: Path, extract: Cli, cli: Cli
+) -> None:
+    extract("--layer", "block1_pool")
+    result = cli("evaluate", *stored, "--layer", "block1_pool")
+    assert result.exit_code == 2
+    assert "no trained head" in result.stderr
+
+
+def test_heads_are_listed_with_their_options(cli: Cli, the_object: Read) -> None:
+    text = cli("heads").stdout
+    described = the_object(cli("heads", "--json"))
+    assert list(described) == registry.names(heads)
+    for name, head in described.items():
+        assert f"{name}: {head['description']}\n" in text
+        assert all(f"    {option}\n" in text for option in head["options"])
+
+
+def test_backbones_are_listed(cli: Cli, the_object: Read) -> None:
+    described = the_object(cli("backbones", "--json"))
+    assert list(described) == list(BACKBONES)
+    assert described["xception"] == {
+        "preprocessing": "tf",
+        "layer": "block14_sepconv2_act",
+        "min_size": 71,
+    }
+    assert len(cli("backbones").stdout.splitlines()) == len(BACKBONES)

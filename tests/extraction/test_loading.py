@@ -1,0 +1,77 @@
+"""Batches of decoded images, in which a bad one fails alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from photos import noise
+
+from pipeline.extraction.loading import Loader
+from pipeline.images import ImageItem
+from pipeline.images.digests import digest
+
+
+class Shelf:
+    """An image source over arrays, bytes, or exceptions to raise."""
+
+    uri = name = "shelf"
+    classes = ("a",)
+    notes = ()
+
+    def __init__(self, contents: list[object]) -> None:
+        self.contents = contents
+
+    def items(self) -> list[ImageItem]:
+        return [ImageItem(id=str(i), label=0) for i in range(len(self.contents))]
+
+    def read(self, item: ImageItem) -> bytes | np.ndarray:
+        content = self.contents[int(item.id)]
+        if isinstance(content, Exception):
+            raise content
+        return content
+
+
+def make_loader(*contents: object) -> Loader:
+    shelf = Shelf(list(contents))
+    digests = [b"?" * 32 if isinstance(c, Exception) else digest(c) for c in contents]
+    return Loader(shelf, shelf.items(), np.array([list(d) for d in digests], np.uint8), 8, 4)
+
+
+def test_a_batch_is_full_whatever_is_wanted() -> None:
+    images = [noise(i, 8) for i in range(6)]
+    batch = make_loader(*images).load(np.array([4, 1]))
+    assert batch.images.shape == (4, 8, 8, 3)
+    np.testing.assert_array_equal(batch.images[:2], [images[4], images[1]])
+    assert not batch.images[2:].any()
+    assert batch.loaded.tolist() == [True, True]
+    assert batch.failures == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "at_fault"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error", False),
+        (OSError("not a regular file"), "not a regular file", False),
+        (b"no image", "no image of a known format", True),
+        (b"", "empty", True),
+    ],
+)
+def test_a_bad_image_fails_alone(content: object, reason: str, at_fault: bool) -> None:
+    good = noise(1, 8)
+    batch = make_loader(good, content, good).load(np.arange(3))
+    assert batch.loaded.tolist() == [True, False, True]
+    np.testing.assert_array_equal(batch.images[[0, 2]], [good, good])
+    assert not batch.images[1].any()
+    (failure,) = batch.failures
+    assert failure.id == "1"
+    assert reason in failure.reason
+    assert failure.digest == (digest(content).hex() if at_fault else "")
+
+
+def test_an_image_that_is_not_the_planned_one_is_refused() -> None:
+    loader = make_loader(noise(1, 8), noise(2, 8))
+    loader.source.contents[1] = noise(3, 8)
+    batch = loader.load(np.arange(2))
+    assert batch.loaded.tolist() == [True, False]
+    assert "changed while stage one was running" in batch.failures[0].reason
+    assert batch.failures[0].digest == ""

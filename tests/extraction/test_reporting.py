@@ -1,0 +1,82 @@
+"""What stage one says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from photos import Photos
+
+from pipeline.extraction import Extraction
+from pipeline.extraction.timing import Timings
+
+SPLIT_KEYS = ["file", "rows", "computed", "reused", "failed", "seconds", "images_per_second"]
+
+Run = Callable[..., list[Extraction]]
+
+
+def test_the_object_has_the_promised_keys(photos: Photos, run: Run) -> None:
+    photos.add("train/cats", 3)
+    photos.add("val/cats")
+    (extraction,) = run()
+    described = json.loads(json.dumps(extraction.to_json()))
+    promised = ["entry", "layer", "precision", "weights", "splits"]
+    assert list(described) == [*promised, "failures", "skipped", "timings"]
+    assert described["entry"] == str(extraction.entry.folder)
+    assert (described["layer"], described["precision"], described["weights"]) == (
+        "block5_pool",
+        "float32",
+        "random:0",
+    )
+    assert {name: list(split) for name, split in described["splits"].items()} == {
+        "train": SPLIT_KEYS,
+        "val": SPLIT_KEYS,
+    }
+    train = described["splits"]["train"]
+    assert train["file"] == str(extraction.entry.file("train"))
+    assert (train["rows"], train["computed"], train["reused"], train["failed"]) == (3, 3, 0, 0)
+    assert train["images_per_second"] > 0
+    assert {"stock", "load", "copy", "fill", "read", "decode", "wait", "forward", "write"} == set(
+        described["timings"]
+    )
+
+
+def test_no_rate_where_nothing_was_computed(photos: Photos, run: Run) -> None:
+    photos.add("train/cats", 2)
+    photos.add("val/cats")
+    run()
+    (again,) = run()
+    train = again.to_json()["splits"]["train"]
+    assert (train["computed"], train["reused"], train["images_per_second"]) == (0, 2, None)
+
+
+def test_steps_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    timings = Timings()
+    with timings.step("write"):
+        next(clock)
+    timings.add({"write": 10.0, "read": 0.5})
+    assert timings.seconds == {"write": 12.0, "read": 0.5}
+
+
+def test_a_step_that_fails_counts() -> None:
+    timings = Timings()
+    with pytest.raises(ZeroDivisionError), timings.step("load"):
+        raise ZeroDivisionError
+    assert timings.seconds["load"] > 0
+
+
+def test_waiting_hands_on_every_item_and_every_error() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OSError("gone")
+
+    timings = Timings()
+    got = []
+    with pytest.raises(OSError, match="gone"):
+        got.extend(timings.waiting_for("wait", items()))
+    assert list(timings.waiting_for("other", iter("ab"))) == ["a", "b"]
+    assert {"wait", "other"} == set(timings.seconds)

@@ -1,0 +1,240 @@
+"""Images that cannot be read: listed with a reason, all others finished and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from counting_engine import CountingEngine
+from photos import Photos
+
+from pipeline.cache.layout import open_layout
+from pipeline.errors import PipelineError, UnreadableImagesError
+from pipeline.extraction import Extraction
+from pipeline.images import ImageItem
+from pipeline.images.sources._files import FileSource
+
+Run = Callable[..., list[Extraction]]
+Check = Callable[..., None]
+
+
+@pytest.fixture
+def bad(photos: Photos) -> Path:
+    """One of seven training pictures, cut in half; ``val`` and ``test`` are sound."""
+    bad = photos.add("train/cats", 4)[1]
+    photos.add("train/dogs", 3)
+    photos.add("val/cats", 2)
+    photos.add("test/cats", 2)
+    photos.spoil(bad)
+    return bad
+
+
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of pictures whose files refuse to be read."""
+    names: set[str] = set()
+    read = FileSource.read
+
+    def refuse(self: FileSource, item: ImageItem) -> bytes:
+        if Path(item.id).name in names:
+            raise PermissionError(13, "Permission denied")
+        return read(self, item)
+
+    monkeypatch.setattr(FileSource, "read", refuse)
+    return names
+
+
+def test_a_corrupt_image_holds_back_its_split_alone(
+    bad: Path, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
+) -> None:
+    (extraction,) = run()
+    (failure,) = extraction.failures
+    assert failure.id == str(bad.relative_to(photos.root))
+    assert "truncated" in failure.reason
+    assert extraction.unfinished == ["train"]
+    assert extraction.entry.splits == ["val", "test"]
+    train = extraction.splits["train"]
+    assert (train.rows, train.computed, train.failed) == (7, 6, 1)
+    assert open_layout(extraction.entry.partial("train")).done.sum() == 6
+    assert train.file == extraction.entry.partial("train")
+
+    engine.forget()
+    (again,) = run()
+    assert engine.computed == 0
+    assert again.failures == extraction.failures
+
+
+def test_skipping_publishes_without_it_and_records_it(
+    bad: Path, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
+) -> None:
+    (extraction,) = run(skip_bad=True)
+    assert extraction.failures == []
+    assert [failure.id for failure in extraction.skipped] == [str(bad.relative_to(photos.root))]
+    assert (extraction.unfinished, extraction.computed) == ([], 10)
+    assert set(engine.seen.values()) == {1}
+    (record,) = open_layout(extraction.entry.file("train")).header.skipped
+    assert record["id"] == str(bad.relative_to(photos.root))
+    assert "truncated" in record["reason"]
+    assert_complete(extraction, without=(bad,))
+    assert extraction.entry.retired() == []
+
+    engine.forget()
+    (again,) = run(skip_bad=True)
+    assert (engine.loads, engine.computed) == (0, 0)
+    assert again.skipped == extraction.skipped
+
+
+def test_skipping_after_a_run_that_held_back_computes_nothing(
+    bad: Path, engine: CountingEngine, run: Run, assert_complete: Check
+) -> None:
+    run()
+    engine.forget()
+    (extraction,) = run(skip_bad=True)
+    assert engine.computed == 0
+    assert_complete(extraction, without=(bad,))
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_mended_image_is_computed(
+    skip_bad: bool, bad: Path, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
+) -> None:
+    run(skip_bad=True)
+    engine.forget()
+    photos.write(str(bad.relative_to(photos.root)))
+    (extraction,) = run(skip_bad=skip_bad)
+    assert engine.computed == extraction.computed == 1
+    assert open_layout(extraction.entry.file("train")).header.skipped == ()
+    assert_complete(extraction)
+
+
+def test_without_skipping_a_recorded_image_is_tried_again(bad: Path, run: Run) -> None:
+    run(skip_bad=True)
+    (extraction,) = run()
+    assert [failure.id for failure in extraction.failures] == ["train/cats/0001.png"]
+    assert extraction.entry.splits == ["train", "val", "test"]  # what is published stays until it is whole
+
+
+def test_copies_of_a_corrupt_image_are_all_listed_and_tried_once(
+    bad: Path, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
+) -> None:
+    copies = [photos.root / "train/dogs/copy.png", photos.root / "test/cats/copy.png"]
+    for copy in copies:
+        copy.write_bytes(bad.read_bytes())
+    (extraction,) = run()
+    assert len(extraction.failures) == 3
+    assert extraction.unfinished == ["train", "test"]
+    engine.forget()
+    (skipped,) = run(skip_bad=True)
+    assert len(skipped.skipped) == 3
+    assert_complete(skipped, without=(bad, *copies))
+    run(skip_bad=True)
+    assert engine.loads == 1
+
+
+def test_a_renamed_corrupt_image_is_not_tried_again(
+    bad: Path, photos: Photos, engine: CountingEngine, run: Run
+) -> None:
+    run(skip_bad=True)
+    engine.forget()
+    bad.rename(bad.with_name("renamed.png"))
+    (extraction,) = run(skip_bad=True)
+    assert engine.loads == 0
+    assert [failure.id for failure in extraction.skipped] == ["train/cats/renamed.png"]
+
+
+def test_all_images_corrupt(photos: Photos, run: Run) -> None:
+    for path in photos.add("train/cats", 3):
+        photos.spoil(path)
+    (extraction,) = run()
+    assert len(extraction.failures) == 3
+    assert extraction.entry.splits == []
+    with pytest.raises(PipelineError, match=r"no image of .*photos can be read: check the files"):
+        run(skip_bad=True)
+
+
+def test_a_file_that_cannot_be_read_holds_back_its_split(
+    photos: Photos, engine: CountingEngine, run: Run, unreadable: set[str], assert_complete: Check
+) -> None:
+    locked = photos.add("train/cats", 4)[2]
+    photos.add("val/cats")
+    unreadable.add(locked.name)
+    (extraction,) = run()
+    assert [(failure.id, failure.reason) for failure in extraction.failures] == [
+        (f"train/cats/{locked.name}", "Permission denied")
+    ]
+    assert extraction.unfinished == ["train"]
+    assert engine.computed == 4
+    (skipping,) = run(skip_bad=True)
+    assert_complete(skipping, without=(locked,))
+    unreadable.clear()
+    engine.forget()
+    (extraction,) = run(skip_bad=True)
+    assert engine.computed == 1
+    assert_complete(extraction)
+
+
+def test_a_file_that_cannot_be_read_now_may_be_later(
+    photos: Photos, engine: CountingEngine, run: Run, monkeypatch: pytest.MonkeyPatch, assert_complete: Check
+) -> None:
+    flaky = photos.add("train/cats", 4)[2]
+    photos.add("val/cats")
+    read, reads = FileSource.read, []
+
+    def fail_second(self: FileSource, item: ImageItem) -> bytes:
+        reads.extend([item.id] if Path(item.id).name == flaky.name else [])
+        if len(reads) == 2 and Path(item.id).name == flaky.name:
+            raise OSError(5, "Input/output error")
+        return read(self, item)
+
+    monkeypatch.setattr(FileSource, "read", fail_second)
+    (extraction,) = run(skip_bad=True)
+    assert [failure.reason for failure in extraction.skipped] == ["Input/output error"]
+    (extraction,) = run(skip_bad=True)
+    assert engine.computed == 5
+    assert_complete(extraction)
+
+
+def test_a_split_that_cannot_be_read_stays_published(
+    photos: Photos, engine: CountingEngine, run: Run, unreadable: set[str]
+) -> None:
+    photos.add("train/cats", 4)
+    photos.add("val/cats")
+    tests = photos.add("test/cats", 2)
+    run()
+    unreadable.update(path.name for path in tests)
+    (extraction,) = run()
+    assert len(extraction.failures) == 2
+    assert extraction.entry.splits == ["train", "val", "test"]
+    assert engine.computed == 7
+
+
+def test_nothing_can_be_read(photos: Photos, run: Run, unreadable: set[str]) -> None:
+    unreadable.update(path.name for path in photos.add("train/cats", 2))
+    with pytest.raises(UnreadableImagesError, match=r"not one of the 2 images of .* can be read") as caught:
+        run(skip_bad=True)
+    assert caught.value.exit_code == 3
+
+
+def test_a_file_that_changes_under_way_fails_alone(
+    photos: Photos, engine: CountingEngine, run: Run, monkeypatch: pytest.MonkeyPatch, assert_complete: Check
+) -> None:
+    changing = photos.add("train/cats", 4)[1]
+    photos.add("val/cats")
+    load = engine.load
+
+    def change_and_load(*arguments: object) -> CountingEngine:
+        photos.write("train/cats/" + changing.name)
+        return load(*arguments)
+
+    monkeypatch.setattr("pipeline.extraction.engines.keras.load", change_and_load)
+    (extraction,) = run()
+    assert [(failure.id, failure.reason) for failure in extraction.failures] == [
+        (f"train/cats/{changing.name}", "it changed while stage one was running: run the same command again")
+    ]
+    assert extraction.unfinished == ["train"]
+    engine.forget()
+    engine.install(monkeypatch)
+    (extraction,) = run()
+    assert engine.computed == 1
+    assert_complete(extraction)

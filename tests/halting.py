@@ -1,0 +1,82 @@
+"""Runs the command line with the counting engine and halts for ever at a chosen moment.
+
+``python halting.py MOMENT extract ...`` prints ``halted`` there, for a test that kills it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from counting_engine import CountingEngine
+
+from pipeline.cache.filling import PartialFile
+from pipeline.cli import main
+from pipeline.extraction import stage
+from pipeline.extraction.engines import keras as engine_module
+
+ROWS_A_BLOCK = 8
+
+
+def halt(*_: object, **__: object) -> None:
+    print("halted", flush=True)
+    while True:
+        signal.pause()
+
+
+def halt_before(owner: Any, name: str, number: int, applies: Callable[..., bool] = lambda *_: True) -> None:
+    """Halts before the call of a given number, counted from 1, among those that apply."""
+    original, calls = getattr(owner, name), 0
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += applies(*arguments)
+        if calls == number:
+            halt()
+        return original(*arguments, **options)
+
+    setattr(owner, name, counted)
+
+
+def halt_in_column(column: str, number: int) -> None:
+    halt_before(PartialFile, "_pwrite", number, lambda _, written, *__: written == column)
+
+
+def tear_features() -> None:
+    """Halts when half of a batch's bytes are written."""
+    original, calls = PartialFile._pwrite, 0
+
+    def torn(self: PartialFile, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
+        nonlocal calls
+        calls += column == "features"
+        if calls == 4:
+            flat = values.reshape(-1)
+            original(self, column, row, item_bytes, flat[: flat.size // 2 + 1])
+            halt()
+        original(self, column, row, item_bytes, values)
+
+    PartialFile._pwrite = torn
+
+
+MOMENTS: dict[str, Callable[[], None]] = {
+    "before the layout": lambda: halt_before(os, "posix_fallocate", 1),
+    "between two layouts": lambda: halt_before(os, "posix_fallocate", 2),
+    "before the first batch": lambda: halt_before(CountingEngine, "submit", 1),
+    "in the middle of a block": lambda: halt_before(CountingEngine, "submit", 4),
+    "in the middle of a write": tear_features,
+    "between features and checksums": lambda: halt_in_column("crc32", 4),
+    "before the rows are done": lambda: halt_in_column("done", 2),
+    "between two blocks": lambda: halt_before(CountingEngine, "submit", 5),
+    "before publishing": lambda: halt_before(PartialFile, "publish", 1),
+    "between two splits": lambda: halt_before(PartialFile, "publish", 2),
+}
+
+if __name__ == "__main__":
+    stage.BLOCK_ROWS = ROWS_A_BLOCK
+    engine_module.load = CountingEngine().load
+    MOMENTS[sys.argv[1]]()
+    main(sys.argv[2:])

@@ -1,0 +1,44 @@
+"""Keras starts quietly, unless it fails or the user wants to hear it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.keras_runtime import _native_stderr_held_back
+
+
+def test_native_messages_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(2, b"before\n")
+    with _native_stderr_held_back():
+        os.write(2, b"chatter\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def test_native_messages_are_shown_when_the_import_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    def start() -> None:
+        with _native_stderr_held_back():
+            os.write(2, b"why it failed\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        start()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "why it failed\nafter\n"
+
+
+def test_keras_starts_without_a_word() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    script = (
+        "from pipeline.keras_runtime import import_keras\n"
+        "assert import_keras() is import_keras()\n"
+        "import os, sys; os.write(2, b'heard\\n')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert (result.stdout, result.stderr) == ("", "heard\n")
