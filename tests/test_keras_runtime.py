@@ -19,16 +19,19 @@ def test_native_messages_are_held_back(capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr().err == "before\nafter\n"
 
 
-def test_native_messages_are_shown_when_the_import_fails(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("error", "shown"), [(ImportError, "why it failed\n"), (KeyboardInterrupt, "")])
+def test_native_messages_are_shown_when_the_import_fails(
+    error: type[BaseException], shown: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     def start() -> None:
         with _native_stderr_held_back():
             os.write(2, b"why it failed\n")
-            raise ImportError
+            raise error
 
-    with pytest.raises(ImportError):
+    with pytest.raises(error):
         start()
     os.write(2, b"after\n")
-    assert capfd.readouterr().err == "why it failed\nafter\n"
+    assert capfd.readouterr().err == f"{shown}after\n"
 
 
 def test_keras_starts_without_a_word() -> None:

@@ -32,3 +32,14 @@ def assert_complete(photos: Photos) -> Callable[..., None]:
         assert {path.parts[-3] for path in photos.root.glob("*/*/*")} == set(entry.splits)
 
     return check
+
+
+@pytest.fixture
+def bad(photos: Photos) -> Path:
+    """One of seven training pictures, cut in half; ``val`` and ``test`` are sound."""
+    bad = photos.add("train/cats", 4)[1]
+    photos.add("train/dogs", 3)
+    photos.add("val/cats", 2)
+    photos.add("test/cats", 2)
+    photos.spoil(bad)
+    return bad

@@ -109,7 +109,7 @@ def test_an_interrupt_keeps_what_is_written_and_says_how_to_go_on(
 ) -> None:
     process = halted(moment)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr
