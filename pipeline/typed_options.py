@@ -1,11 +1,11 @@
-"""Options of a head: the fields of its dataclass, parsed from text and checked by their types."""
+"""Options as the fields of a dataclass: parsed from text or values, and checked by their types."""
 
 from __future__ import annotations
 
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -24,9 +24,14 @@ Share = Annotated[float, Check("at least 0 and below 1", lambda value: 0 <= valu
 Count = Annotated[int, Check("at least 1", lambda value: value >= 1)]
 
 
+def between(low: float, high: float) -> Check:
+    """A condition: not below ``low`` and not above ``high``."""
+    return Check(f"from {low:g} to {high:g}", lambda value: low <= value <= high)
+
+
 @dataclass(frozen=True)
 class Option:
-    """One option of a head.
+    """One option.
 
     Attributes:
         name: Its field.
@@ -42,24 +47,44 @@ class Option:
         return f"{self.name}: {describe_type(self.type)} = {_text(self.default)}"
 
 
-def options_of(head_type: type) -> tuple[Option, ...]:
-    """Lists the options of a head in the order of its fields."""
-    hints = typing.get_type_hints(head_type, include_extras=True)
-    return tuple(Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(head_type))
+def options_of(owner: type) -> tuple[Option, ...]:
+    """Lists the options of a dataclass in the order of its fields."""
+    hints = typing.get_type_hints(owner, include_extras=True)
+    return tuple(Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner))
 
 
-def parse_options(head_type: type, name: str, given: Mapping[str, object]) -> dict[str, object]:
+def split_settings(settings: Sequence[str], flag: str) -> dict[str, str]:
+    """Splits settings as they stand on the command line, ``NAME=VALUE``.
+
+    Raises:
+        UsageError: A setting has no ``=``.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise UsageError(f"{flag} {setting!r} is not NAME=VALUE, for example `{flag} C=0.1`")
+    return dict(setting.split("=", 1) for setting in settings)
+
+
+def parse_options(
+    owner: type, given: Mapping[str, object], *, subject: str, flag: str = "--set"
+) -> dict[str, object]:
     """Turns given values, text or already typed, into values of the declared types.
+
+    Args:
+        owner: A dataclass whose fields are the options.
+        given: Values by name.
+        subject: What the options belong to, for messages, e.g. ``head 'logreg'``.
+        flag: The command-line option that sets them, for messages.
 
     Raises:
         UsageError: An option does not exist (the message lists those that do), or a value does not fit.
     """
-    known = {option.name: option for option in options_of(head_type)}
+    known = {option.name: option for option in options_of(owner)}
     for key in given:
         if key not in known:
             choices = "; ".join(map(str, known.values()))
-            raise unknown(f"option of head {name!r},", key, known, next_step=f"Types and defaults: {choices}")
-    return {key: _checked(known[key], name, value) for key, value in given.items()}
+            raise unknown(f"option of {subject},", key, known, next_step=f"Types and defaults: {choices}")
+    return {key: _checked(known[key], value, subject, flag) for key, value in given.items()}
 
 
 def describe_type(annotation: Any) -> str:
@@ -75,13 +100,13 @@ def describe_type(annotation: Any) -> str:
     return {str: "text", types.NoneType: "none"}.get(annotation, annotation.__name__)
 
 
-def _checked(option: Option, head: str, value: object) -> object:
+def _checked(option: Option, value: object, subject: str, flag: str) -> object:
     try:
         return _parse(option.type, value)
     except ValueError:
         raise UsageError(
-            f"option {option.name}={_text(value)} of head {head!r} must be {describe_type(option.type)}, "
-            f"for example `--set {option.name}={_text(option.default)}`"
+            f"option {option.name}={_text(value)} of {subject} must be {describe_type(option.type)}, "
+            f"for example `{flag} {option.name}={_text(option.default)}`"
         ) from None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.heads._options import Count, PositiveFloat, Share, describe_type, options_of, parse_options
+from pipeline.typed_options import Count, PositiveFloat, Share, describe_type, options_of, parse_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Example:
     ],
 )
 def test_parses_text_and_values(name: str, given: object, value: object) -> None:
-    parsed = parse_options(Example, "example", {name: given})[name]
+    parsed = parse_options(Example, {name: given}, subject="head 'example'")[name]
 
     assert parsed == value
     assert type(parsed) is type(value)
@@ -73,14 +73,14 @@ def test_parses_text_and_values(name: str, given: object, value: object) -> None
 )
 def test_bad_value_names_value_type_and_an_example(name: str, given: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_options(Example, "example", {name: given})
+        parse_options(Example, {name: given}, subject="head 'example'")
 
 
 def test_unknown_option_suggests_the_nearest() -> None:
     with pytest.raises(
         UsageError, match=r"'dropot' \(did you mean 'dropout'\?\): choose from C, k, .*whiten"
     ):
-        parse_options(Example, "example", {"dropot": "0.2"})
+        parse_options(Example, {"dropot": "0.2"}, subject="head 'example'")
 
 
 def test_every_type_has_words() -> None:
