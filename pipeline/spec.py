@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 SCHEMA = 1
@@ -27,6 +27,7 @@ class FeatureSpec:
         store: dtype on disk: ``float16``, ``float32`` or ``uint8`` (``pixels`` only).
         resize: Resampling method.
         engine: What ran the base.
+        calibration: Identity of the images that set the ranges of ``int8`` arithmetic; else empty.
         augmentation: Ranges and seed of the augmented views as canonical JSON; empty without views.
         schema: Version of this record.
     """
@@ -41,6 +42,7 @@ class FeatureSpec:
     store: str
     resize: str = "bilinear-antialias"
     engine: str = "keras"
+    calibration: str = ""
     augmentation: str = ""
     schema: int = SCHEMA
 
@@ -48,6 +50,16 @@ class FeatureSpec:
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of the spec's sorted JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def plain(self) -> FeatureSpec:
+        """The spec of the images themselves, which do not depend on how views are made."""
+        return replace(self, augmentation="")
+
+    @property
+    def network(self) -> FeatureSpec:
+        """The spec of the network alone, whatever views it is shown and however its features are stored."""
+        return replace(self, store="", augmentation="")
 
     @property
     def entry_name(self) -> str:

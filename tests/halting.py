@@ -18,6 +18,7 @@ from pipeline.cache.filling import PartialFile
 from pipeline.cli import main
 from pipeline.extraction import stage
 from pipeline.extraction.engines import keras as engine_module
+from pipeline.extraction.executors import local
 
 ROWS_A_BLOCK = 8
 
@@ -77,6 +78,8 @@ MOMENTS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     stage.BLOCK_ROWS = ROWS_A_BLOCK
+    local.BATCHES_BEHIND = 0  # what was fetched is written before the next batch: each moment is exact
     engine_module.load = CountingEngine().load
+    engine_module.precisions = lambda: ["float32"]
     MOMENTS[sys.argv[1]]()
     main(sys.argv[2:])

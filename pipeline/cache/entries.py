@@ -18,6 +18,9 @@ from pipeline.images import SPLITS
 from pipeline.spec import FeatureSpec
 
 SPEC_FILE = "spec.json"
+FEATURE_FILES = (".h5", ".partial", ".retired")
+NETWORKS = "int8"
+"""Folder of a data set's quantised networks; no entry has this name."""
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,12 @@ class PartialFile:
         """Makes everything written so far durable, then marks it done."""
         if not self._uncommitted:
             return
-        rows = np.sort(np.concatenate(self._uncommitted))
+        written, self._uncommitted = self._uncommitted, []
+        rows = np.sort(np.concatenate(written))
         self._sync()
         for run in _runs(rows):
             self._pwrite("done", int(rows[run.start]), 1, np.ones(run.stop - run.start, np.uint8))
         self.done[rows] = True
-        self._uncommitted.clear()
 
     def publish(self, path: Path) -> None:
         """Gives a complete file its final name; a reader sees the old file or the new one.

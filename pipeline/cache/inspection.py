@@ -7,14 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache.entries import SPEC_FILE, Entry, all_entries, read_entry
+from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, all_entries, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.progress import progress
-
-FEATURE_FILES = (".h5", ".partial", ".retired")
 
 
 def summaries(cache: Path) -> list[dict[str, Any]]:
@@ -109,12 +107,29 @@ def remove(entry: Entry) -> int:
 
 
 def remove_retired(cache: Path) -> int:
-    """Deletes every retired file and returns the bytes freed."""
-    retired = [path for entry in all_entries(cache) for path in entry.retired()]
-    freed = sum(path.stat().st_size for path in retired)
-    for path in retired:
+    """Deletes every retired file and every quantised network without an entry; returns the bytes freed."""
+    files = [path for entry in all_entries(cache) for path in entry.retired()]
+    unused = _unused_networks(cache)
+    files += [path for network in unused for path in network.iterdir()]
+    freed = sum(path.stat().st_size for path in files)
+    for path in files:
         path.unlink()
+    for network in unused:
+        network.rmdir()
     return freed
+
+
+def _unused_networks(cache: Path) -> list[Path]:
+    """Lists quantised networks that no entry was computed with; an unreadable entry may need any of them."""
+    used, doubtful = set(), set()
+    for path in cache.glob(f"*/*/{SPEC_FILE}"):
+        dataset = path.parent.parent
+        try:
+            used.add(dataset / NETWORKS / read_entry(path.parent).spec.network.entry_name)
+        except CacheMismatchError:
+            doubtful.add(dataset)
+    found = sorted(cache.glob(f"*/{NETWORKS}/*"))
+    return [path for path in found if path not in used and path.parent.parent not in doubtful]
 
 
 def _checked(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.cache.entries import FEATURE_FILES, all_entries
 from pipeline.cache.filling import PartialFile
 from pipeline.cache.layout import Layout, open_layout
 from pipeline.errors import CacheMismatchError, UsageError
@@ -38,18 +39,23 @@ class StoredRows:
 
 
 def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
-    """Gathers the done rows of a spec from the whole cache; unreadable files are passed over."""
+    """Gathers the done rows that a spec can use from the whole cache; unreadable files are passed over.
+
+    Images themselves (view 0) are the same whatever augmentation their entry's views have.
+    """
     layouts = []
-    for path in sorted(cache.glob(f"*/{spec.entry_name}/*.h5*")):
-        if path.suffix in (".h5", ".partial", ".retired"):
+    folders = {entry.folder for entry in all_entries(cache) if entry.spec.plain == spec.plain}
+    folders.update(cache.glob(f"*/{spec.entry_name}"))  # also where spec.json is damaged
+    for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
+        if path.suffix in FEATURE_FILES:
             try:
                 layout = open_layout(path)
             except (CacheMismatchError, UsageError):
                 continue  # its rows are computed again
-            if layout.header.spec == spec:
+            if layout.header.spec.plain == spec.plain:
                 layout.features  # noqa: B018 - mapped now: the file may be renamed before it is copied from
                 layouts.append(layout)
-    done = [np.flatnonzero(layout.done) for layout in layouts]
+    done = [np.flatnonzero(_usable(layout, spec)) for layout in layouts]
     return StoredRows(
         layouts=tuple(layouts),
         keys=_concatenate(
@@ -58,6 +64,10 @@ def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
         file=np.repeat(np.arange(len(layouts)), [len(rows) for rows in done]),
         row=_concatenate(done, np.int64),
     )
+
+
+def _usable(layout: Layout, spec: FeatureSpec) -> np.ndarray:
+    return layout.done if layout.header.spec == spec else layout.done & (layout.rows.views == 0)
 
 
 def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows: np.ndarray) -> int:

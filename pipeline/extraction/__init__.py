@@ -8,9 +8,12 @@ from pathlib import Path
 from pipeline.cache.entries import Entry, all_entries, dataset_name
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import UsageError
+from pipeline.extraction.calibration import settle_calibration
+from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import Stage
+from pipeline.extraction.weights import resolve_weights
 from pipeline.images import open_images
 from pipeline.images.catalog import take_stock
 from pipeline.progress import say
@@ -48,15 +51,18 @@ def extract(
         say(f"note: {note}")
     catalog = take_stock(source, cache / STAT_CACHE)
     stock_seconds = time.perf_counter() - started
-    specs, weights = request.resolve()
+    weights = resolve_weights(request.backbone, request.weights, request.image_size)
     folder = cache / dataset_name(name or source.name)
+    existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
+    request, measured = settle_precision(request, weights, existing)
+    request = settle_calibration(request, weights, catalog, folder)
+    specs = request.specs(weights)
     entries = [Entry(folder / spec.entry_name, spec, source.uri, weights.label) for spec in specs]
     _refuse_another_source(cache, entries[0])
     with filling_lock([entry.folder for entry in entries]):
-        stage = Stage(entries, request, weights, catalog, cache)
+        stage = Stage(entries, request, weights, catalog, cache, measured=measured)
         stage.timings.add({"stock": stock_seconds})
-        reports = stage.run(skip_bad=skip_bad)
-    return reports
+        return stage.run(skip_bad=skip_bad)
 
 
 def _refuse_another_source(cache: Path, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cache.entries import Entry
 from pipeline.extraction.loading import Failure
+from pipeline.extraction.timing import STEPS, bottleneck
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Extraction:
         failures: Images that gave no features, each with its reason.
         skipped: Images left out of the published files on request.
         unfinished: Splits that are not published because images failed.
-        timings: Seconds per step; ``read`` and ``decode`` are summed over threads beside the others.
+        timings: Seconds per step, see ``STEPS``.
+        measured: Images per second in each arithmetic, where ``auto`` measured them in this run.
     """
 
     entry: Entry
@@ -62,6 +64,7 @@ class Extraction:
     skipped: list[Failure] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
 
     @property
     def computed(self) -> int:
@@ -78,5 +81,7 @@ class Extraction:
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
             "skipped": [{"id": failure.id, "reason": failure.reason} for failure in self.skipped],
-            "timings": {name: round(seconds, 3) for name, seconds in self.timings.items()},
+            "timings": {step: round(self.timings.get(step, 0.0), 3) for step in STEPS},
+            "bottleneck": bottleneck(self.timings) if self.computed else None,
+            "measured": {name: round(rate, 1) for name, rate in self.measured.items()},
         }

@@ -1,15 +1,28 @@
-"""What a user asks of stage one, and the specs and weights it resolves to."""
+"""What a user asks of stage one, and the specs it comes to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError, unknown
+from pipeline.extraction.augment import MAX_VIEWS, Augmentation
 from pipeline.extraction.backbones import Cut, find_backbone
-from pipeline.extraction.weights import Weights, resolve_weights
+from pipeline.extraction.weights import Weights
 from pipeline.spec import FeatureSpec
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+if TYPE_CHECKING:
+    from pipeline.extraction.calibration import Calibration
+
+ARITHMETICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"keras": ("float32", "bfloat16", "float16"), "openvino": ("float32", "bfloat16", "int8")}
+)
+"""What each engine can compute in; a machine may lack some of it."""
+ENGINES = ("auto", *ARITHMETICS)
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 STORES = ("float16", "float32")
 
 
@@ -23,9 +36,13 @@ class FeatureRequest:
         pooling: ``none``, ``avg`` or ``max`` for the layers that do not say.
         image_size: Height and width in pixels.
         weights: ``imagenet``, ``random[:seed]``, ``auto`` or a path.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass; ``auto`` = the fastest here, by measurement, int8 excepted.
         store: dtype on disk, ``float16`` or ``float32``.
-        batch_size: Images in a forward pass.
+        batch_size: Images in a forward pass; None = the fastest here, by measurement.
+        views: Augmented views of each training image, beside the image itself.
+        augmentation: How views are drawn.
+        base_engine: What runs the base; ``auto`` = the fastest here, by measurement.
+        calibrations: What determines the network of each cut in ``int8``; stage one settles it, never a user.
     """
 
     backbone: str = "vgg16"
@@ -33,9 +50,13 @@ class FeatureRequest:
     pooling: str = "none"
     image_size: int = 150
     weights: str = "imagenet"
-    precision: str = "float32"
+    precision: str = "auto"
     store: str = "float16"
-    batch_size: int = 32
+    batch_size: int | None = None
+    views: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    base_engine: str = "keras"
+    calibrations: tuple[Calibration, ...] = ()
 
     def __post_init__(self) -> None:
         row = find_backbone(self.backbone, self.image_size)
@@ -43,8 +64,19 @@ class FeatureRequest:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.store not in STORES:
             raise unknown("store", self.store, STORES)
-        if self.batch_size < 1:
-            raise UsageError(f"--batch-size {self.batch_size} is too small: give 1 or more")
+        if self.base_engine not in ENGINES:
+            raise unknown("engine", self.base_engine, ENGINES)
+        if self.precision not in ("auto", *ARITHMETICS.get(self.base_engine, PRECISIONS)):
+            raise unknown(
+                f"precision of engine {self.base_engine}",
+                self.precision,
+                ["auto", *ARITHMETICS[self.base_engine]],
+                next_step=f"Engines that have it: {', '.join(engines_with(self.precision))}",
+            )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"--batch-size {self.batch_size} is too small: give auto, or 1 or more")
+        if not 0 <= self.views <= MAX_VIEWS:
+            raise UsageError(f"--views {self.views} is out of bounds: choose from 0 to {MAX_VIEWS}")
         if self.engine == "pixels" and self.cuts != (Cut(row.layer),):
             raise UsageError(f"{self.backbone} has no layers and no pooling: leave --layer and --pooling out")
         if len(set(self.cuts)) < len(self.cuts):
@@ -53,7 +85,7 @@ class FeatureRequest:
     @property
     def engine(self) -> str:
         """Name of the engine that runs the base."""
-        return "keras" if find_backbone(self.backbone, self.image_size).factory else "pixels"
+        return self.base_engine if find_backbone(self.backbone, self.image_size).factory else "pixels"
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
@@ -62,16 +94,11 @@ class FeatureRequest:
         parts = (name.partition(":") for name in named)
         return tuple(Cut(layer, pooling or self.pooling) for layer, _, pooling in parts)
 
-    def resolve(self) -> tuple[list[FeatureSpec], Weights]:
-        """Returns the identity of each cut's features and the weights they come from.
-
-        Raises:
-            UsageError: The weights cannot be had.
-        """
+    def specs(self, weights: Weights) -> list[FeatureSpec]:
+        """Returns the identity of each cut's features; the precision must be settled."""
         row = find_backbone(self.backbone, self.image_size)
-        weights = resolve_weights(self.backbone, self.weights, self.image_size)
         raw = self.engine == "pixels"
-        specs = [
+        return [
             FeatureSpec(
                 backbone=self.backbone,
                 weights=weights.identity,
@@ -82,7 +109,13 @@ class FeatureRequest:
                 precision="none" if raw else self.precision,
                 store="uint8" if raw else self.store,
                 engine=self.engine,
+                calibration=calibration.identity if calibration else "",
+                augmentation=self.augmentation.to_json() if self.views else "",
             )
-            for cut in self.cuts
+            for cut, calibration in zip_longest(self.cuts, self.calibrations)
         ]
-        return specs, weights
+
+
+def engines_with(precision: str) -> list[str]:
+    """Lists the engines that have an arithmetic; all have some for ``auto``."""
+    return [name for name, known in ARITHMETICS.items() if precision in ("auto", *known)]

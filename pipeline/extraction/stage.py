@@ -21,9 +21,10 @@ from pipeline.cache.reuse import stored_rows
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.extraction import engines, executors
-from pipeline.extraction.engines import Engine
+from pipeline.extraction.engines import BatchTooLargeError, Engine
 from pipeline.extraction.loading import Failure, Loader
 from pipeline.extraction.plan import plan_blocks, plan_copies
+from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.report import Extraction, SplitReport
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
@@ -31,6 +32,7 @@ from pipeline.extraction.wanted import Wanted, wanted_rows
 from pipeline.extraction.weights import Weights
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
+from pipeline.openvino_runtime import openvino_installed
 from pipeline.progress import progress, say
 
 BLOCK_ROWS = 256
@@ -47,12 +49,15 @@ class Stage:
         weights: Weights,
         catalog: Catalog,
         cache: Path,
+        *,
+        measured: Mapping[str, float],
     ) -> None:
         self.entries = entries
         self.request = request
         self.weights = weights
         self.catalog = catalog
         self.cache = cache
+        self.measured = dict(measured)
         self.timings = Timings()
         self._computed = [dict.fromkeys(SPLITS, 0) for _ in entries]
 
@@ -68,7 +73,7 @@ class Stage:
         """
         skipped = self._skipped_before() if skip_bad else []
         while True:
-            wanted = wanted_rows(self.catalog, {failure.id for failure in skipped})
+            wanted = wanted_rows(self.catalog, {failure.id for failure in skipped}, views=self.request.views)
             with ExitStack() as opened:
                 writers = [
                     opened.enter_context(
@@ -98,38 +103,54 @@ class Stage:
             with self.timings.step("copy"):
                 writer.open(shape)
                 writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))
-        full_batches = max(1, BLOCK_ROWS // self.request.batch_size)
-        blocks = plan_blocks(
-            keys, [writer.done for writer in writers], full_batches * self.request.batch_size
-        )
-        if not blocks:
+        missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
+        if not missing:
             return []
-        work = np.concatenate([block.rows for block in blocks])
-        loader = Loader(
-            self.catalog.source,
-            wanted.items,
-            wanted.digests,
-            self.request.image_size,
-            self.request.batch_size,
-        )
         engine = self._engine
+        batch_size = settle_batch_size(self.request, engine, sum(map(len, missing)))
+        worked = np.zeros(len(keys), bool)
+        worked[np.concatenate([block.rows for block in missing])] = True
         lacking = [~writer.done for writer in writers]
-        with self.timings.step("fill"), progress("stage one", len(work), "images") as advance:
-            failures = registry.load(executors, "executor", "local").fill(
+        while True:
+            try:
+                failures = self._compute(writers, wanted, batch_size)
+                break
+            except BatchTooLargeError:
+                if batch_size == 1:
+                    raise PipelineError(
+                        "not even one image fits the memory: choose a smaller --image-size"
+                    ) from None
+                batch_size //= 2
+                say(f"a batch does not fit the memory: going on with batches of {batch_size}")
+        for writer, lacked, computed in zip(writers, lacking, self._computed, strict=True):
+            for split, count in wanted.count(worked & lacked & writer.done).items():
+                computed[split] += count
+        return self._with_copies(failures)
+
+    def _compute(self, writers: Sequence[EntryWriter], wanted: Wanted, batch_size: int) -> list[Failure]:
+        """Runs the base over every missing row and returns the images that failed."""
+        block_rows = max(1, BLOCK_ROWS // batch_size) * batch_size
+        blocks = plan_blocks(wanted.keys, [writer.done for writer in writers], block_rows)
+        loader = Loader(
+            source=self.catalog.source,
+            items=wanted.items,
+            digests=wanted.digests,
+            views=wanted.views,
+            augmentation=self.request.augmentation,
+            image_size=self.request.image_size,
+            batch_size=batch_size,
+        )
+        total = sum(map(len, blocks))
+        with self.timings.step("fill"), progress("stage one", total, "images") as advance:
+            return registry.load(executors, "executor", "local").fill(
                 blocks,
                 loader=loader,
-                engine=engine,
+                engine=self._engine,
                 writers=writers,
                 threads=os.cpu_count() or 1,
                 timings=self.timings,
                 advance=advance,
             )
-        worked = np.zeros(len(keys), bool)
-        worked[work] = True
-        for writer, lacked, computed in zip(writers, lacking, self._computed, strict=True):
-            for split, count in wanted.count(worked & lacked & writer.done).items():
-                computed[split] += count
-        return self._with_copies(failures)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -155,6 +176,9 @@ class Stage:
     def _headers(self, entry: Entry, wanted: Wanted, skipped: Sequence[Failure]) -> dict[str, Header]:
         record = tuple(asdict(failure) for failure in sorted(skipped, key=lambda failure: failure.id))
         software = {name: version(name) for name in ("tensorflow", "keras", "h5py", "pillow", "numpy")}
+        if self.request.engine == "openvino" and openvino_installed():
+            software["openvino"] = version("openvino")
+        software |= {f"{name} images/s": f"{rate:.1f}" for name, rate in self.measured.items()}
         return {
             split: Header(
                 spec=entry.spec,
@@ -218,5 +242,11 @@ class Stage:
             for split, rows in wanted.rows.items()
         }
         return Extraction(
-            writer.entry, splits, failures, skipped, unfinished, timings=dict(self.timings.seconds)
+            writer.entry,
+            splits,
+            failures,
+            skipped,
+            unfinished,
+            timings=dict(self.timings.seconds),
+            measured=self.measured,
         )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+
+STEPS = ("stock", "load", "copy", "fill", "forward", "wait_images", "wait_disk", "read", "decode", "write")
+"""In seconds: taking stock, loading the base, copying rows, and filling, which is the forward pass and two
+kinds of waiting; reading, decoding and writing pass in threads meanwhile."""
 
 
 class Timings:
@@ -41,3 +45,23 @@ class Timings:
         """Adds seconds measured elsewhere, e.g. in a decoding thread."""
         for name, seconds in other.items():
             self.seconds[name] += seconds
+
+
+def bottleneck(seconds: Mapping[str, float]) -> str:
+    """Names the step that bounds stage one: what the loop spends most of its time in, or waiting for."""
+    waits = {
+        "forward": seconds.get("forward", 0.0),
+        "write": seconds.get("wait_disk", 0.0),
+        max(("read", "decode"), key=lambda step: seconds.get(step, 0.0)): seconds.get("wait_images", 0.0),
+    }
+    return max(waits, key=lambda step: waits[step])
+
+
+def describe_timings(seconds: Mapping[str, float]) -> str:
+    """Says in one line where the time of stage one went and what bounds it."""
+    parts = {step: f"{seconds.get(step, 0.0):.1f} s" for step in STEPS}
+    return (
+        f"load {parts['load']}, fill {parts['fill']}: forward {parts['forward']}, waiting for images "
+        f"{parts['wait_images']}, for the disk {parts['wait_disk']}; meanwhile read {parts['read']}, "
+        f"decode {parts['decode']}, write {parts['write']}. Bound by: {bottleneck(seconds)}"
+    )

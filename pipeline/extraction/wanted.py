@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,11 @@ class Wanted:
         return np.concatenate([rows.keys for rows in self.rows.values()])
 
     @property
+    def views(self) -> np.ndarray:
+        """Number of each wanted row's view, uint8 (G,)."""
+        return np.concatenate([rows.views for rows in self.rows.values()])
+
+    @property
     def digests(self) -> np.ndarray:
         """uint8 (G, 32), SHA-256 of each wanted row's image."""
         return np.concatenate([rows.digests for rows in self.rows.values()])
@@ -42,8 +47,13 @@ class Wanted:
         return {split: int(part.sum()) for split, part in zip(self.rows, parts, strict=True)}
 
 
-def wanted_rows(catalog: Catalog, without: Collection[str]) -> Wanted:
-    """Lists what a catalog asks for, leaving out some images by name.
+def wanted_rows(catalog: Catalog, without: Collection[str] = (), *, views: int = 0) -> Wanted:
+    """Lists what a catalog asks for.
+
+    Args:
+        catalog: Images of all splits.
+        without: Names of images to leave out.
+        views: Augmented views of each *training* image, which follow it; other splits have none.
 
     Raises:
         PipelineError: Nothing is left.
@@ -52,8 +62,11 @@ def wanted_rows(catalog: Catalog, without: Collection[str]) -> Wanted:
     for split, listed in catalog.splits.items():
         keep = np.array([name not in without for name in listed.ids], bool)
         if keep.any():
-            rows[split] = listed.take(keep)
-            items += [item for item, kept in zip(catalog.items[split], keep, strict=True) if kept]
+            each = 1 + (views if split == "train" else 0)
+            index = np.repeat(np.flatnonzero(keep), each)
+            numbers = np.tile(np.arange(each, dtype=np.uint8), int(keep.sum()))
+            rows[split] = replace(listed.take(index), views=numbers)
+            items += [catalog.items[split][i] for i in index]
     if not items:
         raise PipelineError(
             f"no image of {catalog.source.uri} can be read: check the files, or give another --data"

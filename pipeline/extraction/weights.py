@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import BACKBONES, Backbone, build_application
+from pipeline.extraction.backbones import BACKBONES, Backbone
 from pipeline.progress import say
 
 WEIGHTS_HOST = "storage.googleapis.com"
@@ -68,6 +68,22 @@ def resolve_weights(backbone: str, choice: str, image_size: int) -> Weights:
     return Weights(f"sha256:{_sha256(path)}", path.name, path.resolve())
 
 
+def find_weights(backbone: str, identity: str, image_size: int) -> Weights | None:
+    """Finds filters by their identity; None where they stand in a file that only the user can name.
+
+    Args:
+        backbone: A row of ``BACKBONES``.
+        identity: As in a ``FeatureSpec``.
+        image_size: Height and width in pixels.
+    """
+    if identity.startswith("random:"):
+        return resolve_weights(backbone, identity, image_size)
+    if not _imagenet_file(BACKBONES[backbone], image_size).is_file():
+        return None
+    weights = resolve_weights(backbone, "imagenet", image_size)
+    return weights if weights.identity == identity else None
+
+
 def _automatic(backbone: str, row: Backbone, image_size: int) -> Weights:
     if _imagenet_file(row, image_size).is_file() or _reachable():
         with contextlib.suppress(UsageError):
@@ -98,6 +114,8 @@ def _imagenet_file(row: Backbone, image_size: int) -> Path:
 def _download(backbone: str, row: Backbone, image_size: int) -> None:
     say(f"downloading the ImageNet weights of {backbone}")
     try:
+        from pipeline.extraction.base import build_application
+
         build_application(row, image_size, imagenet=True)
     except Exception as error:  # Keras raises a bare Exception for a failed download
         reason = str(error).strip().splitlines()[0]

@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import (
-    BACKBONES,
-    Backbone,
-    Cut,
-    _draw_filters,
-    build_application,
-    load_backbone,
-)
+from pipeline.extraction.backbones import BACKBONES, Backbone, Cut
+from pipeline.extraction.base import _draw_filters, build_application, load_backbone
 from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.extraction.weights import _imagenet_file, resolve_weights
 from pipeline.keras_runtime import import_keras
@@ -80,13 +74,14 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     model = load_backbone(name, [Cut(row.layer)], weights=weights, image_size=row.min_size)
     path.unlink()
     assert not model.trainable_variables
-    yield Loaded(row, application, file, KerasEngine(model, batch_size=BATCH, store="float32"))
+    yield Loaded(row, application, file, KerasEngine(model, store="float32"))
     import_keras().utils.clear_session()
 
 
 def test_the_row_names_the_last_layer_and_the_weights_file(loaded: Loaded) -> None:
     assert loaded.application.layers[-1].name == loaded.row.layer
     assert loaded.file == _imagenet_file(loaded.row, loaded.row.min_size).name
+    assert loaded.row.parameters == loaded.application.count_params()
 
 
 def test_features_are_those_of_the_application_on_its_own_preprocessing(loaded: Loaded) -> None:
@@ -135,7 +130,7 @@ def test_several_cuts_with_pooling() -> None:
     weights = resolve_weights("vgg16", "random", 32)
     cuts = [Cut("block2_pool"), Cut("block2_pool", "avg"), Cut("block2_pool", "max"), Cut("block5_pool")]
     model = load_backbone("vgg16", cuts, weights=weights, image_size=32)
-    engine = KerasEngine(model, batch_size=BATCH, store="float32")
+    engine = KerasEngine(model, store="float32")
     plain, average, maximum, last = engine.fetch(engine.submit(pictures(32)))
     assert engine.feature_shapes == [(8, 8, 128), (128,), (128,), (1, 1, 512)]
     assert (plain.shape, last.shape) == ((BATCH, 8, 8, 128), (BATCH, 1, 1, 512))
@@ -149,7 +144,7 @@ def test_other_arithmetic_gives_nearly_the_same(precision: str) -> None:
     results = []
     for each in ("float32", precision):
         model = load_backbone("vgg16", [Cut("block3_pool")], weights=weights, image_size=32, precision=each)
-        results.append(compute(KerasEngine(model, batch_size=BATCH, store="float32"), pictures(32)))
+        results.append(compute(KerasEngine(model, store="float32"), pictures(32)))
     assert not np.array_equal(*results)
     np.testing.assert_allclose(*results, atol=0.05 * results[0].max())
     assert import_keras().config.dtype_policy().name == "float32"

@@ -10,18 +10,22 @@ from pipeline import registry
 from pipeline.extraction import engines, executors
 from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.weights import resolve_weights
 
 
 @pytest.mark.parametrize("name", registry.names(engines))
 def test_every_engine_loads_a_request(name: str) -> None:
-    row = {"keras": "vgg16", "pixels": "pixels"}[name]
-    request = FeatureRequest(backbone=row, image_size=32, weights="random", batch_size=3)
+    row = "pixels" if name == "pixels" else "mobilenet_v2_035"
+    base_engine = "keras" if name == "pixels" else name
+    request = FeatureRequest(
+        backbone=row, image_size=32, weights="random", precision="float32", base_engine=base_engine
+    )
     assert request.engine == name
-    (spec,), weights = request.resolve()
+    weights = resolve_weights(row, "random", 32)
+    (spec,) = request.specs(weights)
     engine = registry.load(engines, "engine", name).load(request, weights)
     images = np.array([noise(i) for i in range(3)])
     (features,) = engine.fetch(engine.submit(images))
-    assert engine.batch_size == 3
     assert features.shape == (3, *engine.feature_shapes[0])
     assert features.dtype == spec.store
 
@@ -32,8 +36,8 @@ def test_every_executor_can_fill(name: str) -> None:
 
 
 def test_pixels_are_returned_as_they_are() -> None:
-    request = FeatureRequest(backbone="pixels", image_size=32, batch_size=2)
-    engine = registry.load(engines, "engine", "pixels").load(request, request.resolve()[1])
+    request = FeatureRequest(backbone="pixels", image_size=32)
+    engine = registry.load(engines, "engine", "pixels").load(request, resolve_weights("pixels", "none", 32))
     images = np.array([noise(1), noise(2)])
     (features,) = engine.fetch(engine.submit(images))
     np.testing.assert_array_equal(features, images)
@@ -47,7 +51,7 @@ def test_training_behaviour_is_off() -> None:
     scaled = keras.layers.Rescaling(1.0)(images)
     dropped = keras.layers.Dropout(0.9, seed=0)(scaled)
     normal = keras.layers.BatchNormalization(epsilon=0.0)(dropped)
-    engine = KerasEngine(keras.Model(images, normal), batch_size=2, store="float32")
+    engine = KerasEngine(keras.Model(images, normal), store="float32")
     batch = np.array([noise(1, 4), noise(2, 4)])
     (features,) = engine.fetch(engine.submit(batch))
     np.testing.assert_array_equal(features, batch.astype(np.float32))
@@ -57,9 +61,7 @@ def test_overflow_of_the_stored_dtype_shows_as_infinity() -> None:
     import keras
 
     images = keras.Input((2, 2, 3), dtype="uint8")
-    engine = KerasEngine(
-        keras.Model(images, keras.layers.Rescaling(1000.0)(images)), batch_size=1, store="float16"
-    )
+    engine = KerasEngine(keras.Model(images, keras.layers.Rescaling(1000.0)(images)), store="float16")
     (features,) = engine.fetch(engine.submit(np.full((1, 2, 2, 3), 255, np.uint8)))
     assert features.dtype == np.float16
     assert np.isinf(features).all()

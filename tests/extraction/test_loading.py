@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from photos import noise
 
+from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.loading import Loader
 from pipeline.images import ImageItem
 from pipeline.images.digests import digest
@@ -34,7 +35,15 @@ class Shelf:
 def make_loader(*contents: object) -> Loader:
     shelf = Shelf(list(contents))
     digests = [b"?" * 32 if isinstance(c, Exception) else digest(c) for c in contents]
-    return Loader(shelf, shelf.items(), np.array([list(d) for d in digests], np.uint8), 8, 4)
+    return Loader(
+        source=shelf,
+        items=shelf.items(),
+        digests=np.array([list(d) for d in digests], np.uint8),
+        views=np.zeros(len(contents), np.uint8),
+        augmentation=Augmentation(),
+        image_size=8,
+        batch_size=4,
+    )
 
 
 def test_a_batch_is_full_whatever_is_wanted() -> None:

@@ -9,6 +9,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.extraction.backbones import BACKBONES, Cut
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.weights import resolve_weights
 
 
 @pytest.mark.parametrize(
@@ -17,11 +18,11 @@ from pipeline.extraction.request import FeatureRequest
         ({"backbone": "vgg_16"}, r"unknown backbone 'vgg_16' \(did you mean 'vgg16'"),
         ({"image_size": 31}, "--image-size 31 is too small for vgg16: it needs at least 32"),
         ({"backbone": "xception", "image_size": 70}, "too small for xception: it needs at least 71"),
-        ({"precision": "float8"}, "unknown precision 'float8'.*choose from float32, bfloat16, float16"),
+        ({"precision": "float8"}, "unknown precision 'float8'.*choose from auto, float32, bfloat16"),
         ({"store": "bfloat16"}, "unknown store 'bfloat16'.*choose from float16, float32"),
         ({"pooling": "mean"}, "unknown pooling 'mean'.*choose from none, avg, max"),
         ({"layers": ("block5_pool:sum",)}, "unknown pooling 'sum'"),
-        ({"batch_size": 0}, "--batch-size 0 is too small: give 1 or more"),
+        ({"batch_size": 0}, "--batch-size 0 is too small: give auto, or 1 or more"),
         ({"layers": ("a", "a")}, "--layer names a cut twice: a, a"),
         ({"layers": ("a", "a:avg"), "pooling": "avg"}, "--layer names a cut twice: a, a:avg"),
         ({"backbone": "pixels", "layers": ("block1_pool",)}, "pixels has no layers and no pooling"),
@@ -54,7 +55,8 @@ def test_a_spec_says_all_that_was_asked() -> None:
         precision="bfloat16",
         store="float32",
     )
-    (spec,), weights = request.resolve()
+    weights = resolve_weights(request.backbone, request.weights, request.image_size)
+    (spec,) = request.specs(weights)
     assert (spec.backbone, spec.layer, spec.pooling) == ("mobilenet", "conv_pw_5_relu", "avg")
     assert (spec.image_size, spec.precision, spec.store) == (96, "bfloat16", "float32")
     assert (spec.weights, spec.preprocessing, spec.engine) == ("random:7", "tf", "keras")
@@ -62,12 +64,13 @@ def test_a_spec_says_all_that_was_asked() -> None:
 
 
 def test_pixels_are_stored_as_they_are() -> None:
-    (spec,), weights = FeatureRequest(backbone="pixels", image_size=1, weights="imagenet").resolve()
+    weights = resolve_weights("pixels", "imagenet", 1)
+    (spec,) = FeatureRequest(backbone="pixels", image_size=1).specs(weights)
     assert (spec.store, spec.precision, spec.preprocessing, spec.weights) == ("uint8", "none", "none", "none")
     assert weights.path is None
 
 
 def test_batch_size_does_not_change_the_identity() -> None:
-    one, _ = FeatureRequest(weights="random", batch_size=1).resolve()
-    many, _ = FeatureRequest(weights="random", batch_size=99).resolve()
-    assert one == many
+    weights = resolve_weights("vgg16", "random", 150)
+    one = FeatureRequest(precision="float32", batch_size=1).specs(weights)
+    assert FeatureRequest(precision="float32", batch_size=99).specs(weights) == one

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.extraction import weights as weights_module
-from pipeline.extraction.backbones import BACKBONES, Cut, build_application, load_backbone
+from pipeline.extraction.backbones import BACKBONES, Cut
+from pipeline.extraction.base import build_application, load_backbone
 from pipeline.extraction.weights import resolve_weights
 
 

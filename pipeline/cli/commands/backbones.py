@@ -1,4 +1,4 @@
-"""The table of frozen bases."""
+"""The table of frozen bases, and the cuts of each."""
 
 from __future__ import annotations
 
@@ -8,21 +8,56 @@ from pipeline.cli.options import json_option, print_json
 
 
 @click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--image-size", type=click.IntRange(1), default=150, show_default=True, help="For the cuts of NAME."
+)
 @json_option
-def command(as_json: bool) -> None:
-    """List the frozen bases with their preprocessing, default cut and smallest image.
+def command(name: str | None, image_size: int, as_json: bool) -> None:
+    """List the frozen bases, or the cuts of one with their shapes and bytes per image in float16.
 
     \b
     pipeline backbones
+    pipeline backbones vgg16 --image-size 224
     """
+    if name is None:
+        _list_backbones(as_json)
+    else:
+        _list_cuts(name, image_size, as_json)
+
+
+def _list_backbones(as_json: bool) -> None:
     from pipeline.extraction.backbones import BACKBONES
 
     rows = {
-        name: {"preprocessing": row.preprocessing, "layer": row.layer, "min_size": row.min_size}
+        name: {
+            "parameters": row.parameters,
+            "min_size": row.min_size,
+            "preprocessing": row.preprocessing,
+            "layer": row.layer,
+        }
         for name, row in BACKBONES.items()
     }
     if as_json:
         print_json(rows)
         return
+    click.echo(f"{'backbone':20} {'parameters':>11}  {'from':>5}  {'pixels':8}  last layer")
     for name, row in rows.items():
-        click.echo(f"{name:20} {row['layer']:22} pixels: {row['preprocessing']:8} from {row['min_size']} px")
+        size = f"{row['parameters']:>11,}  {row['min_size']:>2} px"
+        click.echo(f"{name:20} {size}  {row['preprocessing']:8}  {row['layer']}")
+
+
+def _list_cuts(name: str, image_size: int, as_json: bool) -> None:
+    from pipeline.cache.layout import row_bytes
+    from pipeline.extraction.base import describe_cuts
+
+    cuts = [
+        {"layer": layer, "shape": list(shape), "bytes": row_bytes(shape, "float16")}
+        for layer, shape in describe_cuts(name, image_size)
+    ]
+    if as_json:
+        print_json({"backbone": name, "image_size": image_size, "cuts": cuts})
+        return
+    for cut in cuts:
+        shape = " x ".join(map(str, cut["shape"]))
+        click.echo(f"{cut['layer']:32} {shape:>16}  {cut['bytes']:>12,} bytes an image")

@@ -16,23 +16,34 @@ from pipeline.cli.options import (
     print_json,
 )
 from pipeline.errors import UnreadableImagesError
+from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.report import Extraction
+from pipeline.extraction.timing import describe_timings
 from pipeline.progress import say
+from pipeline.typed_options import options_of, split_settings
 
 SHOWN = 20
+AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 
 
 @click.command()
 @data_options
 @feature_options
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a forward pass.")
+@click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
+@click.option(
+    "--views", type=int, default=0, show_default=True, help="Augmented views of each training image."
+)
+@click.option(
+    "--augment", multiple=True, metavar="NAME=VALUE", help=f"How views are drawn: {', '.join(AUGMENTATIONS)}."
+)
 @click.option("--skip-bad", is_flag=True, help="Publish without the images that cannot be read.")
 @json_option
 def command(
     data: str | None,
     name: str | None,
     cache: Path,
-    batch_size: int,
+    batch_size: str,
+    augment: tuple[str, ...],
     skip_bad: bool,
     as_json: bool,
     **options: Any,
@@ -45,10 +56,13 @@ def command(
     pipeline extract
     pipeline extract --data photos/ --backbone mobilenet_v2 --image-size 224
     pipeline extract --data photos/ --layer block3_pool:avg --layer block5_pool
+    pipeline extract --data photos/ --views 4 --augment rotation=20 --augment flip=false
+    pipeline extract --data photos/ --engine openvino --precision int8
     """
     from pipeline.extraction import extract
 
-    request = feature_request(options, batch_size=batch_size)
+    augmentation = Augmentation.from_options(split_settings(augment, "--augment"))
+    request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
     reports = extract(data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad)
     if as_json:
         objects = [report.to_json() for report in reports]
@@ -67,9 +81,17 @@ def _print(report: Extraction) -> None:
         failed = f", {split.failed:,} failed" if split.failed else ""
         done = f"{split.computed:,} computed, {split.reused:,} reused{failed}"
         click.echo(f"  {name:5} {split.rows:>9,} rows: {done}{rate}{state}")
-    steps = {name: seconds for name, seconds in report.timings.items() if seconds >= 0.05}
-    if steps:
-        click.echo("  time  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items()))
+    if report.computed:
+        click.echo(f"  time  {describe_timings(report.timings)}")
+
+
+def parse_batch_size(text: str) -> int | None:
+    """Reads ``auto`` as None, and anything else as a number."""
+    if text == "auto":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is neither auto nor a number", param_hint="--batch-size")
+    return int(text)
 
 
 def _list_failures(report: Extraction) -> None:

@@ -8,21 +8,33 @@ from typing import Any, Protocol
 import numpy as np
 
 
+class BatchTooLargeError(Exception):
+    """A batch does not fit the memory of the device; a smaller one may."""
+
+
 class Engine(Protocol):
-    """Runs a frozen base on full batches.
+    """Runs a frozen base on batches of one size.
 
     Attributes:
-        batch_size: Images in a batch; every batch has exactly this many.
         feature_shapes: Shape of one row per cut.
+        bytes_per_image: Memory that one more image in a batch takes, roughly.
     """
 
-    batch_size: int
     feature_shapes: list[tuple[int, ...]]
+    bytes_per_image: int
 
     def submit(self, images: np.ndarray) -> Any:
-        """Starts the forward pass of uint8 (batch_size, size, size, 3); returns what ``fetch`` takes."""
+        """Starts the forward pass of uint8 (n, size, size, 3); returns what ``fetch`` takes.
+
+        Raises:
+            BatchTooLargeError: The memory does not suffice.
+        """
         ...
 
     def fetch(self, pending: Any) -> Sequence[np.ndarray]:
-        """Waits for a submitted batch: per cut (batch_size, *feature shape) in the stored dtype."""
+        """Waits for a submitted batch: per cut (n, *feature shape) in the stored dtype.
+
+        Raises:
+            BatchTooLargeError: The memory does not suffice.
+        """
         ...

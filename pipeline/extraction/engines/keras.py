@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.extraction.backbones import load_backbone
+from pipeline.errors import unknown
+from pipeline.extraction.base import load_backbone
+from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.keras_runtime import import_keras
 
 if TYPE_CHECKING:
@@ -16,53 +18,77 @@ if TYPE_CHECKING:
     from pipeline.extraction.request import FeatureRequest
     from pipeline.extraction.weights import Weights
 
+LIVE_ACTIVATIONS = 3  # a layer's input, its output, and the scratch space of its convolution
+
 
 class KerasEngine:
-    """Runs a Keras model under one traced graph with a fixed batch.
+    """Runs a Keras model under one traced graph.
 
     Attributes:
-        batch_size: Images in a batch.
         feature_shapes: Shape of one row per cut.
+        bytes_per_image: Memory that one more image in a batch takes, roughly.
     """
 
-    def __init__(self, model: keras.Model, *, batch_size: int, store: str) -> None:
+    def __init__(self, model: keras.Model, *, store: str) -> None:
         """Traces the forward pass.
 
         Args:
             model: From ``load_backbone``.
-            batch_size: Images in a batch.
             store: dtype of the returned features, cast on the device.
         """
         import tensorflow as tf
 
         keras = import_keras()
-        self.batch_size = batch_size
         self.feature_shapes = [tuple(output.shape[1:]) for output in model.outputs]
+        self.bytes_per_image = LIVE_ACTIVATIONS * _largest_activation(model)
 
         def forward(images: tf.Tensor) -> list[tf.Tensor]:
             outputs = model(images, training=False)
             return [keras.ops.cast(output, store) for output in keras.tree.flatten(outputs)]
 
-        shape = (batch_size, *model.input_shape[1:])
-        self._forward = tf.function(forward).get_concrete_function(tf.TensorSpec(shape, tf.uint8))
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+        self._forward = tf.function(forward).get_concrete_function(signature)
 
     def submit(self, images: np.ndarray) -> list[tf.Tensor]:
-        """Dispatches a batch, uint8 (batch_size, size, size, 3); on a GPU this returns at once."""
+        """Dispatches a batch, uint8 (n, size, size, 3); on a GPU this returns at once."""
         import tensorflow as tf
 
-        return self._forward(tf.constant(images))
+        try:
+            return self._forward(tf.constant(images))
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise BatchTooLargeError from error
 
     def fetch(self, pending: list[tf.Tensor]) -> list[np.ndarray]:
-        """Waits for a batch and brings it to the host: per cut (batch_size, *feature shape)."""
-        return [output.numpy() for output in pending]
+        """Waits for a batch and brings it to the host: per cut (n, *feature shape)."""
+        import tensorflow as tf
+
+        try:
+            return [output.numpy() for output in pending]
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise BatchTooLargeError from error
+
+
+def precisions() -> list[str]:
+    """Lists the arithmetics that this machine can be expected to be fast in, float32 first."""
+    import_keras()
+    import tensorflow as tf
+
+    return (
+        ["float32", "bfloat16", "float16"]
+        if tf.config.list_physical_devices("GPU")
+        else ["float32", "bfloat16"]
+    )
 
 
 def load(request: FeatureRequest, weights: Weights) -> KerasEngine:
     """Loads the base of a request.
 
     Raises:
-        UsageError: A layer is unknown, or the weights do not fit.
+        UsageError: This machine lacks the arithmetic, a layer is unknown or no clean cut, or the weights do
+            not fit.
     """
+    if request.precision not in precisions():
+        raise unknown("precision on this machine", request.precision, ["auto", *precisions()])
     model = load_backbone(
         request.backbone,
         request.cuts,
@@ -70,4 +96,11 @@ def load(request: FeatureRequest, weights: Weights) -> KerasEngine:
         image_size=request.image_size,
         precision=request.precision,
     )
-    return KerasEngine(model, batch_size=request.batch_size, store=request.store)
+    return KerasEngine(model, store=request.store)
+
+
+def _largest_activation(model: keras.Model) -> int:
+    """Bytes of the largest layer output of one image, in float32."""
+    layers = [inner for layer in model.layers for inner in getattr(layer, "layers", [layer])]
+    shapes = [output.shape for layer in layers for output in import_keras().tree.flatten(layer.output)]
+    return max(4 * int(np.prod([extent or 1 for extent in shape[1:]])) for shape in shapes)

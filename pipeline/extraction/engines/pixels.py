@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class PixelsEngine:
     """Returns the images as they are."""
 
-    def __init__(self, *, image_size: int, batch_size: int) -> None:
-        self.batch_size = batch_size
+    def __init__(self, image_size: int) -> None:
         self.feature_shapes = [(image_size, image_size, 3)]
+        self.bytes_per_image = image_size * image_size * 3
 
     def submit(self, images: np.ndarray) -> np.ndarray:
-        """Returns the batch, uint8 (batch_size, size, size, 3)."""
+        """Returns the batch, uint8 (n, size, size, 3)."""
         return images
 
     def fetch(self, pending: np.ndarray) -> list[np.ndarray]:
@@ -29,4 +29,4 @@ class PixelsEngine:
 
 def load(request: FeatureRequest, weights: Weights) -> PixelsEngine:
     """Makes the engine for a request; there are no weights to load."""
-    return PixelsEngine(image_size=request.image_size, batch_size=request.batch_size)
+    return PixelsEngine(request.image_size)

@@ -1,8 +1,12 @@
-"""Fills blocks on this machine: threads decode ahead while the base computes."""
+"""Fills blocks on this machine: threads decode ahead and one writes behind while the base computes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -16,6 +20,22 @@ from pipeline.extraction.timing import Timings
 from pipeline.progress import Advance
 
 BATCHES_AHEAD = 3
+BATCHES_BEHIND = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of a block that go through the base together.
+
+    Attributes:
+        block: The block.
+        start: First row, counted within the block.
+        last: Whether the block is complete after it.
+    """
+
+    block: Block
+    start: int
+    last: bool
 
 
 def fill(
@@ -36,66 +56,102 @@ def fill(
         engine: Runs the base; returns one array per entry.
         writers: One per cut, in the order of the engine's outputs.
         threads: Decoding threads.
-        timings: Collects the seconds of each step.
+        timings: Collects the seconds of each step; ``read``, ``decode`` and ``write`` pass in threads.
         advance: Told how many rows are finished.
 
     Returns:
         The images that could not be loaded; all other rows are written and done.
 
     Raises:
+        BatchTooLargeError: The memory does not suffice; what was written stays.
         PipelineError: Features overflow the stored dtype, or the disk refuses them.
     """
-    slices = [(block, start) for block in blocks for start in range(0, len(block), engine.batch_size)]
+    size = loader.batch_size
+    parts = [
+        Part(block, start, start + size >= len(block))
+        for block in blocks
+        for start in range(0, len(block), size)
+    ]
     failures: list[Failure] = []
-    batches = timings.waiting_for("wait", _load_ahead(slices, loader, threads))
-    for (block, start), batch in zip(slices, batches, strict=True):
-        timings.add(batch.seconds)
-        failures += batch.failures
-        if batch.loaded.any():
-            with timings.step("forward"):
-                features = engine.fetch(engine.submit(batch.images))
-            with timings.step("write"):
-                for number, writer in enumerate(writers):
-                    _store(writer, block, start, number, batch, features[number], loader)
-        if start + engine.batch_size >= len(block):
-            with timings.step("write"):
-                for writer in writers:
-                    writer.commit()
-        advance(len(batch.loaded))
+    batches = timings.waiting_for("wait_images", _load_ahead(parts, loader, threads))
+    with ThreadPoolExecutor(1, "write") as writing:
+        behind: deque[Future[int]] = deque()
+        for part, batch, features in _forward(zip(parts, batches, strict=True), engine, timings):
+            timings.add(batch.seconds)
+            failures += batch.failures
+            behind.append(writing.submit(_write, part, batch, features, writers, loader, timings))
+            while len(behind) > BATCHES_BEHIND:
+                with timings.step("wait_disk"):
+                    advance(behind.popleft().result())
+        with timings.step("wait_disk"):
+            for written in behind:
+                advance(written.result())
     return failures
 
 
-def _load_ahead(slices: list[tuple[Block, int]], loader: Loader, threads: int) -> Iterator[Batch]:
+def _load_ahead(parts: Sequence[Part], loader: Loader, threads: int) -> Iterator[Batch]:
     """Yields loaded batches in order while the next ones are being loaded; at most a few are in memory."""
     workers = max(threads, 2)  # joblib runs a single worker in the caller, which would hide nothing
     pool = Parallel(
         n_jobs=workers, backend="threading", return_as="generator", pre_dispatch=workers + BATCHES_AHEAD - 1
     )
-    return pool(
-        delayed(loader.load)(block.rows[start : start + loader.batch_size]) for block, start in slices
-    )
+    rows = (part.block.rows[part.start : part.start + loader.batch_size] for part in parts)
+    return pool(delayed(loader.load)(some) for some in rows)
 
 
-def _store(
-    writer: EntryWriter,
-    block: Block,
-    start: int,
-    cut: int,
+def _forward(
+    loaded: Iterable[tuple[Part, Batch]], engine: Engine, timings: Timings
+) -> Iterator[tuple[Part, Batch, Sequence[np.ndarray]]]:
+    """Runs the base one batch ahead of fetching, so that a device computes while the host copies."""
+    ahead: tuple[Part, Batch, Any] | None = None
+    for part, batch in loaded:
+        with timings.step("forward"):
+            pending = engine.submit(batch.images)
+            if ahead is not None:
+                features = engine.fetch(ahead[2])
+        if ahead is not None:
+            yield ahead[0], ahead[1], features
+        ahead = part, batch, pending
+    if ahead is not None:
+        with timings.step("forward"):
+            features = engine.fetch(ahead[2])
+        yield ahead[0], ahead[1], features
+
+
+def _write(
+    part: Part,
     batch: Batch,
-    features: np.ndarray,
+    features: Sequence[np.ndarray],
+    writers: Sequence[EntryWriter],
     loader: Loader,
-) -> None:
-    targets = block.targets[cut]
+    timings: Timings,
+) -> int:
+    """Writes a batch to its places, makes a finished block durable, and returns the rows it took."""
+    with timings.step("write"):
+        for cut, writer in enumerate(writers):
+            rows, chosen = _placed(part.block.targets[cut], part.start, batch.loaded, features[cut])
+            finite = np.isfinite(chosen).all(axis=tuple(range(1, chosen.ndim)))
+            if not finite.all():
+                row = int(rows[~finite][0])
+                raise PipelineError(
+                    f"features of {loader.items[row].id} (row {row}) are not finite in {chosen.dtype}: "
+                    "use --store float32, or --precision float32 if they overflow there too. "
+                    "All finished rows are kept"
+                )
+            writer.write(rows, chosen)
+            if part.last:
+                writer.commit()
+    return len(batch.loaded)
+
+
+def _placed(
+    targets: np.ndarray, start: int, loaded: np.ndarray, features: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Picks what one batch gives to one cut: wanted rows, int (m,), ascending, and their features."""
     position = targets[:, 0] - start
-    inside = (position >= 0) & (position < len(batch.loaded))
-    inside[inside] = batch.loaded[position[inside]]
-    position, rows = position[inside], targets[inside, 1]
-    chosen = features[position]
-    if not np.isfinite(chosen).all():
-        row = next(row for row, values in zip(rows, chosen, strict=True) if not np.isfinite(values).all())
-        raise PipelineError(
-            f"features of {loader.items[row].id} (row {row}) are not finite in {chosen.dtype}: "
-            "use --store float32, or --precision float32 if they overflow there too. "
-            "All finished rows are kept"
-        )
-    writer.write(rows, chosen)
+    inside = (position >= 0) & (position < len(loaded))
+    inside[inside] = loaded[position[inside]]
+    position = position[inside]
+    whole = len(position) and np.array_equal(position, np.arange(position[0], position[0] + len(position)))
+    chosen = features[position[0] : position[0] + len(position)] if whole else features[position]
+    return targets[inside, 1], chosen

@@ -1,0 +1,183 @@
+"""Calibration: the training images that set the ranges of int8 arithmetic.
+
+Other images lead to another network, and so to other features. So they are drawn once for a data set and a
+cut, before any feature is computed, and kept beside the network whatever images are added later. Each cut has
+a network of its own: where numbers become integers in it must not depend on what else was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from pipeline.cache.entries import NETWORKS
+from pipeline.errors import PipelineError, UsageError
+from pipeline.extraction.augment import Augmentation
+from pipeline.extraction.loading import Loader
+from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.weights import Weights
+from pipeline.images.catalog import Catalog
+from pipeline.spec import FeatureSpec
+
+RECORD = "calibration.json"
+IMAGES = 300
+SEED = 0
+METHOD = "nncf mixed"
+"""How the network is quantised: part of its identity, to be renamed when that changes."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Calibration:
+    """What determines a quantised network.
+
+    Attributes:
+        parent: Folder of all quantised networks of the data set.
+        catalog: Where its images are found.
+        spec: What it computes, see ``FeatureSpec.network``; without its calibration.
+        digests: SHA-256, in hex and sorted, of the images that set its ranges.
+        method: How it is quantised.
+    """
+
+    parent: Path
+    catalog: Catalog
+    spec: FeatureSpec
+    digests: tuple[str, ...]
+    method: str = METHOD
+
+    @classmethod
+    def from_record(cls, path: Path, catalog: Catalog) -> Self:
+        """Reads what stands beside a network.
+
+        Raises:
+            ValueError: It is damaged, or describes another network.
+            OSError: It cannot be read.
+        """
+        try:
+            record = json.loads(path.read_text())
+            calibration = cls(
+                parent=path.parent.parent,
+                catalog=catalog,
+                spec=FeatureSpec.from_json(json.dumps(record["spec"])),
+                digests=tuple(record["digests"]),
+                method=record["method"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged") from error
+        if calibration.folder != path.parent:
+            raise ValueError(f"{path} belongs to {calibration.folder}")
+        return calibration
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 (64 hex digits) of the images and of how they are used."""
+        return hashlib.sha256(json.dumps([self.method, *self.digests]).encode()).hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        """Where the network is kept."""
+        return self.parent / replace(self.spec, calibration=self.identity).entry_name
+
+    def to_record(self, files: Mapping[str, str]) -> str:
+        """Returns what stands beside the network, as JSON, with the SHA-256 of each of its files."""
+        record = {"spec": asdict(self.spec), "method": self.method, "digests": self.digests, "files": files}
+        return json.dumps(record, indent=1)
+
+    def images(self) -> np.ndarray:
+        """Loads the images, uint8 (n, size, size, 3); those that cannot be decoded are left out.
+
+        Raises:
+            PipelineError: Images are no longer there, or none can be decoded.
+        """
+        items = {
+            row.tobytes().hex(): item
+            for split, rows in self.catalog.splits.items()
+            for row, item in zip(rows.digests, self.catalog.items[split], strict=True)
+        }
+        there = [digest for digest in self.digests if digest in items]
+        loader = Loader(
+            source=self.catalog.source,
+            items=[items[digest] for digest in there],
+            digests=np.array([list(bytes.fromhex(digest)) for digest in there], np.uint8),
+            views=np.zeros(len(there), np.uint8),
+            augmentation=Augmentation(),
+            image_size=self.spec.image_size,
+            batch_size=len(there),
+        )
+        batch = loader.load(np.arange(len(there)))
+        decoded = int(batch.loaded.sum())
+        gone = len(self.digests) - decoded - sum(bool(failure.digest) for failure in batch.failures)
+        if gone or not decoded:
+            raise PipelineError(
+                f"the int8 network in {self.folder} must be made anew, and {gone or len(there)} of the "
+                f"{len(self.digests)} images that set its ranges cannot be had: bring them back, or give it "
+                "up with its features: `pipeline cache rm --precision int8`, then `pipeline cache gc`"
+            )
+        return batch.images[batch.loaded]
+
+
+def settle_calibration(
+    request: FeatureRequest, weights: Weights, catalog: Catalog, dataset: Path
+) -> FeatureRequest:
+    """Says which quantised networks ``int8`` means; other requests are returned as they are.
+
+    A network that was made for this data set is used again, whatever images have been added since. Otherwise
+    one is to be made from a sample of the training images.
+
+    Args:
+        request: What the user asks for; the precision must be settled.
+        weights: The filters of its base.
+        catalog: The images of the data set.
+        dataset: Its folder in the cache.
+
+    Raises:
+        UsageError: There are no training images.
+    """
+    if request.precision != "int8" or request.engine == "pixels":
+        return request
+    parent, train = dataset / NETWORKS, catalog.splits.get("train")
+    digests = () if train is None else draw_sample(train.digests, IMAGES, seed=SEED)
+    drawn = [
+        Calibration(parent=parent, catalog=catalog, spec=spec.network, digests=digests)
+        for spec in request.specs(weights)
+    ]
+    known = _recorded(parent, catalog)
+    calibrations = tuple(known.get((new.spec, new.method), new) for new in drawn)
+    if not all(calibration.digests for calibration in calibrations):
+        raise UsageError(
+            f"--precision int8 sets its ranges with training images, and {catalog.source.uri} has none: "
+            "choose --precision bfloat16 or float32"
+        )
+    return replace(request, calibrations=calibrations)
+
+
+def draw_sample(digests: np.ndarray, count: int, *, seed: int) -> tuple[str, ...]:
+    """Draws images by a hash of their digest, so that an added image takes the place of one at most.
+
+    Args:
+        digests: uint8 (N, 32), SHA-256 of each image.
+        count: Images to draw; all where there are fewer.
+        seed: Another seed draws others.
+
+    Returns:
+        Their digests in hex, sorted.
+    """
+    lots = {hashlib.sha256(b"%d" % seed + row.tobytes()).digest(): row.tobytes().hex() for row in digests}
+    return tuple(sorted(lots[lot] for lot in sorted(lots)[:count]))
+
+
+def _recorded(parent: Path, catalog: Catalog) -> dict[tuple[FeatureSpec, str], Calibration]:
+    """Finds the networks that were made, by what they compute and how they are quantised."""
+    found = {}
+    for path in sorted(parent.glob(f"*/{RECORD}")):
+        with contextlib.suppress(OSError, ValueError):  # without its record a network is of no use
+            calibration = Calibration.from_record(path, catalog)
+            found[calibration.spec, calibration.method] = calibration
+    return found

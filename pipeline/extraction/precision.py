@@ -1,0 +1,137 @@
+"""Which arithmetic, and which batch, is fastest here: by measurement."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline import registry
+from pipeline.cache.entries import Entry
+from pipeline.extraction import engines
+from pipeline.extraction.engines import BatchTooLargeError, Engine
+from pipeline.extraction.request import FeatureRequest, engines_with
+from pipeline.extraction.weights import Weights
+from pipeline.openvino_runtime import openvino_installed
+from pipeline.progress import say
+
+TRIAL_BATCH = 16
+BATCHES = (16, 32, 64, 128)
+DEFAULT_BATCH = 32
+WORTHWHILE_ROWS = 1000
+"""Below this many rows a measurement of batch sizes costs more than it saves."""
+GAIN = 1.03
+"""A larger batch must be this much faster to be worth its memory."""
+MEMORY_SHARE = 0.25
+
+
+def settle_precision(
+    request: FeatureRequest, weights: Weights, existing: Sequence[Entry]
+) -> tuple[FeatureRequest, dict[str, float]]:
+    """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
+
+    An entry that differs in nothing else is continued, whatever would be faster. Otherwise one batch is timed
+    in each arithmetic that is open, and the fastest is kept.
+
+    Args:
+        request: What the user asks for.
+        weights: The filters of its base.
+        existing: Entries of the same data set.
+
+    Returns:
+        The request with a concrete engine and precision, and images per second for each that was measured.
+
+    Raises:
+        UsageError: The package of the engine is not installed, or its base cannot be loaded.
+    """
+    if request.engine == "pixels" or "auto" not in (request.base_engine, request.precision):
+        return request, {}
+    for there in (entry.spec for entry in existing):
+        found = {"engine": there.engine, "precision": there.precision}
+        if (
+            request.base_engine in ("auto", there.engine)
+            and request.precision in ("auto", there.precision)
+            and there.plain in [replace(spec.plain, **found) for spec in request.specs(weights)]
+        ):
+            return replace(request, base_engine=there.engine, precision=there.precision), {}
+    candidates = _candidates(request)
+    if len(candidates) == 1:
+        return candidates[0], {}
+    rates = {}
+    for candidate in candidates:
+        engine = registry.load(engines, "engine", candidate.engine).load(candidate, weights)
+        rate = _images_per_second(engine, request.image_size, TRIAL_BATCH, trials=2)
+        name = candidate.precision
+        rates[f"{candidate.engine} {name}" if request.engine == "auto" else name] = rate
+    best = max(rates, key=lambda name: rates[name])
+    figures = ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items())
+    say(f"precision: {figures} images/s in a batch of {TRIAL_BATCH}; using {best}")
+    return candidates[list(rates).index(best)], rates
+
+
+def _candidates(request: FeatureRequest) -> list[FeatureRequest]:
+    """Lists what may take the place of ``auto``; an engine that is not installed is one only if named."""
+    fitting = engines_with(request.precision)
+    if request.base_engine != "auto":
+        names = [request.base_engine]
+    else:
+        names = [name for name in fitting if name != "openvino" or openvino_installed()] or fitting
+    return [
+        replace(request, base_engine=name, precision=precision)
+        for name in names
+        for precision in _open_precisions(request, name)
+    ]
+
+
+def _open_precisions(request: FeatureRequest, engine: str) -> list[str]:
+    if request.precision != "auto":
+        return [request.precision]
+    return registry.load(engines, "engine", engine).precisions()
+
+
+def settle_batch_size(request: FeatureRequest, engine: Engine, rows: int) -> int:
+    """Returns the images in a forward pass: as asked for, or the fastest of a few that fit the memory.
+
+    Args:
+        request: Says which, or leaves it open.
+        engine: The loaded base.
+        rows: Images to compute; few are not worth measuring for.
+    """
+    if request.batch_size is not None:
+        return request.batch_size
+    if rows < WORTHWHILE_ROWS:
+        return min(DEFAULT_BATCH, _largest_batch(engine))
+    best, best_rate, rates = 0, 0.0, {}
+    for size in BATCHES:
+        if best and size > _largest_batch(engine):
+            break
+        try:
+            rates[size] = _images_per_second(engine, request.image_size, size, trials=1)
+        except BatchTooLargeError:
+            break
+        if rates[size] < best_rate * GAIN:
+            break
+        best, best_rate = size, rates[size]
+    figures = ", ".join(f"{size}: {rate:.1f}" for size, rate in rates.items())
+    say(f"batch size: {figures} images/s; using {best or BATCHES[0]}")
+    return best or BATCHES[0]
+
+
+def _largest_batch(engine: Engine) -> int:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, int(MEMORY_SHARE * free / engine.bytes_per_image))
+
+
+def _images_per_second(engine: Engine, image_size: int, batch_size: int, *, trials: int) -> float:
+    """Times the forward pass of one batch after one that warms up; the best of a few trials."""
+    images = np.random.default_rng(0).integers(0, 256, (batch_size, image_size, image_size, 3), np.uint8)
+    engine.fetch(engine.submit(images))
+    seconds = []
+    for _ in range(trials):
+        started = time.perf_counter()
+        engine.fetch(engine.submit(images))
+        seconds.append(time.perf_counter() - started)
+    return batch_size / min(seconds)

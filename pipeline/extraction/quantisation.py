@@ -1,0 +1,102 @@
+"""Quantising a base to int8, and keeping the result: the same network must serve every later run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cache.filling import sync_folder
+from pipeline.cache.lock import filling_lock
+from pipeline.extraction.calibration import RECORD, Calibration
+from pipeline.extraction.conversion import convert_base
+from pipeline.openvino_runtime import import_nncf, import_openvino
+from pipeline.progress import say
+
+if TYPE_CHECKING:
+    import openvino
+
+    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.weights import Weights
+
+FILES = ("model.xml", "model.bin")
+
+
+def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
+    """Returns the quantised networks of a request as one model; those that are not there whole are made.
+
+    Args:
+        request: With the calibrations it was settled on.
+        weights: The filters of its base.
+
+    Returns:
+        A model as of ``convert_base``. Several cuts share its input and nothing else.
+
+    Raises:
+        UsageError: OpenVINO or NNCF is not installed, a layer is no clean cut, or the weights do not fit.
+        PipelineError: Images that set ranges are gone, or the cache cannot be written.
+    """
+    openvino = import_openvino()
+    networks = []
+    for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
+        with filling_lock([calibration.folder]):
+            if not _is_whole(calibration.folder):
+                base = convert_base(replace(request, layers=(str(cut),)), weights)
+                _store(_quantise(base, calibration), calibration)
+            networks.append(openvino.Core().read_model(calibration.folder / FILES[0]))
+    (images,) = networks[0].get_parameters()
+    for network in networks[1:]:
+        for reader in network.inputs[0].get_target_inputs():
+            reader.replace_source_output(images.output(0))
+    return openvino.Model([result for network in networks for result in network.get_results()], [images])
+
+
+def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
+    """Sets ranges, symmetric for weights, and corrects the shift that rounding leaves (NNCF)."""
+    nncf = import_nncf()
+    images = calibration.images()
+    spec = calibration.spec
+    say(
+        f"int8: setting the ranges of {spec.backbone} up to {spec.layer} with {len(images)} training images, "
+        "once for this data set"
+    )
+    with contextlib.redirect_stdout(io.StringIO()):  # stdout belongs to data
+        return nncf.quantize(
+            base,
+            nncf.Dataset([image[None] for image in images]),
+            subset_size=len(images),
+            preset=nncf.QuantizationPreset.MIXED,
+        )
+
+
+def _store(network: openvino.Model, calibration: Calibration) -> None:
+    """Writes the record last: a network without its checksums is not whole."""
+    folder = calibration.folder
+    import_openvino().save_model(network, folder / "draft.xml", compress_to_fp16=False)
+    for name in FILES:
+        os.replace(folder / f"draft{Path(name).suffix}", folder / name)
+    draft = folder / f"{RECORD}.tmp"
+    with open(draft, "w") as file:
+        file.write(calibration.to_record({name: _sha256(folder / name) for name in FILES}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, folder / RECORD)
+    sync_folder(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        checksums = json.loads((folder / RECORD).read_text())["files"]
+        return all(_sha256(folder / name) == checksums[name] for name in FILES)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

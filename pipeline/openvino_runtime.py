@@ -1,0 +1,62 @@
+"""The one place that imports OpenVINO and NNCF: only when needed, and without their usage reports."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+from pipeline.errors import UsageError
+
+
+def openvino_installed() -> bool:
+    """Tells whether the package is there, without importing it."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def import_openvino() -> ModuleType:
+    """Imports OpenVINO.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    return _import("openvino")
+
+
+def import_nncf() -> ModuleType:
+    """Imports NNCF, which quantises OpenVINO's models, and makes it speak of errors only.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    nncf = _import("nncf")
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        with _nothing_reported():
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"engine 'openvino' needs the package {name}: pip install 'two-stage-pipeline[openvino]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def _nothing_reported() -> Iterator[None]:
+    """Hides the package through which both would report every conversion to their maker."""
+    reporter = "openvino_telemetry"
+    hidden = reporter not in sys.modules
+    if hidden:
+        sys.modules[reporter] = None  # type: ignore[assignment]  # Python's own mark for "cannot be imported"
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[reporter]
