@@ -12,9 +12,12 @@ SPLIT    ?= test
 PIPELINE := $(VENV)/bin/pipeline
 STAGE    := --data "$(DATA)" --backbone "$(BACKBONE)"
 READY    := $(VENV)/.ready
+PEERS    := $(VENV)/.peers-ready
+# Folder of JPEG photographs to measure with; empty = made ones.
+BENCH_IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test lint clean
+.PHONY: help install demo extract train-head evaluate test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +47,13 @@ test: $(READY) ## Run all tests
 lint: $(READY) ## Check style
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+bench: $(PEERS) ## Measure stage one against its peers; renews benchmarks/results and the table in the README
+	$(VENV)/bin/python benchmarks/everything.py $(if $(BENCH_IMAGES),--images "$(BENCH_IMAGES)")
+
+$(PEERS): $(READY)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 clean: ## Remove the virtual environment; features and trained heads stay
 	rm -rf $(VENV) build *.egg-info

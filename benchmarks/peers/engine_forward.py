@@ -1,0 +1,85 @@
+"""An engine's forward pass alone: images are decoded before the clock starts, features are dropped."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from pathlib import Path
+
+import numpy as np
+from _serving import answers, serve
+
+from pipeline import registry
+from pipeline.extraction import engines
+from pipeline.extraction.calibration import settle_calibration
+from pipeline.extraction.request import ARITHMETICS, FeatureRequest
+from pipeline.extraction.weights import resolve_weights
+from pipeline.images import open_images
+from pipeline.images.catalog import take_stock
+from pipeline.images.decode import decode
+
+
+def main() -> None:
+    """Serves one pass per arithmetic of the engine."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine", choices=list(ARITHMETICS))
+    parser.add_argument("cache", type=Path, help="where stage one looks for networks in int8")
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--backbone", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
+    given = parser.parse_args()
+    with answers() as stream:
+        pixels = load_pixels(given.images, given.count, given.size)
+        loaded = {name: load(given, name) for name in arithmetics(given.engine)}
+        shapes = next(iter(loaded.values())).feature_shapes
+        passes = {
+            name: functools.partial(run, engine=engine, pixels=pixels, batch=given.batch)
+            for name, engine in loaded.items()
+        }
+        serve(stream, passes, count=given.count, batch=given.batch, feature_shape=shapes[0])
+
+
+def arithmetics(engine: str) -> list[str]:
+    """Lists what this machine is fast in, and int8 where the engine has it."""
+    fast = registry.load(engines, "engine", engine).precisions()
+    return [*fast, *(["int8"] if "int8" in ARITHMETICS[engine] else [])]
+
+
+def load(given: argparse.Namespace, arithmetic: str) -> engines.Engine:
+    """Loads the base as stage one does; int8 is calibrated where stage one will look for it."""
+    weights = resolve_weights(given.backbone, given.weights, given.size)
+    request = FeatureRequest(
+        backbone=given.backbone,
+        weights=given.weights,
+        image_size=given.size,
+        precision=arithmetic,
+        base_engine=given.engine,
+    )
+    if arithmetic == "int8":
+        source = open_images(str(given.images))
+        request = settle_calibration(request, weights, take_stock(source), given.cache / source.name)
+    return registry.load(engines, "engine", given.engine).load(request, weights)
+
+
+def load_pixels(folder: Path, count: int, size: int) -> np.ndarray:
+    """Decodes the first images of a folder as stage one does: uint8 (count, size, size, 3)."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())[:count]
+    return np.stack([decode(path.read_bytes(), size) for path in files])
+
+
+def run(count: int, *, engine: engines.Engine, pixels: np.ndarray, batch: int) -> None:
+    """Passes images through the base, one batch ahead as stage one does, and brings the features back."""
+    ahead = None
+    for start in range(0, count, batch):
+        pending = engine.submit(pixels[start : start + batch])
+        if ahead is not None:
+            engine.fetch(ahead)
+        ahead = pending
+    engine.fetch(ahead)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Results as files: CSV tables, and the ratios among them as a table in the README."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "openvino",
+    "nncf",
+    "onnxruntime",
+    "torch",
+    "h5py",
+    "hdf5plugin",
+    "pillow",
+    "numpy",
+)
+TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Writes rows of equal keys as CSV, each with the machine, the versions and the day behind it."""
+    surroundings = {"machine": machine(), "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    full = [{**row, **surroundings} for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(full[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(full)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Reads what ``write_table`` wrote."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Formats a figure; empty where there is none."""
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table; all columns but the first two are figures."""
+    rules = ["---" if position < 2 else "---:" for position in range(len(columns))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rules, *rows))
+
+
+def replace_between_marks(path: Path, name: str, text: str) -> None:
+    """Renews what stands between ``<!-- bench:name -->`` and ``<!-- /bench -->`` in a file.
+
+    Raises:
+        SystemExit: The file has no such marks.
+    """
+    before = path.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- bench:{re.escape(name)} -->\n).*?(<!-- /bench -->)", re.DOTALL)
+    after, count = pattern.subn(lambda marks: f"{marks[1]}{text}\n{marks[2]}", before)
+    if not count:
+        raise SystemExit(f"{path} has no <!-- bench:{name} --> ... <!-- /bench -->")
+    path.write_text(after, encoding="utf-8")
+
+
+def machine() -> str:
+    """Names the processor, its cores that may be used, and what of its arithmetic matters here."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    flags = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
+    known = set(flags[1].split()) if flags else set()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    name = model[1] if model else platform.processor() or platform.machine()
+    return f"{name} / {cores} cores / {' '.join(flag for flag in TELLING_FLAGS if flag in known)}".rstrip(
+        " /"
+    )
+
+
+def versions() -> str:
+    """Lists the versions of what was measured, as far as it is installed."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return "; ".join(found)
