@@ -7,21 +7,25 @@ options with their types and defaults, the first line of its docstring is what `
 from pipeline.heads._catalog import HeadInfo, describe_head, make_head
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import Head, Model, Task
+from pipeline.heads._prepared import Prepared, prepare
 from pipeline.heads._saving import load_head, run_folder, save_head
 from pipeline.heads._trained import TrainedHead
-from pipeline.heads._training import fit_head, train_head
+from pipeline.heads._training import fit_head, fit_prepared, train_head
 
 __all__ = [
     "Examples",
     "Head",
     "HeadInfo",
     "Model",
+    "Prepared",
     "Task",
     "TrainedHead",
     "describe_head",
     "fit_head",
+    "fit_prepared",
     "load_head",
     "make_head",
+    "prepare",
     "run_folder",
     "save_head",
     "train_head",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline import registry
 from pipeline.heads._head import Head
-from pipeline.heads._options import Option, options_of, parse_options
+from pipeline.typed_options import Option, options_of, parse_options
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def make_head(name: str, options: Mapping[str, object]) -> Head:
         UsageError: There is no such head or option, or a value does not fit its option.
     """
     kind = _head_type(name)
-    return kind(**parse_options(kind, name, options))
+    return kind(**parse_options(kind, options, subject=f"head {name!r}"))
 
 
 def _head_type(name: str) -> type[Head]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.spec import FeatureSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +23,14 @@ class Examples:
         source: The feature set that holds the rows.
         index: int64 (n,), their row numbers in ``source``.
         labels: int64 (n,), 0..m-1 over the m classes that have training rows.
+        fits: About how many fits will share these examples.
     """
 
     source: FeatureSet
     index: np.ndarray
     labels: np.ndarray
+    fits: int = 1
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -32,16 +39,31 @@ class Examples:
         """Copies the features into memory, (n, *feature shape) in the stored dtype, and checks them."""
         return read_finite(self.source, self.index)
 
+    def once(self, make: Callable[..., T], *arguments: Any) -> T:
+        """Returns ``make(self, *arguments)``, made at the first call and kept for all later fits.
 
-def select(features: FeatureSet, classes: np.ndarray) -> Examples:
+        What is made lives as long as these examples, and travels with them to other processes.
+        """
+        key = (make, *arguments)
+        if key not in self._made:
+            self._made[key] = make(self, *arguments)
+        return self._made[key]
+
+    def has(self, make: Callable[..., Any]) -> bool:
+        """Tells whether :meth:`once` has made it already."""
+        return (make,) in self._made
+
+
+def select(features: FeatureSet, classes: np.ndarray, *, fits: int = 1) -> Examples:
     """Picks the rows labelled with one of the given classes.
 
     Args:
         features: Any rows, unlabelled ones (-1) among them.
         classes: int (m,), sorted positions in ``features.classes``; they become the labels 0..m-1.
+        fits: About how many fits will share the examples.
     """
     index = np.flatnonzero(np.isin(features.labels, classes))
-    return Examples(features, index, np.searchsorted(classes, features.labels[index]))
+    return Examples(features, index, np.searchsorted(classes, features.labels[index]), fits)
 
 
 def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:

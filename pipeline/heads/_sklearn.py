@@ -1,49 +1,32 @@
-"""What all scikit-learn heads share: flat float32 features in, files without code out."""
+"""What all scikit-learn heads share: one standardised table in, files without code out."""
 
 from __future__ import annotations
 
-import json
 import warnings
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from pipeline.errors import PipelineError
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import History, Task
+from pipeline.heads._memory import available_bytes
+from pipeline.heads._skops import read_object, write_object
+from pipeline.heads._table import columns_of, flat, scaled_by, standardised
 from pipeline.progress import say
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-PLAIN_TYPES = frozenset(
-    {
-        "builtins.bool",
-        "builtins.dict",
-        "builtins.float",
-        "builtins.int",
-        "builtins.list",
-        "builtins.str",
-        "builtins.tuple",
-        "numpy.dtype",
-        "numpy.float32",
-        "numpy.float64",
-        "numpy.int32",
-        "numpy.int64",
-        "numpy.ndarray",
-        "sklearn.pipeline.Pipeline",
-        "sklearn.preprocessing._data.StandardScaler",
-    }
-)
-"""What any saved head may hold; a head adds the estimators that are its own."""
+LINEAR_TYPES = frozenset({"pipeline.heads._linear.SoftmaxLinear"})
+TREE_TYPES = frozenset({"pipeline.heads._trees.Trees"})
 
-PLAIN_LOADERS = frozenset(
-    {"DictNode", "DTypeNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"}
-)
-"""Ways in which skops may rebuild them: containers, arrays and attributes, never a function or a method."""
+Steps = tuple[Any, ...]
+"""Fitted transformers, and a classifier at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,95 +41,119 @@ class SklearnHead:
     software: ClassVar[tuple[str, ...]] = ("scikit-learn", "skops", "numpy", "scipy")
     types: ClassVar[frozenset[str]] = frozenset()
 
-    def estimator(self, seed: int) -> BaseEstimator:
-        """Builds the estimator, unfitted, from flat features (n, d) float32 to m classes."""
+    def learn(self, train: Examples, seed: int) -> Steps:
+        """Learns from the table of the training rows, ``train.once(standardised)``.
+
+        Returns:
+            What maps a standardised table (n, d) to probabilities (n, m): any transformers, and a classifier.
+        """
+        raise NotImplementedError
+
+    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+        """Makes what the fits of a grid on the same training rows share; without it each fit makes its own.
+
+        It is kept with ``train``, so workers that are given it afterwards find it made.
+
+        Args:
+            train: The training rows.
+            grid: This head with other options, and itself.
+
+        Raises:
+            PipelineError: Training would take more memory than there is, or a feature is no finite number.
+        """
+        self._refuse_too_many(train)
+        train.once(standardised)
+
+    def extra_bytes(self, rows: int, columns: int) -> int:
+        """Estimates the memory that training takes besides the float32 table of its rows."""
         raise NotImplementedError
 
     def fit(
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
     ) -> tuple[SklearnModel, History]:
-        """Trains the estimator on all rows at once; there is nothing for ``valid`` to stop."""
-        from sklearn.exceptions import ConvergenceWarning
+        """Trains on all rows at once; there is nothing for ``valid`` to stop.
 
-        estimator = self.estimator(seed)
-        with warnings.catch_warnings():
-            # Said below in words that lead somewhere.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            estimator.fit(flat(train.read()), train.labels)
-        _say_if_unfinished(estimator)
-        return SklearnModel(estimator), {}
+        Raises:
+            PipelineError: Training would take more memory than there is.
+        """
+        self._refuse_too_many(train)
+        table = train.once(standardised)
+        with checked_rows():
+            steps = self.learn(train, seed)
+        return SklearnModel((table.scaler, *steps)), {}
 
     def load(self, path: Path, task: Task) -> SklearnModel:
-        """Reads a saved estimator after checking that the file names no type but the known ones."""
-        import skops.io
-        from sklearn.exceptions import InconsistentVersionWarning
+        """Reads saved steps after checking that the file names no type but the known ones."""
+        from sklearn.preprocessing import StandardScaler
 
-        trusted = PLAIN_TYPES | self.types
-        _refuse_foreign(path, trusted)
-        with warnings.catch_warnings():
-            # Whoever loads a head compares the recorded versions, of Keras heads as well.
-            warnings.simplefilter("ignore", InconsistentVersionWarning)
-            estimator = skops.io.load(path, trusted=sorted(trusted))
-        if type(estimator) is not type(self.estimator(seed=0)):
-            raise ValueError(f"it holds a {type(estimator).__name__}, not this head's estimator")
-        return SklearnModel(estimator)
+        steps = read_object(path, self.types)
+        if not isinstance(steps, tuple) or len(steps) < 2 or not isinstance(steps[0], StandardScaler):
+            raise ValueError(f"it holds a {type(steps).__name__}, not a scaler and what follows it")
+        return SklearnModel(steps)
+
+    def _refuse_too_many(self, train: Examples) -> None:
+        rows, columns = len(train), columns_of(train)
+        needed = self.extra_bytes(rows, columns) + (0 if train.has(standardised) else 4 * rows * columns)
+        available = available_bytes()
+        if needed > available:
+            raise PipelineError(
+                f"head {registry_name(self)!r} learns from all rows in memory: {rows:,} rows of {columns:,} "
+                f"features would take about {needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. "
+                "Use `--head sgd` or a Keras head such as `--head dense`, which read the rows in pieces, or "
+                "extract fewer features a row with `pipeline extract --pooling avg`"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class SklearnModel:
-    """A fitted estimator."""
+    """Fitted steps: the scaler of the training rows, and what was learnt from the scaled rows."""
 
-    estimator: BaseEstimator
+    steps: Steps
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, *feature shape) to probabilities, float (n, m)."""
-        return self.estimator.predict_proba(flat(features))
+        return self._of_table(self.steps[0].transform(flat(features)))
+
+    def predict_examples(self, rows: Examples) -> np.ndarray:
+        """Maps rows to probabilities, float (n, m), after reading and scaling them once for all models.
+
+        For rows that fit into memory, which many models of the same training rows are compared on.
+        """
+        return self._of_table(rows.once(scaled_by, self.steps[0]))
 
     def save(self, path: Path) -> None:
-        """Writes the estimator in the format of skops, which holds data only."""
-        import skops.io
+        """Writes the steps in the format of skops, which holds data only."""
+        write_object(path, self.steps)
 
-        skops.io.dump(self.estimator, path)
-
-
-def flat(features: np.ndarray) -> np.ndarray:
-    """Copies features (n, *feature shape) of any dtype into a float32 table (n, d).
-
-    Always a copy, so that an estimator may scale it in place.
-    """
-    return np.array(features, np.float32).reshape(len(features), -1)
+    def _of_table(self, table: np.ndarray) -> np.ndarray:
+        _, *transformers, classifier = self.steps
+        for step in transformers:
+            table = step.transform(table)
+        return classifier.predict_proba(table)
 
 
-def _say_if_unfinished(estimator: BaseEstimator) -> None:
-    solver = estimator[-1] if hasattr(estimator, "steps") else estimator
-    limit = getattr(solver, "max_iter", None)
-    if limit is not None and np.max(solver.n_iter_) >= limit:
+@contextmanager
+def checked_rows() -> Iterator[None]:
+    """Spares estimators the search for values that are not finite, and users their warnings."""
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), config_context(assume_finite=True):
+        # :func:`say_if_unfinished` says it in words that lead somewhere.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def registry_name(head: SklearnHead) -> str:
+    """Returns the name of a head: that of the file that holds it."""
+    return type(head).__module__.rpartition(".")[2].replace("_", "-")
+
+
+def say_if_unfinished(solver: BaseEstimator) -> None:
+    """Says how to go on where a solver ran into its limit of iterations."""
+    limit = solver.max_iter
+    if np.max(solver.n_iter_) >= limit:
         say(
             f"note: the solver had not converged after max_iter={limit} iterations; "
             f"`--set max_iter={10 * limit}` gives it more"
         )
-
-
-def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
-    # skops by itself trusts every estimator of scikit-learn and every function of NumPy and SciPy; a head
-    # needs a handful of types, so a file that names any other was not written here.
-    try:
-        with zipfile.ZipFile(path) as archive:
-            schema = json.loads(archive.read("schema.json"))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError("it is no skops file") from error
-    found = set(_named_types(schema))
-    foreign = sorted(name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS)
-    if foreign:
-        raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
-
-
-def _named_types(node: Any) -> Iterator[tuple[str, str]]:
-    """Walks a skops schema and yields each (full type name, loader) in it."""
-    if isinstance(node, dict):
-        if "__class__" in node:
-            yield f"{node.get('__module__')}.{node['__class__']}", str(node.get("__loader__"))
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _named_types(child)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.heads._head import Task
-from pipeline.heads._keras import KerasHead, classifier
-from pipeline.heads._options import Count, Share
+from pipeline.heads._keras import KerasHead
+from pipeline.heads._network import classifier, hidden_layers
 from pipeline.keras_runtime import import_keras
+from pipeline.typed_options import Count, Share
 
 if TYPE_CHECKING:
     import keras
@@ -28,14 +29,8 @@ class Dense(KerasHead):
 
     def build(self, task: Task) -> keras.Model:
         """Builds scaling, flatten, dense, dropout, softmax."""
-        layers = import_keras().layers
         return classifier(
-            task,
-            [
-                layers.Flatten(),
-                layers.Dense(self.units, activation="relu"),
-                layers.Dropout(self.dropout),
-            ],
+            task, [import_keras().layers.Flatten(), *hidden_layers((self.units,), self.dropout)]
         )
 
 

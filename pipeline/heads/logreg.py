@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._options import Count, PositiveFloat
-from pipeline.heads._sklearn import SklearnHead
+import numpy as np
+
+from pipeline.heads._balance import Balanced
+from pipeline.heads._examples import Examples
+from pipeline.heads._rowspace import pays, row_space
+from pipeline.heads._sklearn import SklearnHead, Steps, checked_rows, say_if_unfinished
+from pipeline.heads._table import standardised
+from pipeline.heads._threads import single_thread
+from pipeline.typed_options import Count, PositiveFloat
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.linear_model import LogisticRegression
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,7 @@ class LogReg(SklearnHead):
         C: Inverse strength of the L2 penalty. Features outnumber rows, so the default penalises strongly.
         max_iter: Limit on the iterations of the solver.
         tol: Gradient at which the solver stops.
+        class_weight: ``balanced``: each class counts the same, however few rows it has.
     """
 
     types: ClassVar = frozenset({"sklearn.linear_model._logistic.LogisticRegression"})
@@ -27,16 +37,84 @@ class LogReg(SklearnHead):
     C: PositiveFloat = 0.01
     max_iter: Count = 1000
     tol: PositiveFloat = 1e-4
+    class_weight: Balanced | None = None
 
-    def estimator(self, seed: int) -> Pipeline:
-        """Builds scaler and regression; L-BFGS starts from zero, so there is nothing to seed."""
+    def learn(self, train: Examples, seed: int) -> Steps:
+        """Fits from zero, or returns what :meth:`prepare` has fitted already; nothing is random."""
+        solved = train.once(_solutions).get(self)
+        if solved is None:
+            solved = self._estimator()
+            values = train.once(standardised).values
+            with single_thread(values.nbytes):
+                solved.fit(values, train.labels)
+        say_if_unfinished(solved)
+        return (solved,)
+
+    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+        """Fits a path from small to large C, each from where the two before it point to.
+
+        Every fit runs until it meets its own ``tol``, so the start shifts the result within that only. Ten
+        values of C took 69 iterations instead of 171 from the one before, and 55 this way.
+        """
+        super().prepare(train, grid)
+        paths: dict[LogReg, list[LogReg]] = {}
+        for head in sorted({head for head in grid if isinstance(head, LogReg)}, key=lambda head: head.C):
+            paths.setdefault(replace(head, C=1.0), []).append(head)
+        with checked_rows():
+            for path in paths.values():
+                _solve_path(train, path)
+
+    def extra_bytes(self, rows: int, columns: int) -> int:
+        """The solver keeps some twenty vectors of coefficients."""
+        return 160 * columns
+
+    def _estimator(self) -> LogisticRegression:
         from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        return make_pipeline(
-            StandardScaler(copy=False), LogisticRegression(C=self.C, max_iter=self.max_iter, tol=self.tol)
+        return LogisticRegression(
+            C=self.C, max_iter=self.max_iter, tol=self.tol, class_weight=self.class_weight
         )
+
+
+def _solutions(train: Examples) -> dict[LogReg, LogisticRegression]:
+    """Returns the place where fits on these rows are kept, empty at first."""
+    return {}
+
+
+def _solve_path(train: Examples, path: list[LogReg]) -> None:
+    """Fits heads that differ in C, smallest first: in the row space where that pays, then in the columns."""
+    values = train.once(standardised).values
+    classes = int(train.labels.max()) + 1
+    space = train.once(row_space) if pays(*values.shape, len(path), classes) else None
+    passed: list[tuple[float, np.ndarray]] = []
+    for head in path:
+        estimator = head._estimator().set_params(warm_start=True)
+        start = _extrapolate(passed, math.log(head.C))
+        if start is not None:
+            estimator.coef_, estimator.intercept_ = start[:, :-1], start[:, -1]
+        with single_thread(values.nbytes):
+            if space is not None:
+                estimator.fit(space.rows, train.labels)
+                passed.append((math.log(head.C), _parameters(estimator)))
+                estimator.coef_ = space.to_columns(estimator.coef_)
+            # After the row space this only makes sure: it stops at once where the gradient is below tol.
+            estimator.fit(values, train.labels)
+            if space is None:
+                passed.append((math.log(head.C), _parameters(estimator)))
+        train.once(_solutions)[head] = estimator.set_params(warm_start=False)
+
+
+def _parameters(estimator: LogisticRegression) -> np.ndarray:
+    """Returns coefficients and intercepts side by side, float32 (scores, r + 1)."""
+    return np.column_stack([estimator.coef_, estimator.intercept_]).astype(np.float32)
+
+
+def _extrapolate(passed: list[tuple[float, np.ndarray]], at: float) -> np.ndarray | None:
+    """Continues the line through the last two solutions, over the logarithm of C."""
+    if len(passed) < 2:
+        return passed[-1][1].copy() if passed else None
+    (before, first), (after, second) = passed[-2:]
+    return second + np.float32((at - after) / (after - before)) * (second - first)
 
 
 HEAD = LogReg

@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
+from pipeline.extraction import backbones, weights
+from pipeline.heads import make_head
+from pipeline.heads._kinds import ANY, BASE, PIXELS
+from pipeline.keras_runtime import import_keras
+from pipeline.spec import FeatureSpec
 
 CLASSES = ("ant", "bee", "cat")
 
+SPECS = {
+    PIXELS: {"backbone": "pixels", "weights": "none", "layer": "pixels", "image_size": 16, "store": "uint8"},
+    BASE: {"backbone": "tiny", "layer": "stem", "image_size": 4},
+}
+"""How the specs of kinds of features differ from the usual one."""
+
 
 @pytest.fixture
-def make_toy(make_features: Callable[..., FeatureSet]) -> Callable[..., FeatureSet]:
-    """Builds ``rows`` labelled rows, (2, 2, 8) float16, whose channels tell three classes apart."""
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of features that the head under test takes; any, where a test is not about one head."""
+    parameters = getattr(getattr(request.node, "callspec", None), "params", {})
+    return getattr(make_head(parameters["name"], {}), "takes", ANY) if "name" in parameters else ANY
+
+
+@pytest.fixture
+def make_toy(
+    make_features: Callable[..., FeatureSet], kind: str, spec: FeatureSpec, request: pytest.FixtureRequest
+) -> Callable[..., FeatureSet]:
+    """Builds ``rows`` labelled rows whose channels tell three classes apart.
+
+    They are (2, 2, 8) float16, the end of a block or, for ``BASE``, the stem of a tiny base; or (16, 16, 3)
+    uint8 pixels.
+    """
+    if kind == BASE:
+        request.getfixturevalue("tiny_base")
+    own_spec = dataclasses.replace(spec, **SPECS.get(kind, {}))
 
     def make(split: str = "train", *, rows: int = 60, seed: int = 0, **changes: object) -> FeatureSet:
         random = np.random.default_rng([seed, len(split)])
         labels = np.arange(rows) % len(CLASSES)
-        features = random.normal(size=(rows, 2, 2, 8))
-        features[np.arange(rows), :, :, labels] += 4
-        # Scales as backbones have them: a dead channel, a constant one, and one in the hundreds.
-        features[..., 5], features[..., 6] = 0, 300
-        features[..., 7] *= 300
+        features = _pixels(random, labels) if kind == PIXELS else _activations(random, labels, kind)
         return make_features(
-            features.astype(np.float16), labels, **{"split": split, "classes": CLASSES} | changes
+            features, labels, **{"split": split, "classes": CLASSES, "spec": own_spec} | changes
         )
 
     return make
+
+
+def _activations(random: np.random.Generator, labels: np.ndarray, kind: str) -> np.ndarray:
+    features = random.normal(size=(len(labels), 2, 2, 8))
+    features[np.arange(len(labels)), :, :, labels] += 4
+    if kind != BASE:  # the random filters above a cut would see nothing but the largest scale
+        # Scales as backbones have them: a dead channel, a constant one, and one in the hundreds.
+        features[..., 5], features[..., 6] = 0, 300
+        features[..., 7] *= 300
+    return features.astype(np.float16)
+
+
+def _pixels(random: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    images = random.integers(0, 100, (len(labels), 16, 16, 3))
+    images[np.arange(len(labels)), :, :, labels] += 100
+    return images.astype(np.uint8)
 
 
 @pytest.fixture
@@ -39,3 +79,22 @@ def train(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
 @pytest.fixture
 def valid(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
     return make_toy("val", rows=30)
+
+
+@pytest.fixture
+def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adds the backbone ``tiny``: a stem, and above it one convolution with batch norm."""
+    row = dataclasses.replace(backbones.BACKBONES["mobilenet_v2"], factory="Tiny", layer="end", min_size=1)
+    for module in (backbones, weights):
+        monkeypatch.setattr(module, "BACKBONES", {**module.BACKBONES, "tiny": row})
+    monkeypatch.setattr(import_keras().applications, "Tiny", _build_tiny, raising=False)
+
+
+def _build_tiny(*, weights: None, include_top: bool, input_shape: tuple[int, ...]) -> object:
+    keras = import_keras()
+    layers = keras.layers
+    inputs = keras.Input(input_shape)
+    outputs = layers.Conv2D(8, 3, strides=2, padding="same", name="stem")(inputs)
+    outputs = layers.Conv2D(16, 1, name="conv")(outputs)
+    outputs = layers.BatchNormalization(name="norm")(outputs)
+    return keras.Model(inputs, layers.ReLU(name="end")(outputs))

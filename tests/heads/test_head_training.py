@@ -17,7 +17,9 @@ from pipeline.heads._trained import BLOCK_ROWS
 
 
 def test_unknown_head_lists_the_heads(train: FeatureSet) -> None:
-    with pytest.raises(UsageError, match=r"unknown head 'logref' \(did you mean 'logreg'\?\).*dense, logreg"):
+    with pytest.raises(
+        UsageError, match=r"unknown head 'logref' \(did you mean 'logreg'\?\).*dense, .*logreg"
+    ):
         fit_head("logref", train)
 
 
@@ -68,7 +70,7 @@ def test_no_validation_accuracy_without_labels(
 def test_records_how_it_was_trained(train: FeatureSet, tmp_path: Path) -> None:
     trained = train_head("logreg", train, None, options={"C": "0.5"}, seed=7, runs=tmp_path)
 
-    assert trained.options == {"C": 0.5, "max_iter": 1000, "tol": 1e-4}
+    assert trained.options == {"C": 0.5, "max_iter": 1000, "tol": 1e-4, "class_weight": None}
     assert (trained.name, trained.seed, trained.dataset) == ("logreg", 7, "toy")
     assert trained.classes == train.classes
     assert trained.class_counts == (20, 20, 20)

@@ -1,0 +1,126 @@
+"""The rest of a base above cached features, with the filters that made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.keras_runtime import import_keras
+from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.extraction.weights import Weights
+
+WHOLE = "pixels"
+
+
+def in_inference(base: keras.Model) -> keras.Layer:
+    """Wraps a base so that it never runs in training mode: batch norm keeps its statistics.
+
+    ``base(inputs, training=False)`` does not do that inside a functional model: Keras 3.15 overrides the
+    argument by that of the outer call (``keras.src.models.functional.operation_fn``).
+    """
+    keras = import_keras()
+
+    class InInference(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__(name="rest")
+            self.base = base
+
+        def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+            return self.base(inputs, training=False)
+
+        def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+            return self.base.compute_output_shape(input_shape)
+
+    return InInference()
+
+
+@dataclass(frozen=True)
+class BaseRest:
+    """What has still to be computed to reach the end of a base.
+
+    Attributes:
+        spec: What determined the numbers of the features.
+        backbone: The base to put on pixels; must be None or the same where the features come from one.
+    """
+
+    spec: FeatureSpec
+    backbone: str | None = None
+
+    def untrained(self) -> keras.Model:
+        """Builds the layers without filters, to be filled from a trained head's own file."""
+        return self._build(None)
+
+    def pretrained(self, choice: str | None) -> keras.Model:
+        """Builds the layers with the filters that made the features, or with any chosen ones on pixels.
+
+        Args:
+            choice: A weights file, ``imagenet``, ``random:<seed>``, or None to find them by their identity.
+
+        Raises:
+            UsageError: They cannot be found, or there is nothing above the cut that could learn.
+            CacheMismatchError: They are others than those that made the features.
+        """
+        from pipeline.extraction.backbones import find_backbone
+
+        weights, spec = self._weights(choice), self.spec
+        last = find_backbone(self._name, spec.image_size).layer
+        rest = None if spec.layer == last else self._build(weights)
+        if rest is None or not rest.trainable_variables:
+            raise UsageError(
+                f"nothing is left to train above {spec.layer} of {spec.backbone}: "
+                "run `pipeline extract` with an earlier `--layer`, or choose another head, such as dense"
+            )
+        return rest
+
+    def preprocessed(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Scales pixels as the base was trained; leaves features as they are."""
+        from pipeline.extraction.backbones import find_backbone
+        from pipeline.extraction.base import preprocess
+
+        if self.spec.backbone != WHOLE:
+            return inputs
+        return preprocess(inputs, find_backbone(self._name, self.spec.image_size).preprocessing)
+
+    @property
+    def _name(self) -> str:
+        own = self.spec.backbone
+        if own != WHOLE and self.backbone not in (None, own):
+            raise UsageError(f"the features are those of {own}, not of {self.backbone}: leave `backbone` out")
+        if own == WHOLE and self.backbone in (None, WHOLE):
+            raise UsageError(
+                "on pixels the base has to be named, with its filters: for example "
+                "`--set backbone=mobilenet_v2 --set weights=imagenet`"
+            )
+        return own if own != WHOLE else str(self.backbone)
+
+    def _build(self, weights: Weights | None) -> keras.Model:
+        from pipeline.extraction.base import upper_part
+
+        layer = None if self.spec.backbone == WHOLE else self.spec.layer
+        return upper_part(self._name, layer, image_size=self.spec.image_size, weights=weights)
+
+    def _weights(self, choice: str | None) -> Weights:
+        from pipeline.extraction.backbones import find_backbone
+        from pipeline.extraction.weights import find_weights, resolve_weights
+
+        name, size, identity = self._name, self.spec.image_size, self.spec.weights
+        find_backbone(name, size)  # refuses what the table does not have
+        if self.spec.backbone == WHOLE:
+            return resolve_weights(name, choice or "imagenet", size)
+        weights = resolve_weights(name, choice, size) if choice else find_weights(name, identity, size)
+        if weights is None:
+            raise UsageError(
+                f"the filters that made these features, {identity[:15]}..., are in a file of yours: "
+                "name it with `--set weights=PATH`"
+            )
+        if weights.identity != identity:
+            raise CacheMismatchError(
+                f"weights {choice!r} are {weights.identity[:15]}..., but the features were made with "
+                f"{identity[:15]}...: give those, or run `pipeline extract --weights {choice}`"
+            )
+        return weights

@@ -1,0 +1,89 @@
+"""Files in the format of skops that hold data only."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PLAIN_TYPES = frozenset(
+    {
+        "builtins.bool",
+        "builtins.dict",
+        "builtins.float",
+        "builtins.int",
+        "builtins.list",
+        "builtins.str",
+        "builtins.tuple",
+        "numpy.bool",
+        "numpy.dtype",
+        "numpy.float32",
+        "numpy.float64",
+        "numpy.int32",
+        "numpy.int64",
+        "numpy.ndarray",
+        "sklearn.preprocessing._data.StandardScaler",
+    }
+)
+"""What any saved head may hold; a head adds the estimators that are its own."""
+
+PLAIN_LOADERS = frozenset(
+    {"DictNode", "DTypeNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"}
+)
+"""Ways in which skops may rebuild them: containers, arrays and attributes, never a function or a method."""
+
+
+def write_object(path: Path, value: Any) -> None:
+    """Writes estimators, arrays and containers of them."""
+    import skops.io
+
+    skops.io.dump(value, path)
+
+
+def read_object(path: Path, types: frozenset[str]) -> Any:
+    """Reads what :func:`write_object` wrote, after checking that the file names no type but the known ones.
+
+    Args:
+        path: The file; it can come from anywhere.
+        types: Full names of the types that it may hold besides the plain ones.
+
+    Raises:
+        ValueError: It holds another type, or is no such file.
+    """
+    import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    trusted = PLAIN_TYPES | types
+    _refuse_foreign(path, trusted)
+    with warnings.catch_warnings():
+        # Whoever loads a head compares the recorded versions, of Keras heads as well.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        return skops.io.load(path, trusted=sorted(trusted))
+
+
+def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
+    # skops by itself trusts every estimator of scikit-learn and every function of NumPy and SciPy; a head
+    # needs a handful of types, so a file that names any other was not written here.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            schema = json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError("it is no skops file") from error
+    found = set(_named_types(schema))
+    foreign = sorted(name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS)
+    if foreign:
+        raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
+
+
+def _named_types(node: Any) -> Iterator[tuple[str, str]]:
+    """Walks a skops schema and yields each (full type name, loader) in it."""
+    if isinstance(node, dict):
+        if "__class__" in node:
+            yield f"{node.get('__module__')}.{node['__class__']}", str(node.get("__loader__"))
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _named_types(child)

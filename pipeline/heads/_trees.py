@@ -1,0 +1,131 @@
+"""Trees as plain arrays: what the tree heads save.
+
+The compiled trees of scikit-learn follow child and feature numbers without looking whether they exist, so a
+crafted file could crash the process. NumPy looks, and trees as arrays are data like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+
+
+class Nodes(NamedTuple):
+    """The k nodes of one tree, its root first; a leaf is its own child on both sides."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+
+
+class Trees(ClassifierMixin, BaseEstimator):
+    """A sum of trees: each row falls to one leaf of each tree, and the values of the leaves are added.
+
+    Attributes:
+        feature_: int32 (k,), the column that a node looks at.
+        threshold_: float64 (k,), up to which a row goes left.
+        left_: int32 (k,), the next node on that side.
+        right_: int32 (k,), the next node on the other side.
+        value_: float64 (k, m), what a leaf adds.
+        roots_: int32 (t,), the first node of each tree.
+        baseline_: float64 (m,), what the sum starts from.
+        logits_: Whether the sum is one of logits, or of probabilities.
+        classes_: int (m,), 0..m-1.
+    """
+
+    @classmethod
+    def of(cls, trees: Sequence[Nodes], baseline: np.ndarray, *, logits: bool) -> Trees:
+        """Makes one from its trees."""
+        made = cls()
+        made.roots_ = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
+        made.feature_ = np.concatenate([tree.feature for tree in trees]).astype(np.int32)
+        made.threshold_ = np.concatenate([tree.threshold for tree in trees]).astype(np.float64)
+        for name in ("left", "right"):
+            children = [getattr(tree, name) + root for tree, root in zip(trees, made.roots_, strict=True)]
+            setattr(made, f"{name}_", np.concatenate(children).astype(np.int32))
+        made.value_ = np.concatenate([tree.value for tree in trees])
+        made.baseline_, made.logits_, made.classes_ = baseline, logits, np.arange(len(baseline))
+        return made
+
+    def predict_proba(self, table: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of a table (n, d), float64 (n, m)."""
+        rows = np.arange(len(table))[:, None]
+        at = np.broadcast_to(self.roots_, (len(table), len(self.roots_)))
+        # No path is longer than the nodes are many, whatever a file says.
+        for _ in range(len(self.feature_)):
+            goes_left = table[rows, self.feature_[at]] <= self.threshold_[at]
+            below = np.where(goes_left, self.left_[at], self.right_[at])
+            if np.array_equal(below, at):
+                break
+            at = below
+        total = self.baseline_ + self.value_[at].sum(axis=1)
+        return softmax(total, axis=1) if self.logits_ else total
+
+
+def from_forest(forest: RandomForestClassifier) -> Trees:
+    """Takes the trees out of a forest, whose answer is the mean of theirs."""
+    trees = [
+        _nodes(
+            tree.children_left == -1,
+            tree.feature,
+            tree.threshold,
+            tree.children_left,
+            tree.children_right,
+            tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True) / len(forest.estimators_),
+        )
+        for tree in (estimator.tree_ for estimator in forest.estimators_)
+    ]
+    return Trees.of(trees, np.zeros(len(forest.classes_)), logits=False)
+
+
+def from_boosting(boosting: HistGradientBoostingClassifier) -> Trees:
+    """Takes the trees out of a boosting; with two classes all of them speak for the second."""
+    classes = len(boosting.classes_)
+    # There is no public way to its trees; a test holds the answers against its own.
+    start = np.ravel(boosting._baseline_prediction)
+    trees = []
+    for predictors in boosting._predictors:
+        for label, predictor in enumerate(predictors, start=classes - len(start)):
+            nodes = predictor.nodes
+            value = np.zeros((len(nodes), classes))
+            value[:, label] = nodes["value"]
+            trees.append(
+                _nodes(
+                    nodes["is_leaf"].astype(bool),
+                    nodes["feature_idx"],
+                    nodes["num_threshold"],
+                    nodes["left"].astype(np.int64),
+                    nodes["right"].astype(np.int64),
+                    value,
+                )
+            )
+    baseline = start if len(start) == classes else np.array([0, *start])
+    return Trees.of(trees, baseline.astype(np.float64), logits=True)
+
+
+def _nodes(
+    leaf: np.ndarray,
+    feature: np.ndarray,
+    threshold: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    value: np.ndarray,
+) -> Nodes:
+    own = np.arange(len(leaf))
+    inner = np.where(leaf[:, None], value, 0)
+    return Nodes(
+        np.where(leaf, 0, feature),
+        np.where(leaf, 0, threshold),
+        np.where(leaf, own, left),
+        np.where(leaf, own, right),
+        inner,
+    )

@@ -1,0 +1,53 @@
+"""A convnet for images of 32x32 pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pipeline.heads._head import Task
+from pipeline.heads._keras import KerasHead
+from pipeline.heads._kinds import PIXELS
+from pipeline.heads._network import Widths, hidden_layers, pixel_classifier
+from pipeline.keras_runtime import import_keras
+from pipeline.typed_options import Count, PositiveFloat, Share
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnCifar(KerasHead):
+    """Three padded convolutions with max pooling and one dense layer on small images, from scratch.
+
+    Attributes:
+        filters: Number of filters of each 3x3 convolution; each is followed by 2x2 max pooling.
+        units: Width of the dense layer.
+        dropout: Share of the outputs of the dense layer that is dropped while training.
+    """
+
+    takes: ClassVar[str] = PIXELS
+    convolves: ClassVar[bool] = True
+
+    learning_rate: PositiveFloat = 5e-4
+
+    filters: Widths = (32, 64, 128)
+    units: Count = 128
+    dropout: Share = 0.5
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds scaling to 0..1, convolution and pooling for each width, dense, dropout, softmax."""
+        layers = import_keras().layers
+        blocks = [
+            layer
+            for filters in self.filters
+            for layer in (
+                layers.Conv2D(filters, 3, padding="same", activation="relu"),
+                layers.MaxPooling2D(padding="same"),
+            )
+        ]
+        hidden = hidden_layers((self.units,), self.dropout)
+        return pixel_classifier(task, [*blocks, layers.Flatten(), *hidden])
+
+
+HEAD = CnnCifar

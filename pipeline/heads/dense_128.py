@@ -1,0 +1,37 @@
+"""One small hidden layer on pooled features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.heads._head import Task
+from pipeline.heads._keras import KerasHead
+from pipeline.heads._network import classifier, hidden_layers, pooled
+from pipeline.typed_options import Count, PositiveFloat, Share
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense128(KerasHead):
+    """One hidden layer of 128 units with dropout on features pooled over all positions.
+
+    Features that are pooled already are taken as they are.
+
+    Attributes:
+        dropout: Share of the outputs of the hidden layer that is dropped while training.
+    """
+
+    learning_rate: PositiveFloat = 1e-3
+    patience: Count = 10
+
+    dropout: Share = 0.3
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds scaling, global average, dense, dropout, softmax."""
+        return classifier(task, [*pooled(task), *hidden_layers((128,), self.dropout)])
+
+
+HEAD = Dense128

@@ -1,0 +1,33 @@
+"""Two hidden layers on the flattened features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.heads._head import Task
+from pipeline.heads._keras import KerasHead
+from pipeline.heads._network import classifier, hidden_layers
+from pipeline.keras_runtime import import_keras
+from pipeline.typed_options import Share
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense256128(KerasHead):
+    """Hidden layers of 256 and 128 units with dropout on the flattened features.
+
+    Attributes:
+        dropout: Share of the outputs of each hidden layer that is dropped while training.
+    """
+
+    dropout: Share = 0.5
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds scaling, flatten, twice dense and dropout, softmax."""
+        return classifier(task, [import_keras().layers.Flatten(), *hidden_layers((256, 128), self.dropout)])
+
+
+HEAD = Dense256128

@@ -1,0 +1,33 @@
+"""The smallest head: what each channel says on average, weighed for each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pipeline.heads._head import Task
+from pipeline.heads._keras import KerasHead
+from pipeline.heads._kinds import MAPS
+from pipeline.heads._network import classifier, pooled
+from pipeline.typed_options import Count, PositiveFloat
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapSoftmax(KerasHead):
+    """Global average pooling and a softmax, nothing hidden: few weights, hard to overfit."""
+
+    takes: ClassVar[str] = MAPS
+
+    epochs: Count = 200
+    learning_rate: PositiveFloat = 1e-3
+    patience: Count = 10
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds scaling, global average, softmax."""
+        return classifier(task, pooled(task))
+
+
+HEAD = GapSoftmax

@@ -1,0 +1,57 @@
+"""Random forest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pipeline.heads._balance import Balanced
+from pipeline.heads._examples import Examples
+from pipeline.heads._sklearn import TREE_TYPES, SklearnHead, Steps
+from pipeline.heads._table import standardised
+from pipeline.heads._threads import worker_threads
+from pipeline.typed_options import Check, Count
+
+Share = Annotated[float, Check("above 0 and at most 1", lambda value: 0 < value <= 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomForest(SklearnHead):
+    """Random forest: many deep trees, each on a sample of the rows and of the features.
+
+    Attributes:
+        trees: Number of trees.
+        max_features: Share of the features that a split looks at; none: their square root in number.
+        min_samples_leaf: Fewest rows in a leaf.
+        class_weight: ``balanced``: each class counts the same, however few rows it has.
+    """
+
+    types: ClassVar = TREE_TYPES
+
+    trees: Count = 100
+    max_features: Share | None = None
+    min_samples_leaf: Count = 1
+    class_weight: Balanced | None = None
+
+    def learn(self, train: Examples, seed: int) -> Steps:
+        """Grows the trees in threads; each has a seed of its own, so their number changes nothing."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        from pipeline.heads._trees import from_forest
+
+        forest = RandomForestClassifier(
+            self.trees,
+            max_features=self.max_features or "sqrt",
+            min_samples_leaf=self.min_samples_leaf,
+            class_weight=self.class_weight,
+            n_jobs=worker_threads(),
+            random_state=seed,
+        )
+        return (from_forest(forest.fit(train.once(standardised).values, train.labels)),)
+
+    def extra_bytes(self, rows: int, columns: int) -> int:
+        """Two nodes a row and tree at most, with a hundred bytes each here and in the copy that is saved."""
+        return 400 * rows * self.trees
+
+
+HEAD = RandomForest

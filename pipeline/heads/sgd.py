@@ -1,0 +1,115 @@
+"""Stochastic gradient descent on rows that stay on disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from pipeline.heads._balance import Balanced, row_weights
+from pipeline.heads._examples import Examples, read_finite
+from pipeline.heads._head import History, Task
+from pipeline.heads._sklearn import SklearnHead, SklearnModel
+from pipeline.heads._table import columns_of, flat, row_blocks
+from pipeline.typed_options import Count, PositiveFloat
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
+
+CHUNK_BYTES = 256 << 20
+RUN_BYTES = 1 << 20
+"""Float32 size of what is in memory, and of the neighbouring rows in it that are read together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sgd(SklearnHead):
+    """Logistic regression that reads the rows in pieces: for sets larger than memory.
+
+    One pass finds the scaling; then each epoch reads every row once, in an order that is shuffled as far as
+    reading in pieces allows. The weights are averaged over all steps (Polyak and Juditsky, 1992). Between
+    more than two classes it learns one against the rest, and the probabilities are scaled to sum to 1.
+
+    Attributes:
+        alpha: Strength of the L2 penalty.
+        epochs: Passes over the rows.
+        learning_rate: Step width.
+        class_weight: ``balanced``: each class counts the same, however few rows it has.
+    """
+
+    types: ClassVar = frozenset({"sklearn.linear_model._stochastic_gradient.SGDClassifier"})
+
+    alpha: PositiveFloat = 1e-5
+    epochs: Count = 10
+    learning_rate: PositiveFloat = 0.1
+    class_weight: Balanced | None = None
+
+    def fit(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[SklearnModel, History]:
+        """Trains in pieces of 256 MB; the seed draws the order of the rows."""
+        from sklearn.linear_model import SGDClassifier
+
+        scaler = _fit_scaler(train)
+        weights = row_weights(train.labels, self.class_weight)
+        descent = SGDClassifier(
+            loss="log_loss",
+            alpha=self.alpha,
+            learning_rate="constant",
+            eta0=self.learning_rate,
+            average=True,
+            # The rows come in random order already.
+            shuffle=False,
+        )
+        random = np.random.default_rng(seed)
+        for _ in range(self.epochs):
+            for chunk in shuffled_chunks(train, random):
+                # Reading follows the order on disk, learning the order drawn.
+                ascending = np.sort(chunk)
+                block = scaler.transform(flat(read_finite(train.source, train.index[ascending])))
+                order = np.searchsorted(ascending, chunk)
+                descent.partial_fit(
+                    block[order],
+                    train.labels[chunk],
+                    classes=np.arange(task.n_classes),
+                    sample_weight=weights[chunk],
+                )
+        # Only more training would need it, and it is no plain data.
+        del descent._loss_function_
+        return SklearnModel((scaler, descent)), {}
+
+    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+        """Makes nothing: what is shared would be in memory."""
+
+    def extra_bytes(self, rows: int, columns: int) -> int:
+        """Nothing that grows with the rows."""
+        return 0
+
+
+def shuffled_chunks(train: Examples, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yields every position 0..n-1 once, in chunks that fit into memory, int (k,) each.
+
+    Runs of neighbouring rows are shuffled, and the rows of the many runs of a chunk among each other.
+    """
+    row_bytes = 4 * columns_of(train)
+    run, runs = max(RUN_BYTES // row_bytes, 1), max(CHUNK_BYTES // max(RUN_BYTES, row_bytes), 1)
+    starts = random.permutation(math.ceil(len(train) / run)) * run
+    for first in range(0, len(starts), runs):
+        parts = [np.arange(start, min(start + run, len(train))) for start in starts[first : first + runs]]
+        yield random.permutation(np.concatenate(parts))
+
+
+def _fit_scaler(train: Examples) -> StandardScaler:
+    """Makes the scaler that gives rows a mean squared length of 1, so that a step width suits any width."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler(copy=False)
+    for rows in row_blocks(train):
+        scaler.partial_fit(flat(read_finite(train.source, train.index[rows])))
+    scaler.scale_ *= math.sqrt(max(np.count_nonzero(scaler.var_), 1))
+    return scaler
+
+
+HEAD = Sgd

@@ -1,0 +1,112 @@
+"""Rows reach a network from memory or from disk, each once an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipeline.cache import FeatureSet
+from pipeline.heads import _feeding, fit_head
+from pipeline.heads._examples import select
+from pipeline.heads._feeding import MemoryFeed, StreamFeed, open_feeds
+
+# Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+ROW_BYTES = 64  # (2, 2, 8) float16
+
+
+@pytest.fixture
+def short_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_feeding, "available_bytes", lambda: int(40 * ROW_BYTES / _feeding.MEMORY_SHARE) + 1)
+    monkeypatch.setattr(_feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    monkeypatch.setattr(_feeding, "BLOCK_ROWS", 16)
+
+
+def stream(train: FeatureSet, chunk_rows: int) -> StreamFeed:
+    rows = select(train, np.arange(3))
+    return StreamFeed(rows, np.arange(60, dtype=np.float32), chunk_rows * ROW_BYTES)
+
+
+@pytest.mark.parametrize(("chunk_rows", "sizes"), [(0, [8] * 7 + [4]), (20, [16, 16, 16, 12]), (99, [60])])
+def test_streams_every_row_once_in_whole_batches(
+    chunk_rows: int, sizes: list[int], train: FeatureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    chunks = list(stream(train, chunk_rows).chunks(np.random.default_rng(0), batch_size=8))
+
+    assert [len(chunk.order) for chunk in chunks] == sizes
+    positions = np.concatenate([chunk.weights.numpy() for chunk in chunks]).astype(int)
+    assert sorted(positions) == list(range(60))
+    assert positions.tolist() != sorted(positions)
+    for chunk in chunks:
+        index = chunk.weights.numpy().astype(int)
+        assert np.array_equal(chunk.features.numpy(), train.features[index])
+        assert np.array_equal(chunk.labels.numpy(), train.labels[index])
+        assert sorted(chunk.order) == list(range(len(index)))
+
+
+def test_order_follows_from_the_seed(train: FeatureSet) -> None:
+    first, second, other = (
+        [
+            chunk.weights.numpy()[chunk.order].tolist()
+            for chunk in stream(train, 20).chunks(np.random.default_rng(seed), batch_size=8)
+        ]
+        for seed in (1, 1, 2)
+    )
+
+    assert first == second
+    assert first != other
+
+
+@pytest.mark.usefixtures("short_of_memory")
+def test_larger_than_memory_is_never_read_whole(
+    train: FeatureSet,
+    valid: FeatureSet,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = []
+    read = FeatureSet.read
+    monkeypatch.setattr(FeatureSet, "read", lambda self, index: sizes.append(len(index)) or read(self, index))
+
+    rows, held_out = open_feeds(select(train, np.arange(3)), select(valid, np.arange(3)), balanced=False)
+    list(rows.chunks(np.random.default_rng(0), batch_size=8))
+    list(held_out.blocks())
+
+    assert isinstance(rows, StreamFeed)
+    assert max(sizes) <= 16
+    assert "streaming" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("short_of_memory")
+@pytest.mark.parametrize("name", ["dense", "finetune"])
+def test_learns_from_a_stream(
+    name: str, train: FeatureSet, valid: FeatureSet, make_toy: Callable[..., FeatureSet]
+) -> None:
+    options = {"epochs": 15, "learning_rate": 0.01}
+    first, second = (fit_head(name, train, valid, options=options, seed=3) for _ in range(2))
+
+    test = make_toy("test", rows=31)
+    proba = first.predict_proba(test)
+
+    assert np.mean(proba.argmax(axis=1) == test.labels) >= 0.9
+    assert np.array_equal(proba, second.predict_proba(test))
+
+
+def test_reads_whole_what_fits(train: FeatureSet) -> None:
+    rows, held_out = open_feeds(select(train, np.arange(3)), None, balanced=False)
+
+    assert isinstance(rows, MemoryFeed)
+    assert held_out is None
+    assert (rows.weights == 1).all()
+
+
+def test_balanced_classes_weigh_the_same(train: FeatureSet, make_features: Callable[..., FeatureSet]) -> None:
+    labels = np.repeat([0, 1, 2], [40, 15, 5])
+
+    rows, _ = open_feeds(select(make_features(train.features, labels), np.arange(3)), None, balanced=True)
+
+    assert np.bincount(labels, rows.weights) == pytest.approx([20, 20, 20])
