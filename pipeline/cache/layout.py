@@ -109,6 +109,7 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
         "digests": np.ascontiguousarray(rows.digests, np.uint8).reshape(n, DIGEST_BYTES),
         "views": rows.views.astype(np.uint8),
         "ids": _fixed_strings(rows.ids),
+        "groups": _fixed_strings(rows.groups),
         "classes": _fixed_strings(header.classes),
         "skipped": _fixed_strings([json.dumps(item, sort_keys=True) for item in header.skipped]),
     }
@@ -193,13 +194,20 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
     features = file["features"]
     n = features.shape[0]
     ids = _strings(file["ids"])
-    rows = Rows(ids=ids, labels=file["labels"][()], digests=file["digests"][()], views=file["views"][()])
+    rows = Rows(
+        ids=ids,
+        labels=file["labels"][()],
+        digests=file["digests"][()],
+        views=file["views"][()],
+        groups=_strings(file["groups"]),
+    )
     sizes = {name: (file[name].id.get_offset(), file[name].id.get_storage_size()) for name in FILLED}
     lengths = {
         len(ids),
         len(rows.labels),
         len(rows.digests),
         len(rows.views),
+        len(rows.groups),
         *(file[k].shape[0] for k in FILLED),
     }
     whole = all(

@@ -84,6 +84,7 @@ def _rows(items: Sequence[ImageItem], digests: np.ndarray, index: np.ndarray) ->
         labels=np.array([items[i].label for i in index], np.int32),
         digests=digests[index],
         views=np.zeros(len(index), np.uint8),
+        groups=[items[i].group or "" for i in index],
     )
 
 

@@ -19,12 +19,18 @@ class Rows:
         labels: int32 (N,), index into the classes, -1 = unlabelled.
         digests: uint8 (N, 32), SHA-256 of each image's bytes.
         views: uint8 (N,), 0 = the image itself, 1..K = its augmented views.
+        groups: N names of what must stay together (a patient, a product); empty = none, and so is no list.
     """
 
     ids: Sequence[str]
     labels: np.ndarray
     digests: np.ndarray
     views: np.ndarray
+    groups: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.groups):
+            object.__setattr__(self, "groups", [""] * len(self))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,12 +49,14 @@ class Rows:
             labels=self.labels[positions],
             digests=self.digests[positions],
             views=self.views[positions],
+            groups=[self.groups[i] for i in positions],
         )
 
     def equals(self, other: Rows) -> bool:
         """Tells whether both hold the same rows with the same names and labels in the same order."""
         return (
             list(self.ids) == list(other.ids)
+            and list(self.groups) == list(other.groups)
             and np.array_equal(self.labels, other.labels)
             and np.array_equal(self.digests, other.digests)
             and np.array_equal(self.views, other.views)

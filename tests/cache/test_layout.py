@@ -39,6 +39,7 @@ def test_the_columns_are_those_of_the_format(
             "features": ((n, 4, 4, 3), STORED_DTYPES[store]),
             "labels": ((n,), "<i4"),
             "ids": ((n,), "|S16" if n else "|S1"),
+            "groups": ((n,), "|S1"),
             "digests": ((n, 32), "|u1"),
             "views": ((n,), "|u1"),
             "crc32": ((n,), "<u4"),

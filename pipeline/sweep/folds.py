@@ -1,0 +1,57 @@
+"""Folds for cross-validation: the same rows, with the labels of some taken away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import UsageError
+from pipeline.images import UNLABELLED
+
+
+def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[FeatureSet, FeatureSet]]:
+    """Cuts training rows into folds, stratified by class.
+
+    All views of an image, all copies of it, and all rows of a group of the source stay in one fold. Rows are
+    not copied: a fold is the whole set in which only some rows keep their labels, and heads learn from and
+    are measured on labelled rows alone. Only images themselves are measured on, never their views.
+
+    Args:
+        features: The training rows.
+        count: Number of folds, 2 or more.
+        seed: Shuffles the groups.
+
+    Returns:
+        Per fold, the rows to learn from and the rows to measure on.
+
+    Raises:
+        UsageError: There are fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labelled = np.flatnonzero(features.labels != UNLABELLED)
+    groups = row_groups(features)[labelled]
+    if count < 2 or count > len(np.unique(groups)):
+        raise UsageError(f"--cv {count} is out of bounds: choose from 2 to {len(np.unique(groups))}")
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    folds = []
+    for learn, measure in splitter.split(labelled, features.labels[labelled], groups):
+        images = labelled[measure][features.rows.views[labelled[measure]] == 0]
+        folds.append((_only(features, labelled[learn]), _only(features, images)))
+    return folds
+
+
+def row_groups(features: FeatureSet) -> np.ndarray:
+    """Numbers what must stay together, int (n,): rows of one group of the source, else of one image."""
+    names = zip(features.rows.groups, features.rows.digests, strict=True)
+    keys = [f"group {group}" if group else digest.tobytes().hex() for group, digest in names]
+    return np.unique(keys, return_inverse=True)[1]
+
+
+def _only(features: FeatureSet, kept: np.ndarray) -> FeatureSet:
+    """Returns the same rows with the labels of all but the kept ones, int (m,), taken away."""
+    labels = np.full(len(features), UNLABELLED, np.int32)
+    labels[kept] = features.labels[kept]
+    return replace(features, rows=replace(features.rows, labels=labels))

@@ -1,0 +1,112 @@
+"""The leaderboard: a table, two files and a picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.evaluation.metrics import wilson_interval
+from pipeline.sweep import Leaderboard, Result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHOWN = 30
+
+
+def write_leaderboard(board: Leaderboard) -> list[Path]:
+    """Writes ``leaderboard.csv``, ``.json`` and ``.png``, and returns their paths."""
+    rows = [_row(rank, result) for rank, result in enumerate(board.results, 1)]
+    paths = [board.folder / f"leaderboard.{suffix}" for suffix in ("csv", "json", "png")]
+    with open(_draft(paths[0]), "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    _draft(paths[1]).write_text(json.dumps({"chosen_on": board.chosen_on, "results": rows}, indent=2))
+    _draw(board, _draft(paths[2]))
+    for path in paths:
+        os.replace(_draft(path), path)
+    return paths
+
+
+def leaderboard_table(board: Leaderboard) -> Table:
+    """Makes a table for the terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"accuracy on {board.chosen_on}", box=None, title_justify="left")
+    for name in ("", "head", "accuracy", "95% interval", "log-loss", "fit", "size"):
+        table.add_column(name, justify="left" if name == "head" else "right")
+    for rank, result in enumerate(board.results[:SHOWN], 1):
+        label = escape(result.candidate.label)
+        if result.score is None:
+            table.add_row("-", f"{label}: {escape(result.problem)}", "failed", "", "", "", "")
+            continue
+        low, high = interval(result)
+        table.add_row(
+            str(rank),
+            label,
+            f"{result.score:.4f}",
+            f"{low:.4f} to {high:.4f}",
+            f"{result.log_loss:.4f}",
+            f"{result.seconds:.1f} s",
+            f"{result.bytes / 1e6:.2f} MB",
+        )
+    return table
+
+
+def interval(result: Result) -> tuple[float, float]:
+    """Returns the Wilson interval of a result's accuracy over all rows it was measured on."""
+    return wilson_interval(round((result.score or 0.0) * result.rows), result.rows)
+
+
+def _row(rank: int, result: Result) -> dict[str, object]:
+    low, high = interval(result) if result.score is not None else (None, None)
+    fields = asdict(result)
+    return {
+        "rank": rank,
+        "head": fields["head"],
+        "options": " ".join(f"{name}={value}" for name, value in result.options.items()),
+        "score": fields["score"],
+        "low": low,
+        "high": high,
+        "scores": " ".join(map(str, result.scores)),
+        "log_loss": fields["log_loss"],
+        "rows": fields["rows"],
+        "seconds": round(result.seconds, 3),
+        "bytes": fields["bytes"],
+        "problem": fields["problem"],
+    }
+
+
+def _draw(board: Leaderboard, path: Path) -> None:
+    """Draws each candidate's accuracy with its interval, the best on top."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [result for result in board.results if result.score is not None][:SHOWN]
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(shown)), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, result in enumerate(shown):
+        low, high = interval(result)
+        colour = "#08519c" if place == 0 else "#6b7785"
+        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot([result.score], [place], "o", color=colour)
+    axes.set_yticks(range(len(shown)), [result.candidate.label for result in shown], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"accuracy on {board.chosen_on}, with its 95 % interval")
+    axes.set_title(f"{board.winner.dataset}: {len(board.results)} heads", loc="left", parse_math=False)
+    axes.grid(axis="x", color="#e3e6ea")
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, format="png")
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f"{path.name}.tmp")

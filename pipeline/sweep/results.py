@@ -1,0 +1,98 @@
+"""Results of a sweep: one small file each, so that nothing that is finished can be lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import CacheMismatchError
+from pipeline.sweep.candidates import Candidate
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one candidate did.
+
+    Attributes:
+        key: Key of the candidate.
+        head: Its head.
+        options: Its options.
+        score: Mean validation accuracy; None where it failed.
+        scores: Validation accuracy of each fold; one without cross-validation.
+        log_loss: Mean log-loss on the same rows; the tie-break.
+        rows: Rows it was measured on.
+        seconds: Wall time of the fits.
+        bytes: Size of the saved model.
+        problem: Why it failed; empty where it did not.
+    """
+
+    key: str
+    head: str
+    options: dict[str, str]
+    score: float | None = None
+    scores: tuple[float, ...] = ()
+    log_loss: float | None = None
+    rows: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    problem: str = ""
+
+    @property
+    def candidate(self) -> Candidate:
+        """What was measured."""
+        return Candidate(self.head, self.options)
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Sorts by score, then by log-loss, the best first and the failed last."""
+    return sorted(
+        results,
+        key=lambda one: (one.score is None, -(one.score or 0.0), one.log_loss or 0.0, one.seconds),
+    )
+
+
+class ResultStore:
+    """The folder of a sweep's results.
+
+    Results belong to the rows they were measured on and to the way they were measured: ``identity`` names
+    both, and results of another identity are not taken up again.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder = folder
+        self.identity = identity
+
+    def start(self, *, resume: bool) -> dict[str, Result]:
+        """Makes the folder ready and returns what can be taken up: all finished results, or none."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = {}
+        for path in self.folder.glob("*.json"):
+            result = self._read(path) if resume else None
+            if result is None:
+                path.unlink()
+            else:
+                kept[result.key] = result
+        return kept
+
+    def save(self, result: Result) -> None:
+        """Writes a finished result, whole or not at all."""
+        draft = self.folder / f"{result.key}.{os.getpid()}.tmp"
+        draft.write_text(json.dumps({"identity": self.identity, **asdict(result)}))
+        os.replace(draft, self.folder / f"{result.key}.json")
+
+    def _read(self, path: Path) -> Result | None:
+        try:
+            data: dict[str, Any] = json.loads(path.read_text())
+            if data.pop("identity") != self.identity or data["problem"]:
+                return None
+            return Result(**data | {"scores": tuple(data["scores"])})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        except OSError as error:
+            raise CacheMismatchError(
+                f"{path} cannot be read: {error.strerror}. Remove it and go on"
+            ) from error

@@ -1,0 +1,141 @@
+"""Sweeps: many heads on the same rows, chosen on val, never on test."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import PipelineError, UsageError
+from pipeline.heads import load_head
+from pipeline.sweep import candidates, sweep
+from pipeline.sweep import results as results_module
+from pipeline.sweep.folds import row_groups, split_folds
+from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
+
+Make = Callable[..., FeatureSet]
+WANTED = candidates([("logreg", {"C": ["1e-6", "1"]}), ("knn", {"k": ["1", "3"]}), ("prototype", {})])
+
+
+def rows(make: Make, n: int, split: str, seed: int) -> FeatureSet:
+    """Two noisy classes that a head can tell apart, but not perfectly."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    features = draw.normal(size=(n, 2, 2, 4)).astype(np.float32)
+    features[..., 0] += 1.2 * labels[:, None, None]
+    return make(features, labels, split=split)
+
+
+@pytest.fixture
+def train(make_features: Make) -> FeatureSet:
+    return rows(make_features, 60, "train", 0)
+
+
+@pytest.fixture
+def valid(make_features: Make) -> FeatureSet:
+    return rows(make_features, 40, "val", 1)
+
+
+def test_the_best_on_val_is_refitted_and_saved(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
+    board = sweep(WANTED, train, valid, runs=tmp_path, jobs=2)
+    scores = [one.score for one in board.results]
+    assert len(scores) == len(WANTED)
+    assert scores == sorted(scores, reverse=True)
+    assert all(one.rows == 40 and one.bytes > 0 and one.log_loss > 0 for one in board.results)
+    assert board.chosen_on == "val"
+    best = board.results[0]
+    saved = load_head(board.winner.folder)
+    assert saved.name == best.head
+    assert np.mean(saved.predict_proba(valid).argmax(axis=1) == valid.labels) == best.score
+
+
+def test_the_number_of_workers_changes_nothing(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
+    one = sweep(WANTED, train, valid, runs=tmp_path / "1", jobs=1)
+    two = sweep(WANTED, train, valid, runs=tmp_path / "2", jobs=2)
+    assert [(r.key, r.score) for r in one.results] == [(r.key, r.score) for r in two.results]
+
+
+def test_resuming_fits_only_what_is_missing(
+    train: FeatureSet, valid: FeatureSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[str] = []
+    original = results_module.ResultStore.save
+    monkeypatch.setattr(
+        results_module.ResultStore, "save", lambda store, one: saved.append(one.key) or original(store, one)
+    )
+    sweep(WANTED[:2], train, valid, runs=tmp_path, jobs=1)
+    assert len(saved) == 2
+    board = sweep(WANTED, train, valid, runs=tmp_path, jobs=1, resume=True)
+    assert len(saved) == len(WANTED)
+    assert len(board.results) == len(WANTED)
+    sweep(WANTED[:1], train, valid, runs=tmp_path, jobs=1)
+    assert len(saved) == len(WANTED) + 1
+
+
+def test_results_on_other_rows_are_not_taken_up(
+    make_features: Make, train: FeatureSet, valid: FeatureSet, tmp_path: Path
+) -> None:
+    first = sweep(WANTED[:1], train, valid, runs=tmp_path, jobs=1)
+    other = rows(make_features, 40, "val", 2)
+    second = sweep(WANTED[:1], train, other, runs=tmp_path, jobs=1, resume=True)
+    assert first.results[0].log_loss != second.results[0].log_loss
+
+
+def test_a_head_that_fails_does_not_end_the_sweep(
+    train: FeatureSet, valid: FeatureSet, tmp_path: Path
+) -> None:
+    board = sweep(candidates([("cnn", {}), ("prototype", {})]), train, valid, runs=tmp_path, jobs=1)
+    assert [one.head for one in board.results] == ["prototype", "cnn"]
+    assert "learns from the images themselves" in board.results[1].problem
+    with pytest.raises(PipelineError, match=r"every candidate failed; the first: cnn: head 'cnn'"):
+        sweep(candidates([("cnn", {})]), train, valid, runs=tmp_path, jobs=1)
+
+
+def test_without_val_it_asks_for_folds(train: FeatureSet, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no val split to choose on: add --cv 5"):
+        sweep(WANTED, train, None, runs=tmp_path)
+
+
+def test_cross_validation_measures_every_row_once(train: FeatureSet, tmp_path: Path) -> None:
+    board = sweep(WANTED[:3], train, None, runs=tmp_path, folds=4, jobs=1)
+    assert board.chosen_on == "4 folds of train"
+    assert all(len(one.scores) == 4 and one.rows == 60 for one in board.results)
+
+
+def test_folds_keep_views_and_copies_together(make_features: Make) -> None:
+    features = make_features(np.zeros((12, 2), np.float32), np.arange(12) // 6)
+    features.rows.digests[1::2] = features.rows.digests[::2]
+    features.rows.views[1::2] = 1
+    groups = row_groups(features)
+    assert len(set(groups)) == 6
+    seen = []
+    for learn, measure in split_folds(features, 3, seed=0):
+        learnt, measured = (set(groups[part.labels >= 0]) for part in (learn, measure))
+        assert not learnt & measured
+        assert not features.rows.views[measure.labels >= 0].any()
+        seen += np.flatnonzero(measure.labels >= 0).tolist()
+    assert sorted(seen) == list(range(0, 12, 2))
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_folds_out_of_bounds_are_refused(make_features: Make, count: int) -> None:
+    features = make_features(np.zeros((6, 2), np.float32), [0, 0, 0, 1, 1, 1])
+    with pytest.raises(UsageError, match=f"--cv {count} is out of bounds: choose from 2 to 6"):
+        split_folds(features, count, seed=0)
+
+
+def test_the_leaderboard_is_written_three_times(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
+    board = sweep(candidates([("cnn", {}), ("prototype", {})]), train, valid, runs=tmp_path, jobs=1)
+    table, described, picture = write_leaderboard(board)
+    with open(table, newline="") as file:
+        assert [row["head"] for row in csv.DictReader(file)] == ["prototype", "cnn"]
+    assert json.loads(described.read_text())["results"][0]["score"] == board.results[0].score
+    with Image.open(picture) as image:
+        assert len(image.getcolors(1 << 20)) > 10
+    assert leaderboard_table(board).row_count == 2
