@@ -7,14 +7,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cache.entries import Entry, dataset_name, find_entries, only_entry
-from pipeline.extraction.request import PRECISIONS, STORES, FeatureRequest
+from pipeline.cache.joined import Selection
+from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -62,9 +63,12 @@ feature_options = _stack(
     click.option("--pooling", help="none, avg or max: global pooling after the cut. [none]"),
     click.option("--image-size", type=click.IntRange(1), help="Height and width in pixels. [150]"),
     click.option("--weights", help="imagenet, random[:SEED], auto, or a weights file. [imagenet]"),
-    click.option("--precision", help=f"Arithmetic of the base: {', '.join(PRECISIONS)}. [float32]"),
+    click.option("--precision", help=f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]"),
     click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
+    click.option("--engine", "base_engine", help=f"What runs the base: {', '.join(ENGINES)}. [keras]"),
 )
+FLAGS = {"layers": "layer", "base_engine": "engine"}
+"""Options whose parameter has another name."""
 
 
 def feature_request(options: dict[str, Any], **more: Any) -> FeatureRequest:
@@ -104,6 +108,16 @@ class StoredFeatures:
             find_entries(self.cache, self._matches), cache=self.cache, extract_command=self._command()
         )
 
+    def selection(self) -> Selection:
+        """Returns the entry that matches, or one for each layer that was named.
+
+        Raises:
+            UsageError: For a layer, none or several do.
+        """
+        layers = [(layer,) for layer in self.options["layers"]] or [()]
+        each = (replace(self, options=self.options | {"layers": one}) for one in layers)
+        return Selection(tuple(one.entry() for one in each))
+
     def _matches(self, entry: Entry) -> bool:
         if self.name is not None and entry.dataset != dataset_name(self.name):
             return False
@@ -112,10 +126,9 @@ class StoredFeatures:
         spec, wanted = entry.spec, self.options
         cuts = {spec.layer, f"{spec.layer}:{spec.pooling}"}
         return (
-            all(
-                wanted[key] in (None, getattr(spec, key))
-                for key in ("backbone", "image_size", "precision", "store")
-            )
+            all(wanted[key] in (None, getattr(spec, key)) for key in ("backbone", "image_size", "store"))
+            and wanted["precision"] in (None, "auto", spec.precision)
+            and wanted["base_engine"] in (None, "auto", spec.engine)
             and wanted["pooling"] in (None, spec.pooling)
             and (not wanted["layers"] or bool(cuts & set(wanted["layers"])))
             and _same_weights(entry, wanted["weights"])
@@ -132,10 +145,7 @@ class StoredFeatures:
         for key, value in given.items():
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None:
-                    parts += [
-                        f"--{key.removesuffix('s' if key == 'layers' else '').replace('_', '-')}",
-                        str(one),
-                    ]
+                    parts += [f"--{FLAGS.get(key, key).replace('_', '-')}", str(one)]
         if self.cache != Path("features_cache"):
             parts += ["--cache", str(self.cache)]
         return shlex.join(parts)
@@ -154,7 +164,7 @@ def stored_features(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_features(*, data: str | None, name: str | None, cache: Path, **arguments: Any) -> Any:
-        keys = ("backbone", "layers", "pooling", "image_size", "weights", "precision", "store")
+        keys = ("backbone", "layers", "pooling", "image_size", "weights", "precision", "store", "base_engine")
         options = {key: arguments.pop(key) for key in keys}
         return command(features=StoredFeatures(data, name, cache, options), **arguments)
 

@@ -15,7 +15,18 @@ from photos import Photos
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
 
-KEYS = ["entry", "layer", "precision", "weights", "splits", "failures", "skipped", "timings"]
+KEYS = [
+    "entry",
+    "layer",
+    "precision",
+    "weights",
+    "splits",
+    "failures",
+    "skipped",
+    "timings",
+    "bottleneck",
+    "measured",
+]
 
 
 def test_a_run_prints_its_entry_and_its_splits(extract: Cli, some_photos: Photos) -> None:

@@ -104,8 +104,15 @@ def test_backbones_are_listed(cli: Cli, the_object: Read) -> None:
     described = the_object(cli("backbones", "--json"))
     assert list(described) == list(BACKBONES)
     assert described["xception"] == {
+        "parameters": 20_861_480,
+        "min_size": 71,
         "preprocessing": "tf",
         "layer": "block14_sepconv2_act",
-        "min_size": 71,
     }
-    assert len(cli("backbones").stdout.splitlines()) == len(BACKBONES)
+    assert len(cli("backbones").stdout.splitlines()) == len(BACKBONES) + 1
+
+
+def test_the_cuts_of_a_backbone_are_listed_with_their_size(cli: Cli, the_object: Read) -> None:
+    described = the_object(cli("backbones", "vgg16", "--image-size", "32", "--json"))
+    assert described["cuts"][-1] == {"layer": "block5_pool", "shape": [1, 1, 512], "bytes": 1024}
+    assert "block3_pool" in cli("backbones", "vgg16", "--image-size", "32").stdout

@@ -119,7 +119,7 @@ def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
 @cache_option
 @json_option
 def gc(cache: Path, as_json: bool) -> None:
-    """Remove replaced files that were kept because they hold rows which no newer file has.
+    """Remove what is kept in reserve: replaced files with rows that no newer file has, unused int8 networks.
 
     \b
     pipeline cache gc

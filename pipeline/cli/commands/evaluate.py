@@ -36,14 +36,13 @@ def command(features: StoredFeatures, head: str, split: str, runs: Path, as_json
     """
     from rich.console import Console
 
-    from pipeline.cache import open_features
     from pipeline.evaluation import evaluate
     from pipeline.evaluation.tables import print_report
     from pipeline.heads import load_head, run_folder
 
-    entry = features.entry()
-    trained = load_head(run_folder(runs, entry.dataset, entry.spec, head))
-    report = evaluate(trained, open_features(entry, split))
+    chosen = features.selection()
+    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
+    report = evaluate(trained, chosen.open(split))
     folder = report.write()
     if as_json:
         for note in report.notes:

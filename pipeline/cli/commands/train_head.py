@@ -35,15 +35,15 @@ def command(
     \b
     pipeline train-head --head logreg
     pipeline train-head --head dense --set epochs=20 --set dropout=0.3
-    pipeline train-head --data photos/ --layer block3_pool --head logreg
+    pipeline train-head --data photos/ --layer block3_pool --layer block5_pool --head logreg
     """
-    from pipeline.cache import open_features
     from pipeline.heads import train_head
+    from pipeline.typed_options import split_settings
 
-    entry = features.entry()
-    train = open_features(entry, "train")
-    valid = open_features(entry, "val") if "val" in entry.splits else None
-    trained = train_head(head, train, valid, options=_parse(settings), seed=seed, runs=runs)
+    chosen = features.selection()
+    train = chosen.open("train")
+    valid = chosen.open("val") if "val" in chosen.splits else None
+    trained = train_head(head, train, valid, options=split_settings(settings, "--set"), seed=seed, runs=runs)
     if as_json:
         print_json(trained.to_json())
     else:
@@ -52,10 +52,3 @@ def command(
         )
         click.echo(f"{trained.name}: {trained.train_rows:,} rows in {trained.seconds:.1f} s, {accuracy}")
         click.echo(f"  {trained.folder}")
-
-
-def _parse(settings: tuple[str, ...]) -> dict[str, str]:
-    for setting in settings:
-        if "=" not in setting:
-            raise click.BadParameter(f"{setting!r} is not NAME=VALUE, e.g. C=0.1", param_hint="--set")
-    return dict(setting.split("=", 1) for setting in settings)

@@ -1,0 +1,54 @@
+"""A recipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import cache_option, json_option, print_json, runs_option
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--data", help="Other images than the recipe's.")
+@click.option("--name", help="Name of the data set in the cache. [the source's own]")
+@click.option("--weights", help="Other filters than the recipe's.")
+@click.option("--backbone", help="Another base than the recipe's.")
+@cache_option
+@runs_option
+@json_option
+def command(
+    recipe: Path,
+    data: str | None,
+    name: str | None,
+    weights: str | None,
+    backbone: str | None,
+    cache: Path,
+    runs: Path,
+    as_json: bool,
+) -> None:
+    """Run a whole experiment from a recipe: extract, train, evaluate.
+
+    \b
+    pipeline run recipes/cifar10-ann.toml
+    pipeline run recipes/cats-and-dogs-vgg16.toml --data photos/
+    """
+    from rich.console import Console
+
+    from pipeline.evaluation.tables import print_report
+    from pipeline.recipe import read_recipe, run_recipe, with_changes
+
+    changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone)
+    outcome = run_recipe(changed, cache=cache, runs=runs, name=name)
+    if as_json:
+        print_json(outcome.to_json())
+        return
+    console = Console(file=sys.stdout)
+    for report in outcome.reports.values():
+        print_report(report, console=console)
+    published = changed.published
+    if published.accuracy is not None:
+        click.echo(f"published: {published.accuracy:.4f} on {published.measured_on}. {published.note}")
+    click.echo(f"  {outcome.trained.folder}")

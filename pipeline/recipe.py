@@ -1,0 +1,186 @@
+"""A whole experiment in one TOML file: images, cut, views, head, what to evaluate, and what was published."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pipeline.cache import open_features
+from pipeline.errors import UnreadableImagesError, UsageError, unknown
+from pipeline.extraction import extract
+from pipeline.extraction.augment import Augmentation
+from pipeline.extraction.request import FeatureRequest
+from pipeline.images import SPLITS
+from pipeline.typed_options import between, options_of, parse_options
+
+if TYPE_CHECKING:
+    from pipeline.evaluation import Report
+    from pipeline.heads import TrainedHead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What the source of an experiment reports.
+
+    Attributes:
+        accuracy: The figure as a share; None where the source gives none.
+        measured_on: What it was measured on.
+        note: What was wrong there, or is different here.
+    """
+
+    accuracy: Annotated[float, between(0, 1)] | None = None
+    measured_on: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What a recipe says besides its sections.
+
+    Attributes:
+        title: What the experiment shows.
+        source: Where it comes from.
+        data: Address of the images, see ``open_images``.
+        head: Name of the head.
+        seed: Seed of the training.
+        evaluate: The splits that the head is measured on.
+    """
+
+    title: str = ""
+    source: str = ""
+    data: str = ""
+    head: str = ""
+    seed: int = 0
+    evaluate: tuple[str, ...] = ("val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes:
+        experiment: What stands at its top.
+        request: The features it needs.
+        options: Options of the head.
+        published: What the source reports.
+    """
+
+    experiment: Experiment
+    request: FeatureRequest
+    options: Mapping[str, object] = field(default_factory=dict)
+    published: Published = field(default_factory=Published)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a recipe came to here."""
+
+    recipe: Recipe
+    trained: TrainedHead
+    reports: dict[str, Report]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline run --json`` prints."""
+        return {
+            "title": self.recipe.experiment.title,
+            "train": self.trained.to_json(),
+            "evaluate": {split: report.to_json() for split, report in self.reports.items()},
+            "published": self.recipe.published.accuracy,
+        }
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads a recipe and checks every field of it.
+
+    Raises:
+        UsageError: The file is no TOML, or a field is missing, unknown or of the wrong type.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"recipe {path} cannot be read: {error.strerror}. See the folder recipes/"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"recipe {path} is not TOML: {error}") from error
+    sections = {"extract": {}, "augment": {}, "options": {}, "published": {}}
+    for name in sections:
+        sections[name] = data.pop(name, {})
+        if not isinstance(sections[name], dict):
+            raise UsageError(f"recipe {path}: {name} must be a section, [{name}]")
+    experiment = Experiment(**_checked(Experiment, data, f"recipe {path}", also=sections))
+    for name in ("title", "data", "head"):
+        if not getattr(experiment, name):
+            raise UsageError(f"recipe {path} lacks {name}: add a line `{name} = ...` at its top")
+    for split in experiment.evaluate:
+        if split not in SPLITS:
+            raise unknown(f"split in recipe {path}", split, SPLITS)
+    request = FeatureRequest(
+        augmentation=Augmentation.from_options(sections["augment"]),
+        **_checked(FeatureRequest, sections["extract"], f"[extract] of recipe {path}"),
+    )
+    published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
+    return Recipe(experiment=experiment, request=request, options=sections["options"], published=published)
+
+
+def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = None) -> Outcome:
+    """Extracts, trains and evaluates; what is in the cache already is not computed again.
+
+    Args:
+        recipe: The experiment.
+        cache: Folder of the cache.
+        runs: Folder of trained heads.
+        name: Name of the data set in the cache; default: the source's own.
+
+    Raises:
+        UnreadableImagesError: Some images cannot be read; the others are finished and kept.
+    """
+    from pipeline.evaluation import evaluate
+    from pipeline.heads import train_head
+
+    experiment = recipe.experiment
+    extraction = extract(experiment.data, recipe.request, cache=cache, name=name)[-1]
+    if extraction.failures:
+        first = extraction.failures[0]
+        raise UnreadableImagesError(
+            f"{len(extraction.failures)} images of {experiment.data} cannot be read, e.g. {first.id!r}: "
+            f"{first.reason}. Run `pipeline extract --data {experiment.data} --skip-bad` to see them all"
+        )
+    entry = extraction.entry
+    valid = open_features(entry, "val") if "val" in entry.splits else None
+    trained = train_head(
+        experiment.head,
+        open_features(entry, "train"),
+        valid,
+        options=recipe.options,
+        seed=experiment.seed,
+        runs=runs,
+    )
+    reports = {}
+    for split in experiment.evaluate:
+        reports[split] = evaluate(trained, open_features(entry, split))
+        reports[split].write()
+    return Outcome(recipe, trained, reports)
+
+
+def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> Recipe:
+    """Returns a recipe for other images or other filters, None meaning as it is."""
+    changes = {key: value for key, value in request.items() if value is not None}
+    return replace(
+        recipe,
+        experiment=replace(recipe.experiment, data=data or recipe.experiment.data),
+        request=replace(recipe.request, **changes),
+    )
+
+
+def _checked(
+    owner: type, given: Mapping[str, object], subject: str, also: Mapping[str, object] = {}
+) -> dict[str, object]:
+    fields = {option.name for option in options_of(owner) if option.name != "augmentation"}
+    for name in given:
+        if name not in fields:
+            raise unknown(f"field of {subject}", name, sorted(fields | set(also)))
+    return parse_options(owner, given, subject=subject, flag="field")
