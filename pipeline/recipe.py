@@ -13,6 +13,7 @@ from pipeline.errors import UnreadableImagesError, UsageError, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
+from pipeline.heads import describe_head, train_head
 from pipeline.images import SPLITS
 from pipeline.typed_options import between, options_of, parse_options
 
@@ -34,6 +35,22 @@ class Published:
     accuracy: Annotated[float, between(0, 1)] | None = None
     measured_on: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract:
+    """The fields of ``[extract]``: those of ``FeatureRequest`` that a file can state."""
+
+    backbone: str = ""
+    layers: tuple[str, ...] = ()
+    pooling: str = ""
+    image_size: int = 0
+    weights: str = ""
+    precision: str = ""
+    store: str = ""
+    batch_size: int = 0
+    base_engine: str = ""
+    views: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +137,7 @@ def read_recipe(path: Path) -> Recipe:
             raise unknown(f"split in recipe {path}", split, SPLITS)
     request = FeatureRequest(
         augmentation=Augmentation.from_options(sections["augment"]),
-        **_checked(FeatureRequest, sections["extract"], f"[extract] of recipe {path}"),
+        **_checked(Extract, sections["extract"], f"[extract] of recipe {path}"),
     )
     published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
     return Recipe(experiment=experiment, request=request, options=sections["options"], published=published)
@@ -139,7 +156,6 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
         UnreadableImagesError: Some images cannot be read; the others are finished and kept.
     """
     from pipeline.evaluation import evaluate
-    from pipeline.heads import train_head
 
     experiment = recipe.experiment
     extraction = extract(experiment.data, recipe.request, cache=cache, name=name)[-1]
@@ -167,10 +183,15 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
 
 
 def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> Recipe:
-    """Returns a recipe for other images or other filters, None meaning as it is."""
+    """Returns a recipe for other images or another base, None meaning as it is.
+
+    A head that loads the base itself is given the same filters.
+    """
     changes = {key: value for key, value in request.items() if value is not None}
+    own = {option.name for option in describe_head(recipe.experiment.head).options} & set(changes)
     return replace(
         recipe,
+        options={**recipe.options, **{name: changes[name] for name in own & {"weights"}}},
         experiment=replace(recipe.experiment, data=data or recipe.experiment.data),
         request=replace(recipe.request, **changes),
     )
@@ -179,7 +200,7 @@ def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> 
 def _checked(
     owner: type, given: Mapping[str, object], subject: str, also: Mapping[str, object] = {}
 ) -> dict[str, object]:
-    fields = {option.name for option in options_of(owner) if option.name != "augmentation"}
+    fields = {option.name for option in options_of(owner)}
     for name in given:
         if name not in fields:
             raise unknown(f"field of {subject}", name, sorted(fields | set(also)))

@@ -1,0 +1,74 @@
+"""Joined features: several cuts of the same rows read as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.cache import FeatureSet
+from pipeline.cache.joined import join_features, joined_spec
+from pipeline.errors import CacheMismatchError
+from pipeline.heads import fit_head
+from pipeline.spec import FeatureSpec
+
+Make = Callable[..., FeatureSet]
+
+
+@pytest.fixture
+def cuts(make_features: Make, spec: FeatureSpec) -> tuple[FeatureSet, FeatureSet]:
+    draw = np.random.default_rng(0)
+    labels = np.arange(12) % 2
+    maps = draw.normal(size=(12, 2, 2, 3)).astype(np.float32)
+    pooled = (draw.normal(size=(12, 5)) + labels[:, None]).astype(np.float32)
+    return (
+        make_features(maps, labels, spec=replace(spec, layer="block3_pool")),
+        make_features(pooled, labels, spec=replace(spec, layer="block5_pool", pooling="avg")),
+    )
+
+
+def test_rows_stand_side_by_side(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    joined = join_features(cuts)
+    index = np.array([5, 0, 11])
+    assert joined.feature_shape == (17,)
+    expected = np.concatenate([part.features[index].reshape(3, -1) for part in cuts], axis=1)
+    np.testing.assert_array_equal(joined.read(index), expected)
+    np.testing.assert_array_equal(joined.to_memory()[index], expected)
+    batches = list(joined.batches(5))
+    assert [len(features) for features, _ in batches] == [5, 5, 2]
+
+
+def test_a_damaged_part_is_refused(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    cuts[1].features[3, 0] += 1
+    with pytest.raises(CacheMismatchError, match=r"row 3 \(train/image3.png\) is damaged"):
+        join_features(cuts).to_memory()
+
+
+def test_the_spec_names_every_cut(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    spec = join_features(cuts).spec
+    assert (spec.layer, spec.pooling) == ("block3_pool+block5_pool", "none+avg")
+    assert spec.digest not in {part.spec.digest for part in cuts}
+
+
+def test_other_rows_cannot_be_joined(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    labels = cuts[1].rows.labels[::-1].copy()
+    other = replace(cuts[1], rows=replace(cuts[1].rows, labels=labels))
+    with pytest.raises(
+        CacheMismatchError, match="hold different rows: run `pipeline extract` with both layers"
+    ):
+        join_features([cuts[0], other])
+
+
+def test_cuts_of_other_bases_cannot_be_joined(spec: FeatureSpec) -> None:
+    with pytest.raises(CacheMismatchError, match="cuts that differ in backbone, image_size cannot be joined"):
+        joined_spec([spec, replace(spec, backbone="vgg19", image_size=96)])
+
+
+def test_heads_learn_from_joined_cuts(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    joined = join_features(cuts)
+    trained = fit_head("logreg", joined)
+    assert trained.predict_proba(joined).shape == (12, 2)
+    with pytest.raises(CacheMismatchError, match="layer 'block5_pool' instead of"):
+        trained.predict_proba(cuts[1])

@@ -1,0 +1,94 @@
+"""Recipes: every field is checked, and a whole experiment runs from one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from counting_engine import BACKBONE, CountingEngine
+from photos import Photos
+
+from pipeline.errors import UnreadableImagesError, UsageError
+from pipeline.heads import make_head
+from pipeline.recipe import Recipe, read_recipe, run_recipe, with_changes
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+TOP = 'title = "t"\ndata = "builtin:digits"\nhead = "logreg"\n'
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_can_be_run(path: Path) -> None:
+    recipe = read_recipe(path)
+    make_head(recipe.experiment.head, recipe.options)
+    assert recipe.experiment.source
+    assert recipe.experiment.data == "builtin:digits"  # runs offline as it stands
+
+
+def test_there_is_a_recipe_for_each_source_experiment() -> None:
+    assert len(list(FOLDER.glob("*.toml"))) == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title = ", "is not TOML"),
+        ('title = "t"\n', "lacks data: add a line"),
+        (TOP + "seeed = 1\n", r"unknown field of recipe .* 'seeed' \(did you mean 'seed'\?\)"),
+        (TOP + 'seed = "high"\n', "option seed=high of recipe .* must be int"),
+        (TOP + 'evaluate = ["tset"]\n', r"unknown split in recipe .* 'tset'"),
+        (TOP + "extract = 3\n", r"extract must be a section, \[extract\]"),
+        (
+            TOP + "[extract]\nlayer = 3\n",
+            r"unknown field of \[extract\] of recipe .* 'layer' \(did you mean 'layers'",
+        ),
+        (TOP + "[extract]\nimage_size = 1.5\n", "option image_size=1.5 of .* must be int"),
+        (TOP + "[augment]\nrotation = 400\n", "rotation=400 of the augmentation must be float from 0 to 180"),
+        (TOP + "[published]\naccuracy = 99\n", r"accuracy=99 of \[published\] .* must be float from 0 to 1"),
+    ],
+)
+def test_a_wrong_field_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_recipe(written(tmp_path, text))
+
+
+def test_a_missing_recipe_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_recipe(tmp_path / "none.toml")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, photos: Photos) -> Recipe:
+    for split in ("train", "val", "test"):
+        for label in ("cats", "dogs"):
+            photos.add(f"{split}/{label}", 4)
+    path = written(tmp_path, TOP + '[options]\nC = 0.5\n[published]\naccuracy = 0.5\nmeasured_on = "x"\n')
+    return with_changes(read_recipe(path), data=str(photos.root), precision="float32", **BACKBONE)
+
+
+def test_a_recipe_extracts_trains_and_evaluates(
+    recipe: Recipe, engine: CountingEngine, cache: Path, tmp_path: Path
+) -> None:
+    outcome = run_recipe(recipe, cache=cache, runs=tmp_path / "runs")
+    assert engine.computed == 24
+    assert outcome.trained.options["C"] == 0.5
+    assert list(outcome.reports) == ["val", "test"]
+    assert all((report.folder / "metrics.json").is_file() for report in outcome.reports.values())
+    described = outcome.to_json()
+    assert described["published"] == 0.5
+    assert described["evaluate"]["test"]["n"] == 8
+    run_recipe(recipe, cache=cache, runs=tmp_path / "runs")
+    assert engine.computed == 24
+
+
+def test_unreadable_images_end_a_recipe(
+    recipe: Recipe, engine: CountingEngine, photos: Photos, cache: Path, tmp_path: Path
+) -> None:
+    photos.spoil(next((photos.root / "train" / "cats").iterdir()))
+    with pytest.raises(UnreadableImagesError, match=r"1 images of .* cannot be read, e\.g\."):
+        run_recipe(recipe, cache=cache, runs=tmp_path / "runs")
