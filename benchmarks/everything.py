@@ -13,15 +13,12 @@ from pathlib import Path
 
 from inputs import add_image_option
 from measuring import tell
+from quiet import add_patience_option
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-SCRIPTS = {
-    "stage_one.py": ["--readme", str(README)],
-    "precision_choice.py": [],
-    "cache_format.py": [],
-    "memory.py": [],
-}
+PATIENT = ("stage_one.py", "precision_choice.py")
+SCRIPTS = (*PATIENT, "cache_format.py", "memory.py")
 
 
 def main() -> None:
@@ -30,11 +27,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_image_option(parser)
+    add_patience_option(parser)
     given = parser.parse_args()
-    images = ["--images", str(given.images)] if given.images else []
-    for script, options in SCRIPTS.items():
+    for script in SCRIPTS:
+        options = ["--images", str(given.images)] if given.images else []
+        options += ["--patience", str(given.patience)] if script in PATIENT else []
+        options += ["--readme", str(README)] if script == "stage_one.py" else []
         tell(f"== {script}")
-        subprocess.run([sys.executable, str(HERE / script), *images, *options], check=True)  # noqa: S603
+        subprocess.run([sys.executable, str(HERE / script), *options], check=True)  # noqa: S603
 
 
 if __name__ == "__main__":

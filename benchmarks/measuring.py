@@ -20,10 +20,15 @@ class Pass(NamedTuple):
     Attributes:
         seconds: Wall time.
         cpu_seconds: Time on all processors together; None where it is not known.
+        others: Share of all cores that other processes took meanwhile; None where nobody looked.
     """
 
     seconds: float
     cpu_seconds: float | None = None
+    others: float | None = None
+
+
+Run = Callable[[], Sequence[Pass]]
 
 
 @dataclass(eq=False)
@@ -62,6 +67,12 @@ class Row:
         known = [one.cpu_seconds for one in self.passes if one.cpu_seconds is not None]
         return statistics.median(known) if known else None
 
+    @property
+    def others(self) -> float | None:
+        """Median share of all cores that other processes took."""
+        known = [one.others for one in self.passes if one.others is not None]
+        return statistics.median(known) if known else None
+
     def ratio_to(self, other: Row | None) -> float | None:
         """Median over the rounds of how many times faster this is: what slows a round down cancels out."""
         if other is None or not self.passes or not other.passes:
@@ -79,21 +90,31 @@ class Contender:
     """
 
     rows: Sequence[Row]
-    run: Callable[[], Sequence[Pass]]
+    run: Run
 
 
-def interleave(contenders: Sequence[Contender], rounds: int) -> list[Row]:
+def interleave(
+    contenders: Sequence[Contender], rounds: int, runner: Callable[[Run], Sequence[Pass]]
+) -> list[Row]:
     """Runs all contenders in turn, round after round, so that the machine's moods hit them alike.
+
+    Args:
+        contenders: What to run.
+        rounds: How often each.
+        runner: Calls it, at a good moment.
 
     Returns:
         The rows of all contenders with their passes.
     """
     for number in range(rounds):
         for contender in contenders:
-            for row, one in zip(contender.rows, contender.run(), strict=True):
+            for row, one in zip(contender.rows, runner(contender.run), strict=True):
                 row.passes.append(one)
                 rate = f" {row.images / one.seconds:8.1f} images/s" if row.images else ""
-                tell(f"  round {number + 1}/{rounds}: {row.what} {row.arithmetic}: {one.seconds:.2f} s{rate}")
+                others = f", others {one.others:.0%}" if one.others and one.others >= 0.01 else ""
+                tell(
+                    f"  {number + 1}/{rounds} {row.what} {row.arithmetic}: {one.seconds:.2f} s{rate}{others}"
+                )
     return [row for contender in contenders for row in contender.rows]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inputs import add_image_option, place_images
 from measuring import interleave, run_process, tell
+from quiet import Watch, add_patience_option
 from sitting import OWN_FORWARD, Sitting
 from tables import RESULTS, number, write_table
 from workers import extract_command
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--count", type=int, default=640)
     parser.add_argument("--rounds", type=int, default=5)
+    add_patience_option(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "precision_choice.csv")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +43,7 @@ def main() -> None:
         chosen = run_process(command).answer["precision"]
         tell(f"auto chose {chosen}")
         with sitting.worker("engine_forward", "keras", sitting.cache, *sitting.base) as own:
-            rows = interleave(sitting.forward(OWN_FORWARD, own), given.rounds)
+            rows = interleave(sitting.forward(OWN_FORWARD, own), given.rounds, Watch(given.patience).run)
     best = min(rows, key=lambda row: row.seconds)
     write_table(
         given.out,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from inputs import add_image_option, place_images
 from measuring import Contender, Row, interleave, run_process
+from quiet import Watch, add_patience_option
 from sitting import OWN_FORWARD, Sitting
 from stage_one_table import describe, update_readme
 from tables import RESULTS, write_table
@@ -35,6 +36,7 @@ def main() -> None:
         "--count", type=int, default=320, help="a multiple of the batch keeps all batches full"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    add_patience_option(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "stage_one.csv")
     parser.add_argument("--readme", type=Path, help="file whose table between marks is renewed")
     given = parser.parse_args()
@@ -52,7 +54,7 @@ def main() -> None:
         contenders = [*own_and_course(sitting, stack), *peers]
         # What is compared most stands side by side, so that little can happen in between.
         contenders.sort(key=lambda contender: contender.rows[0].arithmetic)
-        rows = interleave(contenders, given.rounds)
+        rows = interleave(contenders, given.rounds, Watch(given.patience).run)
     write_table(given.out, describe([*rows, *absent], given.backbone))
     if given.readme:
         update_readme(given.readme, given.out)

@@ -10,6 +10,8 @@ from sitting import COURSE, OWN_FORWARD
 from tables import markdown, number, read_table, replace_between_marks
 
 MARK = "stage-one"
+SHOWN = ("end to end", "forward")
+"""Words in the names of the rows that the README shows."""
 
 
 def describe(rows: Sequence[Row], backbone: str) -> list[dict[str, object]]:
@@ -34,6 +36,7 @@ def describe(rows: Sequence[Row], backbone: str) -> list[dict[str, object]]:
                 # Arithmetics of which the own engine has none are held against its fastest.
                 "ratio_to_own_forward": number(row.ratio_to(own.get(row.arithmetic, fastest)), 3),
                 "seconds_min_max": f"{min(seconds):.3f}-{max(seconds):.3f}" if seconds else "",
+                "others_share": number(row.others, 2),
                 "note": row.note,
             }
         )
@@ -46,7 +49,7 @@ def update_readme(readme: Path, results: Path) -> None:
     cells = [
         (row["what"], row["arithmetic"], row["ratio_to_course"], row["ratio_to_own_forward"])
         for row in rows
-        if row["ratio_to_course"]
+        if row["ratio_to_course"] and any(words in row["what"] for words in SHOWN)
     ]
     table = markdown(["what", "arithmetic", "/ course method", "/ own forward"], cells)
     first = rows[0]
