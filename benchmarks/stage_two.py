@@ -108,7 +108,7 @@ def time_sweep(train: FeatureSet, valid: FeatureSet) -> dict[str, float]:
 
     def swept() -> None:
         with tempfile.TemporaryDirectory() as runs:
-            sweep(wanted, train, valid, runs=Path(runs), jobs=1)
+            sweep(wanted, train, valid, runs=Path(runs))
 
     fitted = {"one fit": lambda: fit_head("logreg", train, valid), "ten penalties": swept}
     return _medians(fitted, repeats=4)
@@ -127,6 +127,8 @@ def sweep_memory(train: FeatureSet, valid: FeatureSet, jobs: int) -> int:
 
 
 def _sweep_watched(train: Path, valid: Path, jobs: int, answers: multiprocessing.Queue[int]) -> None:
+    from joblib.externals.loky import get_reusable_executor
+
     from pipeline.sweep import candidates, sweep
 
     peak, over = 0, threading.Event()
@@ -143,6 +145,7 @@ def _sweep_watched(train: Path, valid: Path, jobs: int, answers: multiprocessing
         sweep(wanted, _mapped(train), _mapped(valid), runs=Path(runs), jobs=jobs)
     over.set()
     watcher.join()
+    get_reusable_executor().shutdown(wait=True)  # idle workers would keep this process waiting
     answers.put(peak)
 
 

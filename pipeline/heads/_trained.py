@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.heads._examples import read_finite, refuse_other_spec
+from pipeline.heads._examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._head import Head, History, Model, Task
 from pipeline.spec import FeatureSpec
 
@@ -96,6 +96,19 @@ class TrainedHead:
             index = np.arange(start, min(start + BLOCK_ROWS, len(features)))
             proba[index[:, None], seen] = self.model.predict_proba(read_finite(features, index))
         # Models answer in float32, whose rounding is far above what a float64 sum of 1 is checked to.
+        return proba / proba.sum(axis=1, keepdims=True)
+
+    def predict_examples(self, rows: Examples) -> np.ndarray:
+        """Returns the probabilities of some rows, which models that can share them read once.
+
+        Returns:
+            float64 (n, len(classes)), as :meth:`predict_proba`.
+        """
+        if not hasattr(self.model, "predict_examples"):
+            return self.predict_proba(rows.source)[rows.index]
+        refuse_other_spec(rows.source, self.spec, head=self.name)
+        proba = np.zeros((len(rows), len(self.classes)))
+        proba[:, seen_classes(self.class_counts)] = self.model.predict_examples(rows)
         return proba / proba.sum(axis=1, keepdims=True)
 
 

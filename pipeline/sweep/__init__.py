@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.evaluation import measure
-from pipeline.heads import Prepared, TrainedHead, fit_prepared, make_head, prepare, run_folder, train_head
+from pipeline.heads import (
+    Examples,
+    Prepared,
+    TrainedHead,
+    fit_prepared,
+    make_head,
+    prepare,
+    run_folder,
+    save_head,
+    train_head,
+)
+from pipeline.heads._examples import select
+from pipeline.heads._table import scaled_by, standardised
 from pipeline.progress import progress
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweep.folds import split_folds
@@ -55,8 +67,8 @@ def sweep(
 ) -> Leaderboard:
     """Fits every candidate, ranks them by validation accuracy, and saves the best.
 
-    The features are prepared once and shared by all workers as one memory map. Every finished candidate is
-    kept, whatever happens to the others.
+    The features are prepared once and shared by all workers. Every finished candidate is kept, whatever
+    happens to the others.
 
     Args:
         wanted: What to compare.
@@ -83,15 +95,21 @@ def sweep(
     missing = [one for one in wanted if one.key not in results]
     pairs = [(train, valid)] if folds is None else split_folds(train, folds, seed=seed)
     workers = min(jobs or os.cpu_count() or 1, max(len(missing), 1))
+    fitted: dict[str, TrainedHead] = {}  # of the best so far: without folds it needs no second fit
     with progress("sweep", len(missing), "heads") as advance:
-        for result in _fit_all(missing, pairs, seed=seed, workers=workers, store=store):
+        for result, trained in _fit_all(missing, pairs, seed=seed, workers=workers, store=store):
             results[result.key] = result
+            if trained is not None and ranked(list(results.values()))[0].key == result.key:
+                fitted = {result.key: trained}
             advance(1)
     order = ranked(list(results.values()))
     best = order[0]
     if best.score is None:
         raise PipelineError(f"every candidate failed; the first: {best.candidate.label}: {best.problem}")
-    winner = train_head(best.head, train, valid, options=best.options, seed=seed, runs=runs)
+    if folds is None and best.key in fitted:
+        winner = save_head(replace(fitted[best.key], val_accuracy=best.score), runs=runs)
+    else:
+        winner = train_head(best.head, train, valid, options=best.options, seed=seed, runs=runs)
     chosen_on = "val" if folds is None else f"{folds} folds of train"
     return Leaderboard(order, winner, folder, chosen_on)
 
@@ -103,33 +121,44 @@ def _fit_all(
     seed: int,
     workers: int,
     store: ResultStore,
-) -> Iterator[Result]:
-    """Yields results as they are finished; with several folds, a candidate after its last fold."""
+) -> Iterator[tuple[Result, TrainedHead | None]]:
+    """Yields results as they are finished; with several folds, a candidate after its last fold.
+
+    scikit-learn heads are fitted in threads of this process, which share all they are given and spend their
+    time in code that runs beside others; Keras heads one after the other, because each uses all cores and
+    draws from a generator of the whole process.
+    """
     from joblib import Parallel, delayed
 
     parts: dict[str, list[Result]] = {one.key: [] for one in missing}
+    beside = [one for one in missing if hasattr(make_head(one.head, one.options), "prepare")]
     for train, valid in pairs if missing else []:
         prepared = prepare(train, valid)
-        _make_shared(prepared, missing)
-        pool = Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes="1M")
-        for part in pool(delayed(_fit_one)(one, prepared, seed) for one in missing):
+        judged = select(valid, np.arange(len(valid.classes)))
+        _make_shared(prepared, judged, beside)
+        pool = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
+        fitted = pool(delayed(_fit_one)(one, prepared, judged, seed) for one in beside)
+        alone = (_fit_one(one, prepared, judged, seed) for one in missing if one not in beside)
+        for part, trained in itertools.chain(fitted, alone):
             parts[part.key].append(part)
             if len(parts[part.key]) == len(pairs):
                 result = _joined(parts[part.key])
                 store.save(result)
-                yield result
+                yield result, trained
 
 
-def _make_shared(prepared: Prepared, missing: Sequence[Candidate]) -> None:
-    """Makes in this process what the fits of one head share, so that all workers map one copy of it."""
-    for name in dict.fromkeys(one.head for one in missing):
-        grid = [make_head(one.head, one.options) for one in missing if one.head == name]
-        if hasattr(grid[0], "prepare"):
-            with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
-                grid[0].prepare(prepared.examples, grid)
+def _make_shared(prepared: Prepared, judged: Examples, candidates: Sequence[Candidate]) -> None:
+    """Makes once what several fits need."""
+    for name in dict.fromkeys(one.head for one in candidates):
+        grid = [make_head(one.head, one.options) for one in candidates if one.head == name]
+        with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
+            grid[0].prepare(prepared.examples, grid)
+            judged.once(scaled_by, prepared.examples.once(standardised).scaler)
 
 
-def _fit_one(candidate: Candidate, prepared: Prepared, seed: int) -> Result:
+def _fit_one(
+    candidate: Candidate, prepared: Prepared, judged: Examples, seed: int
+) -> tuple[Result, TrainedHead | None]:
     base = Result(candidate.key, candidate.head, dict(candidate.options))
     started = time.perf_counter()
     try:
@@ -138,20 +167,21 @@ def _fit_one(candidate: Candidate, prepared: Prepared, seed: int) -> Result:
             path = Path(folder) / trained.head.file
             trained.model.save(path)
             size = path.stat().st_size
-        figures = measure(prepared.valid.labels, trained.predict_proba(prepared.valid), trained.classes)
+        proba = trained.predict_examples(judged)
     except PipelineError as error:
-        return Result(**vars(base) | {"problem": str(error), "seconds": time.perf_counter() - started})
-    return Result(
-        **vars(base)
-        | {
-            "score": figures.accuracy,
-            "scores": (figures.accuracy,),
-            "log_loss": figures.log_loss,
-            "rows": figures.n,
-            "seconds": trained.seconds,
-            "bytes": size,
-        }
+        return replace(base, problem=str(error), seconds=time.perf_counter() - started), None
+    score = float(np.mean(proba.argmax(axis=1) == judged.labels))
+    of_truth = proba[np.arange(len(judged)), judged.labels]
+    result = replace(
+        base,
+        score=score,
+        scores=(score,),
+        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(float).eps)).mean()),
+        rows=len(judged),
+        seconds=trained.seconds,
+        bytes=size,
     )
+    return result, trained
 
 
 def _joined(parts: Sequence[Result]) -> Result:
