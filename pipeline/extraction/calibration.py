@@ -28,7 +28,7 @@ from pipeline.images.catalog import Catalog
 from pipeline.spec import FeatureSpec
 
 RECORD = "calibration.json"
-IMAGES = 300
+IMAGES = 128
 SEED = 0
 METHOD = "nncf mixed"
 """How the network is quantised: part of its identity, to be renamed when that changes."""
