@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import PipelineError
@@ -90,13 +89,20 @@ def fill(
 
 
 def _load_ahead(parts: Sequence[Part], loader: Loader, threads: int) -> Iterator[Batch]:
-    """Yields loaded batches in order while the next ones are being loaded; at most a few are in memory."""
-    workers = max(threads, 2)  # joblib runs a single worker in the caller, which would hide nothing
-    pool = Parallel(
-        n_jobs=workers, backend="threading", return_as="generator", pre_dispatch=workers + BATCHES_AHEAD - 1
-    )
-    rows = (part.block.rows[part.start : part.start + loader.batch_size] for part in parts)
-    return pool(delayed(loader.load)(some) for some in rows)
+    """Yields loaded batches in order while the next ones are being loaded; only a few are in memory."""
+    # joblib's generator is not used: its workers run on while nobody takes what they made.
+    pool = ThreadPoolExecutor(threads, "load")
+    try:
+        ahead: deque[Future[Batch]] = deque()
+        for part in parts:
+            rows = part.block.rows[part.start : part.start + loader.batch_size]
+            ahead.append(pool.submit(loader.load, rows))
+            if len(ahead) >= threads + BATCHES_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _forward(
