@@ -18,7 +18,8 @@ from quiet import add_patience_option
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 PATIENT = ("stage_one.py", "precision_choice.py")
-SCRIPTS = (*PATIENT, "cache_format.py", "memory.py")
+SCRIPTS = (*PATIENT, "constant_filters.py", "cache_format.py", "memory.py")
+WITHOUT_IMAGES = ("constant_filters.py",)
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     add_patience_option(parser)
     given = parser.parse_args()
     for script in SCRIPTS:
-        options = ["--images", str(given.images)] if given.images else []
+        options = ["--images", str(given.images)] if given.images and script not in WITHOUT_IMAGES else []
         options += ["--patience", str(given.patience)] if script in PATIENT else []
         options += ["--readme", str(README)] if script == "stage_one.py" else []
         tell(f"== {script}")

@@ -29,21 +29,25 @@ class KerasEngine:
         bytes_per_image: Memory that one more image in a batch takes, roughly.
     """
 
-    def __init__(self, model: keras.Model, *, store: str) -> None:
+    def __init__(self, model: keras.Model, *, store: str, constants: bool = False) -> None:
         """Traces the forward pass.
 
         Args:
             model: From ``load_backbone``.
             store: dtype of the returned features, cast on the device.
+            constants: Whether the graph holds the filters as constants. Only then can TensorFlow fold batch
+                normalisation into the kernels before them.
         """
         import tensorflow as tf
 
         keras = import_keras()
         self.feature_shapes = [tuple(output.shape[1:]) for output in model.outputs]
         self.bytes_per_image = LIVE_ACTIVATIONS * _largest_activation(model)
+        frozen = [(variable, variable.numpy()) for variable in model.variables] if constants else []
 
         def forward(images: tf.Tensor) -> list[tf.Tensor]:
-            outputs = model(images, training=False)
+            with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in frozen]):
+                outputs = model(images, training=False)
             return [keras.ops.cast(output, store) for output in keras.tree.flatten(outputs)]
 
         signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
@@ -96,11 +100,22 @@ def load(request: FeatureRequest, weights: Weights) -> KerasEngine:
         image_size=request.image_size,
         precision=request.precision,
     )
-    return KerasEngine(model, store=request.store)
+    # VGG16 has nothing to fold and loses a little as constants (benchmarks/constant_filters.py).
+    return KerasEngine(model, store=request.store, constants=_has_batch_normalization(model))
+
+
+def _has_batch_normalization(model: keras.Model) -> bool:
+    return any(isinstance(layer, import_keras().layers.BatchNormalization) for layer in _layers(model))
+
+
+def _layers(model: keras.Model) -> list[keras.Layer]:
+    """Lists the layers of a model and of the base inside it."""
+    return [inner for layer in model.layers for inner in getattr(layer, "layers", [layer])]
 
 
 def _largest_activation(model: keras.Model) -> int:
     """Bytes of the largest layer output of one image, in float32."""
-    layers = [inner for layer in model.layers for inner in getattr(layer, "layers", [layer])]
-    shapes = [output.shape for layer in layers for output in import_keras().tree.flatten(layer.output)]
+    shapes = [
+        output.shape for layer in _layers(model) for output in import_keras().tree.flatten(layer.output)
+    ]
     return max(4 * int(np.prod([extent or 1 for extent in shape[1:]])) for shape in shapes)
