@@ -76,6 +76,7 @@ class Extraction:
         return {
             "entry": str(self.entry.folder),
             "layer": self.entry.spec.layer,
+            "engine": self.entry.spec.engine,
             "precision": self.entry.spec.precision,
             "weights": self.entry.spec.weights,
             "splits": {name: split.to_json() for name, split in self.splits.items()},

@@ -18,6 +18,7 @@ Read = Callable[[Result], dict[str, Any]]
 KEYS = [
     "entry",
     "layer",
+    "engine",
     "precision",
     "weights",
     "splits",

@@ -21,14 +21,10 @@ def test_the_object_has_the_promised_keys(photos: Photos, run: Run) -> None:
     photos.add("val/cats")
     (extraction,) = run()
     described = json.loads(json.dumps(extraction.to_json()))
-    promised = ["entry", "layer", "precision", "weights", "splits"]
+    promised = ["entry", "layer", "engine", "precision", "weights", "splits"]
     assert list(described) == [*promised, "failures", "skipped", "timings", "bottleneck", "measured"]
     assert described["entry"] == str(extraction.entry.folder)
-    assert (described["layer"], described["precision"], described["weights"]) == (
-        "block5_pool",
-        "float32",
-        "random:0",
-    )
+    assert [described[key] for key in promised[1:5]] == ["block5_pool", "keras", "float32", "random:0"]
     assert {name: list(split) for name, split in described["splits"].items()} == {
         "train": SPLIT_KEYS,
         "val": SPLIT_KEYS,
