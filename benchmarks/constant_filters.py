@@ -14,10 +14,10 @@ import numpy as np
 from measuring import Contender, Pass, Row, interleave
 from tables import RESULTS, number, write_table
 
-from pipeline.extraction.backbones import Cut, find_backbone
-from pipeline.extraction.base import load_backbone
+from pipeline.backbones.loading import load_backbone
+from pipeline.backbones.table import Cut, find_backbone
+from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction.engines.keras import KerasEngine, precisions
-from pipeline.extraction.weights import resolve_weights
 
 BASES = ("vgg16", "mobilenet_v2", "resnet50")
 KINDS = {"variables": False, "constants": True}

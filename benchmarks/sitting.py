@@ -10,7 +10,7 @@ from pathlib import Path
 from measuring import Contender, Pass, Row, run_process
 from workers import Worker, extract_command, peer_command
 
-from pipeline.extraction.backbones import BACKBONES
+from pipeline.backbones.table import BACKBONES
 
 COURSE = "course method, end to end"
 OWN_FORWARD = "own forward alone"

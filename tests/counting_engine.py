@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.backbones.weights import Weights
 from pipeline.extraction.engines import keras as engine_module
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.weights import Weights
 
 SIDE = 32
 FEATURE_SHAPE = (3, 4, 3)

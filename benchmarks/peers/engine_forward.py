@@ -10,10 +10,10 @@ import numpy as np
 from _serving import answers, serve
 
 from pipeline import registry
+from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction import engines
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.request import ARITHMETICS, FeatureRequest
-from pipeline.extraction.weights import resolve_weights
 from pipeline.images import open_images
 from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from _serving import answers, say
 
-from pipeline.extraction.backbones import BACKBONES, Cut
-from pipeline.extraction.base import load_backbone
-from pipeline.extraction.weights import resolve_weights
+from pipeline.backbones.loading import load_backbone
+from pipeline.backbones.table import BACKBONES, Cut
+from pipeline.backbones.weights import resolve_weights
 
 OPSET = 18
 

@@ -10,7 +10,7 @@ import numpy as np
 from _serving import answers, say, serve
 from engine_forward import load_pixels
 
-from pipeline.extraction.base import CAFFE_MEAN_BGR
+from pipeline.backbones.loading import CAFFE_MEAN_BGR
 
 BLOCKS = (2, 2, 3, 3, 3)
 

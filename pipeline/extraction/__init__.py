@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pipeline.backbones.weights import resolve_weights
 from pipeline.cache.entries import Entry, all_entries, dataset_name
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import UsageError
@@ -13,7 +14,6 @@ from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import Stage
-from pipeline.extraction.weights import resolve_weights
 from pipeline.images import open_images
 from pipeline.images.catalog import take_stock
 from pipeline.progress import say

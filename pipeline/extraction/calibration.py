@@ -18,12 +18,12 @@ from typing import Self
 
 import numpy as np
 
+from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.loading import Loader
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.weights import Weights
 from pipeline.images.catalog import Catalog
 from pipeline.spec import FeatureSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.extraction.base import load_backbone
+from pipeline.backbones.loading import load_backbone
 from pipeline.keras_runtime import import_keras
 from pipeline.openvino_runtime import import_openvino
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import openvino
     import tensorflow as tf
 
+    from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-    from pipeline.extraction.weights import Weights
 
 
 def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline import registry
+from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import Entry
 from pipeline.extraction import engines
 from pipeline.extraction.engines import BatchTooLargeError, Engine
 from pipeline.extraction.request import FeatureRequest, engines_with
-from pipeline.extraction.weights import Weights
 from pipeline.openvino_runtime import openvino_installed
 from pipeline.progress import say
 

@@ -21,8 +21,8 @@ from pipeline.progress import say
 if TYPE_CHECKING:
     import openvino
 
+    from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-    from pipeline.extraction.weights import Weights
 
 FILES = ("model.xml", "model.bin")
 

@@ -8,10 +8,10 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipeline.backbones.table import Cut, find_backbone
+from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, unknown
 from pipeline.extraction.augment import MAX_VIEWS, Augmentation
-from pipeline.extraction.backbones import Cut, find_backbone
-from pipeline.extraction.weights import Weights
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import registry
+from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import Entry
 from pipeline.cache.layout import Header, open_layout
 from pipeline.cache.reuse import stored_rows
@@ -29,7 +30,6 @@ from pipeline.extraction.report import Extraction, SplitReport
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.extraction.wanted import Wanted, wanted_rows
-from pipeline.extraction.weights import Weights
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
 from pipeline.openvino_runtime import openvino_installed

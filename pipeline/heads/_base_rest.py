@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import UsageError
 from pipeline.keras_runtime import import_keras
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.extraction.weights import Weights
+    from pipeline.backbones.weights import Weights
 
 WHOLE = "pixels"
 
@@ -65,7 +65,7 @@ class BaseRest:
             UsageError: They cannot be found, or there is nothing above the cut that could learn.
             CacheMismatchError: They are others than those that made the features.
         """
-        from pipeline.extraction.backbones import find_backbone
+        from pipeline.backbones.table import find_backbone
 
         weights, spec = self._weights(choice), self.spec
         last = find_backbone(self._name, spec.image_size).layer
@@ -79,8 +79,8 @@ class BaseRest:
 
     def preprocessed(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Scales pixels as the base was trained; leaves features as they are."""
-        from pipeline.extraction.backbones import find_backbone
-        from pipeline.extraction.base import preprocess
+        from pipeline.backbones.loading import preprocess
+        from pipeline.backbones.table import find_backbone
 
         if self.spec.backbone != WHOLE:
             return inputs
@@ -99,28 +99,16 @@ class BaseRest:
         return own if own != WHOLE else str(self.backbone)
 
     def _build(self, weights: Weights | None) -> keras.Model:
-        from pipeline.extraction.base import upper_part
+        from pipeline.backbones.loading import upper_part
 
         layer = None if self.spec.backbone == WHOLE else self.spec.layer
         return upper_part(self._name, layer, image_size=self.spec.image_size, weights=weights)
 
     def _weights(self, choice: str | None) -> Weights:
-        from pipeline.extraction.backbones import find_backbone
-        from pipeline.extraction.weights import find_weights, resolve_weights
+        from pipeline.backbones.table import find_backbone
+        from pipeline.backbones.weights import resolve_weights, weights_of
 
-        name, size, identity = self._name, self.spec.image_size, self.spec.weights
-        find_backbone(name, size)  # refuses what the table does not have
+        find_backbone(self._name, self.spec.image_size)  # refuses what the table does not have
         if self.spec.backbone == WHOLE:
-            return resolve_weights(name, choice or "imagenet", size)
-        weights = resolve_weights(name, choice, size) if choice else find_weights(name, identity, size)
-        if weights is None:
-            raise UsageError(
-                f"the filters that made these features, {identity[:15]}..., are in a file of yours: "
-                "name it with `--set weights=PATH`"
-            )
-        if weights.identity != identity:
-            raise CacheMismatchError(
-                f"weights {choice!r} are {weights.identity[:15]}..., but the features were made with "
-                f"{identity[:15]}...: give those, or run `pipeline extract --weights {choice}`"
-            )
-        return weights
+            return resolve_weights(self._name, choice or "imagenet", self.spec.image_size)
+        return weights_of(self.spec, choice, option="--set weights=PATH")

@@ -12,7 +12,7 @@ from click.testing import Result
 from photos import Photos
 
 from pipeline import heads, registry
-from pipeline.extraction.backbones import BACKBONES
+from pipeline.backbones.table import BACKBONES
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]

@@ -7,10 +7,10 @@ import pytest
 from photos import noise
 
 from pipeline import registry
+from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction import engines, executors
 from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.weights import resolve_weights
 
 
 @pytest.mark.parametrize("name", registry.names(engines))

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from photos import Photos
 
+from pipeline.backbones.table import Cut
 from pipeline.cache import open_features
 from pipeline.cache.inspection import remove, remove_retired
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import Extraction, FeatureRequest, calibration, conversion, extract
-from pipeline.extraction.backbones import Cut
 from pipeline.extraction.calibration import RECORD, draw_sample
 
 INT8 = {"precision": "int8", "base_engine": "openvino"}

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from photos import noise
 
+from pipeline.backbones.loading import load_backbone
+from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
 from pipeline.extraction import conversion
-from pipeline.extraction.base import load_backbone
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.engines import openvino as engine_module
 from pipeline.extraction.engines.openvino import OpenVinoEngine
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.weights import resolve_weights
 
 RANDOM = resolve_weights("vgg16", "random", 32)
 CUTS = ("block5_pool", "block3_pool:avg", "block4_conv2:max")

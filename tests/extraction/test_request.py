@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.backbones.table import BACKBONES, Cut
+from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import BACKBONES, Cut
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.weights import resolve_weights
 
 
 @pytest.mark.parametrize(

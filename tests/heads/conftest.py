@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet
-from pipeline.extraction import backbones, weights
 from pipeline.heads import make_head
 from pipeline.heads._kinds import ANY, BASE, PIXELS
 from pipeline.keras_runtime import import_keras
@@ -84,8 +84,8 @@ def valid(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
 @pytest.fixture
 def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adds the backbone ``tiny``: a stem, and above it one convolution with batch norm."""
-    row = dataclasses.replace(backbones.BACKBONES["mobilenet_v2"], factory="Tiny", layer="end", min_size=1)
-    for module in (backbones, weights):
+    row = dataclasses.replace(table.BACKBONES["mobilenet_v2"], factory="Tiny", layer="end", min_size=1)
+    for module in (table, weights):
         monkeypatch.setattr(module, "BACKBONES", {**module.BACKBONES, "tiny": row})
     monkeypatch.setattr(import_keras().applications, "Tiny", _build_tiny, raising=False)
 

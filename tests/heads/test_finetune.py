@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.backbones.loading import load_backbone, upper_part
+from pipeline.backbones.table import Cut
+from pipeline.backbones.weights import resolve_weights
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.extraction.backbones import Cut
-from pipeline.extraction.base import load_backbone, upper_part
-from pipeline.extraction.weights import resolve_weights
 from pipeline.heads import fit_head, load_head, train_head
 from pipeline.spec import FeatureSpec
 

@@ -27,7 +27,7 @@ def command(name: str | None, image_size: int, as_json: bool) -> None:
 
 
 def _list_backbones(as_json: bool) -> None:
-    from pipeline.extraction.backbones import BACKBONES
+    from pipeline.backbones.table import BACKBONES
 
     rows = {
         name: {
@@ -48,8 +48,8 @@ def _list_backbones(as_json: bool) -> None:
 
 
 def _list_cuts(name: str, image_size: int, as_json: bool) -> None:
+    from pipeline.backbones.loading import describe_cuts
     from pipeline.cache.layout import row_bytes
-    from pipeline.extraction.base import describe_cuts
 
     cuts = [
         {"layer": layer, "shape": list(shape), "bytes": row_bytes(shape, "float16")}

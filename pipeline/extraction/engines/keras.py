@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.backbones.loading import load_backbone
 from pipeline.errors import unknown
-from pipeline.extraction.base import load_backbone
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.keras_runtime import import_keras
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-    from pipeline.extraction.weights import Weights
 
 LIVE_ACTIVATIONS = 3  # a layer's input, its output, and the scratch space of its convolution
 

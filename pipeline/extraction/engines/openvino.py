@@ -18,8 +18,8 @@ from pipeline.openvino_runtime import import_openvino
 if TYPE_CHECKING:
     import openvino
 
+    from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-    from pipeline.extraction.weights import Weights
 
 DEVICE = "CPU"
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}

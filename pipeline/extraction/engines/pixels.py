@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-    from pipeline.extraction.weights import Weights
 
 
 class PixelsEngine:

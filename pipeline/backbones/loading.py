@@ -12,10 +12,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from pipeline.backbones.cuts import clean_cuts
+from pipeline.backbones.table import Backbone, Cut, find_backbone
+from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, unknown
-from pipeline.extraction.backbones import Backbone, Cut, find_backbone
-from pipeline.extraction.cuts import clean_cuts
-from pipeline.extraction.weights import Weights
 from pipeline.keras_runtime import import_keras
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UsageError
-from pipeline.extraction.backbones import BACKBONES, Backbone
+from pipeline.backbones.table import BACKBONES, Backbone
+from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.progress import say
+from pipeline.spec import FeatureSpec
 
 WEIGHTS_HOST = "storage.googleapis.com"
 REACH_TIMEOUT_S = 3.0
@@ -76,12 +77,41 @@ def find_weights(backbone: str, identity: str, image_size: int) -> Weights | Non
         identity: As in a ``FeatureSpec``.
         image_size: Height and width in pixels.
     """
-    if identity.startswith("random:"):
+    if identity.startswith("random:") or not BACKBONES[backbone].factory:
         return resolve_weights(backbone, identity, image_size)
     if not _imagenet_file(BACKBONES[backbone], image_size).is_file():
         return None
     weights = resolve_weights(backbone, "imagenet", image_size)
     return weights if weights.identity == identity else None
+
+
+def weights_of(spec: FeatureSpec, choice: str | None, *, option: str) -> Weights:
+    """Returns the very filters that made some features.
+
+    Args:
+        spec: What determined the features.
+        choice: A weights file, ``imagenet``, ``random:<seed>``, or None to find them by their identity.
+        option: How the user can name the file, for the message where it has to be named.
+
+    Raises:
+        UsageError: They cannot be found.
+        CacheMismatchError: ``choice`` are others than those that made the features.
+    """
+    if choice is None:
+        weights = find_weights(spec.backbone, spec.weights, spec.image_size)
+        if weights is None:
+            raise UsageError(
+                f"the filters that made these features, {spec.weights[:15]}..., are in a file of yours: "
+                f"name it with `{option}`"
+            )
+        return weights
+    weights = resolve_weights(spec.backbone, choice, spec.image_size)
+    if weights.identity != spec.weights:
+        raise CacheMismatchError(
+            f"weights {choice!r} are {weights.identity[:15]}..., but the features were made with "
+            f"{spec.weights[:15]}...: give those, or run `pipeline extract --weights {choice}`"
+        )
+    return weights
 
 
 def _automatic(backbone: str, row: Backbone, image_size: int) -> Weights:
@@ -114,7 +144,7 @@ def _imagenet_file(row: Backbone, image_size: int) -> Path:
 def _download(backbone: str, row: Backbone, image_size: int) -> None:
     say(f"downloading the ImageNet weights of {backbone}")
     try:
-        from pipeline.extraction.base import build_application
+        from pipeline.backbones.loading import build_application
 
         build_application(row, image_size, imagenet=True)
     except Exception as error:  # Keras raises a bare Exception for a failed download

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.backbones.loading import _draw_filters, build_application, load_backbone
+from pipeline.backbones.table import BACKBONES, Backbone, Cut
+from pipeline.backbones.weights import _imagenet_file, resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import BACKBONES, Backbone, Cut
-from pipeline.extraction.base import _draw_filters, build_application, load_backbone
 from pipeline.extraction.engines.keras import KerasEngine
-from pipeline.extraction.weights import _imagenet_file, resolve_weights
 from pipeline.keras_runtime import import_keras
 
 FROZEN = [name for name, row in BACKBONES.items() if row.factory]

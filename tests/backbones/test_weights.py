@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.backbones import weights as weights_module
+from pipeline.backbones.loading import build_application, load_backbone
+from pipeline.backbones.table import BACKBONES, Cut
+from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction import weights as weights_module
-from pipeline.extraction.backbones import BACKBONES, Cut
-from pipeline.extraction.base import build_application, load_backbone
-from pipeline.extraction.weights import resolve_weights
 
 
 @pytest.fixture(autouse=True)

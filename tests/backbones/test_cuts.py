@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.backbones.cuts import clean_cuts
+from pipeline.backbones.loading import load_backbone
+from pipeline.backbones.table import Cut
+from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction.backbones import Cut
-from pipeline.extraction.base import load_backbone
-from pipeline.extraction.cuts import clean_cuts
-from pipeline.extraction.weights import resolve_weights
 from pipeline.keras_runtime import import_keras
 
 
