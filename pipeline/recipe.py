@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pipeline.cache import open_features
+from pipeline.cache.joined import Selection
 from pipeline.errors import UnreadableImagesError, UsageError, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
@@ -158,18 +158,18 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     from pipeline.evaluation import evaluate
 
     experiment = recipe.experiment
-    extraction = extract(experiment.data, recipe.request, cache=cache, name=name)[-1]
-    if extraction.failures:
-        first = extraction.failures[0]
+    extractions = extract(experiment.data, recipe.request, cache=cache, name=name)
+    if failures := extractions[0].failures:
+        first = failures[0]
         raise UnreadableImagesError(
-            f"{len(extraction.failures)} images of {experiment.data} cannot be read, e.g. {first.id!r}: "
+            f"{len(failures)} images of {experiment.data} cannot be read, e.g. {first.id!r}: "
             f"{first.reason}. Run `pipeline extract --data {experiment.data} --skip-bad` to see them all"
         )
-    entry = extraction.entry
-    valid = open_features(entry, "val") if "val" in entry.splits else None
+    chosen = Selection(tuple(extraction.entry for extraction in extractions))
+    valid = chosen.open("val") if "val" in chosen.splits else None
     trained = train_head(
         experiment.head,
-        open_features(entry, "train"),
+        chosen.open("train"),
         valid,
         options=recipe.options,
         seed=experiment.seed,
@@ -177,7 +177,7 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     )
     reports = {}
     for split in experiment.evaluate:
-        reports[split] = evaluate(trained, open_features(entry, split))
+        reports[split] = evaluate(trained, chosen.open(split))
         reports[split].write()
     return Outcome(recipe, trained, reports)
 
@@ -185,13 +185,16 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
 def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> Recipe:
     """Returns a recipe for other images or another base, None meaning as it is.
 
-    A head that loads the base itself is given the same filters.
+    A head that loads the base itself is given the same filters, and on pixels the base, too.
     """
-    changes = {key: value for key, value in request.items() if value is not None}
-    own = {option.name for option in describe_head(recipe.experiment.head).options} & set(changes)
+    changes = {key: value for key, value in request.items() if value not in (None, ())}
+    own = {option.name for option in describe_head(recipe.experiment.head).options}
+    options = {**recipe.options, **{name: changes[name] for name in own & {"weights"} & set(changes)}}
+    if recipe.request.engine == "pixels" and "backbone" in own and "backbone" in changes:
+        options["backbone"] = changes.pop("backbone")
     return replace(
         recipe,
-        options={**recipe.options, **{name: changes[name] for name in own & {"weights"}}},
+        options=options,
         experiment=replace(recipe.experiment, data=data or recipe.experiment.data),
         request=replace(recipe.request, **changes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ def test_every_recipe_can_be_run(path: Path) -> None:
 
 
 def test_there_is_a_recipe_for_each_source_experiment() -> None:
-    assert len(list(FOLDER.glob("*.toml"))) == 15
+    sources = [read_recipe(path).experiment.source for path in FOLDER.glob("*.toml")]
+    experiments = Counter(source for source in sources if not source.startswith("This project"))
+    assert sum(experiments.values()) == 15
+    assert len(experiments) == 5
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,28 @@ def test_a_recipe_extracts_trains_and_evaluates(
     assert described["evaluate"]["test"]["n"] == 8
     run_recipe(recipe, cache=cache, runs=tmp_path / "runs")
     assert engine.computed == 24
+
+
+def test_several_cuts_are_joined(recipe: Recipe, engine: CountingEngine, cache: Path, tmp_path: Path) -> None:
+    cuts = ("block4_pool", "block5_pool")
+    outcome = run_recipe(with_changes(recipe, layers=cuts), cache=cache, runs=tmp_path / "runs")
+    assert outcome.trained.spec.layer == "block4_pool+block5_pool"
+    assert outcome.trained.task.feature_shape == (2 * 36,)
+
+
+def test_changes_replace_lines_of_the_file() -> None:
+    recipe = read_recipe(FOLDER / "scenes-vgg16-finetune.toml")
+    changed = with_changes(recipe, backbone="mobilenet_v2", layers=("block_12_add",), weights="random")
+    assert (changed.request.backbone, changed.request.layers) == ("mobilenet_v2", ("block_12_add",))
+    assert changed.options["weights"] == changed.request.weights == "random"
+    assert with_changes(recipe, layers=()).request == recipe.request
+
+
+def test_another_base_on_pixels_is_the_one_that_the_head_trains() -> None:
+    recipe = read_recipe(FOLDER / "scenes-resnet101-full.toml")
+    changed = with_changes(recipe, backbone="mobilenet_v2")
+    assert changed.request.backbone == "pixels"
+    assert changed.options["backbone"] == "mobilenet_v2"
 
 
 def test_unreadable_images_end_a_recipe(

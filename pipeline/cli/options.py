@@ -58,7 +58,11 @@ data_options = _stack(
 feature_options = _stack(
     click.option("--backbone", help="See `pipeline backbones`. [vgg16]"),
     click.option(
-        "--layer", "layers", multiple=True, help="Keras layer to cut at, or LAYER:POOLING. [the last]"
+        "--layer",
+        "--from-layer",
+        "layers",
+        multiple=True,
+        help="Keras layer to cut at, or LAYER:POOLING. [the last]",
     ),
     click.option("--pooling", help="none, avg or max: global pooling after the cut. [none]"),
     click.option("--image-size", type=click.IntRange(1), help="Height and width in pixels. [150]"),

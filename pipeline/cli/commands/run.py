@@ -16,6 +16,7 @@ from pipeline.cli.options import cache_option, json_option, print_json, runs_opt
 @click.option("--name", help="Name of the data set in the cache. [the source's own]")
 @click.option("--weights", help="Other filters than the recipe's.")
 @click.option("--backbone", help="Another base than the recipe's.")
+@click.option("--layer", "layers", multiple=True, help="Another cut than the recipe's.")
 @cache_option
 @runs_option
 @json_option
@@ -25,6 +26,7 @@ def command(
     name: str | None,
     weights: str | None,
     backbone: str | None,
+    layers: tuple[str, ...],
     cache: Path,
     runs: Path,
     as_json: bool,
@@ -34,13 +36,14 @@ def command(
     \b
     pipeline run recipes/cifar10-ann.toml
     pipeline run recipes/cats-and-dogs-vgg16.toml --data photos/
+    pipeline run recipes/scenes-vgg16-finetune.toml --backbone mobilenet_v2 --layer block_12_add
     """
     from rich.console import Console
 
     from pipeline.evaluation.tables import print_report
     from pipeline.recipe import read_recipe, run_recipe, with_changes
 
-    changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone)
+    changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone, layers=layers)
     outcome = run_recipe(changed, cache=cache, runs=runs, name=name)
     if as_json:
         print_json(outcome.to_json())
