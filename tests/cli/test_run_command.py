@@ -1,0 +1,79 @@
+"""``pipeline run``: a whole experiment, and the lines of it that an option replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from counting_engine import CountingEngine
+from photos import Photos
+
+Cli = Callable[..., Result]
+Read = Callable[[Result], dict[str, Any]]
+
+RECIPE = """
+title = "t"
+data = "nowhere"
+head = "logreg"
+[extract]
+backbone = "vgg16"
+image_size = 32
+weights = "random"
+precision = "float32"
+[published]
+accuracy = 0.5
+measured_on = "the training images"
+note = "Their own."
+"""
+
+
+@pytest.fixture
+def run_recipe(cli: Cli, some_photos: Photos, engine: CountingEngine, tmp_path: Path) -> Cli:
+    """Runs a recipe on the photographs with the counting engine."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    return lambda *arguments: cli("run", path, "--data", some_photos.root, *arguments)
+
+
+def test_it_prints_figures_beside_the_published_one(run_recipe: Cli) -> None:
+    result = run_recipe()
+    assert result.exit_code == 0, result.stderr
+    assert "logreg on photos, val split" in result.stdout
+    assert "logreg on photos, test split" in result.stdout
+    *_, published, folder = result.stdout.splitlines()
+    assert published == "published: 0.5000 on the training images. Their own."
+    assert Path(folder.strip(), "test", "metrics.json").is_file()
+
+
+def test_json_of_an_experiment_is_one_object(run_recipe: Cli, the_object: Read) -> None:
+    described = the_object(run_recipe("--json"))
+    assert list(described) == ["title", "train", "evaluate", "published"]
+    assert described["evaluate"]["test"]["n"] == 8
+
+
+def test_another_cut_and_name(run_recipe: Cli, the_object: Read) -> None:
+    described = the_object(run_recipe("--layer", "block3_pool", "--name", "mine", "--json"))
+    assert Path(described["train"]["run"]).parts[-3:-1][0] == "mine"
+    assert "block3_pool" in described["train"]["run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backbone", "vgg61"], "unknown backbone 'vgg61'"),
+        (["--weights", "no.h5"], "weights 'no.h5' is not a file"),
+    ],
+)
+def test_a_wrong_change_is_refused(run_recipe: Cli, arguments: list[str], message: str) -> None:
+    result = run_recipe(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_recipe_that_is_not_there(cli: Cli) -> None:
+    result = cli("run", "recipes/none.toml")
+    assert result.exit_code == 2
+    assert "recipe recipes/none.toml cannot be read" in result.stderr
