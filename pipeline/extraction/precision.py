@@ -102,7 +102,7 @@ def settle_batch_size(request: FeatureRequest, engine: Engine, rows: int) -> int
     """
     if request.batch_size is not None:
         return request.batch_size
-    if rows < WORTHWHILE_ROWS:
+    if rows < WORTHWHILE_ROWS or request.engine == "pixels":  # which computes nothing
         return min(DEFAULT_BATCH, _largest_batch(engine))
     best, best_rate, rates = 0, 0.0, {}
     for size in BATCHES:
