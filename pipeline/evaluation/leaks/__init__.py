@@ -1,0 +1,1 @@
+"""Leaks: images of one split that another split has seen."""
