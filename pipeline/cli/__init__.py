@@ -66,6 +66,8 @@ class Commands(Group):
             _fail(
                 ctx, "stopped. Whatever was finished is kept; run the same command to continue", INTERRUPTED
             )
+        except BrokenPipeError:  # the reader, e.g. `head`, has seen enough: click ends without a word
+            raise
         except PipelineError as error:
             if ctx.params["debug"]:
                 raise
