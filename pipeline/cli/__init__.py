@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import signal
 from typing import Any
@@ -104,6 +106,8 @@ def main(debug: bool) -> None:
     pipeline evaluate    --data photos/ --split test
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
+    atexit.register(gc.freeze)
 
 
 def _interrupt(number: int, frame: object) -> None:

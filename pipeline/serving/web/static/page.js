@@ -21,7 +21,7 @@ function megabytes(bytes) {
 }
 
 function percent(share) {
-  return `${(100 * share).toFixed(share > 0.0995 ? 1 : 2)} %`;
+  return `${(100 * share).toFixed(2)} %`;
 }
 
 function complain(text) {
@@ -73,9 +73,8 @@ function take(list) {
 function addCard(file) {
   const card = find("#card").content.cloneNode(true).firstElementChild;
   const picture = find(".picture img", card);
-  picture.alt = file.name;
   picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
-  picture.addEventListener("error", () => picture.classList.add("unseen"));
+  picture.addEventListener("error", () => picture.replaceWith(make("div", "gone", "no preview")));
   picture.src = URL.createObjectURL(file);
   find("figcaption", card).textContent = file.name;
   return card;
@@ -123,8 +122,15 @@ function fail(card, text) {
 function show(card, answer) {
   find(".state", card).hidden = true;
   find(".classes", card).replaceChildren(...answer.top.map(bar));
+  find("h2", card).textContent = searched();
   find(".nearest ul", card).replaceChildren(...answer.nearest.map(neighbour));
   find(".nearest", card).hidden = !answer.nearest.length;
+}
+
+function searched() {
+  const [some, all] = [about.searched, about.train_images].map((count) => count.toLocaleString("en"));
+  const among = some === all ? `the ${all}` : `a sample of ${some} of the ${all}`;
+  return `Most like it among ${among} training images (cosine of features)`;
 }
 
 function bar({ class: name, probability }) {
