@@ -11,8 +11,8 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from chromium import Visit
-    from conftest import Server
     from playwright.sync_api import Page
+    from served import Server
 
 Open = Callable[..., "Visit"]
 HOSTILE = [

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from served import Server
 
 PAGES = ["/", "/page.css", "/page.js", "/about", "/thumbnail/0", "/nothing", "/thumbnail/x"]
 LIMIT = 20 * 2**20
@@ -126,6 +126,7 @@ def test_a_browser_that_asks_for_another_site_is_not_told_yes(server: Server) ->
         (png_of(64, 64), "damaged PNG"),
         (png_of(60_000, 60_000), "are more than the limit of 100,000,000"),
     ],
+    ids=["empty", "text", "svg", "cut off", "bomb"],
 )
 def test_what_cannot_be_read_is_told(body: bytes, reason: str, server: Server) -> None:
     status, _, answer = server.ask("/predict", body)
