@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Collection
@@ -50,7 +51,7 @@ class Site:
         self._train = train
         self._neighbours = Neighbours(train)
         self._thumbnails = Thumbnails(predictor.selection.entries[0].source, train.rows)
-        self._waiting = 0
+        self._places = asyncio.Semaphore(uploads.MAX_AT_A_TIME)
         self._computing = threading.Lock()
 
     def about(self) -> dict[str, Any]:
@@ -77,14 +78,9 @@ class Site:
 
     async def predict(self, request: Request) -> Response:
         """Answers for the image in the body."""
-        if self._waiting >= uploads.MAX_WAITING:
-            raise UploadError(HTTPStatus.SERVICE_UNAVAILABLE, "too many images at a time: try again")
-        self._waiting += 1
-        try:
+        async with self._places:  # until there is one the body stays where it is
             upload = await receive_upload(request)
             return _json(await run_in_threadpool(self._answer, upload))
-        finally:
-            self._waiting -= 1
 
     async def thumbnail(self, request: Request) -> Response:
         """Returns the picture of a training row."""
@@ -143,6 +139,8 @@ def _told(answering: Answering) -> Answering:
             return await answering(request)
         except UploadError as error:
             return _json({"error": str(error)}, error.status)
+        except asyncio.CancelledError:  # Ctrl-C, and it took too long
+            return _json({"error": "the server has been stopped"}, HTTPStatus.SERVICE_UNAVAILABLE)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody hears it
         except PipelineError as error:

@@ -18,8 +18,8 @@ MAX_FILES = 100
 """Images that the page sends at a time; it sends them one by one."""
 MAX_TOTAL_BYTES = 500 * 2**20
 """Bytes that the page sends at a time."""
-MAX_WAITING = 8
-"""Images in memory at a time, over all pages that are open."""
+MAX_AT_A_TIME = 8
+"""Images in memory at a time, over all pages that are open; others wait to be received."""
 MAX_SECONDS = 60.0
 
 
