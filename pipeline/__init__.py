@@ -12,6 +12,7 @@ _HOMES = {
     "train_head": "pipeline.heads",
     "load_head": "pipeline.heads",
     "evaluate": "pipeline.evaluation",
+    "predict": "pipeline.serving",
     "open_features": "pipeline.cache",
     "find_entries": "pipeline.cache",
     "open_images": "pipeline.images",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import signal
 from typing import Any
@@ -66,6 +68,8 @@ class Commands(Group):
             _fail(
                 ctx, "stopped. Whatever was finished is kept; run the same command to continue", INTERRUPTED
             )
+        except BrokenPipeError:  # the reader, e.g. `head`, has seen enough: click ends without a word
+            raise
         except PipelineError as error:
             if ctx.params["debug"]:
                 raise
@@ -102,6 +106,8 @@ def main(debug: bool) -> None:
     pipeline evaluate    --data photos/ --split test
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
+    atexit.register(gc.freeze)
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -12,6 +12,7 @@ from pipeline.extraction.timing import Timings
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
+from pipeline.images.rows import DIGEST_BYTES
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Batch:
         images: uint8 (batch size, size, size, 3); rows beyond ``len(loaded)`` and failed ones are zeros.
         loaded: bool (n,), which of the n wanted images are there.
         failures: One for each that is not.
+        digests: uint8 (n, 32), SHA-256 of each image; zeros where it could not be read.
         seconds: Time spent in the steps ``read`` and ``decode``.
     """
 
     images: np.ndarray
     loaded: np.ndarray
     failures: list[Failure]
+    digests: np.ndarray
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -54,7 +57,8 @@ class Loader:
     Attributes:
         source: Where they are read.
         items: Per wanted row, its image.
-        digests: uint8 (G, 32), per wanted row, SHA-256 of the image it was planned for.
+        digests: uint8 (G, 32), per wanted row, SHA-256 of the image it was planned for; None where any
+            content is welcome.
         views: uint8 (G,), per wanted row, the number of its augmented view; 0 = the image itself.
         augmentation: How views are drawn.
         image_size: Height and width in pixels.
@@ -63,7 +67,7 @@ class Loader:
 
     source: ImageSource
     items: Sequence[ImageItem]
-    digests: np.ndarray
+    digests: np.ndarray | None
     views: np.ndarray
     augmentation: Augmentation
     image_size: int
@@ -73,33 +77,36 @@ class Loader:
         """Loads wanted rows, int (n,) with n <= batch size; a bad image fails alone."""
         images = np.zeros((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
         loaded = np.zeros(len(rows), bool)
+        digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
         failures: list[Failure] = []
         timings = Timings()
-        previous, pixels = None, None
+        previous, pixels, found = None, None, b""
         for position, row in enumerate(rows):
-            item, wanted = self.items[row], self.digests[row].tobytes()
+            item = self.items[row]
             if item is not previous:  # the views of an image stand together: it is decoded once
-                previous, pixels = item, self._pixels(item, wanted, failures, timings)
+                previous, pixels, found = item, *self._pixels(row, failures, timings)
+            if found:
+                digests[position] = np.frombuffer(found, np.uint8)
             if pixels is not None:
                 with timings.step("decode"):
                     view = int(self.views[row])
-                    images[position] = augmented_view(pixels, self.augmentation, digest=wanted, view=view)
+                    images[position] = augmented_view(pixels, self.augmentation, digest=found, view=view)
                 loaded[position] = True
-        return Batch(images, loaded, failures, dict(timings.seconds))
+        return Batch(images, loaded, failures, digests, dict(timings.seconds))
 
-    def _pixels(
-        self, item: ImageItem, wanted: bytes, failures: list[Failure], timings: Timings
-    ) -> np.ndarray | None:
-        """Reads and decodes one image; None where that fails."""
+    def _pixels(self, row: int, failures: list[Failure], timings: Timings) -> tuple[np.ndarray | None, bytes]:
+        """Reads and decodes one image: its pixels, None where that fails, and its digest if it was read."""
+        item, found = self.items[row], b""
         try:
             with timings.step("read"):
                 data = self.source.read(item)
-                if digest(data) != wanted:
+                found = digest(data)
+                if self.digests is not None and found != self.digests[row].tobytes():
                     raise OSError("it changed while stage one was running: run the same command again")
             with timings.step("decode"):
-                return decode(data, self.image_size)
+                return decode(data, self.image_size), found
         except OSError as error:
             failures.append(Failure(item.id, error.strerror or str(error)))
         except DecodeError as error:
-            failures.append(Failure(item.id, str(error), wanted.hex()))
-        return None
+            failures.append(Failure(item.id, str(error), found.hex()))
+        return None, found

@@ -45,7 +45,7 @@ def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     networks = []
     for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
         with filling_lock([calibration.folder]):
-            if not _is_whole(calibration.folder):
+            if not is_whole(calibration.folder):
                 base = convert_base(replace(request, layers=(str(cut),)), weights)
                 _store(_quantise(base, calibration), calibration)
             networks.append(openvino.Core().read_model(calibration.folder / FILES[0]))
@@ -89,7 +89,8 @@ def _store(network: openvino.Model, calibration: Calibration) -> None:
     sync_folder(folder)
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
+    """Tells whether a quantised network stands in a folder, by the checksums beside it."""
     try:
         checksums = json.loads((folder / RECORD).read_text())["files"]
         return all(_sha256(folder / name) == checksums[name] for name in FILES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from photos import noise
@@ -84,3 +86,14 @@ def test_an_image_that_is_not_the_planned_one_is_refused() -> None:
     assert batch.loaded.tolist() == [True, False]
     assert "changed while stage one was running" in batch.failures[0].reason
     assert batch.failures[0].digest == ""
+
+
+def test_without_a_plan_any_content_is_welcome_and_its_digest_told() -> None:
+    planned = make_loader(noise(1, 8), b"no image", OSError("gone"))
+    batch = replace(planned, digests=None).load(np.arange(3))
+    assert batch.loaded.tolist() == [True, False, False]
+    assert [row.tobytes() for row in batch.digests] == [
+        digest(noise(1, 8)),
+        digest(b"no image"),
+        bytes(32),
+    ]

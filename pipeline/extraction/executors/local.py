@@ -1,24 +1,23 @@
-"""Fills blocks on this machine: threads decode ahead and one writes behind while the base computes."""
+"""Fills blocks on this machine: a thread writes behind while the base computes."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import Engine
+from pipeline.extraction.forward import feature_batches
 from pipeline.extraction.loading import Batch, Failure, Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.timing import Timings
 from pipeline.progress import Advance
 
-BATCHES_AHEAD = 3
 BATCHES_BEHIND = 2
 
 
@@ -72,11 +71,11 @@ def fill(
         for start in range(0, len(block), size)
     ]
     failures: list[Failure] = []
-    batches = timings.waiting_for("wait_images", _load_ahead(parts, loader, threads))
+    wanted = [part.block.rows[part.start : part.start + size] for part in parts]
+    batches = feature_batches(wanted, loader=loader, engine=engine, threads=threads, timings=timings)
     with ThreadPoolExecutor(1, "write") as writing:
         behind: deque[Future[int]] = deque()
-        for part, batch, features in _forward(zip(parts, batches, strict=True), engine, timings):
-            timings.add(batch.seconds)
+        for part, (batch, features) in zip(parts, batches, strict=True):
             failures += batch.failures
             behind.append(writing.submit(_write, part, batch, features, writers, loader, timings))
             while len(behind) > BATCHES_BEHIND:
@@ -86,42 +85,6 @@ def fill(
             for written in behind:
                 advance(written.result())
     return failures
-
-
-def _load_ahead(parts: Sequence[Part], loader: Loader, threads: int) -> Iterator[Batch]:
-    """Yields loaded batches in order while the next ones are being loaded; only a few are in memory."""
-    # joblib's generator is not used: its workers run on while nobody takes what they made.
-    pool = ThreadPoolExecutor(threads, "load")
-    try:
-        ahead: deque[Future[Batch]] = deque()
-        for part in parts:
-            rows = part.block.rows[part.start : part.start + loader.batch_size]
-            ahead.append(pool.submit(loader.load, rows))
-            if len(ahead) >= threads + BATCHES_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _forward(
-    loaded: Iterable[tuple[Part, Batch]], engine: Engine, timings: Timings
-) -> Iterator[tuple[Part, Batch, Sequence[np.ndarray]]]:
-    """Runs the base one batch ahead of fetching, so that a device computes while the host copies."""
-    ahead: tuple[Part, Batch, Any] | None = None
-    for part, batch in loaded:
-        with timings.step("forward"):
-            pending = engine.submit(batch.images)
-            if ahead is not None:
-                features = engine.fetch(ahead[2])
-        if ahead is not None:
-            yield ahead[0], ahead[1], features
-        ahead = part, batch, pending
-    if ahead is not None:
-        with timings.step("forward"):
-            features = engine.fetch(ahead[2])
-        yield ahead[0], ahead[1], features
 
 
 def _write(

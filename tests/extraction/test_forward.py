@@ -8,9 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.extraction.executors import local
+from pipeline.extraction import forward
 from pipeline.extraction.loading import Batch
-from pipeline.extraction.plan import Block
 
 PARTS = 12
 
@@ -30,7 +29,9 @@ class Shelf:
             self.loaded.append(int(rows[0]))
         if rows[0] == self._fails_at:
             raise MemoryError
-        return Batch(np.full((1, 1, 1, 3), rows[0], np.uint8), np.ones(1, bool), [])
+        return Batch(
+            np.full((1, 1, 1, 3), rows[0], np.uint8), np.ones(1, bool), [], np.zeros((1, 32), np.uint8)
+        )
 
     def settled(self) -> int:
         """Waits until the threads have come as far as they go without a consumer."""
@@ -41,40 +42,37 @@ class Shelf:
         return now
 
 
-def parts() -> list[local.Part]:
-    rows = np.arange(PARTS)
-    block = Block(0, rows, (np.stack([rows, rows], axis=1),))
-    return [local.Part(block, start, start == PARTS - 1) for start in range(PARTS)]
+WANTED = [np.array([row]) for row in range(PARTS)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_a_slow_base_does_not_pile_up_images(threads: int) -> None:
     shelf = Shelf()
-    batches = local._load_ahead(parts(), shelf, threads)
+    batches = forward.load_ahead(WANTED, shelf, threads)
     for taken in range(1, PARTS + 1):
         assert next(batches).images.flat[0] == taken - 1
-        assert shelf.settled() <= taken - 1 + threads + local.BATCHES_AHEAD
+        assert shelf.settled() <= taken - 1 + threads + forward.BATCHES_AHEAD
     assert next(batches, None) is None
     assert sorted(shelf.loaded) == list(range(PARTS))
 
 
 def test_the_next_batches_are_loaded_while_one_is_used() -> None:
     shelf = Shelf()
-    batches = local._load_ahead(parts(), shelf, 2)
+    batches = forward.load_ahead(WANTED, shelf, 2)
     next(batches)
     assert shelf.settled() > 1
 
 
 def test_nothing_more_is_loaded_once_the_base_has_given_up() -> None:
     shelf = Shelf()
-    batches = local._load_ahead(parts(), shelf, 2)
+    batches = forward.load_ahead(WANTED, shelf, 2)
     next(batches)
     batches.close()
     loaded = len(shelf.loaded)
-    assert loaded <= 2 + local.BATCHES_AHEAD
+    assert loaded <= 2 + forward.BATCHES_AHEAD
     assert shelf.settled() == loaded
 
 
 def test_an_error_in_a_thread_reaches_the_base() -> None:
     with pytest.raises(MemoryError):
-        list(local._load_ahead(parts(), Shelf(fails_at=7), 2))
+        list(forward.load_ahead(WANTED, Shelf(fails_at=7), 2))

@@ -1,0 +1,113 @@
+"""Answers for new images."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.commands.extract import parse_batch_size
+from pipeline.cli.options import (
+    StoredFeatures,
+    head_option,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
+from pipeline.errors import UnreadableImagesError, UsageError
+from pipeline.progress import say
+
+if TYPE_CHECKING:
+    from pipeline.serving import Predictions
+
+SHOWN = 20
+NAME_WIDTH = 60
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@stored_features
+@head_option
+@click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to name for each image."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, as predictions.csv has it.")
+@runs_option
+@json_option
+def command(
+    images: tuple[Path, ...],
+    features: StoredFeatures,
+    head: str,
+    batch_size: str,
+    top: int,
+    as_csv: bool,
+    runs: Path,
+    as_json: bool,
+) -> None:
+    """Say what is in new images: files, or folders with all that is below them.
+
+    The stage options pick the features that the head was trained on; new images are decoded and computed the
+    same way. --weights FILE names the filters of the base where they are a file of yours.
+
+    \b
+    pipeline predict holiday.jpg
+    pipeline predict inbox/ more/cat.png --data photos/ --head dense --top 3
+    pipeline predict inbox/ --data photos/ --csv
+    """
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two forms of one answer: choose one")
+    from pipeline.heads import load_head, run_folder
+    from pipeline.serving import predict
+
+    chosen = features.selection()
+    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
+    answers = predict(
+        images,
+        trained,
+        chosen,
+        weights=features.options["weights"],
+        batch_size=parse_batch_size(batch_size),
+    )
+    for note in answers.notes:
+        say(f"note: {note}")
+    if as_json:
+        print_json(answers.to_json(top=top))
+    elif as_csv:
+        table = io.StringIO()
+        answers.write_csv(table, top=top)
+        click.echo(table.getvalue().encode("utf-8", "backslashreplace"), nl=False)
+    else:
+        _print(answers, top)
+    _list_failures(answers)
+
+
+def _print(answers: Predictions, top: int) -> None:
+    """Prints a line an image: its name, then classes with their probabilities."""
+    from rich.cells import cell_len, set_cell_size
+
+    from pipeline.evaluation.names import readable
+    from pipeline.serving.predictions import most_probable
+
+    names = [readable(name, NAME_WIDTH) for name in answers.ids]
+    width = max(map(cell_len, names), default=0)
+    for name, row in zip(names, answers.probabilities, strict=True):
+        best = [f"{readable(answers.classes[i])} {row[i]:.2%}" for i in most_probable(row, top)]
+        click.echo(f"{set_cell_size(name, width)}  {', '.join(best)}")
+
+
+def _list_failures(answers: Predictions) -> None:
+    for failure in answers.failures[:SHOWN]:
+        say(f"unreadable: {failure.id!r}: {failure.reason}")
+    hidden = len(answers.failures) - SHOWN
+    if hidden > 0:
+        say(f"... and {hidden:,} more (all of them with --json)")
+    if answers.failures:
+        total = len(answers.failures) + len(answers.ids)
+        raise UnreadableImagesError(
+            f"{len(answers.failures):,} of {total:,} images gave no answer; "
+            "all others are above. Mend or remove them and run again"
+        )

@@ -1,0 +1,82 @@
+"""A page that answers for dropped images."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import socket
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import (
+    StoredFeatures,
+    head_option,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
+from pipeline.errors import UsageError
+from pipeline.progress import say
+
+NEEDED = ("starlette", "uvicorn")
+
+
+@click.command()
+@stored_features
+@head_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 = any free one.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
+@runs_option
+@json_option
+def command(features: StoredFeatures, head: str, port: int, host: str, runs: Path, as_json: bool) -> None:
+    """Open a page on this machine where dropped images are answered.
+
+    It shows the classes of each image and the training images that are most like it. Images are answered in
+    memory and never stored. Needs the extra [serve].
+
+    \b
+    pipeline serve
+    pipeline serve --data photos/ --head dense --port 8080
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"the page needs the package {' and '.join(missing)}: pip install 'two-stage-pipeline[serve]'"
+        )
+    from pipeline.heads import load_head, run_folder
+    from pipeline.serving import Predictor
+    from pipeline.serving.web.app import Site, make_app
+    from pipeline.serving.web.server import address_of, listen, serve_until_interrupted
+
+    chosen = features.selection()
+    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
+    train = chosen.open("train")
+    with listen(host, port) as listening:
+        predictor = Predictor(chosen, trained, weights=features.options["weights"])
+        app = make_app(Site(predictor, train), names=[host, socket.gethostname()])
+        address = address_of(listening)
+        if not _is_loopback(listening):
+            say("WARNING: whoever can reach this machine can use the page, and sees training images on it")
+        if as_json:
+            print_json({"url": address, "head": trained.name, "dataset": chosen.dataset})
+        else:
+            click.echo(f"{trained.name} on {chosen.dataset}: {address}  (Ctrl-C ends it)")
+        serve_until_interrupted(app, listening)
+    say("stopped")
+
+
+def _is_loopback(listening: socket.socket) -> bool:
+    return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback

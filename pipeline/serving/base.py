@@ -1,0 +1,104 @@
+"""The very base that made some stored features, loaded again for new images."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from pipeline import registry
+from pipeline.backbones.table import find_backbone
+from pipeline.backbones.weights import Weights, weights_of
+from pipeline.cache.entries import NETWORKS, Entry
+from pipeline.cache.joined import Selection
+from pipeline.errors import CacheMismatchError
+from pipeline.extraction import engines
+from pipeline.extraction.calibration import RECORD, Calibration
+from pipeline.extraction.engines import Engine
+from pipeline.extraction.quantisation import is_whole
+from pipeline.extraction.request import FeatureRequest
+from pipeline.images.catalog import Catalog
+from pipeline.images.sources._files import FileSource
+from pipeline.progress import say
+
+
+def load_base(selection: Selection, weights: str | None) -> tuple[FeatureRequest, Engine]:
+    """Loads the base of stored features as stage one did: filters, cuts, arithmetic and engine.
+
+    Args:
+        selection: The features.
+        weights: Weights file, ``imagenet`` or ``random:<seed>``; None to find the filters by their identity.
+
+    Returns:
+        What to ask of stage one for the same features, and the base behind it; one output per entry.
+
+    Raises:
+        UsageError: The filters cannot be found, or this machine lacks the engine or the arithmetic.
+        CacheMismatchError: The filters are others, the int8 network is gone, or this version of the pipeline
+            computes something else.
+    """
+    entries = selection.entries
+    spec = entries[0].spec
+    filters = weights_of(spec, _choice(entries[0], weights), option="--weights PATH")
+    request = feature_request(entries)
+    _refuse_other_numbers(entries, request, filters)
+    say(f"loading {spec.backbone} ({spec.engine}{'' if _is_raw(spec.backbone) else f', {spec.precision}'})")
+    return request, registry.load(engines, "engine", request.engine).load(request, filters)
+
+
+def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
+    """Turns stored specs back into the request that they came from; augmented views are left out.
+
+    Raises:
+        CacheMismatchError: A quantised network that made the features is gone.
+    """
+    spec = entries[0].spec
+    cuts = tuple(f"{entry.spec.layer}:{entry.spec.pooling}" for entry in entries)
+    if _is_raw(spec.backbone):
+        return FeatureRequest(backbone=spec.backbone, layers=cuts, image_size=spec.image_size)
+    quantised = spec.precision == "int8"
+    return FeatureRequest(
+        backbone=spec.backbone,
+        layers=cuts,
+        image_size=spec.image_size,
+        precision=spec.precision,
+        store=spec.store,
+        base_engine=spec.engine,
+        calibrations=tuple(_calibration(entry) for entry in entries) if quantised else (),
+    )
+
+
+def _calibration(entry: Entry) -> Calibration:
+    """Finds what determines the quantised network that made an entry's features."""
+    folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
+    unseen = Catalog(FileSource("", "", (), (), []), splits={}, items={}, unreadable=[])
+    with contextlib.suppress(OSError, ValueError):
+        calibration = Calibration.from_record(folder / RECORD, unseen)
+        if calibration.identity == entry.spec.calibration and is_whole(folder):
+            return calibration
+    raise CacheMismatchError(
+        f"the int8 network that made these features is not whole in {folder}: bring it back from a copy, or "
+        "extract and train in another arithmetic: `pipeline extract --precision float32`"
+    )
+
+
+def _is_raw(backbone: str) -> bool:
+    return not find_backbone(backbone, 1_000_000).factory
+
+
+def _choice(entry: Entry, weights: str | None) -> str | None:
+    """Leaves it to the identity where the option only told entries apart, and names no file."""
+    known = ("auto", entry.weights_label, entry.spec.weights)
+    return None if weights in known and not Path(weights).is_file() else weights
+
+
+def _refuse_other_numbers(entries: tuple[Entry, ...], request: FeatureRequest, weights: Weights) -> None:
+    for entry, made in zip(entries, request.specs(weights), strict=True):
+        differing = entry.spec.plain.differences(made)
+        if differing:
+            fields = ", ".join(
+                f"{name} {now!r} instead of {then!r}" for name, (then, now) in differing.items()
+            )
+            raise CacheMismatchError(
+                f"{entry.folder}: this version would compute other features for new images ({fields}). "
+                "Run `pipeline extract` and `pipeline train-head` again"
+            )

@@ -1,0 +1,152 @@
+"""Predictions: the classes of many images, and what they look like as JSON, CSV and text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from pipeline.cache.joined import Selection
+from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
+from pipeline.extraction.loading import Failure
+from pipeline.heads import TrainedHead
+from pipeline.progress import progress, say
+from pipeline.serving.gathering import gather_images
+from pipeline.serving.predictor import Predictor
+from pipeline.spec import FeatureSpec
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predictions:
+    """What a head says about images.
+
+    Attributes:
+        head: Name of the head.
+        dataset: Name of the data set it was trained on.
+        spec: What determined the features.
+        classes: The k class names.
+        ids: Names of the n images that were answered, in the order they were given.
+        probabilities: float64 (n, k).
+        failures: The images that were not, in order.
+    """
+
+    head: str
+    dataset: str
+    spec: FeatureSpec
+    classes: tuple[str, ...]
+    ids: list[str]
+    probabilities: np.ndarray
+    failures: list[Failure]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks without which the answers would mislead."""
+        if not self.spec.weights.startswith("random:"):
+            return ()
+        return (f"RANDOM FILTERS ({self.spec.weights}): the base was never trained; expect poor answers",)
+
+    def to_json(self, *, top: int) -> dict[str, Any]:
+        """Returns the object that ``pipeline predict --json`` prints; names are as they are.
+
+        Args:
+            top: Classes to name for each image, the most probable first.
+        """
+        return {
+            "head": self.head,
+            "dataset": self.dataset,
+            "images": [
+                {"id": name, "top": named(row, self.classes, top)}
+                for name, row in zip(self.ids, self.probabilities, strict=True)
+            ],
+            "unreadable": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+        }
+
+    def write_csv(self, file: TextIO, *, top: int) -> None:
+        r"""Writes one CSV row an image, with the columns and the quoting of ``predictions.csv``.
+
+        Up to 100 classes have a column ``p(<class>)`` each; of more, the most probable are named.
+
+        Args:
+            file: Where to.
+            top: Classes to name where there are more than 100.
+        """
+        names = [_cell(name) for name in self.classes]
+        wide, top = len(names) <= MOST_COLUMNS, min(top, len(names))
+        if wide:
+            columns = [f"p({name})" for name in self.classes]
+        else:
+            columns = [column for i in range(1, top + 1) for column in (f"top{i}", f"p(top{i})")]
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(["id", "predicted", "probability", *columns])
+        for name, row in zip(self.ids, self.probabilities, strict=True):
+            best = most_probable(row, top)
+            others = row if wide else [cell for i in best for cell in (names[i], row[i])]
+            writer.writerow([_cell(name), names[best[0]], row[best[0]], *others])
+
+
+def predict(
+    images: Sequence[str | Path],
+    head: TrainedHead,
+    selection: Selection,
+    *,
+    weights: str | None = None,
+    batch_size: int | None = None,
+) -> Predictions:
+    """Says what is in some image files.
+
+    Args:
+        images: Files, and folders of files, in any order.
+        head: A trained head.
+        selection: The stored features it was trained on; they say how new ones are made.
+        weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
+            their identity.
+        batch_size: Images in a forward pass; None = as stage one chooses it.
+
+    Raises:
+        UsageError: A path does not exist, there are no images, or the filters cannot be found.
+        CacheMismatchError: The filters are others than those that made the features.
+    """
+    source = gather_images(images)
+    for note in source.notes:
+        say(f"note: {note}")
+    predictor = Predictor(selection, head, weights=weights)
+    ids: list[str] = []
+    rows: list[np.ndarray] = []
+    failures: list[Failure] = []
+    with progress("predict", len(source.items()), "images") as advance:
+        for answer in predictor.answer(source, batch_size=batch_size):
+            if answer.probabilities is None:
+                failures.append(Failure(answer.id, answer.reason))
+            else:
+                ids.append(answer.id)
+                rows.append(answer.probabilities)
+            advance(1)
+    return Predictions(
+        head=head.name,
+        dataset=selection.dataset,
+        spec=selection.spec,
+        classes=head.classes,
+        ids=ids,
+        probabilities=np.reshape(rows, (len(rows), len(head.classes))),
+        failures=failures,
+    )
+
+
+def most_probable(probabilities: np.ndarray, count: int) -> np.ndarray:
+    """Returns the labels of the most probable classes, int (count,), the first of equals first."""
+    return np.argsort(-probabilities, kind="stable")[:count]
+
+
+def named(probabilities: np.ndarray, classes: Sequence[str], count: int) -> list[dict[str, Any]]:
+    """Returns the most probable classes with their names, as JSON."""
+    best = most_probable(probabilities, count)
+    return [{"class": classes[i], "probability": float(probabilities[i])} for i in best]
+
+
+def _cell(text: str) -> str:
+    """Puts an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,168 @@
+"""The page and what it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import PipelineError
+from pipeline.progress import say
+from pipeline.serving.neighbours import Neighbours
+from pipeline.serving.predictions import named
+from pipeline.serving.predictor import Answer, Predictor
+from pipeline.serving.web import uploads
+from pipeline.serving.web.guard import Guard
+from pipeline.serving.web.thumbnails import Thumbnails
+from pipeline.serving.web.uploads import Upload, UploadError, receive_upload
+
+PAGE = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+TOP = 5
+NEAREST = 6
+
+
+class Site:
+    """Answers for uploads; the base works on one at a time."""
+
+    def __init__(self, predictor: Predictor, train: FeatureSet) -> None:
+        """Prepares everything that requests share.
+
+        Args:
+            predictor: A loaded base and head.
+            train: The training images, which the nearest are looked for among.
+        """
+        self._predictor = predictor
+        self._train = train
+        self._neighbours = Neighbours(train)
+        self._thumbnails = Thumbnails(predictor.selection.entries[0].source, train.rows)
+        self._places = asyncio.Semaphore(uploads.MAX_AT_A_TIME)
+        self._computing = threading.Lock()
+
+    def about(self) -> dict[str, Any]:
+        """Describes what answers, for the head of the page."""
+        head, spec = self._predictor.head, self._predictor.selection.spec
+        return {
+            "head": head.name,
+            "dataset": head.dataset,
+            "classes": len(head.classes),
+            "backbone": spec.backbone,
+            "layer": spec.layer,
+            "image_size": spec.image_size,
+            "val_accuracy": head.val_accuracy,
+            "random_filters": spec.weights.startswith("random:"),
+            "searched": len(self._neighbours.rows),
+            "train_images": self._neighbours.total,
+            "thumbnails": self._thumbnails.there,
+            "limits": {
+                "file_bytes": uploads.MAX_BYTES,
+                "files": uploads.MAX_FILES,
+                "total_bytes": uploads.MAX_TOTAL_BYTES,
+            },
+        }
+
+    async def predict(self, request: Request) -> Response:
+        """Answers for the image in the body."""
+        async with self._places:  # until there is one the body stays where it is
+            upload = await receive_upload(request)
+            return _json(await run_in_threadpool(self._answer, upload))
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Returns the picture of a training row."""
+        picture = await run_in_threadpool(self._thumbnails.draw, request.path_params["row"])
+        if picture is None:
+            return _json({"error": "no such picture"}, HTTPStatus.NOT_FOUND)
+        return Response(picture, media_type="image/jpeg")
+
+    def _answer(self, upload: Upload) -> dict[str, Any]:
+        with self._computing:
+            (answer,) = self._predictor.answer(upload)
+            if answer.probabilities is None:
+                raise UploadError(HTTPStatus.UNPROCESSABLE_ENTITY, answer.reason)
+            nearest = [self._described(near.row, near.similarity, answer) for near in self._near(answer)]
+        return {"top": named(answer.probabilities, self._predictor.head.classes, TOP), "nearest": nearest}
+
+    def _near(self, answer: Answer) -> list[Any]:
+        return self._neighbours.nearest(answer.features, NEAREST)
+
+    def _described(self, row: int, similarity: float, answer: Answer) -> dict[str, Any]:
+        label = int(self._train.labels[row])
+        return {
+            "row": row,
+            "id": self._train.rows.ids[row],
+            "class": self._train.classes[label] if label >= 0 else None,
+            "similarity": similarity,
+            "same": self._train.rows.digests[row].tobytes() == answer.digest,
+        }
+
+
+def make_app(site: Site, *, names: Collection[str]) -> Starlette:
+    """Puts a site behind its addresses.
+
+    Args:
+        site: What answers.
+        names: Names of this server beside ``localhost`` and addresses of numbers.
+    """
+    about = site.about()
+    routes = [Route(address, _page(*page)) for address, page in PAGE.items()]
+    routes += [
+        Route("/about", _told(lambda request: _done(_json(about)))),
+        Route("/predict", _told(site.predict), methods=["POST"]),
+        Route("/thumbnail/{row:int}", _told(site.thumbnail)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, names=names)])
+
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+def _told(answering: Answering) -> Answering:
+    """Turns failures into an object with one line."""
+
+    async def told(request: Request) -> Response:
+        try:
+            return await answering(request)
+        except UploadError as error:
+            return _json({"error": str(error)}, error.status)
+        except asyncio.CancelledError:  # Ctrl-C, and it took too long
+            return _json({"error": "the server has been stopped"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody hears it
+        except PipelineError as error:
+            say(f"pipeline: {error}")
+            return _json({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    return told
+
+
+async def _done(response: Response) -> Response:
+    return response
+
+
+def _page(file: str, media_type: str) -> Answering:
+    text = files("pipeline.serving.web").joinpath("static", file).read_text("utf-8")
+
+    async def page(request: Request) -> Response:
+        return Response(text, media_type=media_type)
+
+    return page
+
+
+def _json(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Writes ASCII, because a name may hold what UTF-8 cannot."""
+    return Response(json.dumps(value, allow_nan=False), status, media_type="application/json")

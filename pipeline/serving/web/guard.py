@@ -1,0 +1,82 @@
+"""What every request must satisfy and every response carries, whatever the page does."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Lets through what a page of this server asks for, and nothing that another site makes a browser send.
+
+    A site can let its own name lead to this machine (DNS rebinding), so a name that is not ours is refused;
+    an address of numbers cannot be led anywhere. A request that another site started carries its origin.
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str]) -> None:
+        """Wraps an application.
+
+        Args:
+            app: What answers.
+            names: Names of this server beside ``localhost`` and addresses.
+        """
+        self._app = app
+        self._names = {"localhost", *(name.lower() for name in names)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses a request or passes it on, and adds headers to the response."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        app = self._app
+        if not self._is_ours(host):
+            app = PlainTextResponse("this server does not go by that name: use its address\n", 421)
+        elif origin is not None and _netloc(origin) != host:
+            app = PlainTextResponse("requests of other sites are refused\n", 403)
+        await app(scope, receive, send_guarded)
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self._names:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

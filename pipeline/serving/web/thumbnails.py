@@ -1,0 +1,64 @@
+"""Small pictures of stored images, where the images are still what they were."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+from PIL import Image
+
+from pipeline.errors import PipelineError
+from pipeline.images import ImageItem, ImageSource, open_images
+from pipeline.images.decode import DecodeError, decode
+from pipeline.images.digests import digest
+from pipeline.images.rows import Rows
+from pipeline.progress import say
+
+SIDE = 128
+QUALITY = 80
+
+
+class Thumbnails:
+    """Draws rows of a split from the source that they came from."""
+
+    def __init__(self, uri: str, rows: Rows) -> None:
+        """Opens the source; where it is gone there are no pictures, which is said once.
+
+        Args:
+            uri: Address of the source.
+            rows: What is to be drawn.
+        """
+        self._rows = rows
+        self._reading = threading.Lock()
+        self._source: ImageSource | None = None
+        self._items: dict[str, ImageItem] = {}
+        try:
+            self._source = open_images(uri)
+        except PipelineError as error:
+            say(f"note: no pictures of the training images: {error}")
+            return
+        self._items = {item.id: item for item in self._source.items()}
+
+    @property
+    def there(self) -> bool:
+        """Whether there are any pictures."""
+        return bool(self._items)
+
+    def draw(self, row: int) -> bytes | None:
+        """Returns a JPEG as the base sees the image, a square; None where it is gone or has changed."""
+        if not 0 <= row < len(self._rows):
+            return None
+        item = self._items.get(self._rows.ids[row])
+        if item is None or self._source is None:
+            return None
+        try:
+            with self._reading:
+                data = self._source.read(item)
+            if digest(data) != self._rows.digests[row].tobytes():
+                return None
+            pixels = decode(data, SIDE)
+        except (OSError, DecodeError):
+            return None
+        picture = io.BytesIO()
+        Image.fromarray(pixels).save(picture, "JPEG", quality=QUALITY)
+        return picture.getvalue()

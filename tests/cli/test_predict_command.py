@@ -1,0 +1,127 @@
+"""``pipeline predict``: images in, classes out, in three forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from photos import Photos
+
+Cli = Callable[..., Result]
+Read = Callable[[Result], dict[str, Any]]
+
+
+@pytest.fixture
+def predict(extract: Cli, some_photos: Photos, cli: Cli) -> Cli:
+    """Runs ``pipeline predict`` with a head trained on the photographs."""
+    data = ["--data", some_photos.root]
+    assert extract().exit_code == 0
+    assert cli("train-head", *data).exit_code == 0
+    return lambda *arguments: cli("predict", *data, *arguments)
+
+
+def test_a_line_an_image(predict: Cli, photos: Photos) -> None:
+    first, second, *_ = photos.files("test")
+    result = predict(second, first)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split()[0][-8:] for line in lines] == [second.name, first.name]
+    shares = [float(word[:-1]) for word in lines[0].replace(",", "").split() if word.endswith("%")]
+    assert len(shares) == 2
+    assert sum(shares) == pytest.approx(100, abs=0.02)
+    assert predict(first, "--top", 1).stdout.count("%") == 1
+
+
+def test_json_is_one_object_and_agrees_with_evaluate(
+    predict: Cli, cli: Cli, photos: Photos, the_object: Read
+) -> None:
+    described = the_object(predict(photos.root / "test", "--json"))
+    assert list(described) == ["head", "dataset", "images", "unreadable"]
+    run = Path(the_object(cli("evaluate", "--data", photos.root, "--json"))["run"])
+    with open(run / "test/predictions.csv", newline="") as file:
+        expected = list(csv.DictReader(file))
+    assert [image["id"] for image in described["images"]] == [
+        str(photos.root / row["id"]) for row in expected
+    ]
+    for image, row in zip(described["images"], expected, strict=True):
+        assert image["top"][0]["class"] == row["predicted"]
+        assert image["top"][0]["probability"] == pytest.approx(float(row["probability"]), abs=1e-9)
+
+
+def test_csv_has_the_columns_of_predictions(predict: Cli, photos: Photos) -> None:
+    photos.write("new/=1+1.png")
+    photos.write('new/a",b.png')
+    rows = list(csv.DictReader(io.StringIO(predict(photos.root / "new", "--csv").stdout)))
+    assert list(rows[0]) == ["id", "predicted", "probability", "p(cats)", "p(dogs)"]
+    assert [Path(row["id"]).name for row in rows] == ["=1+1.png", 'a",b.png']
+    for row in rows:
+        assert float(row["probability"]) == max(float(row["p(cats)"]), float(row["p(dogs)"]))
+
+
+def test_a_formula_is_no_name_in_csv(predict: Cli, photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos.write("new/=1+1.png")
+    monkeypatch.chdir(photos.root / "new")
+    runs, cache = (Path(photos.root.parent, "work", name) for name in ("runs", "features_cache"))
+    result = predict("=1+1.png", "--csv", "--runs", runs, "--cache", cache)
+    assert result.stdout.splitlines()[1].startswith('"\'=1+1.png"')
+
+
+def test_bad_images_are_told_and_end_with_3(predict: Cli, photos: Photos, the_object: Read) -> None:
+    first, second, *_ = photos.files("test")
+    photos.spoil(second)
+    result = predict(first, second, "--json")
+    assert result.exit_code == 3
+    described = the_object(result)
+    assert [image["id"] for image in described["images"]] == [str(first)]
+    (bad,) = described["unreadable"]
+    assert bad["id"] == str(second)
+    assert "damaged PNG" in bad["reason"]
+    assert f"unreadable: {str(second)!r}: damaged PNG" in result.stderr
+    assert "1 of 2 images gave no answer" in result.stderr
+
+
+def test_hostile_names_steer_no_terminal(predict: Cli, photos: Photos, the_object: Read) -> None:
+    name = "\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe\n.png"
+    path = photos.write(f"new/{name}")
+    text = predict(path)
+    assert text.exit_code == 0
+    assert "\x1b" not in text.output
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in text.output
+    assert len(text.stdout.splitlines()) == 1
+    assert the_object(predict(path, "--json"))["images"][0]["id"] == str(path)
+    photos.spoil(path)
+    assert "\x1b" not in predict(path).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], r"Missing argument 'IMAGES\.\.\.'"),
+        (["nowhere.jpg"], "'nowhere.jpg' does not exist"),
+        (["."], "no image in '\\.': give image files"),
+        ([".", "--csv", "--json"], "--csv and --json are two forms of one answer"),
+        ([".", "--top", "0"], "0 is not in the range"),
+        ([".", "--batch-size", "none"], "'none' is neither auto nor a number"),
+        ([".", "--head", "dense"], "no trained head at .*dense"),
+        ([".", "--layer", "block1_pool"], "no features in ../features_cache match"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], message: str, predict: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work/empty").mkdir()
+    monkeypatch.chdir("empty")
+    where = ["--cache", "../features_cache", "--runs", "../runs"]
+    result = predict(*arguments, *where)
+    assert result.exit_code == 2
+    assert re.search(message, result.stderr), result.stderr
+
+
+def test_random_filters_are_said(predict: Cli, photos: Photos) -> None:
+    assert "note: RANDOM FILTERS (random:0)" in predict(photos.root / "test").stderr

@@ -1,0 +1,79 @@
+"""What a user points at: files as they are named, folders as the folder source walks them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from photos import Photos
+
+from pipeline.errors import UsageError
+from pipeline.serving.gathering import gather_images
+
+
+def ids(*places: object) -> list[str]:
+    return [item.id for item in gather_images([str(place) for place in places]).items()]
+
+
+def test_the_order_is_that_of_the_places(photos: Photos) -> None:
+    (last,) = photos.add("z")
+    (first,) = photos.add("a/deep")
+    photos.add("b")
+    expected = [str(path) for path in (last, first, photos.root / "b/0002.png", last)]
+    assert ids(last, photos.root / "a", f"{photos.root}/b/", last) == expected
+
+
+def test_hidden_files_loops_and_pipes_in_a_folder_are_passed_over(photos: Photos, tmp_path: Path) -> None:
+    (path,) = photos.add("a")
+    photos.add(".hidden")
+    photos.write("a/.hidden.png")
+    (photos.root / "a/loop").symlink_to(photos.root)
+    (photos.root / "a/out.png").symlink_to(tmp_path / "elsewhere.png")
+    (photos.root / "a/notes.txt").write_text("no image")
+    os.mkfifo(photos.root / "a/pipe.png")
+    source = gather_images([photos.root])
+    assert [item.path for item in source.items()] == [path]
+    assert any("notes.txt" in note for note in source.notes)
+    assert any("loop" in note for note in source.notes)
+
+
+def test_a_file_that_is_named_needs_no_suffix(photos: Photos) -> None:
+    (path,) = photos.add("a")
+    bare = path.rename(path.with_name("upload"))
+    assert ids(bare) == [str(bare)]
+
+
+def test_a_name_that_is_no_text_is_made_text(photos: Photos) -> None:
+    (path,) = photos.add("a")
+    path.rename(os.fsdecode(os.fsencode(photos.root) + b"/a/\xff.png"))
+    (item,) = gather_images([photos.root / "a"]).items()
+    assert item.id == f"{photos.root}/a/\\xff.png"
+    assert item.path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nowhere.png", "'nowhere.png' does not exist: give image files"),
+        ("", "'' does not exist"),
+        ("empty", "no image in 'empty': give image files, or folders with images"),
+    ],
+)
+def test_what_is_no_image_at_all_is_refused(
+    place: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=message):
+        gather_images([place])
+
+
+def test_a_link_to_nothing_is_listed_and_fails_alone(photos: Photos) -> None:
+    link = photos.root / "link.png"
+    photos.root.mkdir()
+    link.symlink_to("nothing")
+    source = gather_images([link])
+    (item,) = source.items()
+    with pytest.raises(FileNotFoundError):
+        source.read(item)

@@ -1,0 +1,36 @@
+"""A server as a process of its own, on pixels: it starts in seconds and loads no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from photos import Photos
+from served import CLASSES, Server, run_pipeline
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("served")
+    photos, scratch = Photos(folder / "photos"), folder / "tmp"
+    scratch.mkdir()
+    for name in CLASSES:
+        photos.add(f"train/{name}", 5)
+        photos.add(f"test/{name}", 2)
+    stage = ["--data", photos.root]
+    run_pipeline("extract", *stage, "--backbone", "pixels", "--image-size", 8, folder=folder)
+    run_pipeline("train-head", *stage, folder=folder)
+    words = [sys.executable, "-m", "pipeline", "serve", *map(str, stage), "--port", "0", "--json"]
+    process = subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(scratch)}
+    )
+    try:
+        yield Server(process, json.loads(process.stdout.readline())["url"], photos, scratch)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
