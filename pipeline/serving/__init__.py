@@ -1,0 +1,1 @@
+"""Answers out: trained heads on new images."""
