@@ -17,6 +17,7 @@ from pipeline.serving.export._format import Format, example, find_format
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
 from pipeline.serving.export._replacing import replacing
 from pipeline.serving.export._sampling import Sample
+from pipeline.spec import FeatureSpec
 
 TOLERANCE = 0.01
 """Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
@@ -92,7 +93,7 @@ def export_model(
     target = default_path(trained, module) if path is None else Path(path)
     _refuse_target(target, module, format)
     network = build_network(trained, weights)
-    if trained.spec.precision != "float32":
+    if not _exact(trained.spec):
         say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
     try:
         with replacing(target) as draft:
@@ -159,13 +160,18 @@ def _difference(module: Format, draft: Path, sample: Sample, trained: TrainedHea
     # One by one, as users will, and because a batch of some networks would take gigabytes.
     found = np.concatenate([answers(image[None]) for image in sample.images])
     difference = float(np.abs(found - sample.probabilities).max())
-    if not difference <= TOLERANCE and trained.spec.precision == "float32":  # NaN is not, either
+    if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
         raise PipelineError(
             f"the exported model does not answer what head {trained.name!r} answers: a probability of the "
             f"{len(found)} {sample.split} images it was checked on differs by {difference:.4f}. Nothing was "
             f"written; choose another --format than {format}"
         )
     return difference
+
+
+def _exact(spec: FeatureSpec) -> bool:
+    """Tells whether features were made in the arithmetic of the exported model; pixels need none."""
+    return spec.precision in ("float32", "none")
 
 
 def _bytes(path: Path) -> int:

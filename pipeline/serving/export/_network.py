@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.backbones.loading import load_backbone, preprocess
-from pipeline.backbones.table import BACKBONES, Cut
+from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import weights_of
 from pipeline.errors import UsageError
 from pipeline.heads import Layered, TrainedHead, layered_heads
@@ -65,7 +65,7 @@ def _base(spec: FeatureSpec, choice: str | None) -> keras.Model:
     """Builds what stands before the head: (n, *feature shape), the flat features of joined cuts in a row."""
     keras = import_keras()
     images = keras.Input((spec.image_size, spec.image_size, 3), dtype="uint8")
-    if not BACKBONES[spec.backbone].factory:
+    if not find_backbone(spec.backbone, spec.image_size).factory:
         return keras.Model(images, preprocess(images, "none"), name="base")
     model = load_backbone(
         spec.backbone,
