@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.keras_runtime import import_keras
 from pipeline.serving.export._format import PHOTO, Answers
-from pipeline.serving.export._graph import signature
+from pipeline.serving.export._graph import constant_function
 from pipeline.serving.export._network import OUTPUT
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 SUFFIX = ""
 PACKAGES = ()
@@ -25,17 +23,17 @@ EXTRA = "assets.extra"
 
 
 def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
-    """Writes the network with one signature, ``serving_default``, and the texts under ``assets.extra``."""
+    """Writes the traced graph with one signature, ``serving_default``, and the texts under ``assets.extra``.
+
+    The filters are constants of the graph: TensorFlow folds batch normalisation into them, and loading a
+    MobileNetV2 takes a fraction of the time that hundreds of variables took.
+    """
     import tensorflow as tf
 
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {OUTPUT: network(images, training=False)}
-
-    archive = import_keras().export.ExportArchive()
-    archive.track(network)
-    archive.add_endpoint("serve", serve, input_signature=signature(network))
+    holder = tf.Module()
+    holder.serve = constant_function(network)
     try:
-        archive.write_out(str(path), verbose=False)
+        tf.saved_model.save(holder, str(path), signatures=holder.serve.get_concrete_function())
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
     (path / EXTRA).mkdir()
