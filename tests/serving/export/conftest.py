@@ -19,7 +19,7 @@ SIZE = 32
 
 @pytest.fixture(scope="session")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of 24 training and 16 test crops of the two photographs inside scikit-learn, as JPEG files."""
+    """Folder of JPEG crops of the two photographs inside scikit-learn: 18 train, 6 val, 16 test."""
     from sklearn.datasets import load_sample_images
 
     root = tmp_path_factory.mktemp("photographs") / "crops"

@@ -60,7 +60,7 @@ def test_it_answers_as_from_the_cache(
 
     network = build_network(trained, None)
 
-    assert (network.input_names, network.output_names) == (["images"], ["probabilities"])
+    assert [network.inputs[0].name, network.layers[-1].name] == ["images", "probabilities"]
     assert not network.trainable_variables
     answers = np.asarray(network(sample.images, training=False))
     np.testing.assert_allclose(answers, sample.probabilities, atol=1e-3)
@@ -104,11 +104,9 @@ def test_filters_of_a_file_have_to_be_named_and_be_the_same(train: Train, tmp_pa
 def test_a_name_tells_the_format(train: Train, tmp_path: Path) -> None:
     trained, _ = train("logreg")
 
-    with pytest.raises(UsageError, match=r"model.onnx'.*: a name for keras ends with .keras"):
+    with pytest.raises(UsageError, match=r"model.onnx'.* of format keras ends with .keras"):
         export_model(trained, tmp_path / "model.onnx", format="keras")
-    with pytest.raises(
-        UsageError, match="unknown format 'pickle': choose from keras, litert, onnx, savedmodel"
-    ):
+    with pytest.raises(UsageError, match="unknown format 'pickle': choose from keras, litert"):
         export_model(trained, format="pickle")
 
 

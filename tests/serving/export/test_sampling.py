@@ -52,11 +52,11 @@ def test_changed_and_absent_images_are_passed_over(train: Train, images: Path) -
 def test_views_are_no_images(train: Train, crops: Path) -> None:
     trained, chosen = train("logreg", views=2)
     features = chosen.open("train")
-    assert len(features) == 72
+    assert len(features) == 54
 
     sample = sample_rows(trained, features, open_images(str(crops)), count=100)
 
-    assert len(sample.images) == 24
+    assert len(sample.images) == 18
 
 
 def test_without_one_image_there_is_no_sample(train: Train, images: Path) -> None:
