@@ -19,7 +19,7 @@ def import_keras() -> ModuleType:
     """
     if "keras" not in sys.modules and LOG_LEVEL not in os.environ:
         os.environ[LOG_LEVEL] = "3"
-        with _native_stderr_held_back():
+        with native_stderr_held_back():
             import keras
     import keras
 
@@ -27,7 +27,7 @@ def import_keras() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _native_stderr_held_back() -> Iterator[None]:
+def native_stderr_held_back() -> Iterator[None]:
     """Catches what native code writes to file descriptor 2: it does not pass through ``sys.stderr``."""
     sys.stderr.flush()
     kept = os.dup(2)

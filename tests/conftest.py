@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import zlib
@@ -16,9 +17,11 @@ from chromium import Visit, find_chromium, running_browser, visiting
 from counting_engine import BACKBONE, CountingEngine
 from photos import Photos
 
+from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
+from pipeline.keras_runtime import import_keras
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -126,3 +129,22 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Opens addresses, each in a window of its own that is closed after the test; see ``visiting``."""
     with ExitStack() as windows:
         yield lambda address, **options: windows.enter_context(visiting(browser, address, **options))
+
+
+@pytest.fixture
+def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adds the backbone ``tiny``: a stem, and above it one convolution with batch norm."""
+    row = dataclasses.replace(table.BACKBONES["mobilenet_v2"], factory="Tiny", layer="end", min_size=1)
+    for module in (table, weights):
+        monkeypatch.setattr(module, "BACKBONES", {**module.BACKBONES, "tiny": row})
+    monkeypatch.setattr(import_keras().applications, "Tiny", _build_tiny, raising=False)
+
+
+def _build_tiny(*, weights: None, include_top: bool, input_shape: tuple[int, ...]) -> object:
+    keras = import_keras()
+    layers = keras.layers
+    inputs = keras.Input(input_shape)
+    outputs = layers.Conv2D(8, 3, strides=2, padding="same", name="stem")(inputs)
+    outputs = layers.Conv2D(16, 1, name="conv")(outputs)
+    outputs = layers.BatchNormalization(name="norm")(outputs)
+    return keras.Model(inputs, layers.ReLU(name="end")(outputs))

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from pipeline.keras_runtime import _native_stderr_held_back
+from pipeline.keras_runtime import native_stderr_held_back
 
 
 def test_native_messages_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
     os.write(2, b"before\n")
-    with _native_stderr_held_back():
+    with native_stderr_held_back():
         os.write(2, b"chatter\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "before\nafter\n"
@@ -24,7 +24,7 @@ def test_native_messages_are_shown_when_the_import_fails(
     error: type[BaseException], shown: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def start() -> None:
-        with _native_stderr_held_back():
+        with native_stderr_held_back():
             os.write(2, b"why it failed\n")
             raise error
 

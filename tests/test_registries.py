@@ -17,12 +17,19 @@ from pipeline.errors import UsageError
 from pipeline.extraction import engines, executors
 from pipeline.heads import describe_head, make_head
 from pipeline.images import sources
+from pipeline.serving import export
 
 CONVENTIONS = {
     heads: {"HEAD": type},
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
     executors: {"fill": "callable"},
+    export: {
+        "SUFFIX": str,
+        "PACKAGES": tuple,
+        "IMPORTS": tuple,
+        **dict.fromkeys(("write", "recognises", "read_about", "open_answers", "call"), "callable"),
+    },
     commands: {"command": click.Command},
 }
 

@@ -4,9 +4,9 @@ A head module holds one frozen dataclass and names it in the constant ``HEAD``. 
 options with their types and defaults, the first line of its docstring is what ``pipeline heads`` prints.
 """
 
-from pipeline.heads._catalog import HeadInfo, describe_head, make_head
+from pipeline.heads._catalog import HeadInfo, describe_head, layered_heads, make_head
 from pipeline.heads._examples import Examples
-from pipeline.heads._head import Head, Model, Task
+from pipeline.heads._head import Head, Layered, Model, Task
 from pipeline.heads._prepared import Prepared, prepare
 from pipeline.heads._saving import load_head, run_folder, save_head
 from pipeline.heads._trained import TrainedHead
@@ -16,6 +16,7 @@ __all__ = [
     "Examples",
     "Head",
     "HeadInfo",
+    "Layered",
     "Model",
     "Prepared",
     "Task",
@@ -23,6 +24,7 @@ __all__ = [
     "describe_head",
     "fit_head",
     "fit_prepared",
+    "layered_heads",
     "load_head",
     "make_head",
     "prepare",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
 
 WHOLE = "pixels"
+REST = "rest"
 
 
 def in_inference(base: keras.Model) -> keras.Layer:
@@ -27,7 +28,7 @@ def in_inference(base: keras.Model) -> keras.Layer:
 
     class InInference(keras.layers.Layer):
         def __init__(self) -> None:
-            super().__init__(name="rest")
+            super().__init__(name=REST)
             self.base = base
 
         def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline import registry
-from pipeline.heads._head import Head
+from pipeline.heads._head import Head, Layered
 from pipeline.typed_options import Option, options_of, parse_options
 
 
@@ -39,6 +39,12 @@ def make_head(name: str, options: Mapping[str, object]) -> Head:
     """
     kind = _head_type(name)
     return kind(**parse_options(kind, options, subject=f"head {name!r}"))
+
+
+def layered_heads() -> list[str]:
+    """Lists the heads whose models can be written as layers."""
+    package = importlib.import_module(__package__)
+    return [name for name in registry.names(package) if issubclass(_head_type(name), Layered)]
 
 
 def _head_type(name: str) -> type[Head]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from pipeline.heads._examples import Examples
 from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -68,5 +71,17 @@ class Head(Protocol):
 
         Raises:
             ValueError: The file holds something else; the text says what.
+        """
+        ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """What a head has besides, where its models can be written as layers: base and head as one network."""
+
+    def to_network(self, model: Model, task: Task) -> keras.Model:
+        """Writes a model of this head as a network of Keras's own layers.
+
+        It takes features, float32 (n, *feature shape), and gives what :meth:`Model.predict_proba` gives.
         """
         ...

@@ -93,6 +93,10 @@ class KerasHead:
             raise ValueError("its weights are not those of the network that head.json describes") from error
         return KerasModel(network)
 
+    def to_network(self, model: KerasModel, task: Task) -> keras.Model:
+        """Returns the network that was trained."""
+        return model.network
+
     @property
     def name(self) -> str:
         """Its name in the registry, which is that of its file."""

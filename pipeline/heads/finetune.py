@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pipeline.heads._base_rest import BaseRest, in_inference
+from pipeline.heads._base_rest import REST, BaseRest, in_inference
 from pipeline.heads._examples import Examples
 from pipeline.heads._feeding import Feed, MemoryFeed, open_feeds
 from pipeline.heads._fitting import Schedule, train_network
@@ -100,6 +100,13 @@ class Finetune(KerasHead):
             kept=min(first.get("val_loss", [math.inf])),
         )
         return model, {name: first[name] + second[name] for name in first}
+
+    def to_network(self, model: KerasModel, task: Task) -> keras.Model:
+        """Connects the trained layers anew, without the wrapper, which only training needs."""
+        keras = import_keras()
+        rest, pool, top = map(model.network.get_layer, (REST, POOL, TOP))
+        inputs = keras.Input(task.feature_shape)
+        return keras.Model(inputs, top(pool(rest.base(self._rest(task).preprocessed(inputs)))))
 
     def _train_top(self, network: keras.Model, rows: Feed, held_out: Feed | None, seed: int) -> History:
         keras = import_keras()

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from pipeline.heads._dense_layers import LayeredHead
 from pipeline.heads._examples import Examples
 from pipeline.heads._rowspace import row_space
 from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps
@@ -15,7 +16,7 @@ from pipeline.typed_options import between
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lda(SklearnHead):
+class Lda(LayeredHead):
     """Linear discriminant analysis with a shrunk covariance: one Gaussian a class, all of one shape.
 
     The model of scikit-learn's ``LinearDiscriminantAnalysis`` with a ``ShrunkCovariance``, in the row space

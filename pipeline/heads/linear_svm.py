@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.heads._balance import Balanced
+from pipeline.heads._dense_layers import LayeredHead
 from pipeline.heads._examples import Examples
 from pipeline.heads._rowspace import row_space
 from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps, say_if_unfinished
@@ -14,7 +15,7 @@ from pipeline.typed_options import Count, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearSvm(SklearnHead):
+class LinearSvm(LayeredHead):
     """Linear support vector machine on standardised features, one class against the rest.
 
     The machine gives scores, not probabilities: these are the softmax of the scores, sharpened by one factor

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pipeline.heads._balance import Balanced
+from pipeline.heads._dense_layers import DenseLayer, LayeredHead
 from pipeline.heads._examples import Examples
 from pipeline.heads._rowspace import pays, row_space
 from pipeline.heads._sklearn import SklearnHead, Steps, checked_rows, say_if_unfinished
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogReg(SklearnHead):
+class LogReg(LayeredHead):
     """Logistic regression on standardised features: seconds to train, and hard to beat.
 
     Attributes:
@@ -67,6 +68,12 @@ class LogReg(SklearnHead):
     def extra_bytes(self, rows: int, columns: int) -> int:
         """The solver keeps some twenty vectors of coefficients."""
         return 160 * columns
+
+    def dense_layers(self, classifier: LogisticRegression) -> list[DenseLayer]:
+        """Writes the one score of two classes as two."""
+        from pipeline.heads._linear import both_sides
+
+        return [DenseLayer(both_sides(classifier.coef_.T), both_sides(classifier.intercept_[None])[0])]
 
     def _estimator(self) -> LogisticRegression:
         from sklearn.linear_model import LogisticRegression

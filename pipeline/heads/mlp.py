@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.heads._dense_layers import DenseLayer, LayeredHead
 from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import SklearnHead, Steps
+from pipeline.heads._sklearn import Steps
 from pipeline.heads._table import standardised
 from pipeline.heads._threads import single_thread
 from pipeline.typed_options import Count, PositiveFloat
 
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
+
 
 @dataclass(frozen=True, kw_only=True)
-class Mlp(SklearnHead):
+class Mlp(LayeredHead):
     """Multi-layer perceptron of scikit-learn: a small network without Keras.
 
     It runs all its epochs; the Keras heads stop early on validation rows.
@@ -58,6 +62,14 @@ class Mlp(SklearnHead):
         # State that only more training would need, twice the size of the weights and no plain data.
         del network._optimizer, network._random_state
         return (network,)
+
+    def dense_layers(self, classifier: MLPClassifier) -> list[DenseLayer]:
+        """Writes its own layers, with two scores for two classes instead of one."""
+        from pipeline.heads._linear import both_sides
+
+        *hidden, (kernel, bias) = zip(classifier.coefs_, classifier.intercepts_, strict=True)
+        last = DenseLayer(both_sides(kernel), both_sides(bias[None])[0])
+        return [*(DenseLayer(*layer, classifier.activation) for layer in hidden), last]
 
     def extra_bytes(self, rows: int, columns: int) -> int:
         """Weights, gradients and two moments, in a network whose first layer is the largest by far."""

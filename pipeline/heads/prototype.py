@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.heads._dense_layers import LayeredHead
 from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn import LINEAR_TYPES, Steps
 from pipeline.heads._table import standardised
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prototype(SklearnHead):
+class Prototype(LayeredHead):
     """Nearest class mean on standardised features: nothing to tune, and of use with five rows a class.
 
     The answers are those of scikit-learn's ``NearestCentroid``; half the squared distance is linear in a row

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.heads._balance import Balanced, row_weights
+from pipeline.heads._dense_layers import LayeredHead
 from pipeline.heads._examples import Examples
 from pipeline.heads._rowspace import spectrum
 from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps
@@ -17,7 +18,7 @@ from pipeline.typed_options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ridge(SklearnHead):
+class Ridge(LayeredHead):
     """Ridge regression on the classes: one eigendecomposition serves all penalties of a sweep.
 
     Least squares towards 1 for a row's class and -1 for the others. Each row's score without itself follows

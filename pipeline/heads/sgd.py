@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pipeline.heads._balance import Balanced, row_weights
+from pipeline.heads._dense_layers import DenseLayer, LayeredHead, log_sigmoid
 from pipeline.heads._examples import Examples, read_finite
 from pipeline.heads._head import History, Task
 from pipeline.heads._sklearn import SklearnHead, SklearnModel
@@ -17,6 +18,7 @@ from pipeline.heads._table import columns_of, flat, row_blocks
 from pipeline.typed_options import Count, PositiveFloat
 
 if TYPE_CHECKING:
+    from sklearn.linear_model import SGDClassifier
     from sklearn.preprocessing import StandardScaler
 
 CHUNK_BYTES = 256 << 20
@@ -25,7 +27,7 @@ RUN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sgd(SklearnHead):
+class Sgd(LayeredHead):
     """Logistic regression that reads the rows in pieces: for sets larger than memory.
 
     One pass finds the scaling; then each epoch reads every row once, in an order that is shuffled as far as
@@ -82,6 +84,14 @@ class Sgd(SklearnHead):
 
     def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
         """Makes nothing: what is shared would be in memory."""
+
+    def dense_layers(self, classifier: SGDClassifier) -> list[DenseLayer]:
+        """Writes shares of one against the rest as a softmax: their logarithms take the place of scores."""
+        from pipeline.heads._linear import both_sides
+
+        activation = "linear" if len(classifier.classes_) == 2 else log_sigmoid
+        kernel, bias = both_sides(classifier.coef_.T), both_sides(classifier.intercept_[None])[0]
+        return [DenseLayer(kernel, bias, activation)]
 
     def extra_bytes(self, rows: int, columns: int) -> int:
         """Nothing that grows with the rows."""

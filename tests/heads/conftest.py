@@ -8,11 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet
 from pipeline.heads import make_head
 from pipeline.heads._kinds import ANY, BASE, PIXELS
-from pipeline.keras_runtime import import_keras
 from pipeline.spec import FeatureSpec
 
 CLASSES = ("ant", "bee", "cat")
@@ -79,22 +77,3 @@ def train(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
 @pytest.fixture
 def valid(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
     return make_toy("val", rows=30)
-
-
-@pytest.fixture
-def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adds the backbone ``tiny``: a stem, and above it one convolution with batch norm."""
-    row = dataclasses.replace(table.BACKBONES["mobilenet_v2"], factory="Tiny", layer="end", min_size=1)
-    for module in (table, weights):
-        monkeypatch.setattr(module, "BACKBONES", {**module.BACKBONES, "tiny": row})
-    monkeypatch.setattr(import_keras().applications, "Tiny", _build_tiny, raising=False)
-
-
-def _build_tiny(*, weights: None, include_top: bool, input_shape: tuple[int, ...]) -> object:
-    keras = import_keras()
-    layers = keras.layers
-    inputs = keras.Input(input_shape)
-    outputs = layers.Conv2D(8, 3, strides=2, padding="same", name="stem")(inputs)
-    outputs = layers.Conv2D(16, 1, name="conv")(outputs)
-    outputs = layers.BatchNormalization(name="norm")(outputs)
-    return keras.Model(inputs, layers.ReLU(name="end")(outputs))

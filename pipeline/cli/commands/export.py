@@ -1,0 +1,119 @@
+"""Base and head as one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline import registry
+from pipeline.cli.options import (
+    StoredFeatures,
+    head_option,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
+from pipeline.errors import PipelineError
+from pipeline.progress import say
+from pipeline.serving import export
+
+if TYPE_CHECKING:
+    from pipeline.cache.joined import Selection
+    from pipeline.heads import TrainedHead
+    from pipeline.serving.export import Exported, Sample
+
+SHOWN_CLASSES = 10
+
+
+@click.command()
+@stored_features
+@head_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(registry.names(export)),
+    default="keras",
+    show_default=True,
+    help="What the model is written as.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File or folder. [in the head's own folder]")
+@click.option(
+    "--check",
+    type=click.IntRange(0),
+    default=16,
+    show_default=True,
+    help="Images to compare the written model with the head on.",
+)
+@runs_option
+@json_option
+def command(
+    features: StoredFeatures, head: str, form: str, out: Path | None, check: int, runs: Path, as_json: bool
+) -> None:
+    """Write base and head as one model: uint8 images in, probabilities out.
+
+    Preprocessing and class names are inside. Filters from a file of yours are named with --weights.
+
+    \b
+    pipeline export --head logreg --format onnx
+    pipeline export --data photos/ --head dense --format savedmodel --out served/1
+    pipeline export --data photos/ --weights filters.h5 --format litert --out photos.tflite
+    """
+    from pipeline.heads import load_head, run_folder
+
+    chosen = features.selection()
+    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
+    exported = export.export_model(
+        trained,
+        out,
+        format=form,
+        weights=_filters(features.options["weights"], chosen),
+        sample=_sample(trained, chosen, check),
+    )
+    if as_json:
+        print_json(exported.to_json())
+    else:
+        _print(exported)
+
+
+def _filters(choice: str | None, chosen: Selection) -> str | None:
+    """Returns the file to read filters from; None where ``--weights`` only tells entries apart."""
+    entry = chosen.entries[0]
+    labels = (None, "auto", entry.weights_label, entry.spec.weights)
+    return None if choice in labels and not Path(choice or "").is_file() else choice
+
+
+def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | None:
+    """Reads what to check the model on; says why where there is nothing."""
+    from pipeline.images import open_images
+
+    if not count:
+        return None
+    source = chosen.entries[0].source
+    try:
+        sample = export.sample_rows(trained, chosen.open(chosen.splits[-1]), open_images(source), count=count)
+    except PipelineError as error:
+        say(f"note: the model will not be checked: {error}")
+        return None
+    if sample is None:
+        say(f"note: the model will not be checked: no image of {source} is as it was when features were made")
+    return sample
+
+
+def _print(exported: Exported) -> None:
+    names = ", ".join(exported.classes[:SHOWN_CLASSES])
+    more = ", ..." if len(exported.classes) > SHOWN_CLASSES else ""
+    size = exported.image_size
+    click.echo(f"{exported.head} on {exported.dataset} as {exported.format}")
+    click.echo(f"  {exported.path}")
+    click.echo(f"  size     {exported.bytes:,} bytes")
+    click.echo(f"  input    images: uint8 (n, {size}, {size}, 3), RGB from 0 to 255")
+    click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")
+    if exported.max_difference is not None:
+        click.echo(
+            f"  checked  on {exported.checked} {exported.split} images: probabilities differ by at most "
+            f"{exported.max_difference:.1g} from the head's"
+        )
+    click.echo(f"\n{exported.example}")

@@ -1,0 +1,178 @@
+"""export_model(): one network of base and head, written, checked, and only then put in its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pipeline
+from pipeline.errors import PipelineError, UsageError
+from pipeline.heads import TrainedHead
+from pipeline.progress import say
+from pipeline.serving.export._format import Format, example, find_format
+from pipeline.serving.export._network import INPUT, OUTPUT, build_network
+from pipeline.serving.export._replacing import replacing
+from pipeline.serving.export._sampling import Sample
+from pipeline.spec import FeatureSpec
+
+TOLERANCE = 0.01
+"""Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
+rounding of features to float16 alone made up to 0.0002 (docs/export.md)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A model that was written.
+
+    Attributes:
+        head: Name of the head in it.
+        dataset: Name of the data set that the head learnt from.
+        format: Name of its format.
+        path: The file or folder.
+        bytes: Size on disk.
+        image_size: Height and width in pixels of the images it takes.
+        classes: Names of the classes its probabilities are about, in their order.
+        checked: Number of images it was checked on; 0 without a check.
+        split: Where those were from; empty without a check.
+        max_difference: Largest difference of a probability to those of the head; None without a check.
+        example: Three lines of Python that let it answer for ``photo.jpg``.
+    """
+
+    head: str
+    dataset: str
+    format: str
+    path: Path
+    bytes: int
+    image_size: int
+    classes: tuple[str, ...]
+    checked: int
+    split: str
+    max_difference: float | None
+    example: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline export --json`` prints."""
+        size = self.image_size
+        return {
+            **asdict(self),
+            "path": str(self.path),
+            "input": {"name": INPUT, "dtype": "uint8", "shape": [None, size, size, 3]},
+            "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, len(self.classes)]},
+        }
+
+
+def export_model(
+    trained: TrainedHead,
+    path: Path | None = None,
+    *,
+    format: str,
+    weights: str | None = None,
+    sample: Sample | None = None,
+) -> Exported:
+    """Writes base and head as one model, from uint8 images to probabilities; see ``docs/export.md``.
+
+    Args:
+        trained: The head.
+        path: Where to; a place in the head's own folder unless given. An older model of the same format
+            gives way to the complete new one.
+        format: A module of this package.
+        weights: A file with the filters of the base, ``imagenet``, ``random:<seed>``, or None to find them.
+        sample: Images to check the written model on, before it takes its place.
+
+    Raises:
+        UsageError: The format is unknown or lacks its packages, the head cannot be exported, the filters
+            cannot be found, or something else stands at ``path``.
+        CacheMismatchError: The filters are others than those that made the features.
+        PipelineError: The model cannot be written, or does not answer what the head answers.
+    """
+    module = find_format(format)
+    target = default_path(trained, module) if path is None else Path(path)
+    _refuse_target(target, module, format)
+    network = build_network(trained, weights)
+    if not _exact(trained.spec):
+        say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
+    try:
+        with replacing(target) as draft:
+            module.write(network, draft, about=_about(trained))
+            difference = None if sample is None else _difference(module, draft, sample, trained, format)
+            size = _bytes(draft)
+    except OSError as error:
+        raise PipelineError(
+            f"the model cannot be written to {target}: {error.strerror or error}. "
+            "Choose another place with --out"
+        ) from error
+    return Exported(
+        head=trained.name,
+        dataset=trained.dataset,
+        format=format,
+        path=target,
+        bytes=size,
+        image_size=trained.spec.image_size,
+        classes=trained.classes,
+        checked=0 if sample is None else len(sample.images),
+        split="" if sample is None else sample.split,
+        max_difference=difference,
+        example=example(module, target, trained.spec.image_size),
+    )
+
+
+def default_path(trained: TrainedHead, module: Format) -> Path:
+    """Returns the place for a model in the folder of its head, which training the head anew empties."""
+    if trained.folder is None:
+        raise UsageError("a head that was not saved has no folder of its own: say where to write the model")
+    return trained.folder / "export" / f"{trained.dataset}-{trained.name}{module.SUFFIX}"
+
+
+def _refuse_target(target: Path, module: Format, format: str) -> None:
+    if module.SUFFIX and target.suffix != module.SUFFIX:
+        raise UsageError(
+            f"--out {str(target)!r}: the name of a file of format {format} ends with {module.SUFFIX}"
+        )
+    if target.exists() and not module.recognises(target):
+        raise UsageError(f"--out {str(target)!r} exists and is no {format} model: choose another place")
+
+
+def _about(trained: TrainedHead) -> dict[str, str]:
+    """Returns what a model says about itself: names of classes, and where it comes from."""
+    about = {
+        "head": trained.name,
+        "options": trained.options,
+        "dataset": trained.dataset,
+        "train_rows": trained.train_rows,
+        "val_accuracy": trained.val_accuracy,
+        "spec": asdict(trained.spec),
+        "versions": {**trained.versions, "pipeline": pipeline.__version__},
+    }
+    return {"classes": json.dumps(trained.classes), "about": json.dumps(about, allow_nan=False)}
+
+
+def _difference(module: Format, draft: Path, sample: Sample, trained: TrainedHead, format: str) -> float:
+    """Returns the largest difference of a probability between a written model and its head.
+
+    Raises:
+        PipelineError: It is too large to be rounding.
+    """
+    answers = module.open_answers(draft)
+    # One by one, as users will, and because a batch of some networks would take gigabytes.
+    found = np.concatenate([answers(image[None]) for image in sample.images])
+    difference = float(np.abs(found - sample.probabilities).max())
+    if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
+        raise PipelineError(
+            f"the exported model does not answer what head {trained.name!r} answers: a probability of the "
+            f"{len(found)} {sample.split} images it was checked on differs by {difference:.4f}. Nothing was "
+            f"written; choose another --format than {format}"
+        )
+    return difference
+
+
+def _exact(spec: FeatureSpec) -> bool:
+    """Tells whether features were made in the arithmetic of the exported model; pixels need none."""
+    return spec.precision in ("float32", "none")
+
+
+def _bytes(path: Path) -> int:
+    return sum(part.stat().st_size for part in [path, *path.rglob("*")] if part.is_file())

@@ -1,0 +1,105 @@
+"""The seam of the formats: what a module of this folder has to offer, and how one is found."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+
+from pipeline import registry
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+Answers = Callable[[np.ndarray], np.ndarray]
+"""Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""
+
+PHOTO = "photo"
+"""Name of the picture in :meth:`Format.call`: of the model's size, RGB."""
+
+
+class Format(Protocol):
+    """A module that writes networks in one format, and runs them as its users will.
+
+    Attributes:
+        SUFFIX: How the name of its files ends; empty where it writes a folder.
+        PACKAGES: What has to be installed besides TensorFlow and Keras.
+        IMPORTS: What the example has to import.
+    """
+
+    SUFFIX: str
+    PACKAGES: tuple[str, ...]
+    IMPORTS: tuple[str, ...]
+
+    def write(self, network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
+        """Writes a network.
+
+        Args:
+            network: From ``images`` to ``probabilities``, of Keras's own layers.
+            path: Where to; nothing is there.
+            about: JSON texts by name, to be kept inside: ``classes``, ``about``.
+
+        Raises:
+            OSError: It cannot be written there.
+            UsageError: The format cannot hold this network.
+        """
+        ...
+
+    def recognises(self, path: Path) -> bool:
+        """Tells whether what stands there is of this format, and may be replaced by another."""
+        ...
+
+    def read_about(self, path: Path) -> dict[str, str]:
+        """Returns the texts that :meth:`write` was given."""
+        ...
+
+    def open_answers(self, path: Path) -> Answers:
+        """Loads a written model into the runtime of this format."""
+        ...
+
+    def call(self, path: Path) -> str:
+        """Returns an expression of Python that answers for one image, ``photo``."""
+        ...
+
+
+def find_format(name: str) -> Format:
+    """Returns the module of a format.
+
+    Raises:
+        UsageError: There is no such format, or it needs packages that are not installed.
+    """
+    package = importlib.import_module(__package__)
+    module = cast("Format", registry.load(package, "format", name))
+    missing = [needed for needed in module.PACKAGES if not _installed(needed)]
+    if missing:
+        raise UsageError(
+            f"format {name!r} needs {', '.join(missing)}: pip install 'two-stage-pipeline[export]', "
+            f"or choose {' or '.join(formats_without_packages())}"
+        )
+    return module
+
+
+def formats_without_packages() -> list[str]:
+    """Lists the formats that need nothing but what is always installed."""
+    package = importlib.import_module(__package__)
+    return [name for name in registry.names(package) if not registry.load(package, "format", name).PACKAGES]
+
+
+def example(module: Format, path: Path, image_size: int) -> str:
+    """Returns three lines of Python that let a model answer for ``photo.jpg``."""
+    return "\n".join(
+        [
+            f"import {', '.join(sorted({*module.IMPORTS, 'numpy', 'PIL.Image'}))}",
+            f'{PHOTO} = PIL.Image.open("photo.jpg").convert("RGB").resize(({image_size}, {image_size}), 2)',
+            f"print({module.call(path)})",
+        ]
+    )
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

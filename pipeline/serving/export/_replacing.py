@@ -1,0 +1,53 @@
+"""Exports that are seen whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Gives the path of a draft, and puts it in the place of ``target`` when the block has succeeded.
+
+    After an error, or Ctrl-C, the draft is removed and whatever stood there stays as it was.
+
+    Args:
+        target: A file or folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch:
+        draft = Path(scratch, f"draft{target.suffix}")
+        yield draft
+        _flush(draft)
+        if target.is_dir():
+            _replace_folder(draft, target, aside=Path(scratch, "older"))
+        else:
+            draft.replace(target)
+
+
+def _flush(path: Path) -> None:
+    # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
+    # with empty files behind it.
+    for part in [*path.rglob("*"), path]:
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _replace_folder(draft: Path, target: Path, *, aside: Path) -> None:
+    # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
+    target.rename(aside)
+    try:
+        draft.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise

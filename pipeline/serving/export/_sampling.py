@@ -1,0 +1,81 @@
+"""A few images with the answers a head gives to their cached features: what an export is checked on."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.heads import TrainedHead
+from pipeline.images import ImageSource
+from pipeline.images.decode import DecodeError, decode
+from pipeline.images.digests import digest
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Images and what is expected of them.
+
+    Attributes:
+        split: Where they are from.
+        images: uint8 (n, size, size, 3), RGB.
+        probabilities: float64 (n, k), by the head from the cached features.
+    """
+
+    split: str
+    images: np.ndarray
+    probabilities: np.ndarray
+
+
+def sample_rows(
+    trained: TrainedHead, features: FeatureSet, source: ImageSource, *, count: int
+) -> Sample | None:
+    """Reads images behind cached rows, spread evenly over a split, and lets the head answer for the rows.
+
+    Images that are gone, or are not what they were when the features were made, are passed over.
+
+    Args:
+        trained: The head.
+        features: A split of the features it was trained on.
+        source: Where the images are.
+        count: How many rows to look at.
+
+    Returns:
+        The sample; None where not one image is as it was.
+
+    Raises:
+        CacheMismatchError: The features are not of the head's spec, or a row is damaged.
+    """
+    items = {item.id: item for item in source.items()}
+    originals = np.flatnonzero(features.rows.views == 0)
+    images, index = [], []
+    for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
+        item = items.get(features.rows.ids[row])
+        try:
+            data = None if item is None else source.read(item)
+            if data is not None and digest(data) == features.rows.digests[row].tobytes():
+                images.append(decode(data, features.spec.image_size))
+                index.append(row)
+        except (OSError, DecodeError):
+            continue
+    if not images:
+        return None
+    return Sample(
+        features.split, np.stack(images), trained.predict_proba(_in_memory(features, np.array(index)))
+    )
+
+
+def _in_memory(features: FeatureSet, index: np.ndarray) -> FeatureSet:
+    block = features.read(index)
+    return FeatureSet(
+        features=block,
+        rows=features.rows.take(index),
+        crc32=np.array([zlib.crc32(row.data) for row in block], np.uint32),
+        spec=features.spec,
+        classes=features.classes,
+        split=features.split,
+        dataset=features.dataset,
+        path=features.path,
+    )

@@ -1,0 +1,51 @@
+"""One ``.keras`` file: Keras 3 on any of its backends, for whoever trains on or looks inside."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.keras_runtime import import_keras
+from pipeline.serving.export._archive import add_texts, read_texts
+from pipeline.serving.export._format import PHOTO, Answers
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIX = ".keras"
+PACKAGES = ()
+IMPORTS = ("keras",)
+
+
+def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
+    """Saves the network; the texts become members of the archive that such a file is."""
+    network.save(path)
+    add_texts(path, about)
+
+
+def recognises(path: Path) -> bool:
+    """Tells whether a file is an archive with the members of a Keras model."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"config.json", "model.weights.h5"} <= set(archive.namelist())
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Returns the texts inside."""
+    return read_texts(path)
+
+
+def open_answers(path: Path) -> Answers:
+    """Loads the model as anybody would, without a class of this package."""
+    network = import_keras().saving.load_model(path)
+    return lambda images: np.asarray(network(images, training=False))
+
+
+def call(path: Path) -> str:
+    """Returns an expression that gives a tensor (1, k)."""
+    return f"keras.saving.load_model({str(path)!r})(numpy.asarray({PHOTO})[None])"

@@ -1,0 +1,91 @@
+"""One ``.onnx`` file: ONNX Runtime and every other engine that reads ONNX, in any language."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UsageError
+from pipeline.serving.export._format import PHOTO, Answers, formats_without_packages
+from pipeline.serving.export._graph import constant_function, signature
+from pipeline.serving.export._network import INPUT, OUTPUT
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIX = ".onnx"
+PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+IMPORTS = ("onnxruntime",)
+
+OPSET = 18
+"""Of December 2022: read by ONNX Runtime 1.14 and later."""
+
+
+def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
+    """Converts the traced graph with tf2onnx; the texts become metadata properties.
+
+    Raises:
+        UsageError: ONNX has no operation for something in the base.
+    """
+    import onnx
+
+    model = _converted(network)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(
+            f"this base cannot be written as ONNX ({reason}): choose --format "
+            f"{' or '.join(formats_without_packages())}, or another --backbone"
+        ) from error
+    onnx.helper.set_model_props(model, dict(about))
+    onnx.save_model(model, path)
+
+
+def recognises(path: Path) -> bool:
+    """Tells whether a file can be read as an ONNX model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except (OSError, DecodeError):
+        return False
+    return bool(model.graph.node)
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Returns the metadata properties."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return dict(session.get_modelmeta().custom_metadata_map)
+
+
+def open_answers(path: Path) -> Answers:
+    """Loads the file with ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+
+
+def call(path: Path) -> str:
+    """Returns an expression that gives a list of one array (1, k)."""
+    inputs = f'{{"{INPUT}": numpy.asarray({PHOTO})[None]}}'
+    return f'onnxruntime.InferenceSession({str(path)!r}).run(["{OUTPUT}"], {inputs})'
+
+
+def _converted(network: keras.Model) -> Any:
+    import tf2onnx
+
+    # What it cannot convert it only logs, at length; the check of its result says so in a line.
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    model, _ = tf2onnx.convert.from_function(
+        constant_function(network), input_signature=signature(network), opset=OPSET
+    )
+    for end, name in ((model.graph.input[0], "n"), (model.graph.output[0], "n")):
+        end.type.tensor_type.shape.dim[0].dim_param = name
+    return model

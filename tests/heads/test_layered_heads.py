@@ -1,0 +1,65 @@
+"""Heads that can be written as layers answer as layers what they answer by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import pipeline.heads
+from pipeline import registry
+from pipeline.cache import FeatureSet
+from pipeline.heads import Layered, fit_head, layered_heads, make_head
+from pipeline.heads._dense_layers import log_sigmoid
+from pipeline.heads._keras import KerasHead
+
+# Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+QUICK = {"epochs": 2, "head_epochs": 1, "units": 8, "hidden": (8, 4), "filters": (4,)}
+SIZES = {"ann": {"units": (8, 4)}}
+
+
+def quick(name: str) -> dict[str, object]:
+    """Options under which a head trains in no time."""
+    known = make_head(name, {}).__dataclass_fields__
+    return {option: value for option, value in (QUICK | SIZES.get(name, {})).items() if option in known}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("name", layered_heads())
+def test_layers_answer_what_the_head_answers(
+    name: str, classes: int, make_toy: Callable[..., FeatureSet]
+) -> None:
+    def some(split: str) -> FeatureSet:
+        features = make_toy(split, rows=30)
+        features.rows.labels[:] %= classes
+        return features
+
+    trained = fit_head(name, some("train"), some("val"), options=quick(name))
+    rows = some("test")
+
+    network = trained.head.to_network(trained.model, trained.task)
+
+    answers = np.asarray(network(rows.to_memory().astype(np.float32), training=False))
+    np.testing.assert_allclose(answers, trained.predict_proba(rows)[:, :classes], atol=2e-5)
+
+
+def test_which_heads_are_layers() -> None:
+    layered = set(layered_heads())
+
+    assert {"logreg", "ridge", "linear-svm", "lda", "prototype", "sgd", "mlp", "finetune"} <= layered
+    for name in registry.names(pipeline.heads):
+        head = make_head(name, {})
+        assert isinstance(head, Layered) == (name in layered)
+        assert name in layered or not isinstance(head, KerasHead)
+    assert not {"knn", "random-forest", "svm-rbf", "gaussian-nb"} & layered
+
+
+def test_the_logarithm_of_the_logistic_function_never_overflows() -> None:
+    scores = np.float32([-1e4, -100, -1, 0, 1, 100, 1e4])
+
+    logarithms = np.asarray(log_sigmoid(scores))
+
+    np.testing.assert_allclose(logarithms, -np.logaddexp(0, -scores.astype(np.float64)), rtol=1e-6, atol=1e-9)

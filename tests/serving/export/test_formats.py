@@ -1,0 +1,194 @@
+"""Every format, with the runtime it is for: written models answer what the head answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import registry
+from pipeline.cache.joined import Selection
+from pipeline.errors import PipelineError, UsageError
+from pipeline.heads import TrainedHead, load_head, train_head
+from pipeline.images import open_images
+from pipeline.serving import export
+from pipeline.serving.export import Sample, _exporting, export_model, sample_rows
+from pipeline.serving.export._format import find_format
+
+# Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
+    pytest.mark.parametrize("form", registry.names(export)),
+]
+
+Train = Callable[..., tuple[TrainedHead, Selection]]
+CLOSE = 1e-3
+
+
+def every_row(trained: TrainedHead, chosen: Selection) -> Sample:
+    """All test images with the head's answers to their cached features."""
+    features = chosen.open("test")
+    sample = sample_rows(trained, features, open_images(chosen.entries[0].source), count=len(features))
+    assert sample is not None
+    assert len(sample.images) == len(features) == 16
+    np.testing.assert_array_equal(sample.probabilities, trained.predict_proba(features))
+    return sample
+
+
+def test_a_real_base_answers_as_from_the_cache(form: str, train: Train, tmp_path: Path) -> None:
+    trained, chosen = train("logreg", backbone="mobilenet_v2_035", pooling="avg")
+    sample = every_row(trained, chosen)
+
+    exported = export_model(trained, format=form, sample=sample)
+
+    assert exported.checked == 16
+    assert exported.max_difference < CLOSE
+    answers = find_format(form).open_answers(exported.path)(sample.images)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, sample.probabilities, atol=CLOSE)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert np.ptp(sample.probabilities) > 0.5  # or the head would have learnt nothing worth comparing
+
+
+def test_a_keras_head_with_scaling_and_dropout(form: str, train: Train) -> None:
+    trained, chosen = train("dense", options={"units": 8, "epochs": 3})
+    sample = every_row(trained, chosen)
+
+    exported = export_model(load_head(trained.folder), format=form, sample=sample)
+
+    assert exported.max_difference < CLOSE
+
+
+def test_any_number_of_images_at_once(form: str, train: Train) -> None:
+    trained, chosen = train("ridge")
+    sample = every_row(trained, chosen)
+    answers = find_format(form).open_answers(export_model(trained, format=form).path)
+
+    one_by_one = np.concatenate([answers(image[None]) for image in sample.images[:5]])
+
+    np.testing.assert_allclose(answers(sample.images[:5]), one_by_one, atol=1e-6)
+
+
+def test_the_example_runs(
+    form: str, train: Train, crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, _ = train("logreg")
+    monkeypatch.chdir(tmp_path)
+    path = Path('it\'s "quoted" and ünïcode') / f"my model{find_format(form).SUFFIX}"
+    exported = export_model(trained, path, format=form)
+    file = next(crops.glob("test/flower/*"))
+    with Image.open(file) as photo:
+        photo.save("photo.jpg", quality=100)
+        pixels = np.asarray(Image.open("photo.jpg").resize((32, 32), Image.Resampling.BILINEAR))
+    printed: list[Any] = []
+
+    assert exported.example.count("\n") == 2
+    exec(exported.example, {"print": printed.append})  # noqa: S102
+
+    (answer,) = printed
+    while isinstance(answer, dict | list):
+        (answer,) = answer.values() if isinstance(answer, dict) else answer
+    answers = find_format(form).open_answers(path)
+    np.testing.assert_allclose(np.asarray(answer), answers(pixels[None]), atol=1e-5)
+
+
+def test_names_of_classes_and_origin_are_inside(form: str, train: Train, tmp_path: Path) -> None:
+    trained, _ = train("logreg")
+    exported = export_model(trained, format=form)
+
+    about = {name: json.loads(text) for name, text in find_format(form).read_about(exported.path).items()}
+
+    assert about["classes"] == ["china", "flower"]
+    assert about["about"]["head"] == "logreg"
+    assert about["about"]["spec"]["backbone"] == "tiny"
+    assert str(tmp_path) not in json.dumps(about)
+
+
+def test_an_older_model_gives_way_to_a_whole_new_one(form: str, train: Train, tmp_path: Path) -> None:
+    trained, chosen = train("logreg")
+    module = find_format(form)
+    path = tmp_path / "out" / f"model{module.SUFFIX}"
+    export_model(trained, path, format=form)
+    other = train_head("logreg", chosen.open("train"), None, options={"C": 1e-6}, runs=tmp_path / "others")
+
+    export_model(other, path, format=form)
+
+    assert json.loads(module.read_about(path)["about"])["options"]["C"] == 1e-6
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
+def test_what_fails_leaves_the_older_model_and_nothing_else(
+    form: str, error: BaseException, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, _ = train("logreg")
+    module = find_format(form)
+    path = tmp_path / "out" / f"model{module.SUFFIX}"
+    export_model(trained, path, format=form)
+    write, before = module.write, module.read_about(path)
+
+    def broken(*arguments: Any, **options: Any) -> None:
+        write(*arguments, **options)
+        raise error
+
+    monkeypatch.setattr(module, "write", broken)
+    expected = PipelineError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        export_model(trained, path, format=form)
+
+    assert module.read_about(path) == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_model_that_answers_otherwise_is_not_published(form: str, train: Train, tmp_path: Path) -> None:
+    trained, chosen = train("logreg")
+    sample = every_row(trained, chosen)
+    wrong = Sample(sample.split, sample.images, sample.probabilities[:, ::-1])
+    path = tmp_path / "out" / f"model{find_format(form).SUFFIX}"
+
+    with pytest.raises(
+        PipelineError, match=r"does not answer what head 'logreg' answers.*Nothing was written"
+    ):
+        export_model(trained, path, format=form, sample=wrong)
+
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_something_else_is_never_replaced(form: str, kind: str, train: Train, tmp_path: Path) -> None:
+    trained, _ = train("logreg")
+    path = tmp_path / f"thesis{find_format(form).SUFFIX}"
+    if kind == "folder":
+        path.mkdir()
+    (path / "chapter" if kind == "folder" else path).write_text("the only copy")
+
+    with pytest.raises(UsageError, match=rf"thesis.* exists and is no {form} model: choose another place"):
+        export_model(trained, path, format=form)
+
+    assert (path / "chapter" if kind == "folder" else path).read_text() == "the only copy"
+
+
+def test_a_place_that_cannot_be_written_is_named(form: str, train: Train, tmp_path: Path) -> None:
+    trained, _ = train("logreg")
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(PipelineError, match=r"cannot be written to .*file.*Choose another place with --out"):
+        export_model(trained, tmp_path / "file" / f"model{find_format(form).SUFFIX}", format=form)
+
+
+def test_missing_packages_are_named(
+    form: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, _ = train("logreg")
+    monkeypatch.setattr(find_format(form), "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(_exporting, "build_network", lambda *_: pytest.fail("the base was loaded"))
+
+    with pytest.raises(
+        UsageError, match=rf"'{form}' needs no_such_package: pip install 'two-stage-pipeline\[export\]'"
+    ):
+        export_model(trained, format=form)
