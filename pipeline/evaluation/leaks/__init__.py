@@ -42,7 +42,7 @@ def find_leaks(
     Raises:
         CacheMismatchError: A feature row is damaged.
     """
-    present = [originals(splits[name]) for name in SPLITS if name in splits and len(splits[name])]
+    present = [found for name in SPLITS if name in splits and len(found := originals(splits[name]))]
     found, notes = _listed(present, kinds), []
     if {"perceptual", "mirrored"} & set(kinds) and len(present) > 1:
         # Beside the entries of the data set, because a hash serves all of them.

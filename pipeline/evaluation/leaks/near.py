@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +42,10 @@ class Whitening:
         """Works it out from float32 (n, d), n >= 1."""
         mean = sample.mean(axis=0)
         centred = sample - mean
-        covariance = (centred.T @ centred).astype(np.float64) / len(sample)
+        covariance = centred.T @ centred / np.float32(len(sample))
         ridge = np.trace(covariance) / len(covariance)
         covariance[np.diag_indices_from(covariance)] += ridge or 1.0
-        return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T.astype(np.float32))
+        return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T)
 
     def directions(self, pooled: np.ndarray) -> np.ndarray:
         """Returns float32 (n, d) of length 1, whose products are cosines."""
@@ -56,7 +56,8 @@ class Whitening:
 def near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE) -> Iterator[Finding]:
     """Yields each image with its nearest in every earlier split, where their features hardly differ.
 
-    Every split is read once as the earlier one, in blocks; the later ones are held in memory, pooled.
+    The first split is read in blocks, once, or twice where it is long; the later ones are held in memory,
+    pooled.
 
     Args:
         splits: In the order train, val, test; of the same spec.
@@ -66,16 +67,17 @@ def near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE) -> 
         CacheMismatchError: A row is damaged.
     """
     first = splits[0]
-    step = max(1, -(-len(first) // _SAMPLE))
-    whitening = Whitening.of(np.concatenate(list(_pooled(first, np.arange(0, len(first), step)))))
-    held = {one.split: _held(one, whitening) for one in splits[1:]}
+    step = -(-len(first) // _SAMPLE)
+    sample = np.concatenate(list(_pooled(first, np.arange(0, len(first), step))))
+    whitening = Whitening.of(sample)
+    held = {one.split: _directions(one, whitening) for one in splits[1:]}
     for position, earlier in enumerate(splits[:-1]):
         later = splits[position + 1 :]
-        blocks = (
-            [held[earlier.split]]
-            if earlier.split in held
-            else (whitening.directions(block) for block in _pooled(earlier, np.arange(len(earlier))))
-        )
+        if earlier is first:
+            whole = [sample] if step == 1 else _pooled(first, np.arange(len(first)))
+            blocks: Iterable[np.ndarray] = (whitening.directions(block) for block in whole)
+        else:
+            blocks = [held[earlier.split]]
         best, partner = best_partners(blocks, np.concatenate([held[one.split] for one in later]))
         start = 0
         for one in later:
@@ -96,11 +98,8 @@ def _part(one: Originals) -> FeatureSet:
     return one.features.parts[-1] if isinstance(one.features, JoinedFeatureSet) else one.features
 
 
-def _held(one: Originals, whitening: Whitening) -> np.ndarray:
-    return np.concatenate(
-        [whitening.directions(block) for block in _pooled(one, np.arange(len(one)))]
-        or [np.empty((0, len(whitening.mean)), np.float32)]
-    )
+def _directions(one: Originals, whitening: Whitening) -> np.ndarray:
+    return np.concatenate([whitening.directions(block) for block in _pooled(one, np.arange(len(one)))])
 
 
 def _pooled(one: Originals, rows: np.ndarray) -> Iterator[np.ndarray]:

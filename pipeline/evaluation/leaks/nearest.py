@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-_COLUMNS = 4096  # of held vectors a product covers: with as many rows it stays at 64 MB
+_ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
 
 
 def best_partners(blocks: Iterable[np.ndarray], held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,9 +23,9 @@ def best_partners(blocks: Iterable[np.ndarray], held: np.ndarray) -> tuple[np.nd
     best = np.full(len(held), -np.inf, np.float32)
     partner = np.zeros(len(held), np.intp)
     start = 0
-    for block in blocks:
-        for left in range(0, len(held), _COLUMNS):
-            part = slice(left, left + _COLUMNS)
+    for block in (big[top : top + _ROWS] for big in blocks for top in range(0, len(big), _ROWS)):
+        for left in range(0, len(held), _ROWS):
+            part = slice(left, left + _ROWS)
             # Held vectors are the rows, so that the maximum runs along contiguous memory.
             products = held[part] @ block.T
             winner = products.argmax(axis=1)
