@@ -8,10 +8,10 @@ from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import DOUBTFUL, KINDS, Finding, Leaks, Place
 from pipeline.evaluation.leaks.hash_store import FILE_NAME, HashStore
 from pipeline.evaluation.leaks.hashes import Images, hash_all
-from pipeline.evaluation.leaks.listed import conflicts, exact, groups, repeated
-from pipeline.evaluation.leaks.lookalikes import MOST_BITS, lookalikes
-from pipeline.evaluation.leaks.near import LEAST_COSINE, near, too_few_channels
-from pipeline.evaluation.leaks.originals import Originals, originals
+from pipeline.evaluation.leaks.likeness import LEAST_COSINE, find_near, too_few_channels
+from pipeline.evaluation.leaks.listed import count_repeated, find_conflicts, find_exact, find_groups
+from pipeline.evaluation.leaks.lookalikes import MOST_BITS, find_lookalikes
+from pipeline.evaluation.leaks.originals import Originals, take_originals
 from pipeline.images import SPLITS
 
 __all__ = ["DOUBTFUL", "KINDS", "LEAST_COSINE", "MOST_BITS", "Finding", "Leaks", "Place", "find_leaks"]
@@ -42,29 +42,29 @@ def find_leaks(
     Raises:
         CacheMismatchError: A feature row is damaged.
     """
-    present = [found for name in SPLITS if name in splits and len(found := originals(splits[name]))]
+    present = [found for name in SPLITS if name in splits and len(found := take_originals(splits[name]))]
     found, notes = _listed(present, kinds), []
     if {"perceptual", "mirrored"} & set(kinds) and len(present) > 1:
         # Beside the entries of the data set, because a hash serves all of them.
         store = HashStore(present[0].features.path.parent.parent / FILE_NAME)
         hashed, notes = hash_all(present, images, store)
-        found += [one for one in lookalikes(present, hashed, most_bits=most_bits) if one.kind in kinds]
+        found += [one for one in find_lookalikes(present, hashed, most_bits=most_bits) if one.kind in kinds]
     if "near" in kinds and len(present) > 1:
         if channels := too_few_channels(present[0]):
             notes.append(f"features of {channels} channels tell too little to look for near pictures")
         else:
             same = {_pair(one) for one in found}
-            found += [one for one in near(present, least_cosine=least_cosine) if _pair(one) not in same]
+            found += [one for one in find_near(present, least_cosine=least_cosine) if _pair(one) not in same]
     return Leaks(
         findings=tuple(sorted(found, key=_order)),
         notes=tuple(notes),
         checked={one.split: len(one) for one in present},
-        repeated={one.split: count for one in present if (count := repeated(one))},
+        repeated={one.split: count for one in present if (count := count_repeated(one))},
     )
 
 
 def _listed(present: list[Originals], kinds: Collection[str]) -> list[Finding]:
-    looks = {"exact": exact, "conflict": conflicts, "group": groups}
+    looks = {"exact": find_exact, "conflict": find_conflicts, "group": find_groups}
     found: Iterable[Iterable[Finding]] = (look(present) for kind, look in looks.items() if kind in kinds)
     return [finding for some in found for finding in some]
 

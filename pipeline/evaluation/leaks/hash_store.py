@@ -7,12 +7,16 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.evaluation.leaks.hashing import SCHEME
+from pipeline.evaluation.leaks.hashing import HASH_BYTES, SCHEME
 from pipeline.progress import say
 
 FILE_NAME = ".picture-hashes.sqlite"
 _PARAMETERS = 900  # SQLite's limit on older builds is 999
 _TABLE = f'"{SCHEME}"'
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) in (0, HASH_BYTES)
 
 
 class HashStore:
@@ -37,7 +41,8 @@ class HashStore:
                     some = wanted[start : start + _PARAMETERS]
                     marks = ",".join("?" * len(some))
                     query = f"SELECT digest, hash FROM {_TABLE} WHERE digest IN ({marks})"  # noqa: S608
-                    found.update(connection.execute(query, some))
+                    rows = connection.execute(query, some)
+                    found.update((key, value) for key, value in rows if _is_hash(value))
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
         return found

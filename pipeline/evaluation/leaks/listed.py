@@ -9,19 +9,19 @@ from pipeline.evaluation.leaks.findings import Finding, Place
 from pipeline.evaluation.leaks.originals import Originals
 
 
-def exact(splits: Sequence[Originals]) -> Iterator[Finding]:
+def find_exact(splits: Sequence[Originals]) -> Iterator[Finding]:
     """Yields each image of a split that stands byte for byte in an earlier split, too."""
     for earlier, later in combinations(splits, 2):
         yield from _shared("exact", earlier, later, earlier.keys, later.keys)
 
 
-def groups(splits: Sequence[Originals]) -> Iterator[Finding]:
+def find_groups(splits: Sequence[Originals]) -> Iterator[Finding]:
     """Yields each image of a split whose group (a patient, a product) stands in an earlier split, too."""
     for earlier, later in combinations(splits, 2):
         yield from _shared("group", earlier, later, earlier.rows.groups, later.rows.groups)
 
 
-def conflicts(splits: Sequence[Originals]) -> Iterator[Finding]:
+def find_conflicts(splits: Sequence[Originals]) -> Iterator[Finding]:
     """Yields each image that has another label than the same image before it, in any split."""
     labelled: dict[bytes, Place] = {}
     for one in splits:
@@ -32,7 +32,7 @@ def conflicts(splits: Sequence[Originals]) -> Iterator[Finding]:
                     yield Finding("conflict", first, one.place(row))
 
 
-def repeated(one: Originals) -> int:
+def count_repeated(one: Originals) -> int:
     """Counts the images of a split that stand in it before."""
     return len(one) - len(set(one.keys))
 

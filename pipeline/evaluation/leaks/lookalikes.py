@@ -19,7 +19,7 @@ photographs of different things are nearer than 78, no two 8 x 8 scans of digits
 _BLOCK = 4096
 
 
-def lookalikes(
+def find_lookalikes(
     splits: Sequence[Originals], hashed: dict[str, Hashed], *, most_bits: int = MOST_BITS
 ) -> Iterator[Finding]:
     """Yields each picture with its nearest in every earlier split, where their hashes hardly differ.

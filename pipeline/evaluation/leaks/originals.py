@@ -48,7 +48,7 @@ class Originals:
         return Place(self.split, self.rows.ids[row], self.label(row))
 
 
-def originals(features: FeatureSet) -> Originals:
+def take_originals(features: FeatureSet) -> Originals:
     """Leaves the augmented views of a split out."""
     index = np.flatnonzero(features.rows.views == 0)
     return Originals(features, index, features.rows.take(index))

@@ -53,7 +53,7 @@ class Whitening:
         return white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE) -> Iterator[Finding]:
+def find_near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE) -> Iterator[Finding]:
     """Yields each image with its nearest in every earlier split, where their features hardly differ.
 
     The first split is read in blocks, once, or twice where it is long; the later ones are held in memory,
