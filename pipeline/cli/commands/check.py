@@ -55,8 +55,9 @@ def command(
     chosen = features.selection()
     splits = chosen.splits
     if len(splits) < 2:
+        only = f"only the split {splits[0]}" if splits else "no split in common"
         raise UsageError(
-            f"the features of {chosen.dataset} have {' '.join(splits) or 'no'} split: a leak takes two. "
+            f"the features of {chosen.dataset} have {only}: a leak takes two splits. "
             "Run `pipeline extract` on a source that has more"
         )
     leaks = find_leaks(

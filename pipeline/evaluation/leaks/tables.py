@@ -42,8 +42,14 @@ def print_leaks(leaks: Leaks, *, console: Console, most: int = MOST_FINDINGS) ->
     for split, count in leaks.repeated.items():
         console.print(Text(f"{count:,} images of {split} repeat another of the same split"))
     checked = ", ".join(f"{split} {count:,}" for split, count in leaks.checked.items())
-    doubtful = len(leaks.findings) - len(leaks.certain)
-    console.print(Text(f"{len(leaks.certain):,} leaks, {doubtful:,} near pictures to look at ({checked})"))
+    certain = len(leaks.certain)
+    doubtful = len(leaks.findings) - certain
+    console.print(
+        Text(
+            f"{certain:,} {'leak' if certain == 1 else 'leaks'}, "
+            f"{doubtful:,} near {'picture' if doubtful == 1 else 'pictures'} to look at ({checked})"
+        )
+    )
 
 
 def _table(found: list[Finding]) -> Table:

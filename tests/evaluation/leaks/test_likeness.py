@@ -16,7 +16,7 @@ CHANNELS = 128
 
 
 def drawn(seed: int, n: int) -> np.ndarray:
-    """Draws float32 (n, CHANNELS) with a common mean and a spectrum that falls, as the features of a base have."""
+    """Draws float32 (n, CHANNELS) with a common mean and a falling spectrum, like the features of a base."""
     turn, _ = np.linalg.qr(np.random.default_rng(99).normal(size=(CHANNELS, CHANNELS)))
     spread = 10 * np.arange(1, CHANNELS + 1) ** -0.7
     return (10 + np.random.default_rng(seed).normal(size=(n, CHANNELS)) * spread @ turn).astype(np.float32)
