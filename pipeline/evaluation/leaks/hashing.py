@@ -14,7 +14,6 @@ from pipeline.images.decode import decode
 SCHEME = "dct16-v1"
 """Names the hash; to be changed with anything that changes a bit of it."""
 HASH_BYTES = 32
-BITS = HASH_BYTES * 8
 _SIDE = 32
 _FREQUENCIES = 16
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -59,8 +58,3 @@ def mirrored(hashes: np.ndarray) -> np.ndarray:
     Mirroring turns the sign of the frequencies that are odd from left to right, and of no other.
     """
     return hashes ^ _ODD
-
-
-def as_vectors(hashes: np.ndarray) -> np.ndarray:
-    """Returns float32 (n, 256) of -1 and 1, whose products are 256 - 2 x the Hamming distance."""
-    return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1

@@ -8,7 +8,7 @@ from photos import noise, scene
 from PIL import Image, ImageOps
 from scipy.fft import dctn
 
-from pipeline.evaluation.leaks.hashing import HASH_BYTES, as_vectors, mirrored, picture_hash
+from pipeline.evaluation.leaks.hashing import HASH_BYTES, mirrored, picture_hash
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
 from pipeline.images.decode import DecodeError, decode
 
@@ -68,11 +68,6 @@ def test_the_bits_are_the_signs_of_the_lowest_frequencies() -> None:
     found = np.unpackbits(np.frombuffer(picture_hash(pixels), np.uint8)).astype(bool)
     np.testing.assert_array_equal(found[1:], expected[1:])
     assert not found[0]
-
-
-def test_products_of_vectors_tell_the_distance(originals: np.ndarray) -> None:
-    vectors = as_vectors(originals)
-    np.testing.assert_array_equal((256 - vectors @ vectors.T) / 2, distances(originals, originals))
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
