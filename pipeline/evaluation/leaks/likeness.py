@@ -68,13 +68,13 @@ def find_near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE
     """
     first = splits[0]
     step = -(-len(first) // _SAMPLE)
-    sample = np.concatenate(list(_pooled(first, np.arange(0, len(first), step))))
+    sample = np.concatenate(list(pooled_rows(first, np.arange(0, len(first), step))))
     whitening = Whitening.of(sample)
     held = {one.split: _directions(one, whitening) for one in splits[1:]}
     for position, earlier in enumerate(splits[:-1]):
         later = splits[position + 1 :]
         if earlier is first:
-            whole = [sample] if step == 1 else _pooled(first, np.arange(len(first)))
+            whole = [sample] if step == 1 else pooled_rows(first, np.arange(len(first)))
             blocks: Iterable[np.ndarray] = (whitening.directions(block) for block in whole)
         else:
             blocks = [held[earlier.split]]
@@ -99,10 +99,10 @@ def _part(one: Originals) -> FeatureSet:
 
 
 def _directions(one: Originals, whitening: Whitening) -> np.ndarray:
-    return np.concatenate([whitening.directions(block) for block in _pooled(one, np.arange(len(one)))])
+    return np.concatenate([whitening.directions(block) for block in pooled_rows(one, np.arange(len(one)))])
 
 
-def _pooled(one: Originals, rows: np.ndarray) -> Iterator[np.ndarray]:
+def pooled_rows(one: Originals, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the features of some originals, float32 (b, channels), their mean over all positions."""
     features = _part(one)
     shape = features.feature_shape
