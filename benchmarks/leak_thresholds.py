@@ -125,7 +125,13 @@ def measured(case: list[str], folder: Path, cache: Path, copies: int) -> list[di
     for way in WAYS:
         chosen = ways == way
         measures = compared_copies(hashes["train"], copied, own, chosen, train, made)
-        rows += [figures(subject, measure, f"copy: {way}", values) for measure, values in measures]
+        # The hash of the mirrored picture is for mirrored copies only, and the straight one for the others.
+        skipped = HASH if way == "mirrored" else MIRRORED_HASH
+        rows += [
+            figures(subject, measure, f"copy: {way}", values)
+            for measure, values in measures
+            if measure != skipped
+        ]
     for earlier, later in combinations(splits.values(), 2):
         measures = compared_strangers(hashes, train, earlier, later)
         what = f"strangers: {earlier.split} and {later.split}"
