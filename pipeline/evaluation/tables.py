@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.evaluation.metrics import ClassFigures, Figures
@@ -59,7 +59,8 @@ def print_comparison(comparison: Comparison, *, console: Console) -> None:
         console.print(Text(f"{readable(name)} left out: {readable(reason, 300)}"))
     if len(comparison.reports) > 1:
         line = (
-            "p: exact McNemar test against the first head, corrected for the number of heads (Holm). "
+            "+/-: rows that only this head, and only the first head, has right. "
+            "p: exact McNemar test of the two, corrected for the number of heads (Holm). "
             "Where it is not below 0.05, these rows cannot tell the two apart."
         )
         console.print(Text(line))
@@ -104,17 +105,16 @@ def calibration_table(calibration: Calibration, after: Figures) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Builds the table of the heads, the most accurate first."""
-    table = Table("head", box=box.SIMPLE)
-    for name in ("accuracy", "95% interval", "macro F1", "log-loss", "ECE", "better/worse", "p"):
-        table.add_column(name, justify="right")
+    table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
+    for name in ("accuracy", "95% interval", "log-loss", "ECE", "+/-", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):
         figures = report.figures
         low, high = figures.accuracy_ci
         table.add_row(
             Text(readable(report.head)),
             f"{figures.accuracy:.2%}",
-            f"{low:.2%} to {high:.2%}",
-            f"{figures.macro_f1:.4f}",
+            f"{low:.1%} to {high:.1%}",
             f"{figures.log_loss:.4f}",
             f"{figures.ece:.4f}",
             *_against_best(difference),

@@ -12,6 +12,8 @@ from pipeline.evaluation.metrics import Figures
 from pipeline.images import UNLABELLED
 
 COLDEST, HOTTEST = 0.02, 50.0
+FLOOR = np.finfo(np.float64).eps
+"""What a probability of 0 counts as, here as in the log-loss: no temperature could raise a true 0."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,6 +57,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         UsageError: No row has a label.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
 
     known = labels != UNLABELLED
     if not known.any():
@@ -63,15 +66,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
             "evaluate without `--calibrate`"
         )
     truth, logits = labels[known], _logits(probabilities[known])
-    # A true class that was given a probability of 0 keeps it at any temperature and decides nothing.
-    possible = np.isfinite(np.take_along_axis(logits, truth[:, None], axis=1)[:, 0])
-    truth, logits = truth[possible], logits[possible]
-    if not len(truth):
-        return 1.0
 
     def loss(log_temperature: float) -> float:
-        from scipy.special import logsumexp
-
         scaled = logits / np.exp(log_temperature)
         return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]))
 
@@ -87,5 +83,4 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.log(probabilities.astype(np.float64))
+    return np.log(np.maximum(probabilities.astype(np.float64), FLOOR))

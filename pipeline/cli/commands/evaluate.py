@@ -75,7 +75,8 @@ def command(
         result = evaluate(load_head(folder), chosen.open(split), calibrate_on=val)
         reports, show = (result,), print_report
     written = result.write()
-    places = [log(report, runs=runs) for log in loggers for report in reports]
+    files = None if head == ALL else written
+    places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
     if as_json:
         for note in result.notes:
             say(f"note: {note}")

@@ -1,7 +1,7 @@
 """Loggers: other programs that keep figures. One file each; the folder is the registry.
 
-A module names the ``PACKAGE`` that it needs and offers ``log(report, runs=...)``, which writes the figures
-of a report and returns the line that tells the user where to look.
+A module names the ``PACKAGE`` that it needs and offers ``log(report, runs=..., files=...)``, which writes
+the figures of a report and returns the line that tells the user where to look.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 class Log(Protocol):
-    """Writes a report that stands in its folder, and tells where to look."""
+    """Hands a report to another program, and tells where to look."""
 
-    def __call__(self, report: Report, *, runs: Path) -> str:
+    def __call__(self, report: Report, *, runs: Path, files: Path | None) -> str:
         """Logs below ``runs``, or wherever the program's own settings say.
+
+        Args:
+            report: The figures.
+            runs: Folder of trained heads.
+            files: Folder with the files of this very report; None = they were not written.
 
         Raises:
             PipelineError: It cannot be written.

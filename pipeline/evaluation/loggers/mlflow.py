@@ -20,7 +20,7 @@ PACKAGE = "mlflow"
 URI = "MLFLOW_TRACKING_URI"
 
 
-def log(report: Report, *, runs: Path) -> str:
+def log(report: Report, *, runs: Path, files: Path | None) -> str:
     """Adds a run to the experiment named after the data set.
 
     It goes to the server that ``MLFLOW_TRACKING_URI`` names, and otherwise to a database below ``runs``.
@@ -33,7 +33,8 @@ def log(report: Report, *, runs: Path) -> str:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "mlflow"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     root = Path(runs).resolve() / PACKAGE
     uri = os.environ.get(URI) or f"sqlite:///{root / 'mlflow.db'}"
     try:
@@ -43,7 +44,7 @@ def log(report: Report, *, runs: Path) -> str:
         run = client.create_run(
             _experiment(client, report.dataset, root), run_name=f"{report.head} {report.split}"
         )
-        _fill(client, run.info.run_id, report)
+        _fill(client, run.info.run_id, report, files)
         client.set_terminated(run.info.run_id)
     except (MlflowException, OSError, ImportError) as error:
         reason = str(error).partition("\n")[0]
@@ -62,7 +63,7 @@ def _experiment(client: MlflowClient, name: str, root: Path) -> str:
     return client.create_experiment(name, artifact_location=location)
 
 
-def _fill(client: MlflowClient, run: str, report: Report) -> None:
+def _fill(client: MlflowClient, run: str, report: Report, files: Path | None) -> None:
     for name, value in {"head": report.head, "split": report.split, **asdict(report.spec)}.items():
         client.log_param(run, name, value)
     for name, value in scalars(report).items():
@@ -70,5 +71,5 @@ def _fill(client: MlflowClient, run: str, report: Report) -> None:
     for name, values in report.history.items():
         for epoch, value in enumerate(values, 1):
             client.log_metric(run, f"training_{name}", value, step=epoch)
-    if report.folder.is_dir():
-        client.log_artifacts(run, str(report.folder))
+    if files is not None:
+        client.log_artifacts(run, str(files))

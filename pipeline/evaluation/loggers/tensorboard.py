@@ -20,7 +20,7 @@ VERSION = "brain.Event:2"
 """What an event file begins with, so that its readers know the format."""
 
 
-def log(report: Report, *, runs: Path) -> str:
+def log(report: Report, *, runs: Path, files: Path | None) -> str:
     """Writes one event file; the figures stand at the number of the evaluation, the curves at the epochs.
 
     Raises:
@@ -38,7 +38,7 @@ def log(report: Report, *, runs: Path) -> str:
         with (folder / name).open("wb") as file:
             records = RecordWriter(file)
             records.write(Event(wall_time=now, file_version=VERSION).SerializeToString())
-            for step, value in _values(report):
+            for step, value in _values(report, files):
                 records.write(Event(wall_time=now, step=step, summary=value).SerializeToString())
     except OSError as error:
         raise PipelineError(
@@ -48,7 +48,7 @@ def log(report: Report, *, runs: Path) -> str:
     return f"tensorboard --logdir {root}"
 
 
-def _values(report: Report) -> Iterator[tuple[int, Any]]:
+def _values(report: Report, files: Path | None) -> Iterator[tuple[int, Any]]:
     """Yields (step, summary) of all figures, curves and pictures."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -58,6 +58,6 @@ def _values(report: Report) -> Iterator[tuple[int, Any]]:
     for name, values in report.history.items():
         for epoch, value in enumerate(values, 1):
             yield epoch, Summary(value=[Summary.Value(tag=f"training/{name}", simple_value=value)])
-    for path in sorted(report.folder.glob("*.png")):
+    for path in sorted(files.glob("*.png")) if files else ():
         picture = Summary.Image(encoded_image_string=path.read_bytes())
         yield evaluation, Summary(value=[Summary.Value(tag=path.stem, image=picture)])
