@@ -13,6 +13,7 @@ from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.names import readable
+from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.temperature import Calibration, apply_temperature, fit_temperature
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
@@ -172,7 +173,7 @@ def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=_notes(features, figures, groups, looks),
+        notes=remarks(features, figures, groups, looks),
         versions=head.versions,
         calibration=calibration,
         looks=looks,
@@ -208,29 +209,3 @@ def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
     # The extra last place is what the label -1 picks: unlabelled stays unlabelled.
     translation = [positions.get(name, -1) for name in features.classes] + [-1]
     return np.array(translation, np.int32)[features.labels]
-
-
-def _notes(
-    features: FeatureSet, figures: Figures, groups: np.ndarray | None, looks: Looks | None
-) -> tuple[str, ...]:
-    notes = []
-    if features.split == "train":
-        notes.append(
-            "this is the training split: the head has seen these very images, so the figures tell how "
-            "well it remembers, not how well it recognises. Quote those of `--split test`"
-        )
-    if features.spec.weights.startswith("random:"):
-        notes.append(
-            f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
-            "that the pipeline works, not what the base can do. Use `--weights imagenet`"
-        )
-    if figures.unlabelled:
-        notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")
-    if groups is not None:
-        notes.append(
-            f"the rows belong to {len(np.unique(groups)):,} groups, which the bootstrap intervals take into "
-            "account and the interval of the accuracy beside it does not: believe the wider one"
-        )
-    if looks is not None and looks.note:
-        notes.append(looks.note)
-    return tuple(notes)

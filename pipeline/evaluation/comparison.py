@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation.metrics import CONFIDENCE
+from pipeline.evaluation.significance import holm, mcnemar
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Classifier, Looks, Report
@@ -168,34 +169,6 @@ def compare_heads(
     return Comparison(tuple(reports), (None, *_differences(reports)), skipped)
 
 
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Returns the two-sided p-value of the hypothesis that two heads are equally often right.
-
-    Rows that both have right or both wrong tell nothing; of the others each is a toss of a fair coin. The
-    exact binomial test is taken for any number of rows: the chi-square form only approximates it.
-
-    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", Psychometrika 12 (1947).
-    """
-    from scipy.stats import binomtest
-
-    tosses = only_first + only_second
-    return float(binomtest(only_first, tosses).pvalue) if tosses else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects p-values of one family of tests, so that any false alarm at all stays as rare as promised.
-
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-    Statistics 6 (1979).
-    """
-    p = np.asarray(p_values, float)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
-    return corrected.tolist()
-
-
 def _differences(reports: Sequence[Report]) -> list[Difference]:
     best, *others = (_hits(report) for report in reports)
     counts = [(int(np.sum(best & ~hits)), int(np.sum(hits & ~best))) for hits in others]
@@ -216,6 +189,7 @@ def _row(rank: int, report: Report, difference: Difference | None) -> dict[str, 
     return {
         "rank": rank,
         "head": report.head,
+        "temperature": report.calibration.temperature if report.calibration else None,
         "accuracy": figures.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,

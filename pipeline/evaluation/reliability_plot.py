@@ -1,4 +1,4 @@
-"""Picture of the calibration: how often a head is right that is sure to a given degree."""
+"""Picture of the calibration: how sure a head is, beside how often it is right."""
 
 from __future__ import annotations
 
@@ -13,74 +13,79 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NOW, EARLIER = "#2f6fb0", "#d9730d"
+RIGHT, SURE = "#2f6fb0", "#d9730d"
+GAP = "#f3c9a5"
 
 
 def draw_reliability(figures: Figures, *, subject: str, before: Figures | None = None) -> Figure:
-    """Draws accuracy over confidence for each bin with its 95 % interval, and the size of the bins below.
+    """Draws for each bin how sure the head is and how often it is right, and how many rows the bin has.
 
-    On the diagonal a head is as often right as it claims; below it, it claims too much. Both axes begin
-    where the data begin, because the confidences of a good head fill a corner only.
+    The bins stand side by side, from the least to the most confident: on an axis of confidence those of a
+    good head would all lie on top of each other near 100 %.
 
     Args:
         figures: The figures.
         subject: What was evaluated, for the title.
-        before: The figures without a temperature, drawn beside them; None = there is none.
+        before: The figures without a temperature, drawn to the left; None = there are none.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    shown = [(figures.reliability, NOW, "calibrated" if before else "bins of rows", figures.ece)]
-    if before:
-        shown.insert(0, (before.reliability, EARLIER, "as the head answers", before.ece))
-    figure = Figure(figsize=(5.6, 6.2), facecolor=PAPER, layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    start = _start([one for bins, *_ in shown for one in bins])
-    top.plot([start, 1], [start, 1], color=INK, linewidth=1, linestyle=":", label="right as often as sure")
-    for bins, colour, word, ece in shown:
-        _draw_bins(top, bins, colour=colour, label=f"{word}: calibration error {ece:.4f}")
-        _draw_sizes(bottom, bins, colour=colour)
-    margin = 0.02 * (1 - start)
-    top.set_xlim(start - margin, 1 + margin)
-    top.set_ylim(top=1 + 2 * margin)
-    for axes in (top, bottom):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color=VOID, linewidth=0.6)
-        axes.set_axisbelow(True)
-    top.yaxis.set_major_formatter(PercentFormatter(1))
-    bottom.xaxis.set_major_formatter(PercentFormatter(1))
-    top.set_ylabel("accuracy", color=INK)
+    panels = [("as the head answers", before), ("calibrated", figures)] if before else [("", figures)]
+    figure = Figure(figsize=(0.9 + 5.0 * len(panels), 5.2), facecolor=PAPER, layout="constrained")
+    grid = figure.subplots(2, len(panels), sharex="col", sharey="row", height_ratios=(3, 1), squeeze=False)
+    for column, (word, shown) in enumerate(panels):
+        top, bottom = grid[:, column]
+        _draw_bins(top, shown.reliability)
+        bottom.bar(
+            range(len(shown.reliability)), [one.rows for one in shown.reliability], color=RIGHT, alpha=0.5
+        )
+        names = [sure(one.confidence) for one in shown.reliability]
+        bottom.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", size=8)
+        bottom.set_xlabel("confidence: mean probability of the predicted class", color=INK)
+        title = f"{word}{', ' if word else ''}calibration error {shown.ece:.4f}"
+        top.set_title(title, loc="left", color=INK, fontsize=9)
+        for axes in (top, bottom):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(color=VOID, linewidth=0.6, axis="y")
+            axes.set_axisbelow(True)
+        top.use_sticky_edges = False  # or a bar that ends at the edge would lose its end
+        top.margins(y=0.04)
+        top.set_xlim(-0.6, max(len(names), 3) - 0.4)
+    top, bottom = grid[:, 0]
+    top.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    bottom.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    top.set_ylabel("share", color=INK)
     bottom.set_ylabel("rows in the bin", color=INK)
-    bottom.set_xlabel("confidence: probability of the predicted class", color=INK)
-    top.legend(frameon=False, fontsize=8, loc="upper left")
-    title = f"{readable(subject, 70)}\nn = {figures.n:,}"
-    top.set_title(title, loc="left", color=INK, fontsize=10, parse_math=False)
+    top.legend(frameon=False, fontsize=8, loc="lower right")
+    title = f"{readable(subject, 70)}, n = {figures.n:,}"
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=11, parse_math=False)
     return figure
 
 
-def _start(bins: list[ReliabilityBin]) -> float:
-    """Returns where the axes begin: below the lowest confidence and accuracy, at least a bit below 1."""
-    lowest = min(min(one.low, one.accuracy) for one in bins)
-    return min(max(lowest - 0.02, 0.0), 0.9)
+def sure(confidence: float) -> str:
+    """Writes a confidence in percent with so many digits that it is not rounded to 100 % unless it is."""
+    for digits in (0, 1, 2, 3):
+        text = f"{confidence:.{digits}%}"
+        if not text.startswith("100"):
+            return text
+    return "100%" if confidence == 1 else ">99.999%"
 
 
-def _draw_bins(axes: Axes, bins: tuple[ReliabilityBin, ...], *, colour: str, label: str) -> None:
-    confidence = [one.confidence for one in bins]
-    accuracy = [one.accuracy for one in bins]
+def _draw_bins(axes: Axes, bins: tuple[ReliabilityBin, ...]) -> None:
+    places = range(len(bins))
+    accuracy, confidence = [one.accuracy for one in bins], [one.confidence for one in bins]
     ends = [wilson_interval(round(one.accuracy * one.rows), one.rows) for one in bins]
-    axes.vlines(confidence, *zip(*ends, strict=True), color=colour, alpha=0.35, linewidth=2)
-    axes.plot(confidence, accuracy, "o-", color=colour, markersize=4.5, linewidth=1.2, label=label)
-
-
-def _draw_sizes(axes: Axes, bins: tuple[ReliabilityBin, ...], *, colour: str) -> None:
-    """Draws a bar from edge to edge of each bin, as high as it has rows."""
-    axes.bar(
-        [one.low for one in bins],
-        [one.rows for one in bins],
-        [one.high - one.low for one in bins],
-        align="edge",
-        facecolor=f"{colour}59",
-        edgecolor=colour,
-        linewidth=0.8,
+    height = [right - sure for right, sure in zip(accuracy, confidence, strict=True)]
+    axes.bar(places, height, 0.62, bottom=confidence, color=GAP, label="gap")
+    axes.hlines(
+        confidence,
+        [i - 0.31 for i in places],
+        [i + 0.31 for i in places],
+        color=SURE,
+        linewidth=2,
+        label="how sure (confidence)",
     )
-    axes.set_ylim(bottom=0)
+    low, high = zip(*ends, strict=True)
+    axes.vlines(places, low, high, color=RIGHT, alpha=0.5, linewidth=1.5)
+    axes.plot(places, accuracy, "o", color=RIGHT, markersize=5, label="how often right, with 95% interval")
