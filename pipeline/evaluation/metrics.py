@@ -3,83 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation import scores
+from pipeline.evaluation.figures import ClassFigures, Figures
+from pipeline.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
+from pipeline.evaluation.resampling import bootstrap_intervals
 from pipeline.images import UNLABELLED
 
 # scikit-learn and scipy are imported where they are used: together they take a second to load, and
 # a command line that only lists or prints stored reports does not need them.
 
+__all__ = ["ClassFigures", "Figures", "ReliabilityBin", "measure", "wilson_interval"]
+
 CONFIDENCE = 0.95
-"""Level of the interval around the accuracy."""
+"""Level of all intervals."""
 
 
-@dataclass(frozen=True)
-class ClassFigures:
-    """How one class fares against all others.
-
-    Attributes:
-        name: The class.
-        precision: Share of the rows predicted as this class that belong to it; 0 where none is.
-        recall: Share of the rows of this class that are predicted as it; 0 where there are none.
-        f1: Harmonic mean of precision and recall; 0 where both are.
-        support: Rows that belong to the class.
-        predicted: Rows that are predicted as the class.
-    """
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    predicted: int
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Figures:
-    """All figures of one set of predictions.
-
-    A class without a row in the truth has no recall, so it takes no part in the two means over
-    classes; predicting it nevertheless costs the recall of the class the row belongs to.
-
-    Attributes:
-        n: Labelled rows; every figure is about these.
-        unlabelled: Rows without a label, left out.
-        accuracy: Share of rows whose most probable class is the true one.
-        accuracy_ci: Lower and upper end of the 95 % Wilson interval of the accuracy.
-        balanced_accuracy: Mean recall of the classes present in the truth.
-        macro_f1: Mean F1 of the classes present in the truth.
-        log_loss: Mean negative natural logarithm of the true class's probability, in nats.
-        per_class: The figures of each of the k classes.
-        confusion: int64 (k, k), rows counted by true class (first axis) and predicted class.
-    """
-
-    n: int
-    unlabelled: int
-    accuracy: float
-    accuracy_ci: tuple[float, float]
-    balanced_accuracy: float
-    macro_f1: float
-    log_loss: float
-    per_class: tuple[ClassFigures, ...]
-    confusion: np.ndarray
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The k class names, indexed by label."""
-        return tuple(figures.name for figures in self.per_class)
-
-    @property
-    def headline(self) -> str:
-        """The accuracy with its interval and the number of rows it rests on, in words."""
-        low, high = self.accuracy_ci
-        return f"accuracy {self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), n = {self.n:,}"
-
-
-def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figures:
+def measure(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    groups: np.ndarray | None = None,
+) -> Figures:
     """Computes all figures of a set of predictions.
 
     Probabilities are taken in float64 and scaled to a sum of exactly one a row, because rounding in
@@ -89,6 +38,8 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
         labels: int (n,), index into ``classes``; -1 = unlabelled, such rows are only counted.
         probabilities: float (n, k), one row of non-negative numbers an image.
         classes: k class names.
+        groups: (n,), what the rows belong to (a patient, a product): their errors go together, so the
+            bootstrap draws whole groups. None = every row on its own.
 
     Raises:
         UsageError: No row has a label, or there are fewer than two classes.
@@ -111,6 +62,9 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
     present = support > 0
     correct = int(confusion.trace())
     columns = (precision, recall, f1, support, confusion.sum(axis=0))
+    bins = reliability_bins(scaled[np.arange(len(truth)), predicted], truth == predicted)
+    mcc, kappa = scores.agreement(truth, predicted)
+    roc_auc, average_precision = scores.ranking_scores(truth, scaled)
     return Figures(
         n=len(truth),
         unlabelled=len(labels) - len(truth),
@@ -118,7 +72,24 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
         accuracy_ci=wilson_interval(correct, len(truth)),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
+        weighted_f1=float(np.average(f1, weights=support)),
+        mcc=mcc,
+        kappa=kappa,
+        top_k=scores.top_accuracies(truth, scaled),
         log_loss=float(log_loss(truth, scaled, labels=every)),
+        brier=scores.brier(truth, scaled, labels=every),
+        roc_auc=roc_auc,
+        average_precision=average_precision,
+        ece=calibration_error(bins),
+        reliability=bins,
+        intervals=bootstrap_intervals(
+            truth,
+            predicted,
+            scores.row_losses(truth, scaled),
+            k=len(classes),
+            groups=None if groups is None else np.asarray(groups)[known],
+            level=CONFIDENCE,
+        ),
         per_class=tuple(
             ClassFigures(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)
         ),

@@ -30,6 +30,7 @@ def test_all_files_are_written_and_parse_back(make_report, spec):
         "predictions.csv",
         "confusion_matrix.png",
         "curves.png",
+        "reliability.png",
     }
     assert [entry.name for entry in folder.parent.iterdir()] == ["test"]
 
