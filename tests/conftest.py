@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from chromium import Visit, find_chromium, running_browser, visiting
 from counting_engine import BACKBONE, CountingEngine
 from photos import Photos
 
@@ -16,6 +20,9 @@ from pipeline.cache import FeatureSet
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -102,3 +109,20 @@ def run(photos: Photos, engine: CountingEngine, cache: Path) -> Callable[..., li
         return extract(str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium for the tests of one file."""
+    program = find_chromium()
+    if program is None or importlib.util.find_spec("playwright") is None:
+        pytest.skip("no browser: needs the program `chromium` and the Python package `playwright`")
+    with running_browser(program) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens addresses, each in a window of its own that is closed after the test; see ``visiting``."""
+    with ExitStack() as windows:
+        yield lambda address, **options: windows.enter_context(visiting(browser, address, **options))
