@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation import scores
+from pipeline.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
+from pipeline.evaluation.resampling import bootstrap_intervals
 from pipeline.images import UNLABELLED
 
 # scikit-learn and scipy are imported where they are used: together they take a second to load, and
 # a command line that only lists or prints stored reports does not need them.
 
 CONFIDENCE = 0.95
-"""Level of the interval around the accuracy."""
+"""Level of all intervals."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,20 @@ class Figures:
         accuracy_ci: Lower and upper end of the 95 % Wilson interval of the accuracy.
         balanced_accuracy: Mean recall of the classes present in the truth.
         macro_f1: Mean F1 of the classes present in the truth.
+        weighted_f1: Mean F1 of the classes, each counted by its rows in the truth.
+        mcc: Matthews correlation coefficient of truth and prediction, -1 to 1; 0 where either is constant.
+        kappa: Cohen's kappa, agreement beyond chance; 0 where both are one and the same class.
+        top_k: Share of rows whose true class is among the k most probable, for k = 3 and 5 where there are
+            more classes than that.
         log_loss: Mean negative natural logarithm of the true class's probability, in nats.
+        brier: Squared errors of the probabilities, summed over classes, mean over rows: 0 to 2.
+        roc_auc: Area under the ROC curve, each class against the rest, mean over the classes present; None
+            where only one is.
+        average_precision: Likewise for the precision-recall curve.
+        ece: Expected calibration error over the bins of ``reliability``.
+        reliability: The rows by confidence, in bins of equal mass; see ``reliability_bins``.
+        intervals: Lower and upper end of the 95 % bootstrap interval by name of the figure; see
+            ``bootstrap_intervals``. A figure that did not vary has none.
         per_class: The figures of each of the k classes.
         confusion: int64 (k, k), rows counted by true class (first axis) and predicted class.
     """
@@ -63,7 +79,17 @@ class Figures:
     accuracy_ci: tuple[float, float]
     balanced_accuracy: float
     macro_f1: float
+    weighted_f1: float
+    mcc: float
+    kappa: float
+    top_k: dict[int, float]
     log_loss: float
+    brier: float
+    roc_auc: float | None
+    average_precision: float | None
+    ece: float
+    reliability: tuple[ReliabilityBin, ...]
+    intervals: dict[str, tuple[float, float]]
     per_class: tuple[ClassFigures, ...]
     confusion: np.ndarray
 
@@ -79,7 +105,13 @@ class Figures:
         return f"accuracy {self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), n = {self.n:,}"
 
 
-def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figures:
+def measure(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    groups: np.ndarray | None = None,
+) -> Figures:
     """Computes all figures of a set of predictions.
 
     Probabilities are taken in float64 and scaled to a sum of exactly one a row, because rounding in
@@ -89,6 +121,8 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
         labels: int (n,), index into ``classes``; -1 = unlabelled, such rows are only counted.
         probabilities: float (n, k), one row of non-negative numbers an image.
         classes: k class names.
+        groups: (n,), what the rows belong to (a patient, a product): their errors go together, so the
+            bootstrap draws whole groups. None = every row on its own.
 
     Raises:
         UsageError: No row has a label, or there are fewer than two classes.
@@ -111,6 +145,9 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
     present = support > 0
     correct = int(confusion.trace())
     columns = (precision, recall, f1, support, confusion.sum(axis=0))
+    bins = reliability_bins(scaled[np.arange(len(truth)), predicted], truth == predicted)
+    mcc, kappa = scores.agreement(truth, predicted)
+    roc_auc, average_precision = scores.ranking_scores(truth, scaled)
     return Figures(
         n=len(truth),
         unlabelled=len(labels) - len(truth),
@@ -118,7 +155,24 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str
         accuracy_ci=wilson_interval(correct, len(truth)),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
+        weighted_f1=float(np.average(f1, weights=support)),
+        mcc=mcc,
+        kappa=kappa,
+        top_k=scores.top_accuracies(truth, scaled),
         log_loss=float(log_loss(truth, scaled, labels=every)),
+        brier=scores.brier(truth, scaled, labels=every),
+        roc_auc=roc_auc,
+        average_precision=average_precision,
+        ece=calibration_error(bins),
+        reliability=bins,
+        intervals=bootstrap_intervals(
+            truth,
+            predicted,
+            scores.row_losses(truth, scaled),
+            k=len(classes),
+            groups=None if groups is None else np.asarray(groups)[known],
+            level=CONFIDENCE,
+        ),
         per_class=tuple(
             ClassFigures(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)
         ),
