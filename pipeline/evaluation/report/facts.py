@@ -16,6 +16,8 @@ from pipeline.heads import TrainedHead
 Facts = dict[str, str]
 """Values by name, as text."""
 
+RATE = " images/s"
+
 
 def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
     """Says what made the features."""
@@ -36,7 +38,9 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
         shape = " x ".join(map(str, part.feature_shape))
         size = len(part) * int(np.prod(part.feature_shape)) * part.features.dtype.itemsize
         facts[f"{split} features"] = f"{len(part):,} rows of {shape}, {size / 1e6:,.1f} MB"
-    facts["software"] = _software(features.get(report.split))
+    software = _software(features.get(report.split))
+    facts["measured speed"] = _versions({name: rate for name, rate in software.items() if RATE in name})
+    facts["software"] = _versions({name: number for name, number in software.items() if RATE not in name})
     return {name: value for name, value in facts.items() if value}
 
 
@@ -81,13 +85,14 @@ def _balance(head: TrainedHead) -> str:
     return f"{low:,} rows each" if low == high else f"{low:,} to {high:,} rows each"
 
 
-def _software(features: FeatureSet | None) -> str:
+def _software(features: FeatureSet | None) -> dict[str, str]:
+    """Returns what the feature file says of the software that made it, measured rates included."""
     if features is None:
-        return ""
+        return {}
     try:
-        return _versions(open_layout(features.path).header.software or {})
+        return open_layout(features.path).header.software or {}
     except (PipelineError, OSError):  # rows that were never in a file, or are no longer
-        return ""
+        return {}
 
 
 def _versions(versions: Mapping[str, str]) -> str:
