@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +12,7 @@ from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.report import confusions, facts, gallery, headlines, leak_pairs, rankings
+from pipeline.evaluation.report.calibration import diagram
 from pipeline.evaluation.report.curves import learning_curves
 from pipeline.evaluation.report.map_data import map_contents
 from pipeline.evaluation.report.pictures import Album, encode
@@ -34,7 +33,6 @@ PARTS = (
 )
 """The sections of the page in order: the name is that of its template."""
 GALLERY_SIZE, LEAK_SIZE = 160, 128
-LARGEST_DOT = 11.0
 
 
 def gather(
@@ -84,7 +82,7 @@ def gather(
         "matrix": confusions.matrix(figures),
         "pairs": confusions.worst_pairs(figures),
         "curves": learning_curves(report.history),
-        "reliability": _dots(report),
+        "reliability": diagram(figures.reliability),
         "ece": figures.ece,
         "map": map_contents(report, features.get(report.split), album, seed=head.seed),
         "mistakes": mistakes,
@@ -121,12 +119,3 @@ def _scale(intervals: Sequence[tuple[float, float] | None]) -> tuple[float, floa
     known = [one for one in intervals if one is not None]
     low, high = min((one[0] for one in known), default=0.0), max((one[1] for one in known), default=1.0)
     return (low, high) if high > low else (low, low + 1e-9)
-
-
-def _dots(report: Report) -> list[dict[str, float]]:
-    """Returns the groups of the reliability diagram, each with a radius whose square goes with its rows."""
-    most = max(one.rows for one in report.figures.reliability)
-    return [
-        asdict(one) | {"radius": round(LARGEST_DOT * math.sqrt(one.rows / most), 1)}
-        for one in report.figures.reliability
-    ]

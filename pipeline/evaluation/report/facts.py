@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.layout import open_layout
+from pipeline.cache.layout import Header, open_layout
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
 from pipeline.heads import TrainedHead
@@ -17,14 +17,17 @@ Facts = dict[str, str]
 """Values by name, as text."""
 
 RATE = " images/s"
+DIGITS = 16
 
 
 def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
     """Says what made the features."""
     spec = report.spec
+    header = _header(features.get(report.split))
+    software = (header.software if header else None) or {}
     facts = {
         "backbone": spec.backbone,
-        "filters": spec.weights,
+        "filters": _filters(spec.weights, header.weights_label if header else ""),
         "cut": spec.layer + ("" if spec.pooling == "none" else f", {spec.pooling} pooled"),
         "image size": f"{spec.image_size} x {spec.image_size} pixels, {spec.resize}",
         "preprocessing": spec.preprocessing,
@@ -38,9 +41,11 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
         shape = " x ".join(map(str, part.feature_shape))
         size = len(part) * int(np.prod(part.feature_shape)) * part.features.dtype.itemsize
         facts[f"{split} features"] = f"{len(part):,} rows of {shape}, {size / 1e6:,.1f} MB"
-    software = _software(features.get(report.split))
-    facts["measured speed"] = _versions({name: rate for name, rate in software.items() if RATE in name})
-    facts["software"] = _versions({name: number for name, number in software.items() if RATE not in name})
+    rates = {name.removesuffix(RATE): rate for name, rate in software.items() if name.endswith(RATE)}
+    facts["measured speed"] = ", ".join(f"{name} {rate} images/s" for name, rate in rates.items())
+    facts["software"] = _versions(
+        {name: number for name, number in software.items() if not name.endswith(RATE)}
+    )
     return {name: value for name, value in facts.items() if value}
 
 
@@ -85,14 +90,20 @@ def _balance(head: TrainedHead) -> str:
     return f"{low:,} rows each" if low == high else f"{low:,} to {high:,} rows each"
 
 
-def _software(features: FeatureSet | None) -> dict[str, str]:
-    """Returns what the feature file says of the software that made it, measured rates included."""
+def _header(features: FeatureSet | None) -> Header | None:
+    """Returns what the feature file says of itself; None where there is none."""
     if features is None:
-        return {}
+        return None
     try:
-        return open_layout(features.path).header.software or {}
+        return open_layout(features.path).header
     except (PipelineError, OSError):  # rows that were never in a file, or are no longer
-        return {}
+        return None
+
+
+def _filters(weights: str, label: str) -> str:
+    kind, _, value = weights.partition(":")
+    short = f"{kind} {value[:DIGITS]}..." if len(value) > DIGITS else weights
+    return f"{label} ({short})" if label and label != short else short
 
 
 def _versions(versions: Mapping[str, str]) -> str:

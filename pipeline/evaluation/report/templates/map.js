@@ -7,7 +7,7 @@
   const PALETTE = ["#2f86d1", "#e07b00", "#2a9d6f", "#c94f9b", "#8a63d2", "#b8860b", "#d1495b", "#3b9c9c", "#7b8794", "#7a9a2e"];
   const RIGHT = "#2f86d1", WRONG = "#e0592a", UNKNOWN = "#8a94a0", REACH = 18, MARGIN = 18;
   const count = data.names.length;
-  const view = { scale: 1, x: 0.5, y: 0.5 };
+  const view = { scale: 1, x: 0, y: 0 };
   let shown = -1, drag = null, order = [];
 
   const isWrong = (i) => data.truth[i] >= 0 && data.truth[i] !== data.guess[i];
@@ -30,13 +30,26 @@
   for (const name of Object.keys(data.layouts)) layoutMenu.add(new Option(name, name));
   if (data.classes.length > PALETTE.length) colourMenu.value = "right";
 
+  function framed([xs, ys]) {  // loops, because Math.max takes no array of any length
+    let left = Infinity, right = -Infinity, low = Infinity, high = -Infinity;
+    for (let i = 0; i < count; i++) {
+      left = Math.min(left, xs[i]); right = Math.max(right, xs[i]);
+      low = Math.min(low, ys[i]); high = Math.max(high, ys[i]);
+    }
+    return { x: (left + right) / 2, y: (low + high) / 2, width: Math.max(right - left, 1), height: Math.max(high - low, 1) };
+  }
+  const frames = Object.fromEntries(Object.entries(data.layouts).map(([name, plane]) => [name, framed(plane)]));
+
+  function unit() {  // pixels of one step of the layout: the same along both axes, or distances would lie
+    const frame = frames[layoutMenu.value], room = (size) => Math.max(size - 2 * MARGIN, 1);
+    return view.scale * Math.min(room(canvas.clientWidth) / frame.width, room(canvas.clientHeight) / frame.height);
+  }
+
   function place(i) {
-    const [xs, ys] = data.layouts[layoutMenu.value];
-    const side = Math.min(canvas.clientWidth, canvas.clientHeight) - 2 * MARGIN;
-    const wide = canvas.clientWidth - 2 * MARGIN;
+    const [xs, ys] = data.layouts[layoutMenu.value], frame = frames[layoutMenu.value], one = unit();
     return [
-      canvas.clientWidth / 2 + (xs[i] / data.unit - view.x) * wide * view.scale,
-      canvas.clientHeight / 2 + (view.y - ys[i] / data.unit) * Math.max(side, canvas.clientHeight - 2 * MARGIN) * view.scale,
+      canvas.clientWidth / 2 + (xs[i] - frame.x - view.x) * one,
+      canvas.clientHeight / 2 - (ys[i] - frame.y - view.y) * one,
     ];
   }
 
@@ -97,11 +110,17 @@
       byId("truth").textContent = data.truth[i] < 0 ? "no label" : "is " + className(data.truth[i]);
       byId("guess").textContent = (isWrong(i) ? "taken for " : "predicted ") + className(data.guess[i]) + ", " + percent(data.sure[i]);
       drawThumb(i);
+    }
+    draw();
+    pin();
+  }
+
+  function pin() {
+    if (shown >= 0) {
       const [x, y] = place(i), room = (at, size, all) => Math.max(4, Math.min(at + 14 + size < all ? at + 14 : at - 14 - size, all - size - 4));
       card.style.left = room(x, card.offsetWidth, stage.clientWidth) + "px";
       card.style.top = room(y, card.offsetHeight, stage.clientHeight) + "px";
     }
-    draw();
   }
 
   function legend() {
@@ -124,15 +143,15 @@
   }
 
   function refresh() { shown = -1; card.hidden = true; legend(); draw(); }
-  function zoom(factor) { view.scale = Math.max(1, Math.min(40, view.scale * factor)); if (view.scale === 1) { view.x = view.y = 0.5; } refresh(); }
+  function zoom(factor) { view.scale = Math.max(1, Math.min(40, view.scale * factor)); if (view.scale === 1) { view.x = view.y = 0; } refresh(); }
   function at(event) { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; }
 
   canvas.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, view: { ...view } }; });
   window.addEventListener("pointerup", () => { drag = null; });
   canvas.addEventListener("pointermove", (event) => {
     if (drag && event.buttons && view.scale > 1) {
-      view.x = drag.view.x - (event.clientX - drag.x) / (canvas.clientWidth * view.scale);
-      view.y = drag.view.y + (event.clientY - drag.y) / (canvas.clientHeight * view.scale);
+      view.x = drag.view.x - (event.clientX - drag.x) / unit();
+      view.y = drag.view.y + (event.clientY - drag.y) / unit();
       refresh();
     } else show(nearest(...at(event)));
   });
@@ -150,8 +169,8 @@
   for (const menu of [layoutMenu, colourMenu, onlyWrong]) menu.addEventListener("change", refresh);
   byId("in").addEventListener("click", () => zoom(1.5));
   byId("out").addEventListener("click", () => zoom(1 / 1.5));
-  byId("all").addEventListener("click", () => { view.scale = 1; view.x = view.y = 0.5; refresh(); });
-  window.addEventListener("resize", refresh);
+  byId("all").addEventListener("click", () => { view.scale = 1; view.x = view.y = 0; refresh(); });
+  window.addEventListener("resize", () => { draw(); pin(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   refresh();
 })();
