@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.evaluation.reliability import ReliabilityBin
-from pipeline.evaluation.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from pipeline.evaluation.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, ticks
 
 LARGEST_DOT = 7.0
-TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,10 @@ class Diagram:
 
 
 def diagram(groups: Sequence[ReliabilityBin]) -> Diagram:
-    """Places the groups between the lowest share that occurs, rounded down to a tenth, and 1."""
+    """Places the groups between the lowest share that occurs, rounded down, and 1."""
     lowest = min(min(one.confidence, one.accuracy) for one in groups)
-    start = min(math.floor(lowest * 10) / 10, 0.9)
+    marks = ticks(min(math.floor(lowest * 10) / 10, 0.9), 1.0)
+    start = marks[0]
     most = max(one.rows for one in groups)
 
     def x(share: float) -> float:
@@ -67,7 +67,6 @@ def diagram(groups: Sequence[ReliabilityBin]) -> Diagram:
         radius = round(LARGEST_DOT * math.sqrt(one.rows / most), 1)
         return Dot(one, x(one.confidence), y(one.accuracy), y(low), y(high), radius)
 
-    marks = [start + (1 - start) * i / TICKS for i in range(TICKS + 1)]
     return Diagram(
         dots=tuple(map(dot, groups)),
         x_ticks=tuple((x(mark), f"{mark:.0%}") for mark in marks),

@@ -117,7 +117,7 @@
 
   function pin() {
     if (shown >= 0) {
-      const [x, y] = place(i), room = (at, size, all) => Math.max(4, Math.min(at + 14 + size < all ? at + 14 : at - 14 - size, all - size - 4));
+      const [x, y] = place(shown), room = (at, size, all) => Math.max(4, Math.min(at + 14 + size < all ? at + 14 : at - 14 - size, all - size - 4));
       card.style.left = room(x, card.offsetWidth, stage.clientWidth) + "px";
       card.style.top = room(y, card.offsetHeight, stage.clientHeight) + "px";
     }
