@@ -59,11 +59,10 @@ def map_features(features: FeatureSet, *, seed: int = 0, most: int = MOST_POINTS
     if len(rows) < FEWEST:
         return None
     vectors = _vectors(features, originals[rows])
-    vectors -= vectors.mean(axis=0)
-    largest = np.abs(vectors).max()
-    if not 0 < largest < np.inf:
+    if (vectors == vectors[0]).all():
         return None
-    return _laid_out(vectors / largest, rows, seed)
+    vectors -= vectors.mean(axis=0)
+    return _laid_out(vectors / np.abs(vectors).max(), rows, seed)  # scaled, because squares would overflow
 
 
 def _laid_out(vectors: np.ndarray, rows: np.ndarray, seed: int) -> FeatureMap:

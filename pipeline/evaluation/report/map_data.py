@@ -16,8 +16,8 @@ from pipeline.evaluation.report.pictures import SHEET, Album, sheets
 
 UNIT = 10_000
 """Steps a layout's axis is cut into: finer than any screen, and short to write."""
-THUMB, SMALL_THUMB = 64, 40
-MANY = 2000
+THUMB, SMALL_THUMB = 96, 48
+MANY = 1500
 """Points above which thumbnails are smaller, so that the page stays light enough to send."""
 NAME = 70
 
