@@ -29,9 +29,10 @@ ATTACKS = (
     "%s %n ../../..",
 )
 COLOURS = """(id) => {
-  const canvas = document.getElementById(id), pen = canvas.getContext("2d");
-  const pixels = new Uint32Array(pen.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-  return new Set(pixels).size;
+  const shown = document.getElementById(id), copy = new OffscreenCanvas(shown.width, shown.height);
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(shown, 0, 0);
+  return new Set(new Uint32Array(pen.getImageData(0, 0, copy.width, copy.height).data.buffer)).size;
 }"""
 CONTRASTS = """() => {
   const parse = (text) => {
