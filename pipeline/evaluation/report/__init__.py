@@ -1,0 +1,64 @@
+"""The report page: one HTML file that shows a head's figures, its mistakes and its features."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import PipelineError
+from pipeline.evaluation import Report
+from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.evaluation.report.contents import gather
+from pipeline.evaluation.report.html import render
+from pipeline.heads import TrainedHead
+from pipeline.images import ImageSource
+
+__all__ = ["write_report_page"]
+
+
+def write_report_page(
+    report: Report,
+    path: Path,
+    *,
+    head: TrainedHead,
+    features: Mapping[str, FeatureSet],
+    images: ImageSource | None = None,
+    leaks: Leaks | None = None,
+    comparison: Any = None,
+) -> Path:
+    """Writes the page that shows all that is known about one evaluation.
+
+    The page is one file that loads nothing, works without a network, and says what it could not show.
+
+    Args:
+        report: What was evaluated.
+        path: The file to write; an older one is replaced when the new one is whole.
+        head: The evaluated head.
+        features: The splits of the entry by name; without the evaluated one there is no map.
+        images: Where the pictures come from; None where they are gone.
+        leaks: What a leak check found; None where none was made.
+        comparison: Paired tests against the entry's other heads; None where none were made.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        CacheMismatchError: A row of the features is damaged.
+        PipelineError: The file cannot be written.
+    """
+    text = render(gather(report, head, features=features, images=images, leaks=leaks, comparison=comparison))
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise PipelineError(
+            f"the report page cannot be written to {path}: {error.strerror or error}. "
+            "Make room there, or the folder writable, and evaluate again"
+        ) from error
+    return path

@@ -1,0 +1,137 @@
+"""Who is taken for whom: classes, the confusion matrix and its worst pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation.metrics import ClassFigures, Figures, wilson_interval
+from pipeline.evaluation.names import readable
+
+MOST_BARS = 30
+MOST_CELLS = 20
+MOST_PAIRS = 12
+SHADES = 10
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One class.
+
+    Attributes:
+        name: The class, fit to be shown.
+        figures: Its figures.
+        interval: 95 % Wilson interval of its recall; None where it has no rows.
+    """
+
+    name: str
+    figures: ClassFigures
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Rows of one class that were taken for another."""
+
+    truth: str
+    predicted: str
+    rows: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix.
+
+    Attributes:
+        rows: Rows of the true class that were predicted as the other.
+        share: The same as a share of the true class; None where that has no rows.
+        hit: Whether the two classes are the same.
+        shade: 0 (none) to 10 (all); of mistakes by square root, or a few would be invisible.
+    """
+
+    rows: int
+    share: float | None
+    hit: bool
+    shade: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix fit to be shown.
+
+    Attributes:
+        names: The classes of the columns; the last is "all others" where some are left out.
+        lines: Name, rows of the class, and its cells.
+        left_out: Number of classes that are not shown.
+    """
+
+    names: tuple[str, ...]
+    lines: tuple[tuple[str, int, tuple[Cell, ...]], ...]
+    left_out: int
+
+
+def class_bars(figures: Figures, *, most: int = MOST_BARS) -> list[Bar]:
+    """Returns all classes in order; of more than ``most``, those with the lowest F1."""
+    shown = list(figures.per_class)
+    if len(shown) > most:
+        # Classes without rows have no F1 to be bad at; the larger of two equally bad ones costs more.
+        shown = sorted(shown, key=lambda one: (one.support == 0, one.f1, -one.support))[:most]
+    return [Bar(readable(one.name), one, _recall_interval(one)) for one in shown]
+
+
+def worst_pairs(figures: Figures, *, most: int = MOST_PAIRS) -> list[Pair]:
+    """Returns the pairs of classes with the most mistakes, the worst first."""
+    support = figures.confusion.sum(axis=1)
+    return [
+        Pair(
+            readable(figures.classes[true]),
+            readable(figures.classes[guess]),
+            int(figures.confusion[true, guess]),
+            float(figures.confusion[true, guess] / support[true]),
+        )
+        for true, guess in _pairs(figures)[:most]
+    ]
+
+
+def matrix(figures: Figures, *, most: int = MOST_CELLS) -> Matrix:
+    """Returns the confusion matrix; of more than ``most`` classes, those that are confused most."""
+    counts, k = figures.confusion, len(figures.classes)
+    kept = np.arange(k)
+    if k > most:
+        involved = dict.fromkeys(int(i) for pair in _pairs(figures) for i in pair)
+        kept = np.sort(np.array([*involved, *(i for i in range(k) if i not in involved)][:most]))
+    support = counts.sum(axis=1)
+    columns = counts[np.ix_(kept, kept)]
+    names = [readable(figures.classes[i], 24) for i in kept]
+    lines = []
+    for i, true in enumerate(kept):
+        rest = [support[true] - columns[i].sum()] if k > most else []
+        cells = (_cell(int(rows), int(support[true]), i == j) for j, rows in enumerate([*columns[i], *rest]))
+        lines.append((names[i], int(support[true]), tuple(cells)))
+    head = (*names, "all others") if k > most else tuple(names)
+    return Matrix(head, tuple(lines), k - len(kept))
+
+
+def _cell(rows: int, support: int, hit: bool) -> Cell:
+    if not support:
+        return Cell(rows, None, hit, 0)
+    share = rows / support
+    shade = round(SHADES * (share if hit else share**0.5))
+    return Cell(rows, share, hit, max(shade, 1) if rows else 0)
+
+
+def _pairs(figures: Figures) -> list[tuple[int, int]]:
+    """Returns (true, predicted) of all mistakes, the most frequent first."""
+    wrong = figures.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    places = np.argwhere(wrong)
+    order = np.argsort(-wrong[tuple(places.T)], kind="stable")
+    return [(int(true), int(guess)) for true, guess in places[order]]
+
+
+def _recall_interval(one: ClassFigures) -> tuple[float, float] | None:
+    if not one.support:
+        return None
+    return wilson_interval(round(one.recall * one.support), one.support)

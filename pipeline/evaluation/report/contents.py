@@ -1,0 +1,121 @@
+"""What the page shows: everything the templates need, by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pipeline
+from pipeline.cache import FeatureSet
+from pipeline.evaluation import Report
+from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.evaluation.report import confusions, facts, gallery, headlines, leak_pairs, rankings
+from pipeline.evaluation.report.calibration import diagram
+from pipeline.evaluation.report.curves import learning_curves
+from pipeline.evaluation.report.map_data import map_contents
+from pipeline.evaluation.report.pictures import Album, encode
+from pipeline.heads import TrainedHead
+from pipeline.images import ImageSource
+
+PARTS = (
+    ("figures", "Figures"),
+    ("run", "What was run"),
+    ("ranking", "Other heads"),
+    ("classes", "Classes"),
+    ("confusion", "Confusion matrix"),
+    ("curves", "Learning curves"),
+    ("calibration", "Calibration"),
+    ("map", "Map of the features"),
+    ("gallery", "Mistakes and doubts"),
+    ("leaks", "Leaks between splits"),
+)
+"""The sections of the page in order: the name is that of its template."""
+GALLERY_SIZE, LEAK_SIZE = 160, 128
+
+
+def gather(
+    report: Report,
+    head: TrainedHead,
+    *,
+    features: Mapping[str, FeatureSet],
+    images: ImageSource | None,
+    leaks: Leaks | None,
+    comparison: Any,
+) -> dict[str, Any]:
+    """Gathers all that the templates show.
+
+    Raises:
+        CacheMismatchError: A row of the features is damaged.
+    """
+    started = time.perf_counter()
+    figures = report.figures
+    album = Album(images, _digests(report, features))
+    mistakes, uncertain = gallery.worst_mistakes(report), gallery.least_certain(report)
+    kinds = leak_pairs.kinds_of_leaks(leaks) if leaks else []
+    sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
+    heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
+    contents = {
+        "subject": report.subject,
+        "head": report.head,
+        "dataset": report.dataset,
+        "split": report.split,
+        "rows": len(report.rows),
+        "classes": len(figures.classes),
+        "unlabelled": figures.unlabelled,
+        "grouped": any(report.rows.groups),
+        "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "version": pipeline.__version__,
+        "parts": PARTS,
+        "warnings": [{"text": note, "danger": _misleads(note)} for note in report.notes],
+        "main_figures": headlines.main_figures(figures, majority=facts.majority_share(report)),
+        "other_figures": headlines.other_figures(figures),
+        "stage_one": facts.stage_one(report, features),
+        "stage_two": facts.stage_two(head),
+        "heads": heads,
+        "head_scale": _scale([one.accuracy_interval for one in heads]),
+        "sweep": sweep,
+        "sweep_scale": _scale([one.interval for one in sweep.standings] if sweep else []),
+        "comparison": comparison,
+        "bars": confusions.class_bars(figures),
+        "matrix": confusions.matrix(figures),
+        "pairs": confusions.worst_pairs(figures),
+        "curves": learning_curves(report.history),
+        "reliability": diagram(figures.reliability),
+        "ece": figures.ece,
+        "map": map_contents(report, features.get(report.split), album, seed=head.seed),
+        "mistakes": mistakes,
+        "uncertain": uncertain,
+        "gallery_pictures": _encoded(album, [one.id for one in mistakes + uncertain], GALLERY_SIZE),
+        "leaks_checked": leaks is not None,
+        "leaks": kinds,
+        "checked": leaks.checked if leaks else {},
+        "leak_notes": leaks.notes if leaks else (),
+        "leak_pictures": _encoded(album, sides, LEAK_SIZE),
+    }
+    return contents | {"pictures_note": album.note, "seconds": time.perf_counter() - started}
+
+
+def _digests(report: Report, features: Mapping[str, FeatureSet]) -> dict[str, bytes]:
+    """Returns the digest of each row's image by id, those of the other splits included."""
+    every = [*(part.rows for part in features.values()), report.rows]
+    return {
+        name: digest.tobytes() for rows in every for name, digest in zip(rows.ids, rows.digests, strict=True)
+    }
+
+
+def _encoded(album: Album, ids: Sequence[str], size: int) -> dict[str, str]:
+    return {name: encode(picture) for name, picture in album.read(ids, size=size).items()}
+
+
+def _misleads(note: str) -> bool:
+    """Tells whether a note takes the meaning from the figures, rather than adding to it."""
+    return note.startswith(("RANDOM FILTERS", "this is the training split"))
+
+
+def _scale(intervals: Sequence[tuple[float, float] | None]) -> tuple[float, float]:
+    """Returns the ends of an axis that holds all intervals."""
+    known = [one for one in intervals if one is not None]
+    low, high = min((one[0] for one in known), default=0.0), max((one[1] for one in known), default=1.0)
+    return (low, high) if high > low else (low, low + 1e-9)

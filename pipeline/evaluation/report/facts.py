@@ -1,0 +1,110 @@
+"""What was run: all that is known about where the figures come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.cache.layout import Header, open_layout
+from pipeline.errors import PipelineError
+from pipeline.evaluation import Report
+from pipeline.heads import TrainedHead
+
+Facts = dict[str, str]
+"""Values by name, as text."""
+
+RATE = " images/s"
+DIGITS = 16
+
+
+def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
+    """Says what made the features."""
+    spec = report.spec
+    header = _header(features.get(report.split))
+    software = (header.software if header else None) or {}
+    facts = {
+        "backbone": spec.backbone,
+        "filters": _filters(spec.weights, header.weights_label if header else ""),
+        "cut": spec.layer + ("" if spec.pooling == "none" else f", {spec.pooling} pooled"),
+        "image size": f"{spec.image_size} x {spec.image_size} pixels, {spec.resize}",
+        "preprocessing": spec.preprocessing,
+        "arithmetic": f"{spec.precision}, run by {spec.engine}",
+        "stored as": spec.store,
+        "augmented views": _views(spec.augmentation),
+        "calibrated on": spec.calibration,
+        "spec": spec.digest[:16],
+    }
+    for split, part in features.items():
+        shape = " x ".join(map(str, part.feature_shape))
+        size = len(part) * int(np.prod(part.feature_shape)) * part.features.dtype.itemsize
+        facts[f"{split} features"] = f"{len(part):,} rows of {shape}, {size / 1e6:,.1f} MB"
+    rates = {name.removesuffix(RATE): rate for name, rate in software.items() if name.endswith(RATE)}
+    facts["measured speed"] = ", ".join(f"{name} {rate} images/s" for name, rate in rates.items())
+    facts["software"] = _versions(
+        {name: number for name, number in software.items() if not name.endswith(RATE)}
+    )
+    return {name: value for name, value in facts.items() if value}
+
+
+def stage_two(head: TrainedHead) -> Facts:
+    """Says what was trained, on what, and how long it took."""
+    options = ", ".join(f"{name} = {value}" for name, value in head.options.items())
+    facts = {
+        "head": head.name,
+        "options": options,
+        "seed": str(head.seed),
+        "training rows": f"{head.train_rows:,} of {sum(count > 0 for count in head.class_counts):,} classes",
+        "classes": _balance(head),
+        "accuracy on val": "" if head.val_accuracy is None else f"{head.val_accuracy:.2%}",
+        "training time": f"{head.seconds:,.2f} s"
+        + (f" ({head.train_rows / head.seconds:,.0f} rows/s in all)" if head.seconds > 0 else ""),
+        "software": _versions(head.versions),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def majority_share(report: Report) -> float:
+    """Returns the accuracy of always naming the most frequent class of the split: the bar to clear."""
+    support = report.figures.confusion.sum(axis=1)
+    return float(support.max() / support.sum())
+
+
+def _views(augmentation: str) -> str:
+    if not augmentation:
+        return "none"
+    try:
+        ranges = json.loads(augmentation)
+        return ", ".join(f"{name} {value}" for name, value in ranges.items())
+    except (ValueError, AttributeError):
+        return augmentation
+
+
+def _balance(head: TrainedHead) -> str:
+    seen = [count for count in head.class_counts if count]
+    if not seen:
+        return ""
+    low, high = min(seen), max(seen)
+    return f"{low:,} rows each" if low == high else f"{low:,} to {high:,} rows each"
+
+
+def _header(features: FeatureSet | None) -> Header | None:
+    """Returns what the feature file says of itself; None where there is none."""
+    if features is None:
+        return None
+    try:
+        return open_layout(features.path).header
+    except (PipelineError, OSError):  # rows that were never in a file, or are no longer
+        return None
+
+
+def _filters(weights: str, label: str) -> str:
+    kind, _, value = weights.partition(":")
+    short = f"{kind} {value[:DIGITS]}..." if len(value) > DIGITS else weights
+    return f"{label} ({short})" if label and label != short else short
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

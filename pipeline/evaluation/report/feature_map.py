@@ -1,0 +1,117 @@
+"""The map of the features: every image as a point, alike ones close together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+
+MOST_POINTS = 5000
+FEWEST = 3
+FEWEST_NEIGHBOURS = 10
+"""Rows below which neighbourhoods mean nothing."""
+DIMENSIONS = 50
+"""What the features are reduced to before neighbours are sought, as van der Maaten & Hinton (2008) do."""
+PERPLEXITY = 30
+STEPS = 500
+MANY_CHANNELS = 64
+GRID = 16
+BLOCK_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """Where each of m rows stands on the plane.
+
+    Attributes:
+        rows: int (m,), row numbers among the originals (rows without augmented views), ascending.
+        layouts: float32 (m, 2) in 0..1 by the name of the method, the best to look at first.
+        notes: What a reader has to know about the methods.
+    """
+
+    rows: np.ndarray
+    layouts: dict[str, np.ndarray]
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def map_features(features: FeatureSet, *, seed: int = 0, most: int = MOST_POINTS) -> FeatureMap | None:
+    """Lays out the rows of a split by their features: PCA, and t-SNE that keeps neighbours together.
+
+    Features with spatial axes are averaged over them first; of pixels a grid of 16 x 16 means is kept.
+
+    Args:
+        features: The split; augmented views are left out.
+        seed: Seed of the sample and of both methods.
+        most: Rows to show at most; of more, a random sample.
+
+    Returns:
+        The map; None where there are fewer than three rows, or all features are the same.
+
+    Raises:
+        CacheMismatchError: A row is damaged.
+    """
+    originals = np.flatnonzero(features.rows.views == 0)
+    rows = np.arange(len(originals))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    if len(rows) < FEWEST:
+        return None
+    vectors = _vectors(features, originals[rows])
+    if (vectors == vectors[0]).all():
+        return None
+    vectors -= vectors.mean(axis=0)
+    return _laid_out(vectors / np.abs(vectors).max(), rows, seed)  # scaled, because squares would overflow
+
+
+def _laid_out(vectors: np.ndarray, rows: np.ndarray, seed: int) -> FeatureMap:
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    # One thread: on a busy machine the threads of t-SNE wait for each other ten times as long as they work.
+    with threadpool_limits(1):
+        components = min(DIMENSIONS, *vectors.shape)
+        pca = PCA(components, svd_solver="randomized", random_state=seed)
+        reduced = pca.fit_transform(vectors)
+        plane = np.pad(reduced, ((0, 0), (0, max(2 - components, 0))))[:, :2]
+        layouts = {"PCA": _to_unit(plane)}
+        notes = {"PCA": f"The two axes hold {pca.explained_variance_ratio_[:2].sum():.0%} of the variance."}
+        if len(rows) >= FEWEST_NEIGHBOURS and components >= 2:
+            perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+            tsne = TSNE(2, init="pca", max_iter=STEPS, perplexity=perplexity, random_state=seed)
+            layouts = {"t-SNE": _to_unit(tsne.fit_transform(reduced)), **layouts}
+            notes["t-SNE"] = (
+                f"Neighbours stay neighbours (perplexity {perplexity:.0f}, seed {seed}); distances between "
+                "clusters and their sizes mean nothing."
+            )
+    return FeatureMap(rows, layouts, notes)
+
+
+def _vectors(features: FeatureSet, index: np.ndarray) -> np.ndarray:
+    """Returns float32 (n, d): one vector a row, cuts that are joined side by side."""
+    parts = getattr(features, "parts", ()) or (features,)
+    blocks = [index[start : start + BLOCK_ROWS] for start in range(0, len(index), BLOCK_ROWS)]
+    return np.concatenate(
+        [np.hstack([_pooled(part.read(block).astype(np.float32)) for part in parts]) for block in blocks]
+    )
+
+
+def _pooled(block: np.ndarray) -> np.ndarray:
+    """Returns float32 (n, d) of float32 (n, ...)."""
+    if block.ndim == 4 and block.shape[3] < MANY_CHANNELS:
+        height, width = (
+            np.linspace(0, n, min(n, GRID), endpoint=False).astype(int) for n in block.shape[1:3]
+        )
+        block = np.add.reduceat(np.add.reduceat(block, height, axis=1), width, axis=2)
+    elif block.ndim == 4:
+        block = block.mean(axis=(1, 2))
+    return block.reshape(len(block), -1)
+
+
+def _to_unit(plane: np.ndarray) -> np.ndarray:
+    """Scales both axes by the same factor into 0..1, float32, the smaller extent in the middle."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    extent = max(float((high - low).max()), np.finfo(np.float32).tiny)
+    return (0.5 + (plane - (low + high) / 2) / extent).astype(np.float32)

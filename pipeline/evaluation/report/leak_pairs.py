@@ -1,0 +1,76 @@
+"""Leaks as pairs of pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
+from pipeline.evaluation.names import readable
+
+MOST = 12
+"""Pairs shown of each kind."""
+NAME = 90
+MEANING = {
+    "exact": "the same file",
+    "perceptual": "the same picture, encoded or sized anew",
+    "mirrored": "the same picture, mirrored",
+    "near": "features that are nearly the same; look whether the pictures are",
+    "conflict": "the same file with two labels",
+    "group": "one group in two splits",
+}
+VALUES = {"perceptual": "distance {:.0f}", "mirrored": "distance {:.0f}", "near": "cosine {:.4f}"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One image of a pair: its id as it is, and what is shown of it."""
+
+    id: str
+    name: str
+    split: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PairOfPictures:
+    """Two images that should not stand where they stand, and how alike they are in words."""
+
+    first: Side
+    second: Side
+    value: str
+
+
+@dataclass(frozen=True)
+class KindOfLeak:
+    """All findings of one kind: its name and meaning, how many there are, and the first of them."""
+
+    kind: str
+    meaning: str
+    count: int
+    pairs: tuple[PairOfPictures, ...]
+
+
+def kinds_of_leaks(leaks: Leaks, *, most: int = MOST) -> list[KindOfLeak]:
+    """Returns the kinds that were found, in the order of ``KINDS``, each with its surest pairs."""
+    counts = Counter(one.kind for one in leaks.findings)
+    order = [kind for kind in KINDS if kind in counts] + sorted(set(counts) - set(KINDS))
+    return [
+        KindOfLeak(
+            kind,
+            MEANING.get(kind, ""),
+            counts[kind],
+            tuple(_pair(one) for one in [one for one in leaks.findings if one.kind == kind][:most]),
+        )
+        for kind in order
+    ]
+
+
+def _pair(finding: Finding) -> PairOfPictures:
+    value = VALUES.get(finding.kind, "").format(finding.value)
+    return PairOfPictures(_side(finding.first), _side(finding.second), value)
+
+
+def _side(place: Place) -> Side:
+    label = readable(place.label) if place.label else ""
+    return Side(place.id, readable(place.id, NAME), place.split, label)

@@ -1,0 +1,132 @@
+"""How other heads did on the same features, read from the files that training and evaluation left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation import Report
+from pipeline.evaluation.names import readable
+
+MOST_HEADS = 30
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One head of the entry.
+
+    Attributes:
+        head: Its name, with options where a sweep set them.
+        current: Whether it is the one of this page.
+        val_accuracy: Accuracy on the rows heads are chosen on; None where unknown.
+        interval: Its 95 % interval, where known.
+        accuracy: Accuracy on the evaluated split; None where it was not evaluated there.
+        accuracy_interval: Its 95 % interval, where known.
+        log_loss: Log-loss on the evaluated split (in a sweep: on the rows heads are chosen on).
+        seconds: Seconds its training took; None where unknown.
+    """
+
+    head: str
+    current: bool = False
+    val_accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    accuracy: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    log_loss: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The leaderboard of a sweep: what it was chosen on, the best results, and how many there were."""
+
+    chosen_on: str
+    standings: tuple[Standing, ...]
+    count: int
+
+
+def trained_heads(report: Report) -> list[Standing]:
+    """Returns every trained head of the entry, the best on validation rows first.
+
+    They are ranked by what heads may be chosen on; the evaluated split stands beside it for information.
+    A damaged file of another head only leaves out that head.
+    """
+    found = [_standing(path.parent, report) for path in report.run.parent.glob("*/head.json")]
+    known = [one for one in found if one is not None]
+    if not any(one.current for one in known):
+        known.append(_current(report, None, None))
+    return sorted(known, key=lambda one: (-(one.val_accuracy or -1.0), one.head))[:MOST_HEADS]
+
+
+def sweep_results(report: Report) -> Sweep | None:
+    """Returns the leaderboard of the last sweep over the entry; None where there is none."""
+    board = _read(report.run.parent / "sweep" / "leaderboard.json")
+    try:
+        results = [one for one in board["results"] if one["score"] is not None]
+        standings = tuple(
+            Standing(
+                head=readable(f"{one['head']} {one['options']}", 80),
+                current=one["head"] == report.head and one["rank"] == 1,
+                val_accuracy=float(one["score"]),
+                interval=(float(one["low"]), float(one["high"])),
+                log_loss=_number(one["log_loss"]),
+                seconds=_number(one["seconds"]),
+            )
+            for one in results[:MOST_HEADS]
+        )
+        return Sweep(readable(str(board["chosen_on"])), standings, len(results)) if standings else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _standing(folder: Path, report: Report) -> Standing | None:
+    record = _read(folder / "head.json")
+    try:
+        val_accuracy, seconds = _number(record["val_accuracy"]), _number(record["seconds"])
+        if folder == report.run:
+            return _current(report, val_accuracy, seconds)
+        name = readable(str(record["name"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    metrics = _read(folder / report.split / "metrics.json")
+    try:
+        low, high = map(float, metrics["accuracy_ci"])
+        accuracy, log_loss = float(metrics["accuracy"]), _number(metrics["log_loss"])
+    except (KeyError, TypeError, ValueError):
+        return Standing(name, val_accuracy=val_accuracy, seconds=seconds)
+    return Standing(
+        name,
+        val_accuracy=val_accuracy,
+        accuracy=accuracy,
+        accuracy_interval=(low, high),
+        log_loss=log_loss,
+        seconds=seconds,
+    )
+
+
+def _current(report: Report, val_accuracy: float | None, seconds: float | None) -> Standing:
+    figures = report.figures
+    return Standing(
+        readable(report.head),
+        current=True,
+        val_accuracy=val_accuracy,
+        accuracy=figures.accuracy,
+        accuracy_interval=figures.accuracy_ci,
+        log_loss=figures.log_loss,
+        seconds=seconds,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Returns the JSON object in a file; an empty one where there is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
