@@ -14,6 +14,7 @@ import pytest
 from pipeline import heads, registry
 from pipeline.cli import commands
 from pipeline.errors import UsageError
+from pipeline.evaluation import loggers
 from pipeline.extraction import engines, executors
 from pipeline.heads import describe_head, make_head
 from pipeline.images import sources
@@ -30,6 +31,7 @@ CONVENTIONS = {
         "IMPORTS": tuple,
         **dict.fromkeys(("write", "recognises", "read_about", "open_answers", "call"), "callable"),
     },
+    loggers: {"PACKAGE": str, "log": "callable"},
     commands: {"command": click.Command},
 }
 
