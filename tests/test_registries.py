@@ -14,6 +14,7 @@ import pytest
 from pipeline import heads, registry
 from pipeline.cli import commands
 from pipeline.errors import UsageError
+from pipeline.evaluation import loggers
 from pipeline.extraction import engines, executors
 from pipeline.heads import describe_head, make_head
 from pipeline.images import sources
@@ -23,6 +24,7 @@ CONVENTIONS = {
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
     executors: {"fill": "callable"},
+    loggers: {"PACKAGE": str, "log": "callable"},
     commands: {"command": click.Command},
 }
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import CacheMismatchError
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.names import readable
+from pipeline.evaluation.remarks import remarks
+from pipeline.evaluation.temperature import Calibration, apply_temperature, fit_temperature
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
 
-__all__ = ["Classifier", "Figures", "Report", "evaluate", "measure"]
+__all__ = ["Calibration", "Classifier", "Figures", "Looks", "Report", "evaluate", "measure"]
 
 
 class Classifier(Protocol):
@@ -25,13 +28,15 @@ class Classifier(Protocol):
         name: Name of the head, e.g. ``logreg``.
         classes: The k class names its probabilities are about.
         history: Figures by epoch, empty where training had no epochs.
-        folder: The run folder of the head.
+        versions: Version of each distribution that took part in the training.
+        folder: The run folder of the head; None where it is not saved.
     """
 
     name: str
     classes: tuple[str, ...]
     history: dict[str, list[float]]
-    folder: Path
+    versions: dict[str, str]
+    folder: Path | None
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
         """Returns float (n, k), a probability for each row and class.
@@ -57,6 +62,9 @@ class Report:
         history: Figures by epoch of the head's training.
         run: The run folder of the head.
         notes: Remarks without which the figures would mislead.
+        versions: Version of each distribution that took part in the training of the head.
+        calibration: The temperature behind the probabilities; None where they are the head's own.
+        looks: How often the split was looked at; None for a head that is not saved.
     """
 
     head: str
@@ -69,6 +77,9 @@ class Report:
     history: dict[str, list[float]]
     run: Path
     notes: tuple[str, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    looks: Looks | None = None
 
     @property
     def folder(self) -> Path:
@@ -82,7 +93,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --json`` prints."""
-        return {
+        record = {
             "head": self.head,
             "split": self.split,
             "n": self.figures.n,
@@ -92,6 +103,9 @@ class Report:
             "log_loss": self.figures.log_loss,
             "run": str(self.run),
         }
+        if self.calibration is not None:
+            record["calibration"] = self.calibration.to_json(self.figures)
+        return record
 
     def write(self, folder: Path | None = None) -> Path:
         """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
@@ -113,8 +127,8 @@ class Report:
         return target
 
 
-def evaluate(head: Classifier, features: FeatureSet) -> Report:
-    """Measures a trained head on one split.
+def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet | None = None) -> Report:
+    """Measures a trained head on one split, and counts that it was done.
 
     Augmented views are left out: they would count one image several times.
 
@@ -122,29 +136,63 @@ def evaluate(head: Classifier, features: FeatureSet) -> Report:
         head: The trained head; it refuses features of another spec.
         features: The split. Its labels are translated by class name where its classes are not those of
             the head.
+        calibrate_on: The val split, for probabilities at the temperature that fits it best; None = the
+            head's own.
 
     Raises:
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
-        UsageError: No row has a label.
-        PipelineError: The head's answers are no probabilities.
+        UsageError: No row has a label, or the temperature would be fitted on the rows it is judged by.
+        PipelineError: The head's answers are no probabilities, or the evaluation cannot be counted.
     """
-    labels = _labels_of(head, features)
-    probabilities = head.predict_proba(features)
-    originals = features.rows.views == 0
-    rows = replace(features.rows, labels=labels).take(originals)
-    figures = measure(rows.labels, probabilities[originals], head.classes)
+    if calibrate_on is not None and calibrate_on.split == features.split:
+        raise UsageError(
+            f"`--calibrate` fits a temperature on {calibrate_on.split}, so figures on {features.split} would "
+            "flatter it: choose `--split test`, or leave `--calibrate` out"
+        )
+    rows, own = _answers(head, features)
+    groups = _groups(rows)
+    figures = measure(rows.labels, own, head.classes, groups=groups)
+    probabilities, calibration = own, None
+    if calibrate_on is not None:
+        held_out, answers = _answers(head, calibrate_on)
+        temperature = fit_temperature(held_out.labels, answers)
+        probabilities = apply_temperature(own, temperature)
+        fitted_on = int((held_out.labels >= 0).sum())
+        calibration = Calibration(temperature=temperature, rows=fitted_on, before=figures)
+        figures = measure(rows.labels, probabilities, head.classes, groups=groups)
+    looks = None
+    if head.folder is not None:
+        looks = record_look(head.folder.parent, head=head.name, split=features.split, probabilities=own)
     return Report(
         head=head.name,
         dataset=features.dataset,
         split=features.split,
         spec=features.spec,
         figures=figures,
-        probabilities=probabilities[originals],
+        probabilities=probabilities,
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=_notes(features, figures),
+        notes=remarks(features, figures, groups, looks),
+        versions=head.versions,
+        calibration=calibration,
+        looks=looks,
     )
+
+
+def _answers(head: Classifier, features: FeatureSet) -> tuple[Rows, np.ndarray]:
+    """Returns the n rows that are no augmented views, labels as the head counts, and float (n, k)."""
+    labels = _labels_of(head, features)
+    originals = features.rows.views == 0
+    rows = replace(features.rows, labels=labels).take(originals)
+    return rows, head.predict_proba(features)[originals]
+
+
+def _groups(rows: Rows) -> np.ndarray | None:
+    """Returns the group of each row, one of its own where it has none; None where no row has any."""
+    if not any(rows.groups):
+        return None
+    return np.array([f"group {name}" if name else f"row {i}" for i, name in enumerate(rows.groups)])
 
 
 def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
@@ -161,20 +209,3 @@ def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
     # The extra last place is what the label -1 picks: unlabelled stays unlabelled.
     translation = [positions.get(name, -1) for name in features.classes] + [-1]
     return np.array(translation, np.int32)[features.labels]
-
-
-def _notes(features: FeatureSet, figures: Figures) -> tuple[str, ...]:
-    notes = []
-    if features.split == "train":
-        notes.append(
-            "this is the training split: the head has seen these very images, so the figures tell how "
-            "well it remembers, not how well it recognises. Quote those of `--split test`"
-        )
-    if features.spec.weights.startswith("random:"):
-        notes.append(
-            f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
-            "that the pipeline works, not what the base can do. Use `--weights imagenet`"
-        )
-    if figures.unlabelled:
-        notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")
-    return tuple(notes)

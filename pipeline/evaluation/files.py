@@ -6,8 +6,9 @@ import csv
 import errno
 import itertools
 import json
+import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,13 +22,16 @@ import numpy as np
 import pipeline
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
+from pipeline.evaluation.reliability_plot import draw_reliability
 from pipeline.images import UNLABELLED
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
+    from pipeline.evaluation.comparison import Comparison
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
-CONFUSION, CURVES = "confusion_matrix.png", "curves.png"
+CONFUSION, CURVES, RELIABILITY = "confusion_matrix.png", "curves.png", "reliability.png"
+COMPARISON = "comparison"
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "keras", "matplotlib")
 MOST_COLUMNS = 100
 TOP = 5
@@ -41,15 +45,41 @@ def write_files(report: Report, folder: Path) -> None:
         UsageError: Something that is not a report stands there.
         PipelineError: The folder cannot be written.
     """
+    with _told(folder), replacing(folder, mark=METRICS) as fresh:
+        write_metrics(report, fresh / METRICS)
+        write_predictions(report, fresh / PREDICTIONS)
+        matrix = plots.draw_confusion_matrix(report.figures, subject=report.subject)
+        plots.save_png(matrix, fresh / CONFUSION)
+        before = report.calibration.before if report.calibration else None
+        plots.save_png(
+            draw_reliability(report.figures, before=before, subject=report.subject), fresh / RELIABILITY
+        )
+        if plots.has_curves(report.history):
+            curves = plots.draw_curves(report.history, subject=f"training of {report.head}")
+            plots.save_png(curves, fresh / CURVES)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Writes comparison.json and comparison.csv into a folder, whole or not at all.
+
+    Raises:
+        UsageError: Something that is no comparison stands there.
+        PipelineError: The folder cannot be written.
+    """
+    rows = comparison.rows()
+    with _told(folder), replacing(folder, mark=f"{COMPARISON}.json") as fresh:
+        write_json(comparison.to_json() | {"software": _software(())}, fresh / f"{COMPARISON}.json")
+        with (fresh / f"{COMPARISON}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Turns the trouble of a full disk or a locked folder into one line."""
     try:
-        with replacing(folder) as fresh:
-            write_metrics(report, fresh / METRICS)
-            write_predictions(report, fresh / PREDICTIONS)
-            matrix = plots.draw_confusion_matrix(report.figures, subject=report.subject)
-            plots.save_png(matrix, fresh / CONFUSION)
-            if plots.has_curves(report.history):
-                curves = plots.draw_curves(report.history, subject=f"training of {report.head}")
-                plots.save_png(curves, fresh / CURVES)
+        yield
     except OSError as error:
         raise PipelineError(
             f"the report cannot be written to {folder}: {error.strerror or error}. "
@@ -58,16 +88,20 @@ def write_files(report: Report, folder: Path) -> None:
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path, *, mark: str = METRICS) -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` if the block ends well.
 
     A reader finds the old files or the new ones, or for an instant none, but never a mixture. An
     older report is replaced with everything in it; any other folder is refused.
 
+    Args:
+        folder: Where the files are to stand.
+        mark: The file by which an older report is known.
+
     Raises:
         UsageError: ``folder`` is a file, or holds something but no report.
     """
-    if folder.exists() and not (folder / METRICS).is_file() and (folder.is_file() or any(folder.iterdir())):
+    if folder.exists() and not (folder / mark).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not a report and will not be replaced: choose a new or empty folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
@@ -87,25 +121,46 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 def write_metrics(report: Report, path: Path) -> None:
     """Writes every figure, and all one needs to know where it comes from, as JSON with a line a key."""
-    record: dict[str, Any] = {
-        **report.to_json(),
+    figures = asdict(report.figures)
+    confusion = figures.pop("confusion").tolist()
+    record = report.to_json() | {
         "dataset": report.dataset,
         "notes": report.notes,
-        "unlabelled": report.figures.unlabelled,
-        "balanced_accuracy": report.figures.balanced_accuracy,
+        **figures,
         "classes": report.figures.classes,
-        "per_class": [asdict(one) for one in report.figures.per_class],
-        "confusion_matrix": report.figures.confusion.tolist(),
+        "confusion_matrix": confusion,
+        "looks": report.looks.to_json() if report.looks else None,
         "spec": asdict(report.spec),
-        "software": {
-            "pipeline": pipeline.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in SOFTWARE},
-        },
+        "software": _software(report.versions),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
+    write_json(record, path)
+
+
+def write_json(record: dict[str, Any], path: Path) -> None:
+    """Writes an object as JSON with a line a key; numbers that are not finite become null."""
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(_finite(value), allow_nan=False)}" for key, value in record.items()
+    )
     path.write_text("{\n  " + ",\n  ".join(lines) + "\n}\n", encoding="ascii")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _software(trained_with: Iterable[str]) -> dict[str, str]:
+    """Returns the versions at work here, TensorFlow's where the head is a network of Keras."""
+    names = (*SOFTWARE, "tensorflow") if "tensorflow" in trained_with else SOFTWARE
+    return {
+        "pipeline": pipeline.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
 
 
 def write_predictions(report: Report, path: Path) -> None:

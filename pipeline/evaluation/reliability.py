@@ -16,8 +16,8 @@ class ReliabilityBin:
     """Rows of similar confidence, which is the probability of the predicted class.
 
     Attributes:
-        low: Lower edge; rows with exactly this confidence belong to the bin below, save in the first.
-        high: Upper edge, inside the bin.
+        low: Lowest confidence among the rows.
+        high: Highest confidence among the rows.
         confidence: Mean confidence of the rows.
         accuracy: Share of the rows that are right.
         rows: How many there are, at least 1.
@@ -36,27 +36,31 @@ def reliability_bins(confidence: np.ndarray, hits: np.ndarray) -> tuple[Reliabil
     Equal mass, because the confidences of a good head crowd near 1: of 15 equally wide bins one would
     hold nearly all rows and hide what goes on there, and the others a handful each. Equal mass has the
     smaller bias, too (Roelofs et al., "Mitigating bias in calibration error estimation", AISTATS 2022).
-    Rows of equal confidence share a bin, or the bins would depend on the order of the rows, so that bins
-    may be of unequal size or fall away. Fewer than 150 rows have fewer bins, of ten rows.
+    Rows of equal confidence share a bin, or the bins would depend on the order of the rows: a head that is
+    quite sure of most rows has one large bin and a few small ones. Fewer than 150 rows have fewer bins.
 
     Args:
         confidence: float (n,), probability of the predicted class, n at least 1.
         hits: bool (n,), whether the prediction is right.
     """
     count = min(max(len(confidence) // FEWEST_ROWS, 1), MOST_BINS)
-    edges = np.quantile(confidence, np.linspace(0, 1, count + 1))
-    places = np.searchsorted(edges[1:-1], confidence)
-    sizes = np.bincount(places, minlength=count)
-    return tuple(
-        ReliabilityBin(
-            low=float(edges[i]),
-            high=float(edges[i + 1]),
-            confidence=float(confidence[places == i].mean()),
-            accuracy=float(hits[places == i].mean()),
-            rows=int(sizes[i]),
+    _, block, ties = np.unique(confidence, return_inverse=True, return_counts=True)
+    middles = np.cumsum(ties) - ties / 2  # of each block of equal confidences, in the order of the rows
+    places = (middles * count / len(confidence)).astype(int)[block]
+    bins = []
+    for place in np.unique(places):
+        inside = confidence[places == place]
+        right = float(hits[places == place].mean())
+        bins.append(
+            ReliabilityBin(
+                low=float(inside.min()),
+                high=float(inside.max()),
+                confidence=float(inside.mean()),
+                accuracy=right,
+                rows=len(inside),
+            )
         )
-        for i in np.flatnonzero(sizes)
-    )
+    return tuple(bins)
 
 
 def calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:

@@ -152,7 +152,9 @@ def _bca(drawn: np.ndarray, left: np.ndarray, whole: float, level: float) -> tup
     """Returns the ends of the interval from the resamples and the values with one unit left out."""
     from scipy.special import ndtr, ndtri
 
-    below = (np.mean(drawn < whole) + np.mean(drawn <= whole)) / 2  # ties, which counts have many of
+    away = drawn - whole
+    ties = np.abs(away) <= ROUNDING * max(abs(whole), 1)  # figures that follow from counts have many
+    below = np.mean((away < 0) & ~ties) + np.mean(ties) / 2
     bias = ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
     away = left.mean() - left
     spread = (away**2).sum()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.evaluation.metrics import ClassFigures, Figures
@@ -14,6 +14,8 @@ from pipeline.evaluation.names import readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
+    from pipeline.evaluation.comparison import Comparison, Difference
+    from pipeline.evaluation.temperature import Calibration
 
 MOST_CLASSES = 30
 
@@ -32,6 +34,8 @@ def print_report(report: Report, *, console: Console, most_classes: int = MOST_C
         console.print(Text(f"! {note}", style="bold yellow"))
     console.print(Text(readable(report.subject, 70), style="bold"))
     console.print(figures_table(report.figures))
+    if report.calibration is not None:
+        console.print(calibration_table(report.calibration, report.figures))
     console.print(classes_table(report.figures, most_classes=most_classes))
     count = len(report.figures.per_class)
     if count > most_classes:
@@ -39,21 +43,82 @@ def print_report(report: Report, *, console: Console, most_classes: int = MOST_C
             f"These are the {most_classes} classes with the lowest F1 of {count}; metrics.json has them all."
         )
         console.print(Text(line))
+    if report.looks is not None:
+        console.print(Text(report.looks.line))
+
+
+def print_comparison(comparison: Comparison, *, console: Console) -> None:
+    """Prints the notes, a line for each head, and the heads that could not take part."""
+    for note in comparison.notes:
+        console.print(Text(f"! {note}", style="bold yellow"))
+    best = comparison.best
+    title = f"heads on {best.dataset}, {best.split} split, {best.figures.n:,} rows"
+    console.print(Text(readable(title, 90), style="bold"))
+    console.print(comparison_table(comparison))
+    for name, reason in comparison.skipped.items():
+        console.print(Text(f"{readable(name)} left out: {readable(reason, 300)}"))
+    if len(comparison.reports) > 1:
+        line = (
+            "+/-: rows that only this head, and only the first head, has right. "
+            "p: exact McNemar test of the two, corrected for the number of heads (Holm). "
+            "Where it is not below 0.05, these rows cannot tell the two apart."
+        )
+        console.print(Text(line))
+    if comparison.looks is not None:
+        console.print(Text(comparison.looks.line))
 
 
 def figures_table(figures: Figures) -> Table:
     """Builds the table of the figures over all classes."""
     low, high = figures.accuracy_ci
+
+    def between(name: str, form: str) -> str:
+        ends = figures.intervals.get(name)
+        return f"  ({ends[0]:{form}} to {ends[1]:{form}})" if ends else ""
+
     rows = {
         "accuracy": f"{figures.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})",
-        "balanced accuracy": f"{figures.balanced_accuracy:.2%}",
-        "macro F1": f"{figures.macro_f1:.4f}",
-        "log-loss": f"{figures.log_loss:.4f}",
+        **{f"top {k}": f"{share:.2%}" for k, share in figures.top_k.items()},
+        "balanced accuracy": f"{figures.balanced_accuracy:.2%}{between('balanced_accuracy', '.2%')}",
+        "macro F1": f"{figures.macro_f1:.4f}{between('macro_f1', '.4f')}",
+        "MCC": f"{figures.mcc:.4f}{between('mcc', '.4f')}",
+        "ROC AUC": "-" if figures.roc_auc is None else f"{figures.roc_auc:.4f}",
+        "log-loss": f"{figures.log_loss:.4f}{between('log_loss', '.4f')}",
+        "calibration error": f"{figures.ece:.4f}",
         "rows": f"{figures.n:,}" + (f"  (+ {figures.unlabelled:,} unlabelled)" if figures.unlabelled else ""),
     }
     table = Table(box=box.SIMPLE, show_header=False)
     for name, value in rows.items():
         table.add_row(name, Text(value))
+    return table
+
+
+def calibration_table(calibration: Calibration, after: Figures) -> Table:
+    """Builds the table of what a temperature changes."""
+    before = calibration.before
+    table = Table(f"temperature {calibration.temperature:.3f}", "before", "after", box=box.SIMPLE)
+    for name, attribute in (("log-loss", "log_loss"), ("Brier score", "brier"), ("calibration error", "ece")):
+        table.add_row(name, f"{getattr(before, attribute):.4f}", f"{getattr(after, attribute):.4f}")
+    table.add_row("fitted on", Text(f"val, {calibration.rows:,} rows"))
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Builds the table of the heads, the most accurate first."""
+    table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
+    for name in ("accuracy", "95% interval", "log-loss", "ECE", "+/-", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for report, difference in zip(comparison.reports, comparison.differences, strict=True):
+        figures = report.figures
+        low, high = figures.accuracy_ci
+        table.add_row(
+            Text(readable(report.head)),
+            f"{figures.accuracy:.2%}",
+            f"{low:.1%} to {high:.1%}",
+            f"{figures.log_loss:.4f}",
+            f"{figures.ece:.4f}",
+            *_against_best(difference),
+        )
     return table
 
 
@@ -83,3 +148,10 @@ def _cells(one: ClassFigures) -> tuple[str, ...]:
         f"{one.support:,}",
         f"{one.predicted:,}",
     )
+
+
+def _against_best(difference: Difference | None) -> tuple[str, str]:
+    if difference is None:
+        return "", ""
+    p = "<0.0001" if difference.p_holm < 0.0001 else f"{difference.p_holm:.4f}"
+    return f"+{difference.only_this:,}/-{difference.only_best:,}", p

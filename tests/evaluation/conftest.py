@@ -35,6 +35,7 @@ class StoredHead:
     classes: tuple[str, ...]
     name: str = "stored"
     history: dict[str, list[float]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
         return features.to_memory()

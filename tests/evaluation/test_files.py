@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import evaluate, measure
-from pipeline.evaluation.files import replacing
+from pipeline.evaluation.files import replacing, write_json
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
 
@@ -30,6 +30,7 @@ def test_all_files_are_written_and_parse_back(make_report, spec):
         "predictions.csv",
         "confusion_matrix.png",
         "curves.png",
+        "reliability.png",
     }
     assert [entry.name for entry in folder.parent.iterdir()] == ["test"]
 
@@ -164,3 +165,21 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(make_report, tmp_path
     with pytest.raises(PipelineError, match=r"cannot be written to .*file/test: .*evaluate again") as caught:
         make_report(("a", "b")).write(tmp_path / "file" / "test")
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+    numbers = {"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": (float("-inf"), 0)}}
+    write_json(numbers, tmp_path / "record.json")
+    assert json.loads((tmp_path / "record.json").read_text()) == {
+        "a": None,
+        "b": [1.5, None],
+        "c": {"d": [None, 0]},
+    }
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_the_version_of_tensorflow_is_told_where_it_took_part(make_report, network):
+    versions = {"keras": "3", "tensorflow": "2"} if network else {"scikit-learn": "1"}
+    folder = dataclasses.replace(make_report(("a", "b")), versions=versions).write()
+    software = json.loads((folder / "metrics.json").read_text())["software"]
+    assert ("tensorflow" in software) == network

@@ -7,48 +7,92 @@ from pathlib import Path
 
 import click
 
+from pipeline.cache import FeatureSet
+from pipeline.cache.joined import Selection
 from pipeline.cli.options import (
     StoredFeatures,
-    head_option,
     json_option,
     print_json,
     runs_option,
     stored_features,
 )
+from pipeline.errors import UsageError
 from pipeline.images import SPLITS
 from pipeline.progress import say
+
+ALL = "all"
 
 
 @click.command()
 @stored_features
-@head_option
+@click.option(
+    "--head",
+    default="logreg",
+    show_default=True,
+    help="See `pipeline heads`; all = compare every trained one.",
+)
 @click.option(
     "--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Rows to measure on."
 )
+@click.option("--calibrate", is_flag=True, help="Fit a temperature on val and measure with it.")
+@click.option("--log", "logs", multiple=True, help="Also log to tensorboard or mlflow; repeatable.")
 @runs_option
 @json_option
-def command(features: StoredFeatures, head: str, split: str, runs: Path, as_json: bool) -> None:
+def command(
+    features: StoredFeatures,
+    head: str,
+    split: str,
+    calibrate: bool,
+    logs: tuple[str, ...],
+    runs: Path,
+    as_json: bool,
+) -> None:
     """Measure a trained head on a split, with intervals and pictures.
 
     \b
     pipeline evaluate --split test
     pipeline evaluate --data photos/ --head dense --split val
+    pipeline evaluate --head all --split val
+    pipeline evaluate --head dense --calibrate --log tensorboard
     """
     from rich.console import Console
 
     from pipeline.evaluation import evaluate
-    from pipeline.evaluation.tables import print_report
+    from pipeline.evaluation.comparison import compare_heads, head_folders
+    from pipeline.evaluation.loggers import open_logger
+    from pipeline.evaluation.tables import print_comparison, print_report
     from pipeline.heads import load_head, run_folder
 
+    loggers = [open_logger(name) for name in logs]  # a missing package is told before anything is measured
     chosen = features.selection()
-    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
-    report = evaluate(trained, chosen.open(split))
-    folder = report.write()
-    if as_json:
-        for note in report.notes:
-            say(f"note: {note}")
-        print_json(report.to_json())
+    folder = run_folder(runs, chosen.dataset, chosen.spec, head)
+    val = _val(chosen) if calibrate else None
+    if head == ALL:
+        rows = chosen.open(split)
+        result = compare_heads(head_folders(folder.parent), rows, load=load_head, calibrate_on=val)
+        reports, show = result.reports, print_comparison
     else:
-        print_report(report, console=Console(file=sys.stdout))
-        for path in sorted(folder.iterdir()):
+        result = evaluate(load_head(folder), chosen.open(split), calibrate_on=val)
+        reports, show = (result,), print_report
+    written = result.write()
+    files = None if head == ALL else written
+    places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
+    if as_json:
+        for note in result.notes:
+            say(f"note: {note}")
+        print_json(result.to_json())
+    else:
+        show(result, console=Console(file=sys.stdout))
+        for path in sorted(written.iterdir()):
             click.echo(f"  {path}")
+    for place in dict.fromkeys(places):
+        say(f"logged: {place}")
+
+
+def _val(chosen: Selection) -> FeatureSet:
+    if "val" not in chosen.splits:
+        raise UsageError(
+            f"`--calibrate` fits a temperature on val, and {chosen.dataset} has no val split: leave it out, "
+            "or run `pipeline extract` on a source with a val split"
+        )
+    return chosen.open("val")

@@ -1,0 +1,207 @@
+"""Comparison of heads on the same rows, and whether their differences are more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation.metrics import CONFIDENCE
+from pipeline.evaluation.significance import holm, mcnemar
+
+if TYPE_CHECKING:
+    from pipeline.evaluation import Classifier, Looks, Report
+
+FOLDER = "comparison"
+WINNER = (
+    "the first of several heads on test was chosen on test, so its accuracy is a little too high: choose "
+    "with `--split val`, and quote the test figure of the head that is first there"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One head against the best one.
+
+    Attributes:
+        only_best: Rows that only the best head has right.
+        only_this: Rows that only this head has right.
+        p: p-value of McNemar's exact test, for itself.
+        p_holm: The p-value corrected for the number of heads that are compared.
+    """
+
+    only_best: int
+    only_this: int
+    p: float
+    p_holm: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance alone would rarely bring about this difference."""
+        return self.p_holm < 1 - CONFIDENCE
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Several heads measured on the same rows.
+
+    Attributes:
+        reports: One a head, the highest accuracy first; of equal ones that with the lower log-loss.
+        differences: What tells each head from the first one; None for the first.
+        skipped: Why a head could not take part, by its name.
+    """
+
+    reports: tuple[Report, ...]
+    differences: tuple[Difference | None, ...]
+    skipped: dict[str, str]
+
+    @property
+    def best(self) -> Report:
+        """The head with the highest accuracy."""
+        return self.reports[0]
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of the comparison belong: beside the heads."""
+        return self.best.run.parent / FOLDER / self.best.split
+
+    @property
+    def looks(self) -> Looks | None:
+        """How often the split was looked at after the last of the heads."""
+        counted = [report.looks for report in self.reports if report.looks is not None]
+        return max(counted, key=lambda looks: looks.evaluations, default=None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks of the reports, each once, and what to think of a winner."""
+        looks = self.looks.note if self.looks else ""
+        counts = {report.looks.note for report in self.reports if report.looks}  # each has its own number
+        every = [note for report in self.reports for note in report.notes if note not in counts]
+        notes = [*dict.fromkeys(every), *filter(None, [looks])]
+        if self.best.split == "test" and len(self.reports) > 1:
+            notes.append(WINNER)
+        return tuple(notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline evaluate --head all --json`` prints."""
+        return {
+            "dataset": self.best.dataset,
+            "split": self.best.split,
+            "n": self.best.figures.n,
+            "heads": self.rows(),
+            "skipped": self.skipped,
+            "notes": list(self.notes),
+            "looks": self.looks.to_json() if self.looks else None,
+            "folder": str(self.folder),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one flat row of figures a head, the best first."""
+        return [
+            _row(rank, *pair) for rank, pair in enumerate(zip(self.reports, self.differences, strict=True), 1)
+        ]
+
+    def write(self) -> Path:
+        """Writes comparison.json and comparison.csv, replacing older ones, and returns their folder.
+
+        Raises:
+            PipelineError: The folder cannot be written.
+        """
+        from pipeline.evaluation.files import write_comparison
+
+        write_comparison(self, self.folder)
+        return self.folder
+
+
+def head_folders(entry: Path) -> list[Path]:
+    """Lists the run folders of all heads that are trained on an entry.
+
+    Args:
+        entry: ``runs/<dataset>/<entry>``.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = sorted(path.parent for path in entry.glob("*/head.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise UsageError(f"no head is trained in {entry}: `pipeline train-head` trains one, `sweep` several")
+    return found
+
+
+def compare_heads(
+    folders: Iterable[Path],
+    features: FeatureSet,
+    *,
+    load: Callable[[Path], Classifier],
+    calibrate_on: FeatureSet | None = None,
+) -> Comparison:
+    """Measures several heads on one split and tests each against the best.
+
+    Args:
+        folders: Run folders of the heads, see :func:`head_folders`.
+        features: The split.
+        load: Makes a head of a folder, see ``pipeline.heads.load_head``.
+        calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
+
+    Raises:
+        UsageError: No row has a label, or the temperature would be fitted on the rows it is judged by.
+        PipelineError: None of the heads can be measured; the message is that of the last one.
+    """
+    from pipeline.evaluation import evaluate
+
+    reports, skipped = [], {}
+    for folder in folders:
+        try:
+            reports.append(evaluate(load(folder), features, calibrate_on=calibrate_on))
+        except UsageError:
+            raise  # about the rows, so every other head would say the same
+        except PipelineError as error:
+            skipped[folder.name] = str(error)
+            problem = error
+    if not reports:
+        raise problem
+    reports.sort(key=lambda report: (-report.figures.accuracy, report.figures.log_loss, report.head))
+    return Comparison(tuple(reports), (None, *_differences(reports)), skipped)
+
+
+def _differences(reports: Sequence[Report]) -> list[Difference]:
+    best, *others = (_hits(report) for report in reports)
+    counts = [(int(np.sum(best & ~hits)), int(np.sum(hits & ~best))) for hits in others]
+    p_values = [mcnemar(*pair) for pair in counts]
+    return [
+        Difference(*pair, p, corrected)
+        for pair, p, corrected in zip(counts, p_values, holm(p_values), strict=True)
+    ]
+
+
+def _hits(report: Report) -> np.ndarray:
+    return (report.probabilities.argmax(axis=1) == report.rows.labels)[report.rows.labels >= 0]
+
+
+def _row(rank: int, report: Report, difference: Difference | None) -> dict[str, Any]:
+    figures = report.figures
+    low, high = figures.accuracy_ci
+    return {
+        "rank": rank,
+        "head": report.head,
+        "temperature": report.calibration.temperature if report.calibration else None,
+        "accuracy": figures.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "balanced_accuracy": figures.balanced_accuracy,
+        "macro_f1": figures.macro_f1,
+        "mcc": figures.mcc,
+        "roc_auc": figures.roc_auc,
+        "log_loss": figures.log_loss,
+        "ece": figures.ece,
+        "only_best": None if difference is None else difference.only_best,
+        "only_this": None if difference is None else difference.only_this,
+        "p": None if difference is None else difference.p,
+        "p_holm": None if difference is None else difference.p_holm,
+        "run": str(report.run),
+    }

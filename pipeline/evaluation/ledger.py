@@ -1,0 +1,117 @@
+"""How often a split has been looked at: every choice made after a look is a choice made on it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+
+LEDGER = "evaluations.jsonl"
+MANY = 10
+"""Different answers on a test split above which the best of them is no longer an honest figure."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How often the rows of a split were used to judge heads that share the features.
+
+    Attributes:
+        split: The split.
+        evaluations: How many evaluations there were, this one included.
+        heads: How many heads took part.
+        answers: How many different sets of answers were judged; doing the same again adds none.
+    """
+
+    split: str
+    evaluations: int
+    heads: int
+    answers: int
+
+    @property
+    def line(self) -> str:
+        """The numbers in words."""
+        heads = f"{self.heads} head{'s' if self.heads > 1 else ''}"
+        return f"this is evaluation {self.evaluations} on the {self.split} split of this entry, {heads}"
+
+    @property
+    def note(self) -> str:
+        """A warning where a test split was used too often; empty otherwise."""
+        if self.split != "test" or self.answers <= MANY:
+            return ""
+        return (
+            f"{self.answers} different heads or settings were measured on this test split: the best of them "
+            "looks better than it is, because it was chosen on these rows. Choose with `--split val`, and "
+            "measure the one that is chosen here"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the numbers by name."""
+        return asdict(self)
+
+
+def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarray) -> Looks:
+    """Adds a line to the ledger of an entry and counts the lines about the same split.
+
+    The ledger lies outside the folders of heads and reports, which are replaced whole. It is only ever
+    appended to, under a lock: two processes at once are counted one after the other. A line that a crash
+    or an editor has damaged is passed over.
+
+    Args:
+        folder: Where the ledger lies; created where absent.
+        head: Name of the head.
+        split: The split that was looked at.
+        probabilities: float (n, k), the head's own answers; only their digest is kept.
+
+    Raises:
+        PipelineError: The ledger cannot be written.
+    """
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "head": head,
+        "split": split,
+        "answers": hashlib.sha256(np.ascontiguousarray(probabilities).data).hexdigest()[:16],
+    }
+    path = folder / LEDGER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            before = file.read()
+            # A process that was killed in the middle of its line must not swallow this one.
+            file.write(
+                (b"\n" if before[-1:] not in (b"", b"\n") else b"") + json.dumps(line).encode() + b"\n"
+            )
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise PipelineError(
+            f"the evaluation cannot be counted in {path}: {error.strerror or error}. "
+            "Make room there, or the folder writable, and evaluate again"
+        ) from error
+    same = [known for known in [*_lines(before), line] if known["split"] == split]
+    return Looks(
+        split,
+        evaluations=len(same),
+        heads=len({known["head"] for known in same}),
+        answers=len({known["answers"] for known in same}),
+    )
+
+
+def _lines(content: bytes) -> Iterator[dict[str, str]]:
+    for line in content.splitlines():
+        try:
+            known = json.loads(line)
+            yield {key: str(known[key]) for key in ("head", "split", "answers")}
+        except (ValueError, LookupError, TypeError):
+            continue

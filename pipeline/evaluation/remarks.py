@@ -1,0 +1,43 @@
+"""Remarks: what a reader has to know before believing figures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.ledger import Looks
+
+
+def remarks(
+    features: FeatureSet, figures: Figures, groups: np.ndarray | None, looks: Looks | None
+) -> tuple[str, ...]:
+    """Collects the remarks without which figures would mislead.
+
+    Args:
+        features: The split that was evaluated.
+        figures: What came out.
+        groups: (n,) the group of each row; None where no row has any.
+        looks: How often the split was looked at.
+    """
+    notes = []
+    if features.split == "train":
+        notes.append(
+            "this is the training split: the head has seen these very images, so the figures tell how "
+            "well it remembers, not how well it recognises. Quote those of `--split test`"
+        )
+    if features.spec.weights.startswith("random:"):
+        notes.append(
+            f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
+            "that the pipeline works, not what the base can do. Use `--weights imagenet`"
+        )
+    if figures.unlabelled:
+        notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")
+    if groups is not None:
+        notes.append(
+            f"the rows belong to {len(np.unique(groups)):,} groups, which the bootstrap intervals take into "
+            "account and the interval of the accuracy beside it does not: believe the wider one"
+        )
+    if looks is not None and looks.note:
+        notes.append(looks.note)
+    return tuple(notes)

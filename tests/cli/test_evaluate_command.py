@@ -1,0 +1,111 @@
+"""``pipeline evaluate``: calibration, comparison, and the count of evaluations."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from photos import Photos
+
+Cli = Callable[..., Result]
+Read = Callable[[Result], dict[str, Any]]
+
+
+@pytest.fixture
+def stored(extract: Cli, some_photos: Photos) -> list[str]:
+    """Options that pick an entry with all three splits."""
+    assert extract().exit_code == 0
+    return ["--data", str(some_photos.root)]
+
+
+@pytest.fixture
+def entry(stored: list[str], cli: Cli) -> Path:
+    """Run folders of two heads."""
+    for head in ("logreg", "knn"):
+        result = cli("train-head", *stored, "--head", head)
+    return Path(result.stdout.splitlines()[1].strip()).parent
+
+
+def test_calibrate_shows_before_and_after(stored: list[str], entry: Path, cli: Cli, the_object: Read) -> None:
+    text = cli("evaluate", *stored, "--calibrate").stdout
+    assert "temperature " in text
+    assert "before" in text
+    described = the_object(cli("evaluate", *stored, "--calibrate", "--json"))["calibration"]
+    assert list(described) == ["temperature", "fitted_on", "rows", "before", "after"]
+    assert (described["fitted_on"], described["rows"]) == ("val", 6)
+    metrics = json.loads((entry / "logreg" / "test" / "metrics.json").read_text())
+    assert metrics["calibration"] == described
+    assert metrics["log_loss"] == described["after"]["log_loss"]
+    assert (entry / "logreg" / "test" / "reliability.png").is_file()
+
+
+def test_calibrate_on_val_is_refused(stored: list[str], entry: Path, cli: Cli) -> None:
+    result = cli("evaluate", *stored, "--calibrate", "--split", "val")
+    assert result.exit_code == 2
+    assert "choose `--split test`, or leave `--calibrate` out" in result.stderr
+
+
+@pytest.mark.parametrize("head", ["logreg", "all"])
+def test_calibrate_without_val_is_refused(
+    head: str, stored: list[str], entry: Path, cli: Cli, tmp_path: Path
+) -> None:
+    (file,) = (tmp_path / "work").glob("features_cache/*/*/val.h5")
+    file.unlink()
+    result = cli("evaluate", *stored, "--calibrate", "--head", head)
+    assert result.exit_code == 2
+    assert "has no val split" in result.stderr
+    assert not list(entry.rglob("metrics.json"))
+
+
+def test_all_heads_are_compared(stored: list[str], entry: Path, cli: Cli, the_object: Read) -> None:
+    result = cli("evaluate", *stored, "--head", "all")
+    assert result.exit_code == 0, result.stderr
+    assert "this is evaluation 2 on the test split of this entry, 2 heads" in result.stdout
+    for name in ("comparison.csv", "comparison.json"):
+        assert f"  {entry / 'comparison' / 'test' / name}\n" in result.stdout
+    described = the_object(cli("evaluate", *stored, "--head", "all", "--split", "val", "--json"))
+    assert sorted(row["head"] for row in described["heads"]) == ["knn", "logreg"]
+    assert (described["split"], described["n"]) == ("val", 6)
+    assert Path(described["folder"]) == entry / "comparison" / "val"
+
+
+def test_comparing_before_training_names_the_command(stored: list[str], cli: Cli) -> None:
+    result = cli("evaluate", *stored, "--head", "all")
+    assert result.exit_code == 2
+    assert "`pipeline train-head` trains one" in result.stderr
+
+
+def test_a_damaged_head_does_not_keep_the_others_from_it(stored: list[str], entry: Path, cli: Cli) -> None:
+    (entry / "knn" / "head.json").write_text("{")
+    result = cli("evaluate", *stored, "--head", "all")
+    assert result.exit_code == 0
+    assert "knn left out: " in result.stdout
+
+
+def test_the_count_goes_on_when_a_head_is_trained_again(stored: list[str], entry: Path, cli: Cli) -> None:
+    cli("evaluate", *stored)
+    cli("train-head", *stored)
+    assert "this is evaluation 2 on the test split of this entry, 1 head" in cli("evaluate", *stored).stdout
+
+
+@pytest.mark.parametrize("name", ["wandb", "tensorboard"])
+def test_a_logger_that_cannot_be_had_is_told_before_anything_is_measured(
+    name: str, stored: list[str], entry: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
+    result = cli("evaluate", *stored, "--log", name)
+    assert result.exit_code == 2
+    assert name in result.stderr
+    assert not (entry / "evaluations.jsonl").exists()
+
+
+def test_what_is_logged_is_told_on_stderr(stored: list[str], entry: Path, cli: Cli, the_object: Read) -> None:
+    pytest.importorskip("tensorboard")
+    result = cli("evaluate", *stored, "--log", "tensorboard", "--json")
+    assert the_object(result)["head"] == "logreg"
+    assert "logged: tensorboard --logdir runs/tensorboard" in result.stderr
