@@ -48,3 +48,12 @@ class Photos:
     def files(self, split: str) -> list[Path]:
         """Lists the pictures of a split in the order of its rows."""
         return sorted(self.root.glob(f"{split}/*/*"), key=lambda path: os.fsencode(path))
+
+
+def scene(seed: int, width: int = 240, height: int = 180) -> Image.Image:
+    """Makes a picture of soft light and grain: as with a photograph, encoders hardly change what it shows."""
+    random = np.random.default_rng(seed)
+    light = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8))
+    pixels = np.asarray(light.resize((width, height), Image.Resampling.BICUBIC))
+    grain = random.normal(0, 4, (height, width, 1))
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
 
 KINDS = ("exact", "perceptual", "mirrored", "near", "conflict", "group")
+DOUBTFUL = ("near",)
+"""Kinds that are a reason to look, not yet a leak: pictures may be alike without being the same."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class Finding:
     second: Place
     value: float = 0.0
 
+    @property
+    def certain(self) -> bool:
+        """Whether this is a leak, not just a reason to look."""
+        return self.kind not in DOUBTFUL
+
 
 @dataclass(frozen=True)
 class Leaks:
@@ -48,8 +60,52 @@ class Leaks:
         findings: Sorted by kind, then by how sure they are.
         notes: What was left out and why, e.g. because the images are gone.
         checked: Rows that were compared, by split.
+        repeated: Rows whose very file stands earlier in the same split, by split: they count twice.
     """
 
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     checked: dict[str, int] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def certain(self) -> tuple[Finding, ...]:
+        """The findings that are leaks; the others are reasons to look."""
+        return tuple(finding for finding in self.findings if finding.certain)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Findings of each kind, zeros included."""
+        found = Counter(finding.kind for finding in self.findings)
+        return {kind: found[kind] for kind in KINDS}
+
+    def mask(self, split: str, ids: Sequence[str], *, seen: Collection[str] = ("train",)) -> np.ndarray:
+        """Tells which images of a split leak: the figures without them are the honest ones.
+
+        Near findings do not count, nor do contradictory labels inside the split itself.
+
+        Args:
+            split: The split that figures are for.
+            ids: Names of n of its images; views of an image have its name.
+            seen: Splits that the head has learnt from.
+
+        Returns:
+            bool (n,), True where the same picture, or one of the same group, stands in a split of ``seen``.
+        """
+        leaking = set()
+        for finding in self.certain:
+            for one, other in ((finding.first, finding.second), (finding.second, finding.first)):
+                if one.split == split and other.split in seen and other.split != split:
+                    leaking.add(one.id)
+        return np.array([name in leaking for name in ids], bool)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline check --json`` prints."""
+        return {
+            "checked": self.checked,
+            "leaks": len(self.certain),
+            "counts": self.counts,
+            "repeated": self.repeated,
+            "findings": [asdict(finding) for finding in self.findings],
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,76 @@
+"""Images that stand in two splits."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import click
+
+from pipeline.cli.options import StoredFeatures, json_option, print_json, stored_features
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.progress import say
+
+
+@click.command()
+@stored_features
+@click.option(
+    "--most-bits",
+    type=click.IntRange(0, 256),
+    help="Largest distance between the hashes of two copies, of 256 bits. [20]",
+)
+@click.option(
+    "--least-cosine",
+    type=click.FloatRange(-1, 1),
+    help="Smallest similarity of features that is worth a look. [0.75]",
+)
+@click.option(
+    "--fail-on-leak",
+    is_flag=True,
+    help=f"Exit with {CacheMismatchError.exit_code} where a leak is found; near pictures are none.",
+)
+@json_option
+def command(
+    features: StoredFeatures,
+    most_bits: int | None,
+    least_cosine: float | None,
+    fail_on_leak: bool,
+    as_json: bool,
+) -> None:
+    """Look for test images that training has seen: copied, re-encoded, resized, mirrored, of the same group.
+
+    All splits of an entry are compared. Copies are found by their pictures where the images can still be
+    read, everything else by what the cache holds.
+
+    \b
+    pipeline check
+    pipeline check --data photos/ --backbone mobilenet_v2 --fail-on-leak
+    """
+    from rich.console import Console
+
+    from pipeline.evaluation.leaks import LEAST_COSINE, MOST_BITS, find_leaks
+    from pipeline.evaluation.leaks.tables import print_leaks
+    from pipeline.images import open_images
+
+    chosen = features.selection()
+    splits = chosen.splits
+    if len(splits) < 2:
+        only = f"only the split {splits[0]}" if splits else "no split in common"
+        raise UsageError(
+            f"the features of {chosen.dataset} have {only}: a leak takes two splits. "
+            "Run `pipeline extract` on a source that has more"
+        )
+    leaks = find_leaks(
+        {split: chosen.open(split) for split in splits},
+        images=partial(open_images, chosen.entries[0].source),
+        most_bits=MOST_BITS if most_bits is None else most_bits,
+        least_cosine=LEAST_COSINE if least_cosine is None else least_cosine,
+    )
+    if as_json:
+        for note in leaks.notes:
+            say(f"note: {note}")
+        print_json({"dataset": chosen.dataset, **leaks.to_json()})
+    else:
+        print_leaks(leaks, console=Console(file=sys.stdout))
+    if fail_on_leak and leaks.certain:
+        click.get_current_context().exit(CacheMismatchError.exit_code)

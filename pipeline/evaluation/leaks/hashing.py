@@ -1,0 +1,60 @@
+"""A hash of what a picture looks like, which re-encoding and resizing hardly change.
+
+The signs of the lowest frequencies of the grey picture, as in Zauner, "Implementation and Benchmarking of
+Perceptual Image Hash Functions" (2010), with 16 x 16 frequencies where that has 8 x 8: on photographs, four
+times the bits separate copies from strangers far better (docs/leaks.md has the distances).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.images.decode import decode
+
+SCHEME = "dct16-v1"
+"""Names the hash; to be changed with anything that changes a bit of it."""
+HASH_BYTES = 32
+_SIDE = 32
+_FREQUENCIES = 16
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_FAINT = 2.0
+"""A coefficient below this may be noise of the encoder: its sign tells nothing."""
+_FEWEST = 96
+"""Coefficients that must not be faint. The plainest of 1,797 scanned digits has 110, photographs over 200."""
+
+
+def _basis() -> np.ndarray:
+    """Returns the lowest rows of the orthonormal DCT-II, float32 (16, 32)."""
+    frequency, place = np.ogrid[:_FREQUENCIES, :_SIDE]
+    rows = np.cos(np.pi * frequency * (2 * place + 1) / (2 * _SIDE)) * np.sqrt(2 / _SIDE)
+    rows[0] /= np.sqrt(2)
+    return rows.astype(np.float32)
+
+
+_BASIS = _basis()
+_ODD = np.packbits(np.tile(np.arange(_FREQUENCIES) % 2 == 1, _FREQUENCIES))
+
+
+def picture_hash(data: bytes | np.ndarray) -> bytes:
+    """Returns a picture's hash, 32 bytes; empty where it is too plain (a blank page) to be told apart.
+
+    Args:
+        data: An encoded file, or uint8 pixels, see ``pipeline.images.decode``.
+
+    Raises:
+        DecodeError: It is no readable picture.
+    """
+    grey = decode(data, _SIDE) @ _GREY
+    frequencies = (_BASIS @ grey @ _BASIS.T).reshape(-1)
+    frequencies[0] = 0  # the mean brightness is always positive
+    if np.count_nonzero(np.abs(frequencies) >= _FAINT) < _FEWEST:
+        return b""
+    return np.packbits(frequencies > 0).tobytes()
+
+
+def mirrored(hashes: np.ndarray) -> np.ndarray:
+    """Returns the hashes of the pictures mirrored left to right, uint8 (n, 32), without the pictures.
+
+    Mirroring turns the sign of the frequencies that are odd from left to right, and of no other.
+    """
+    return hashes ^ _ODD

@@ -1,0 +1,114 @@
+"""Images whose features are nearly the same: crops, other shots of the same scene, and honest likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.cache.joined import JoinedFeatureSet
+from pipeline.evaluation.leaks.findings import Finding
+from pipeline.evaluation.leaks.nearest import best_partners
+from pipeline.evaluation.leaks.originals import Originals
+
+LEAST_COSINE = 0.75
+"""Calibrated in docs/leaks.md on whitened features of several bases."""
+_FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
+_MOST_CHANNELS = 4096
+_SAMPLE = 4096  # rows that the whitening is worked out from
+_BLOCK_BYTES = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """Takes out what all images of a data set have in common, so that one threshold fits every base.
+
+    Without it, unrelated images have a cosine of 0.55 with one base and of 0.99 with another: features vary
+    much along a few directions. Here each direction is divided by its spread, with the mean variance added
+    to all of them so that the faint ones are not blown up (docs/leaks.md has the figures).
+
+    Attributes:
+        mean: float32 (d,).
+        matrix: float32 (d, d).
+    """
+
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    @classmethod
+    def of(cls, sample: np.ndarray) -> Whitening:
+        """Works it out from float32 (n, d), n >= 1."""
+        mean = sample.mean(axis=0)
+        centred = sample - mean
+        covariance = centred.T @ centred / np.float32(len(sample))
+        ridge = np.trace(covariance) / len(covariance)
+        covariance[np.diag_indices_from(covariance)] += ridge or 1.0
+        return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T)
+
+    def directions(self, pooled: np.ndarray) -> np.ndarray:
+        """Returns float32 (n, d) of length 1, whose products are cosines."""
+        white = (pooled - self.mean) @ self.matrix
+        return white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def find_near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE) -> Iterator[Finding]:
+    """Yields each image with its nearest in every earlier split, where their features hardly differ.
+
+    The first split is read in blocks, once, or twice where it is long; the later ones are held in memory,
+    pooled.
+
+    Args:
+        splits: In the order train, val, test; of the same spec.
+        least_cosine: Smallest cosine similarity of whitened features that is reported.
+
+    Raises:
+        CacheMismatchError: A row is damaged.
+    """
+    first = splits[0]
+    step = -(-len(first) // _SAMPLE)
+    sample = np.concatenate(list(pooled_rows(first, np.arange(0, len(first), step))))
+    whitening = Whitening.of(sample)
+    held = {one.split: _directions(one, whitening) for one in splits[1:]}
+    for position, earlier in enumerate(splits[:-1]):
+        later = splits[position + 1 :]
+        if earlier is first:
+            whole = [sample] if step == 1 else pooled_rows(first, np.arange(len(first)))
+            blocks: Iterable[np.ndarray] = (whitening.directions(block) for block in whole)
+        else:
+            blocks = [held[earlier.split]]
+        best, partner = best_partners(blocks, np.concatenate([held[one.split] for one in later]))
+        start = 0
+        for one in later:
+            for row in np.flatnonzero(best[start : start + len(one)] >= least_cosine):
+                value = min(1.0, float(best[start + row]))
+                yield Finding("near", earlier.place(partner[start + row]), one.place(row), value)
+            start += len(one)
+
+
+def too_few_channels(one: Originals) -> int:
+    """Returns the number of channels where they are too few for a comparison, else 0."""
+    channels = _part(one).features.shape[-1]
+    return channels if channels < _FEWEST_CHANNELS else 0
+
+
+def _part(one: Originals) -> FeatureSet:
+    """Of several cuts side by side the last: usually the deepest."""
+    return one.features.parts[-1] if isinstance(one.features, JoinedFeatureSet) else one.features
+
+
+def _directions(one: Originals, whitening: Whitening) -> np.ndarray:
+    return np.concatenate([whitening.directions(block) for block in pooled_rows(one, np.arange(len(one)))])
+
+
+def pooled_rows(one: Originals, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the features of some originals, float32 (b, channels), their mean over all positions."""
+    features = _part(one)
+    shape = features.feature_shape
+    size = max(1, _BLOCK_BYTES // max(1, features.features.dtype.itemsize * int(np.prod(shape))))
+    thin = -(-shape[-1] // _MOST_CHANNELS)
+    for start in range(0, len(rows), size):
+        block = features.read(one.index[rows[start : start + size]])
+        flat = block.reshape(len(block), -1, shape[-1])[..., ::thin]
+        yield flat.mean(axis=1, dtype=np.float32)

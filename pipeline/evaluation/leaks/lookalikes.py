@@ -1,0 +1,46 @@
+"""Pictures that look the same: re-encoded, resized or mirrored copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from pipeline.evaluation.leaks.findings import Finding
+from pipeline.evaluation.leaks.hamming import nearest_hashes
+from pipeline.evaluation.leaks.hashes import Hashed
+from pipeline.evaluation.leaks.hashing import mirrored
+from pipeline.evaluation.leaks.originals import Originals
+
+MOST_BITS = 20
+"""Of 256. docs/leaks.md: no copy at JPEG quality 30 or 70 % of the size is further away than 11, no two
+photographs of different things are nearer than 78, no two 8 x 8 scans of digits nearer than 26."""
+
+
+def find_lookalikes(
+    splits: Sequence[Originals], hashed: dict[str, Hashed], *, most_bits: int = MOST_BITS
+) -> Iterator[Finding]:
+    """Yields each picture with its nearest in every earlier split, where their hashes hardly differ.
+
+    Files that are the same byte for byte are left to the exact check.
+
+    Args:
+        splits: In the order train, val, test.
+        hashed: The hashes of each.
+        most_bits: Largest Hamming distance of two copies, of 256 bits.
+    """
+    for earlier, later in combinations(splits, 2):
+        old = np.flatnonzero(hashed[earlier.split].known)
+        twins = set(earlier.keys)
+        keys = later.keys
+        rows = [row for row in np.flatnonzero(hashed[later.split].known) if keys[row] not in twins]
+        straight = hashed[later.split].hashes[rows]
+        # Both ways of looking at each picture in one pass.
+        both = np.concatenate([straight, mirrored(straight)])
+        distances, partners = nearest_hashes(hashed[earlier.split].hashes[old], both, most_bits)
+        for row, *ways in zip(rows, *distances.reshape(2, -1), *partners.reshape(2, -1), strict=True):
+            for kind, distance, partner in zip(("perceptual", "mirrored"), ways[:2], ways[2:], strict=True):
+                if distance >= 0:
+                    yield Finding(kind, earlier.place(old[partner]), later.place(row), float(distance))
+                    break
