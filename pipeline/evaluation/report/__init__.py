@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.report.contents import gather
 from pipeline.evaluation.report.html import render
@@ -27,7 +27,7 @@ def write_report_page(
     features: Mapping[str, FeatureSet],
     images: ImageSource | None = None,
     leaks: Leaks | None = None,
-    comparison: Any = None,
+    comparison: Comparison | None = None,
 ) -> Path:
     """Writes the page that shows all that is known about one evaluation.
 
@@ -40,7 +40,7 @@ def write_report_page(
         features: The splits of the entry by name; without the evaluated one there is no map.
         images: Where the pictures come from; None where they are gone.
         leaks: What a leak check found; None where none was made.
-        comparison: Paired tests against the entry's other heads; None where none were made.
+        comparison: This head and others on the same rows; None where none were compared.
 
     Returns:
         ``path``.

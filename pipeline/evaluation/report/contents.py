@@ -10,9 +10,11 @@ from typing import Any
 import pipeline
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report
+from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.report import confusions, facts, gallery, headlines, leak_pairs, rankings
 from pipeline.evaluation.report.calibration import diagram
+from pipeline.evaluation.report.comparisons import compared_heads
 from pipeline.evaluation.report.curves import learning_curves
 from pipeline.evaluation.report.map_data import map_contents
 from pipeline.evaluation.report.pictures import Album, encode
@@ -32,6 +34,8 @@ PARTS = (
     ("leaks", "Leaks between splits"),
 )
 """The sections of the page in order: the name is that of its template."""
+MISLEADING = ("RANDOM FILTERS", "this is the training split")
+"""How notes begin that take the meaning from the figures, rather than adding to it."""
 GALLERY_SIZE, LEAK_SIZE = 160, 128
 
 
@@ -42,7 +46,7 @@ def gather(
     features: Mapping[str, FeatureSet],
     images: ImageSource | None,
     leaks: Leaks | None,
-    comparison: Any,
+    comparison: Comparison | None,
 ) -> dict[str, Any]:
     """Gathers all that the templates show.
 
@@ -56,6 +60,7 @@ def gather(
     kinds = leak_pairs.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
     heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
+    compared = compared_heads(comparison, head=report.head) if comparison else []
     contents = {
         "subject": report.subject,
         "head": report.head,
@@ -68,7 +73,8 @@ def gather(
         "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": pipeline.__version__,
         "parts": PARTS,
-        "warnings": [{"text": note, "danger": _misleads(note)} for note in report.notes],
+        "looks": report.looks.line if report.looks else "",
+        "warnings": _warnings(report, leaks),
         "main_figures": headlines.main_figures(figures, majority=facts.majority_share(report)),
         "other_figures": headlines.other_figures(figures),
         "stage_one": facts.stage_one(report, features),
@@ -77,13 +83,16 @@ def gather(
         "head_scale": _scale([one.accuracy_interval for one in heads]),
         "sweep": sweep,
         "sweep_scale": _scale([one.interval for one in sweep.standings] if sweep else []),
-        "comparison": comparison,
+        "compared": compared,
+        "compared_scale": _scale([one.interval for one in compared]),
+        "compared_notes": (WINNER,) if compared and comparison.best.split == "test" else (),
         "bars": confusions.class_bars(figures),
         "matrix": confusions.matrix(figures),
         "pairs": confusions.worst_pairs(figures),
         "curves": learning_curves(report.history),
         "reliability": diagram(figures.reliability),
         "ece": figures.ece,
+        "temperature": _temperature(report),
         "map": map_contents(report, features.get(report.split), album, seed=head.seed),
         "mistakes": mistakes,
         "uncertain": uncertain,
@@ -92,6 +101,7 @@ def gather(
         "leaks": kinds,
         "checked": leaks.checked if leaks else {},
         "leak_notes": leaks.notes if leaks else (),
+        "repeated": leaks.repeated if leaks else {},
         "leak_pictures": _encoded(album, sides, LEAK_SIZE),
     }
     return contents | {"pictures_note": album.note, "seconds": time.perf_counter() - started}
@@ -109,9 +119,22 @@ def _encoded(album: Album, ids: Sequence[str], size: int) -> dict[str, str]:
     return {name: encode(picture) for name, picture in album.read(ids, size=size).items()}
 
 
-def _misleads(note: str) -> bool:
-    """Tells whether a note takes the meaning from the figures, rather than adding to it."""
-    return note.startswith(("RANDOM FILTERS", "this is the training split"))
+def _warnings(report: Report, leaks: Leaks | None) -> list[dict[str, Any]]:
+    """Returns the remarks, those first that take the meaning from the figures."""
+    found = [{"text": note, "danger": note.startswith(MISLEADING)} for note in report.notes]
+    leaking = int(leaks.mask(report.split, report.rows.ids).sum()) if leaks else 0
+    if leaking:
+        text = (
+            f"LEAK: {leaking:,} of these {len(report.rows):,} images stand in the training split, too, so "
+            "the figures are better than they should be. The last part of this page shows them"
+        )
+        found.append({"text": text, "danger": True})
+    return sorted(found, key=lambda one: not one["danger"])
+
+
+def _temperature(report: Report) -> dict[str, Any] | None:
+    """Returns the temperature with the figures it changed, before and after; None without one."""
+    return report.calibration.to_json(report.figures) if report.calibration else None
 
 
 def _scale(intervals: Sequence[tuple[float, float] | None]) -> tuple[float, float]:

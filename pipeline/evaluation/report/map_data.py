@@ -10,9 +10,10 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report
 from pipeline.evaluation.names import readable
-from pipeline.evaluation.report.feature_map import map_features
+from pipeline.evaluation.report.feature_map import MOST_POINTS, map_features
 from pipeline.evaluation.report.html import embed
 from pipeline.evaluation.report.pictures import SHEET, Album, sheets
+from pipeline.progress import say
 
 UNIT = 10_000
 """Steps a layout's axis is cut into: finer than any screen, and short to write."""
@@ -32,6 +33,8 @@ def map_contents(
     """
     if features is None:
         return None
+    if len(report.rows) > MANY:
+        say(f"laying out the features of {min(len(report.rows), MOST_POINTS):,} images for the report page")
     laid_out = map_features(features, seed=seed)
     if laid_out is None:
         return None

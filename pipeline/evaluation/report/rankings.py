@@ -53,7 +53,7 @@ def trained_heads(report: Report) -> list[Standing]:
     They are ranked by what heads may be chosen on; the evaluated split stands beside it for information.
     A damaged file of another head only leaves out that head.
     """
-    found = [_standing(path.parent, report) for path in report.run.parent.glob("*/head.json")]
+    found = [_standing(path.parent, report) for path in report.run.parent.glob("[!.]*/head.json")]
     known = [one for one in found if one is not None]
     if not any(one.current for one in known):
         known.append(_current(report, None, None))
