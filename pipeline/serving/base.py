@@ -86,9 +86,12 @@ def _is_raw(backbone: str) -> bool:
 
 
 def _choice(entry: Entry, weights: str | None) -> str | None:
-    """Leaves it to the identity where the option only told entries apart, and names no file."""
-    known = ("auto", entry.weights_label, entry.spec.weights)
-    return None if weights in known and not Path(weights).is_file() else weights
+    """Turns the option into what names the filters; often it was only to tell entries apart."""
+    if weights is not None and Path(weights).is_file():
+        return weights
+    if weights in (None, "auto", entry.weights_label, entry.spec.weights):
+        return "imagenet" if entry.weights_label == "imagenet" else None
+    return weights
 
 
 def _refuse_other_numbers(entries: tuple[Entry, ...], request: FeatureRequest, weights: Weights) -> None:

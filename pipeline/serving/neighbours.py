@@ -9,9 +9,11 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.joined import JoinedFeatureSet
+from pipeline.progress import progress
 
 MOST_BYTES = 256 * 2**20
 """Memory that the descriptions of stored images may take; of more images, a sample is searched."""
+BLOCK_ROWS = 256
 FEW_CHANNELS = 64
 GRID = 16
 SEED = 0
@@ -61,9 +63,11 @@ class Neighbours:
             originals = np.sort(np.random.default_rng(SEED).choice(originals, room, replace=False))
         self.rows = originals
         self._described = np.empty((len(originals), width), np.float32)
-        for start in range(0, len(originals), 256):
-            index = originals[start : start + 256]
-            self._described[start : start + len(index)] = self._describe(features.read(index))
+        with progress("reading training features", len(originals)) as advance:
+            for start in range(0, len(originals), BLOCK_ROWS):
+                index = originals[start : start + BLOCK_ROWS]
+                self._described[start : start + len(index)] = self._describe(features.read(index))
+                advance(len(index))
 
     def nearest(self, features: np.ndarray, count: int) -> list[Neighbour]:
         """Finds the most similar stored images, the most similar first.
@@ -74,7 +78,7 @@ class Neighbours:
         """
         similarity = self._described @ self._describe(features[None])[0]
         best = np.argsort(-similarity, kind="stable")[:count]
-        return [Neighbour(int(self.rows[i]), float(similarity[i])) for i in best]
+        return [Neighbour(int(self.rows[i]), min(1.0, float(similarity[i]))) for i in best]
 
     def _describe(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, ...) to float32 (n, d) of length 1, so that a product is a cosine."""

@@ -12,12 +12,15 @@ import numpy as np
 
 from pipeline.cache.joined import Selection
 from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
+from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
 from pipeline.heads import TrainedHead
 from pipeline.progress import progress, say
 from pipeline.serving.gathering import gather_images
 from pipeline.serving.predictor import Predictor
 from pipeline.spec import FeatureSpec
+
+NOTE_WIDTH = 300
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,7 +115,7 @@ def predict(
     """
     source = gather_images(images)
     for note in source.notes:
-        say(f"note: {note}")
+        say(f"note: {readable(note, NOTE_WIDTH)}")
     predictor = Predictor(selection, head, weights=weights)
     ids: list[str] = []
     rows: list[np.ndarray] = []

@@ -97,6 +97,11 @@ def test_hostile_names_steer_no_terminal(predict: Cli, photos: Photos, the_objec
     assert the_object(predict(path, "--json"))["images"][0]["id"] == str(path)
     photos.spoil(path)
     assert "\x1b" not in predict(path).output
+    (photos.root / "new/\x1b[31m.txt").write_text("no image")
+    photos.write("new/good.png")
+    noted = predict(photos.root / "new")
+    assert "ignored 1 file that is no image" in noted.stderr
+    assert "\x1b" not in noted.output
 
 
 @pytest.mark.parametrize(

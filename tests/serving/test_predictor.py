@@ -162,6 +162,21 @@ def test_a_label_that_told_entries_apart_is_no_file(
     assert len(predict([photos.root], head, selection, weights=choice).ids) == 16
 
 
+@pytest.mark.parametrize("choice", [None, "auto", "imagenet"])
+def test_imagenet_filters_are_found_where_keras_keeps_them(
+    choice: str | None, trained: Train, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    file = tmp_path / "keras/models/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"filters")
+    selection, head = trained(weights="imagenet")
+    assert len(predict([photos.root], head, selection, weights=choice).ids) == 16
+    file.write_bytes(b"others")
+    with pytest.raises(CacheMismatchError, match="weights 'imagenet' are sha256:"):
+        predict([photos.root], head, selection, weights=choice)
+
+
 def test_a_spec_that_this_version_would_not_make_is_refused(trained: Train, photos: Photos) -> None:
     selection, head = trained()
     (entry,) = selection.entries

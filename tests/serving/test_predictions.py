@@ -1,0 +1,97 @@
+"""Predictions as JSON and CSV: the most probable first, names as they are, no formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipeline.extraction.loading import Failure
+from pipeline.serving import Predictions
+from pipeline.spec import FeatureSpec
+
+Make = Callable[..., Predictions]
+
+
+@pytest.fixture
+def make(spec: FeatureSpec) -> Make:
+    """Makes predictions of given probabilities, (n, k)."""
+
+    def make(probabilities: list[list[float]], **changes: object) -> Predictions:
+        rows = np.array(probabilities)
+        fields: dict[str, object] = {
+            "head": "logreg",
+            "dataset": "toy",
+            "spec": spec,
+            "classes": tuple(f"class{i}" for i in range(rows.shape[1])),
+            "ids": [f"{i}.png" for i in range(len(rows))],
+            "probabilities": rows,
+            "failures": [],
+        }
+        return Predictions(**(fields | changes))
+
+    return make
+
+
+def table(predictions: Predictions, top: int = 5) -> list[dict[str, str]]:
+    text = io.StringIO()
+    predictions.write_csv(text, top=top)
+    return list(csv.DictReader(io.StringIO(text.getvalue(), newline="")))
+
+
+def test_the_most_probable_come_first_and_of_equals_the_first(make: Make) -> None:
+    described = make([[0.25, 0.5, 0.25]]).to_json(top=2)
+    assert described["images"] == [
+        {
+            "id": "0.png",
+            "top": [{"class": "class1", "probability": 0.5}, {"class": "class0", "probability": 0.25}],
+        }
+    ]
+
+
+def test_failures_are_told_with_their_reason(make: Make) -> None:
+    described = make([[1.0, 0.0]], failures=[Failure("bad.png", "damaged")]).to_json(top=1)
+    assert described["unreadable"] == [{"id": "bad.png", "reason": "damaged"}]
+    assert json.loads(json.dumps(described)) == described
+
+
+def test_few_classes_have_a_column_each(make: Make) -> None:
+    (row,) = table(make([[0.1, 0.9]]), top=1)
+    assert row == {
+        "id": "0.png",
+        "predicted": "class1",
+        "probability": "0.9",
+        "p(class0)": "0.1",
+        "p(class1)": "0.9",
+    }
+
+
+def test_of_many_classes_the_most_probable_are_named(make: Make) -> None:
+    probabilities = np.full(150, 0.5 / 149)
+    probabilities[77] = 0.5
+    (row,) = table(make([probabilities.tolist()]), top=2)
+    assert list(row) == ["id", "predicted", "probability", "top1", "p(top1)", "top2", "p(top2)"]
+    assert (row["predicted"], row["top1"], row["top2"]) == ("class77", "class77", "class0")
+    assert float(row["p(top1)"]) == 0.5
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "'x"])
+def test_what_a_spreadsheet_takes_for_a_formula_is_marked(name: str, make: Make) -> None:
+    (row,) = table(make([[1.0, 0.0]], ids=[name], classes=(name, "other")))
+    assert (row["id"], row["predicted"]) == (f"'{name}", f"'{name}")
+
+
+def test_names_with_commas_quotes_and_line_ends_come_back_whole(make: Make) -> None:
+    name = 'a,"b"\nc'
+    (row,) = table(make([[1.0, 0.0]], ids=[name], classes=(name, "other")))
+    assert (row["id"], row["predicted"]) == (name, name)
+
+
+def test_without_answers_there_is_a_header(make: Make) -> None:
+    text = io.StringIO()
+    make(np.zeros((0, 2))).write_csv(text, top=5)
+    assert len(text.getvalue().splitlines()) == 1
