@@ -20,12 +20,13 @@ from pipeline.backbones.table import BACKBONES
 from pipeline.cache.joined import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction import FeatureRequest, extract
-from pipeline.heads import layered_heads, train_head
+from pipeline.heads import layered_heads, make_head, train_head
+from pipeline.heads._kinds import ANY
 from pipeline.images import open_images
 from pipeline.serving import export
 from pipeline.serving.export import export_model, sample_rows
 
-OF_FEATURES = [name for name in layered_heads() if name not in ("ann", "cnn", "cnn-cifar", "finetune")]
+POOLED = [name for name in layered_heads() if getattr(make_head(name, {}), "takes", ANY) == ANY]
 SMALLEST = 64
 """Pixels of the images for the bases, whose filters are random."""
 
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="where features of the heads stand, or will")
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--size", type=int, default=150)
-    parser.add_argument("--heads", default=",".join(OF_FEATURES))
+    parser.add_argument("--heads", default=",".join(POOLED))
     parser.add_argument("--backbones", default=",".join(name for name in BACKBONES if name != "pixels"))
     parser.add_argument("--count", type=int, default=200, help="test images to compare on")
     parser.add_argument("--out", type=Path, default=RESULTS / "exports.csv")
@@ -50,19 +51,27 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        request = FeatureRequest(
-            given.backbone, image_size=given.size, weights=given.weights, precision="float32"
-        )
+        request = wanted(given.backbone, given.size, given.weights)
         for head in given.heads.split(","):
             rows += compare(given.data, request, head, given.cache or work / "cache", work, given)
         few = pick_some(Path(given.data), work / "few")
         for name in given.backbones.split(","):
             size = max(SMALLEST, BACKBONES[name].min_size)
-            request = FeatureRequest(
-                name, image_size=size, weights="random", precision="float32", pooling="avg", batch_size=8
-            )
+            request = wanted(name, size, "random")
             rows += compare(str(few), request, "logreg", work / "cache", work, given)
     write_table(given.out, rows)
+
+
+def wanted(backbone: str, size: int, weights: str) -> FeatureRequest:
+    """Requests pooled features, made in the arithmetic of the exported models."""
+    return FeatureRequest(
+        backbone=backbone,
+        image_size=size,
+        weights=weights,
+        pooling="avg",
+        precision="float32",
+        batch_size=8,
+    )
 
 
 def compare(

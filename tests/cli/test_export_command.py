@@ -58,7 +58,7 @@ def test_what_is_written_is_told(trained: list[Any], cli: Cli, some_photos: Phot
 def test_json_is_one_object(trained: list[Any], cli: Cli, the_object: Read) -> None:
     described = the_object(cli("export", *trained, "--out", "here/model.keras", "--check", 3, "--json"))
 
-    assert described.pop("example").startswith("import PIL.Image, keras, numpy\n")
+    assert described.pop("example").startswith("import PIL.Image, PIL.ImageOps, keras, numpy\n")
     assert described.pop("bytes") == Path("here/model.keras").stat().st_size
     assert 0 <= described.pop("max_difference") < 1e-3
     assert described == {

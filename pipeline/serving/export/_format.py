@@ -91,11 +91,14 @@ def formats_without_packages() -> list[str]:
 
 
 def example(module: Format, path: Path, image_size: int) -> str:
-    """Returns three lines of Python that let a model answer for ``photo.jpg``."""
+    """Returns three lines of Python that let a model answer for ``photo.jpg``, turned and resized as ours."""
+    imports = sorted({*module.IMPORTS, "numpy", "PIL.Image", "PIL.ImageOps"})
+    size = f"({image_size}, {image_size})"
     return "\n".join(
         [
-            f"import {', '.join(sorted({*module.IMPORTS, 'numpy', 'PIL.Image'}))}",
-            f'{PHOTO} = PIL.Image.open("photo.jpg").convert("RGB").resize(({image_size}, {image_size}), 2)',
+            f"import {', '.join(imports)}",
+            f'{PHOTO} = PIL.ImageOps.exif_transpose(PIL.Image.open("photo.jpg"))'
+            f'.convert("RGB").resize({size}, PIL.Image.BILINEAR)',
             f"print({module.call(path)})",
         ]
     )

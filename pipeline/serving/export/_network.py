@@ -25,7 +25,7 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
     """Puts a trained head on the base that its features came from, preprocessing included.
 
     Everything is computed in float32. Features are not rounded to float16 in between, as they were in the
-    cache: the difference is that of one image to a re-compressed one, and every runtime takes the graph.
+    cache: that moves a probability by a few ten-thousandths, and every runtime takes the graph.
 
     Args:
         trained: The head.
@@ -33,8 +33,8 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
             their identity.
 
     Returns:
-        A model of Keras's own layers from ``images``, uint8 (n, size, size, 3) RGB, to ``probabilities``,
-        float32 (n, k) in the order of the head's classes. Nothing in it is trainable.
+        A model of Keras's own layers, those of the head among them, from ``images``, uint8 (n, size, size, 3)
+        RGB, to ``probabilities``, float32 (n, k) in the order of the head's classes. Nothing is trainable.
 
     Raises:
         UsageError: The head is no network, or the filters cannot be found.
@@ -55,8 +55,8 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
 def _head_network(trained: TrainedHead) -> keras.Model:
     if not isinstance(trained.head, Layered):
         raise UsageError(
-            f"head {trained.name!r} cannot be exported: its answers are not those of layers, which all that "
-            f"the formats can hold. These heads can: {', '.join(layered_heads())}"
+            f"head {trained.name!r} cannot be exported: its answers are not those of layers, which is all "
+            f"that the formats hold. These heads can: {', '.join(layered_heads())}"
         )
     return trained.head.to_network(trained.model, trained.task)
 

@@ -1,4 +1,4 @@
-"""One ``.keras`` file: Keras 3 on any of its backends, for whoever trains on or looks inside."""
+"""One ``.keras`` file: Keras 3 on any of its backends, for whoever looks inside or builds on it."""
 
 from __future__ import annotations
 
