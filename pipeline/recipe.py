@@ -155,7 +155,7 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     Raises:
         UnreadableImagesError: Some images cannot be read; the others are finished and kept.
     """
-    from pipeline.evaluation import evaluate
+    from pipeline.evaluation.entry import check_entry, evaluate_entry
 
     experiment = recipe.experiment
     extractions = extract(experiment.data, recipe.request, cache=cache, name=name)
@@ -175,10 +175,8 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
         seed=experiment.seed,
         runs=runs,
     )
-    reports = {}
-    for split in experiment.evaluate:
-        reports[split] = evaluate(trained, chosen.open(split))
-        reports[split].write()
+    leaks = check_entry(chosen)
+    reports = {split: evaluate_entry(trained, chosen, split, leaks=leaks) for split in experiment.evaluate}
     return Outcome(recipe, trained, reports)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.names import readable
@@ -65,6 +67,8 @@ class Report:
         versions: Version of each distribution that took part in the training of the head.
         calibration: The temperature behind the probabilities; None where they are the head's own.
         looks: How often the split was looked at; None for a head that is not saved.
+        leaks: What a leak check between the splits found; None where none was made.
+        without_leaks: The figures on the rows that training has not seen; None where there are no others.
     """
 
     head: str
@@ -80,6 +84,8 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration | None = None
     looks: Looks | None = None
+    leaks: Leaks | None = None
+    without_leaks: Figures | None = None
 
     @property
     def folder(self) -> Path:
@@ -105,13 +111,22 @@ class Report:
         }
         if self.calibration is not None:
             record["calibration"] = self.calibration.to_json(self.figures)
+        if self.leaks is not None:
+            record["leaks"] = self.leaks.counts
+        if self.without_leaks is not None:
+            record["without_leaks"] = {
+                "n": self.without_leaks.n,
+                "accuracy": self.without_leaks.accuracy,
+                "accuracy_ci": list(self.without_leaks.accuracy_ci),
+            }
         return record
 
-    def write(self, folder: Path | None = None) -> Path:
+    def write(self, folder: Path | None = None, *, page: Callable[[Path], object] | None = None) -> Path:
         """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
 
         Args:
             folder: Where to; :attr:`folder` unless given.
+            page: Writes a page about this report to the path it is given; None = no page.
 
         Returns:
             The folder that now holds the files.
@@ -123,11 +138,17 @@ class Report:
         from pipeline.evaluation.files import write_files
 
         target = self.folder if folder is None else folder
-        write_files(self, target)
+        write_files(self, target, page=page)
         return target
 
 
-def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet | None = None) -> Report:
+def evaluate(
+    head: Classifier,
+    features: FeatureSet,
+    *,
+    calibrate_on: FeatureSet | None = None,
+    leaks: Leaks | None = None,
+) -> Report:
     """Measures a trained head on one split, and counts that it was done.
 
     Augmented views are left out: they would count one image several times.
@@ -138,6 +159,8 @@ def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet
             the head.
         calibrate_on: The val split, for probabilities at the temperature that fits it best; None = the
             head's own.
+        leaks: What a check of this split against the others found; figures without the leaking rows are
+            given beside those of all.
 
     Raises:
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
@@ -160,6 +183,12 @@ def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet
         fitted_on = int((held_out.labels >= 0).sum())
         calibration = Calibration(temperature=temperature, rows=fitted_on, before=figures)
         figures = measure(rows.labels, probabilities, head.classes, groups=groups)
+    honest = None
+    if leaks is not None:
+        seen = leaks.mask(features.split, rows.ids)
+        if seen.any() and (rows.labels[~seen] >= 0).any():
+            kept = None if groups is None else groups[~seen]
+            honest = measure(rows.labels[~seen], probabilities[~seen], head.classes, groups=kept)
     looks = None
     if head.folder is not None:
         looks = record_look(head.folder.parent, head=head.name, split=features.split, probabilities=own)
@@ -173,10 +202,12 @@ def evaluate(head: Classifier, features: FeatureSet, *, calibrate_on: FeatureSet
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=remarks(features, figures, groups, looks),
+        notes=remarks(features, figures, groups, looks, honest),
         versions=head.versions,
         calibration=calibration,
         looks=looks,
+        leaks=leaks,
+        without_leaks=honest,
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.evaluation.significance import holm, mcnemar
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Classifier, Looks, Report
+    from pipeline.evaluation.leaks.findings import Leaks
 
 FOLDER = "comparison"
 WINNER = (
@@ -139,6 +140,7 @@ def compare_heads(
     *,
     load: Callable[[Path], Classifier],
     calibrate_on: FeatureSet | None = None,
+    leaks: Leaks | None = None,
 ) -> Comparison:
     """Measures several heads on one split and tests each against the best.
 
@@ -147,6 +149,7 @@ def compare_heads(
         features: The split.
         load: Makes a head of a folder, see ``pipeline.heads.load_head``.
         calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
+        leaks: Likewise.
 
     Raises:
         UsageError: No row has a label, or the temperature would be fitted on the rows it is judged by.
@@ -157,7 +160,7 @@ def compare_heads(
     reports, skipped = [], {}
     for folder in folders:
         try:
-            reports.append(evaluate(load(folder), features, calibrate_on=calibrate_on))
+            reports.append(evaluate(load(folder), features, calibrate_on=calibrate_on, leaks=leaks))
         except UsageError:
             raise  # about the rows, so every other head would say the same
         except PipelineError as error:

@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
 CONFUSION, CURVES, RELIABILITY = "confusion_matrix.png", "curves.png", "reliability.png"
-COMPARISON = "comparison"
+COMPARISON, PAGE = "comparison", "report.html"
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "keras", "matplotlib")
 MOST_COLUMNS = 100
 TOP = 5
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
-def write_files(report: Report, folder: Path) -> None:
+def write_files(report: Report, folder: Path, *, page: Callable[[Path], object] | None = None) -> None:
     """Writes all files of a report into a folder, whole or not at all; see :func:`replacing`.
 
     Raises:
@@ -57,6 +57,8 @@ def write_files(report: Report, folder: Path) -> None:
         if plots.has_curves(report.history):
             curves = plots.draw_curves(report.history, subject=f"training of {report.head}")
             plots.save_png(curves, fresh / CURVES)
+        if page is not None:
+            page(fresh / PAGE)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:

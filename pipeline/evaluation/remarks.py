@@ -10,7 +10,11 @@ from pipeline.evaluation.ledger import Looks
 
 
 def remarks(
-    features: FeatureSet, figures: Figures, groups: np.ndarray | None, looks: Looks | None
+    features: FeatureSet,
+    figures: Figures,
+    groups: np.ndarray | None,
+    looks: Looks | None,
+    without_leaks: Figures | None = None,
 ) -> tuple[str, ...]:
     """Collects the remarks without which figures would mislead.
 
@@ -19,6 +23,7 @@ def remarks(
         figures: What came out.
         groups: (n,) the group of each row; None where no row has any.
         looks: How often the split was looked at.
+        without_leaks: The figures without the rows that training has seen; None where there are none.
     """
     notes = []
     if features.split == "train":
@@ -30,6 +35,12 @@ def remarks(
         notes.append(
             f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
             "that the pipeline works, not what the base can do. Use `--weights imagenet`"
+        )
+    if without_leaks is not None:
+        notes.append(
+            f"LEAK: {figures.n - without_leaks.n:,} of {figures.n:,} rows stand in the training split, too: "
+            f"accuracy {figures.accuracy:.2%} with them, {without_leaks.accuracy:.2%} without. Quote the "
+            "second; `pipeline check` names both places of each"
         )
     if figures.unlabelled:
         notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")

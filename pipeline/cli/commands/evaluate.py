@@ -57,8 +57,8 @@ def command(
     """
     from rich.console import Console
 
-    from pipeline.evaluation import evaluate
     from pipeline.evaluation.comparison import compare_heads, head_folders
+    from pipeline.evaluation.entry import check_entry, evaluate_entry, write_with_page
     from pipeline.evaluation.loggers import open_logger
     from pipeline.evaluation.tables import print_comparison, print_report
     from pipeline.heads import load_head, run_folder
@@ -67,15 +67,16 @@ def command(
     chosen = features.selection()
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     val = _val(chosen) if calibrate else None
+    leaks = check_entry(chosen)
     if head == ALL:
-        rows = chosen.open(split)
-        result = compare_heads(head_folders(folder.parent), rows, load=load_head, calibrate_on=val)
-        reports, show = result.reports, print_comparison
+        rows, folders = chosen.open(split), head_folders(folder.parent)
+        result = compare_heads(folders, rows, load=load_head, calibrate_on=val, leaks=leaks)
+        reports, show, written, files = result.reports, print_comparison, result.write(), None
+        page = write_with_page(result.best, load_head(result.best.run), chosen, comparison=result)
     else:
-        result = evaluate(load_head(folder), chosen.open(split), calibrate_on=val)
-        reports, show = (result,), print_report
-    written = result.write()
-    files = None if head == ALL else written
+        result = evaluate_entry(load_head(folder), chosen, split, calibrate_on=val, leaks=leaks)
+        reports, show, written, files = (result,), print_report, result.folder, result.folder
+        page = written
     places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
     if as_json:
         for note in result.notes:
@@ -83,7 +84,7 @@ def command(
         print_json(result.to_json())
     else:
         show(result, console=Console(file=sys.stdout))
-        for path in sorted(written.iterdir()):
+        for path in [*sorted(written.iterdir()), *([] if page == written else [page / "report.html"])]:
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")

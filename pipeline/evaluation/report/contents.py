@@ -34,7 +34,7 @@ PARTS = (
     ("leaks", "Leaks between splits"),
 )
 """The sections of the page in order: the name is that of its template."""
-MISLEADING = ("RANDOM FILTERS", "this is the training split")
+MISLEADING = ("RANDOM FILTERS", "LEAK", "this is the training split")
 """How notes begin that take the meaning from the figures, rather than adding to it."""
 GALLERY_SIZE, LEAK_SIZE = 160, 128
 

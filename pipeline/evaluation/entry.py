@@ -1,0 +1,96 @@
+"""An evaluation with all that belongs to it: the leak check before, the files and the page after."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cache.joined import Selection
+from pipeline.errors import PipelineError
+from pipeline.evaluation import Report, evaluate
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.leaks import KINDS, Leaks, find_leaks
+from pipeline.images import ImageSource, open_images
+
+if TYPE_CHECKING:
+    from pipeline.cache import FeatureSet
+    from pipeline.heads import TrainedHead
+
+QUICK_ROWS = 20_000
+"""Up to this many rows in all, a leak check costs seconds and is part of every evaluation."""
+LARGE = (
+    "the splits are large, so only exact copies, groups and pictures hashed before were compared: "
+    "`pipeline check` compares everything, and remembers its hashes"
+)
+
+
+def check_entry(chosen: Selection) -> Leaks | None:
+    """Looks for leaks between the splits of an entry, as far as that takes seconds.
+
+    Returns:
+        What was found; None where there are no two splits to compare.
+
+    Raises:
+        CacheMismatchError: A feature row is damaged.
+    """
+    splits = {split: chosen.open(split) for split in chosen.splits}
+    if len(splits) < 2:
+        return None
+    if sum(map(len, splits.values())) <= QUICK_ROWS:
+        return find_leaks(splits, images=partial(open_images, chosen.entries[0].source))
+    found = find_leaks(splits, images=None, kinds=[kind for kind in KINDS if kind != "near"])
+    return Leaks(found.findings, (LARGE,), found.checked, found.repeated)
+
+
+def evaluate_entry(
+    head: TrainedHead,
+    chosen: Selection,
+    split: str,
+    *,
+    calibrate_on: FeatureSet | None = None,
+    leaks: Leaks | None = None,
+) -> Report:
+    """Measures a head on a split of an entry and writes everything there is to say about it.
+
+    Args:
+        head: The trained head.
+        chosen: The entry, or several that are read side by side.
+        split: The rows to measure on.
+        calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
+        leaks: What :func:`check_entry` found.
+
+    Raises:
+        PipelineError: As :func:`pipeline.evaluation.evaluate` and ``Report.write``.
+    """
+    report = evaluate(head, chosen.open(split), calibrate_on=calibrate_on, leaks=leaks)
+    write_with_page(report, head, chosen)
+    return report
+
+
+def write_with_page(
+    report: Report, head: TrainedHead, chosen: Selection, *, comparison: Comparison | None = None
+) -> Path:
+    """Writes the files of a report, the page among them, and returns their folder."""
+    from pipeline.evaluation.report import write_report_page
+
+    def write_page(path: Path) -> None:
+        write_report_page(
+            report,
+            path,
+            head=head,
+            features={name: chosen.open(name) for name in chosen.splits},
+            images=_images(chosen),
+            leaks=report.leaks,
+            comparison=comparison,
+        )
+
+    return report.write(page=write_page)
+
+
+def _images(chosen: Selection) -> ImageSource | None:
+    """Opens the images behind an entry; None where they are gone, which costs only the thumbnails."""
+    with suppress(PipelineError, OSError):
+        return open_images(chosen.entries[0].source)
+    return None
