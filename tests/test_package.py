@@ -39,6 +39,7 @@ def imported_by(statement: str) -> list[str]:
         "from pipeline.cli import main; main(['predict', '--help'])",
         "from pipeline.cli import main; main(['serve', '--help'])",
         "from pipeline.cli import main; main(['export', '--help'])",
+        "from pipeline.cli import main; main(['check', '--help'])",
         "from pipeline.cli import main; main(['backbones'])",
         "from pipeline.cli import main; main(['cache', 'ls', '--cache', 'nowhere'])",
         "import pipeline.extraction.stage, pipeline.extraction.engines.keras",

@@ -18,7 +18,7 @@ LEAST_COSINE = 0.75
 _FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
 _MOST_CHANNELS = 4096
 _SAMPLE = 4096  # rows that the whitening is worked out from
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES = 2**24
 
 
 @dataclass(frozen=True, eq=False)
