@@ -62,14 +62,16 @@ def test_evaluate_prints_figures_and_files(stored: list[str], trained: Path, cli
     result = cli("evaluate", *stored)
     assert result.exit_code == 0, result.stderr
     assert "accuracy" in result.stdout
-    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
+    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png", "report.html"):
         (file,) = trained.glob(f"test/{name}")
         assert f"  {file}\n" in result.stdout
 
 
 def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli, the_object: Read) -> None:
     described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
-    assert list(described) == ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
+    promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
+    assert list(described) == [*promised, "leaks"]
+    assert set(described["leaks"].values()) == {0}
     assert (described["head"], described["split"], described["n"]) == ("logreg", "val", 6)
     low, high = described["accuracy_ci"]
     assert 0 <= low <= described["accuracy"] <= high <= 1

@@ -123,7 +123,7 @@ def _warnings(report: Report, leaks: Leaks | None) -> list[dict[str, Any]]:
     """Returns the remarks, those first that take the meaning from the figures."""
     found = [{"text": note, "danger": note.startswith(MISLEADING)} for note in report.notes]
     leaking = int(leaks.mask(report.split, report.rows.ids).sum()) if leaks else 0
-    if leaking:
+    if leaking and report.without_leaks is None:  # else the remarks have it, with both figures
         text = (
             f"LEAK: {leaking:,} of these {len(report.rows):,} images stand in the training split, too, so "
             "the figures are better than they should be. The last part of this page shows them"
