@@ -90,3 +90,17 @@ def test_a_class_the_head_does_not_know_is_refused(make_features, make_head):
     )
     with pytest.raises(CacheMismatchError, match=r"'stored' does not know 1 of .* toy test: fox�\. Run"):
         evaluate(make_head(("cats", "dogs")), features)
+
+
+def test_groups_of_rows_widen_the_bootstrap_intervals_and_are_told(make_features, make_head, predict):
+    labels, probabilities = (np.repeat(part, 10, axis=0) for part in predict(2, 30))
+    features = make_features(probabilities, labels, split="test", classes=("a", "b"))
+    alone = evaluate(make_head(("a", "b")), features)
+    patients = [f"patient{i // 10}" for i in range(290)] + [""] * 10
+    features = dataclasses.replace(features, rows=dataclasses.replace(features.rows, groups=patients))
+    report = evaluate(make_head(("a", "b")), features)
+    assert any("belong to 39 groups" in note for note in report.notes)
+    assert not any("groups" in note for note in alone.notes)
+    for name, (low, high) in alone.figures.intervals.items():
+        wider = report.figures.intervals[name]
+        assert wider[1] - wider[0] > 2 * (high - low)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.tables import classes_table, print_report
+from pipeline.evaluation.tables import classes_table, figures_table, print_report
+from pipeline.evaluation.temperature import Calibration
 
 
 def printed(report, *, width: int = 120, **options: int) -> str:
@@ -90,3 +92,31 @@ def test_hostile_names_are_printed_as_text(make_report, hostile, force_terminal)
     assert "\x1b[31m" not in text
     assert "\x07" not in text
     text.encode("utf-8")
+
+
+def test_intervals_stand_beside_their_figures(make_report):
+    report = make_report(tuple("abcdef"), n=90)
+    text = printed(report)
+    low, high = report.figures.intervals["mcc"]
+    assert f"{report.figures.mcc:.4f}  ({low:.4f} to {high:.4f})" in text
+    assert f"top 3               {report.figures.top_k[3]:.2%}" in text
+    assert "this is evaluation 1 on the test split of this entry, 1 head" in text
+
+
+def test_what_is_undefined_is_a_dash():
+    figures = measure(np.array([0, 0]), np.array([[0.9, 0.1], [0.8, 0.2]]), "ab")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(figures_table(figures))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["ROC", "AUC", "-"] in lines
+    assert ["macro", "F1", "1.0000"] in lines
+
+
+def test_what_a_temperature_changes_is_printed(make_report):
+    report = make_report(("a", "b"))
+    before = measure(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]), "ab")
+    changed = dataclasses.replace(report, calibration=Calibration(temperature=1.5, rows=1234, before=before))
+    lines = [line.split() for line in printed(changed).splitlines()]
+    assert ["temperature", "1.500", "before", "after"] in lines
+    assert ["log-loss", f"{before.log_loss:.4f}", f"{report.figures.log_loss:.4f}"] in lines
+    assert ["fitted", "on", "val,", "1,234", "rows"] in lines
