@@ -36,6 +36,7 @@ def imported_by(statement: str) -> list[str]:
         "from pipeline.cli import main; main(['--help'])",
         "from pipeline.cli import main; main(['extract', '--help'])",
         "from pipeline.cli import main; main(['train-head', '--help'])",
+        "from pipeline.cli import main; main(['check', '--help'])",
         "from pipeline.cli import main; main(['backbones'])",
         "from pipeline.cli import main; main(['cache', 'ls', '--cache', 'nowhere'])",
         "import pipeline.extraction.stage, pipeline.extraction.engines.keras",

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from photos import Photos, scene
 
-from pipeline.evaluation.leaks import KINDS
+from pipeline.evaluation.leaks import KINDS, LEAST_COSINE, MOST_BITS
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -32,6 +32,12 @@ def leaking(extract: Cli, some_photos: Photos) -> list[str]:
     scene(1).save(some_photos.root / "test/cats/scene.jpg", quality=60)
     assert extract().exit_code == 0
     return ["--data", str(some_photos.root)]
+
+
+def test_help_names_the_thresholds(cli: Cli) -> None:
+    text = cli("check", "--help").stdout
+    assert f"[{MOST_BITS}]" in text
+    assert f"[{LEAST_COSINE}]" in text
 
 
 def test_a_clean_entry_passes(stored: list[str], cli: Cli) -> None:

@@ -34,7 +34,7 @@ def find_leaks(
     Args:
         splits: Features of the splits by name, all of one entry.
         images: Reads pictures that were never hashed: a source, or a function that opens it, called only
-            where it is needed; None = they are gone.
+            where it is needed; None = only the hashes that are known are compared.
         kinds: What to look for. ``near`` reads all features, the others none.
         most_bits: Largest Hamming distance between the hashes of two copies, of 256 bits.
         least_cosine: Smallest cosine similarity that is worth a look.

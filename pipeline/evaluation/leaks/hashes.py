@@ -20,7 +20,7 @@ from pipeline.images.digests import digest
 from pipeline.progress import Advance, progress
 
 Images = ImageSource | Callable[[], ImageSource] | None
-"""A source, a function that opens it (called only where a hash is missing), or None: images are gone."""
+"""A source, a function that opens it (called only where a hash is missing), or None: only known hashes."""
 
 _BLOCK = 4096  # pictures between two transactions of the store
 _TASK = 32  # pictures that a thread hashes at a time
@@ -79,12 +79,12 @@ def _hash_missing(
     """Hashes what can be read, adds it to ``found`` and to the store; returns remarks on the rest."""
     count = f"{len(missing):,} pictures were not hashed"
     if images is None:
-        return [f"{count}, because there are no images to read: their copies show only in other ways"]
+        return [f"{count}: `pipeline check` does that where the images can be read"]
     try:
         source = images() if callable(images) else images
         listed = {item.id: item for item in source.items() if item.id in missing}
     except (PipelineError, OSError) as error:
-        return [f"{count}, because the images cannot be opened: {readable(str(error), 200)}"]
+        return [f"{count}: the images cannot be opened: {readable(str(error), 200)}"]
     bad = {name: "it is not in the source any more" for name in missing if name not in listed}
     shown = progress("hashing pictures", len(listed), "images") if len(listed) >= _LONG else _silent()
     items = list(listed.values())

@@ -18,7 +18,7 @@ LEAST_COSINE = 0.75
 _FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
 _MOST_CHANNELS = 4096
 _SAMPLE = 4096  # rows that the whitening is worked out from
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +42,11 @@ class Whitening:
         """Works it out from float32 (n, d), n >= 1."""
         mean = sample.mean(axis=0)
         centred = sample - mean
+        scale = np.abs(centred).max() or np.float32(1)  # a cosine has none, but float32 has its limits
+        centred /= scale
         covariance = centred.T @ centred / np.float32(len(sample))
-        ridge = np.trace(covariance) / len(covariance)
-        covariance[np.diag_indices_from(covariance)] += ridge or 1.0
-        return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T)
+        covariance[np.diag_indices_from(covariance)] += np.trace(covariance) / len(covariance) or 1.0
+        return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T / scale)
 
     def directions(self, pooled: np.ndarray) -> np.ndarray:
         """Returns float32 (n, d) of length 1, whose products are cosines."""

@@ -14,8 +14,8 @@ from pipeline.evaluation.leaks.hashing import mirrored
 from pipeline.evaluation.leaks.originals import Originals
 
 MOST_BITS = 20
-"""Of 256. docs/leaks.md: no copy at JPEG quality 30 or 70 % of the size is further away than 11, no two
-photographs of different things are nearer than 78, no two 8 x 8 scans of digits nearer than 26."""
+"""Of 256. docs/leaks.md: no copy of a photograph at JPEG quality 30 or 70 % of the size is further away than
+8, no two photographs of different things are nearer than 78, no two 8 x 8 scans of digits nearer than 24."""
 
 
 def find_lookalikes(

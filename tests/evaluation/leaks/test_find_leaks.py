@@ -111,7 +111,7 @@ def test_without_images_the_rest_is_still_found(
     shutil.rmtree(photos.root)
     leaks = find_leaks(splits, images=None if gone == "not given" else images)
     assert found(leaks) == [one for one in planted if one[0] == "exact"]
-    assert leaks.notes[0].startswith("22 pictures were not hashed, because ")
+    assert leaks.notes[0].startswith("22 pictures were not hashed: ")
 
 
 @pytest.mark.usefixtures("scenes")
@@ -180,6 +180,4 @@ def test_a_source_that_fails_is_no_failure(stored: Stored, scenes: object) -> No
         raise UsageError("the disk is\x1b[31m away")
 
     notes = find_leaks(stored(), images=fail).notes
-    assert notes[0].endswith(
-        "because the images cannot be opened: the disk is\N{REPLACEMENT CHARACTER}[31m away"
-    )
+    assert notes[0].endswith(": the images cannot be opened: the disk is\N{REPLACEMENT CHARACTER}[31m away")

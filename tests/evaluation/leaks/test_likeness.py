@@ -105,6 +105,14 @@ def test_features_that_are_all_the_same_are_no_finding(make_features: Make) -> N
     assert pairs(splits_of(make_features, train=same, test=same)) == []
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_the_scale_of_features_does_not_matter(
+    scale: float, make_features: Make, leaking: dict[str, FeatureSet]
+) -> None:
+    scaled = {split: one.features * np.float32(scale) for split, one in leaking.items()}
+    assert pairs(splits_of(make_features, **scaled)) == FOUND
+
+
 def test_views_are_not_compared(make_features: Make) -> None:
     train, test = drawn(1, 200), drawn(3, 20)
     train[5] = test[2]
