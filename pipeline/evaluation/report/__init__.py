@@ -56,9 +56,10 @@ def write_report_page(
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise PipelineError(
             f"the report page cannot be written to {path}: {error.strerror or error}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
+    finally:
+        draft.unlink(missing_ok=True)
     return path

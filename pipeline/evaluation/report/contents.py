@@ -60,7 +60,8 @@ def gather(
     kinds = leak_pairs.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
     heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
-    compared = compared_heads(comparison, head=report.head) if comparison else []
+    several = comparison is not None and len(comparison.reports) > 1
+    compared = compared_heads(comparison, head=report.head) if several else []
     contents = {
         "subject": report.subject,
         "head": report.head,

@@ -54,9 +54,12 @@ class Album:
         if self._images is None:
             return {}
         unique = list(dict.fromkeys(ids))
-        with ThreadPoolExecutor(THREADS) as pool:
+        pool = ThreadPoolExecutor(THREADS)
+        try:
             pictures = pool.map(lambda name: self._read(name, size), unique)
             found = dict(zip(unique, pictures, strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for thousands of pictures
         self.failures |= {name: what for name, what in found.items() if isinstance(what, str)}
         return {name: what for name, what in found.items() if not isinstance(what, str)}
 

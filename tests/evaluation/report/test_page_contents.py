@@ -95,6 +95,7 @@ def test_heads_that_were_compared_stand_with_their_tests(make_case):
     assert "Compared on the same rows" in text
     assert "was chosen on test" in text
     assert "Compared on the same rows" not in case.write()
+    assert "Compared on the same rows" not in case.write(comparison=Comparison((case.report,), (None,), {}))
 
 
 def test_a_temperature_is_shown_with_what_it_changed(make_case, make_features, make_head, predict):

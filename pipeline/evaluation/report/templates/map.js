@@ -45,16 +45,14 @@
     return view.scale * Math.min(room(canvas.clientWidth) / frame.width, room(canvas.clientHeight) / frame.height);
   }
 
-  function place(i) {
+  function placing() {  // measures the canvas once, and not for each of thousands of points
     const [xs, ys] = data.layouts[layoutMenu.value], frame = frames[layoutMenu.value], one = unit();
-    return [
-      canvas.clientWidth / 2 + (xs[i] - frame.x - view.x) * one,
-      canvas.clientHeight / 2 - (ys[i] - frame.y - view.y) * one,
-    ];
+    const middle = { x: canvas.clientWidth / 2, y: canvas.clientHeight / 2 };
+    return (i) => [middle.x + (xs[i] - frame.x - view.x) * one, middle.y - (ys[i] - frame.y - view.y) * one];
   }
 
   function draw() {
-    const ratio = window.devicePixelRatio || 1, pen = canvas.getContext("2d");
+    const ratio = window.devicePixelRatio || 1, pen = canvas.getContext("2d"), place = placing();
     canvas.width = Math.round(canvas.clientWidth * ratio);
     canvas.height = Math.round(canvas.clientHeight * ratio);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -84,6 +82,7 @@
   }
 
   function nearest(x, y) {
+    const place = placing();
     let best = -1, least = REACH * REACH;
     for (const i of order) {
       const [px, py] = place(i), far = (px - x) ** 2 + (py - y) ** 2;
@@ -117,7 +116,7 @@
 
   function pin() {
     if (shown >= 0) {
-      const [x, y] = place(shown), room = (at, size, all) => Math.max(4, Math.min(at + 14 + size < all ? at + 14 : at - 14 - size, all - size - 4));
+      const [x, y] = placing()(shown), room = (at, size, all) => Math.max(4, Math.min(at + 14 + size < all ? at + 14 : at - 14 - size, all - size - 4));
       card.style.left = room(x, card.offsetWidth, stage.clientWidth) + "px";
       card.style.top = room(y, card.offsetHeight, stage.clientHeight) + "px";
     }
