@@ -58,9 +58,11 @@ def test_it_answers_as_predict_does_until_it_is_told_to_end(
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
         idle.close()
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert stdout == ""
-    assert stderr.splitlines() == ["loading pixels (pixels)", "stopped"]
+    loading, stopped = stderr.splitlines()
+    assert loading == "loading pixels (pixels)"
+    assert stopped.startswith("pipeline: stopped.")
 
 
 def test_a_person_is_told_the_address(stored: list[str]) -> None:

@@ -75,7 +75,6 @@ def command(features: StoredFeatures, head: str, port: int, host: str, runs: Pat
         else:
             click.echo(f"{trained.name} on {chosen.dataset}: {address}  (Ctrl-C ends it)")
         serve_until_interrupted(app, listening)
-    say("stopped")
 
 
 def _is_loopback(listening: socket.socket) -> bool:

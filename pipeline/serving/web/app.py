@@ -20,9 +20,9 @@ from starlette.routing import Route
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.progress import say
-from pipeline.serving.neighbours import Neighbours
+from pipeline.serving.neighbours import Neighbour, Neighbours
 from pipeline.serving.predictions import named
-from pipeline.serving.predictor import Answer, Predictor
+from pipeline.serving.predictor import Predictor
 from pipeline.serving.web import uploads
 from pipeline.serving.web.guard import Guard
 from pipeline.serving.web.thumbnails import Thumbnails
@@ -94,20 +94,20 @@ class Site:
             (answer,) = self._predictor.answer(upload)
             if answer.probabilities is None:
                 raise UploadError(HTTPStatus.UNPROCESSABLE_ENTITY, answer.reason)
-            nearest = [self._described(near.row, near.similarity, answer) for near in self._near(answer)]
-        return {"top": named(answer.probabilities, self._predictor.head.classes, TOP), "nearest": nearest}
-
-    def _near(self, answer: Answer) -> list[Any]:
-        return self._neighbours.nearest(answer.features, NEAREST)
-
-    def _described(self, row: int, similarity: float, answer: Answer) -> dict[str, Any]:
-        label = int(self._train.labels[row])
+            nearest = self._neighbours.nearest(answer.features, NEAREST)
         return {
-            "row": row,
-            "id": self._train.rows.ids[row],
+            "top": named(answer.probabilities, self._predictor.head.classes, TOP),
+            "nearest": [self._described(one, answer.digest) for one in nearest],
+        }
+
+    def _described(self, one: Neighbour, digest: bytes) -> dict[str, Any]:
+        rows, label = self._train.rows, int(self._train.labels[one.row])
+        return {
+            "row": one.row,
+            "id": rows.ids[one.row],
             "class": self._train.classes[label] if label >= 0 else None,
-            "similarity": similarity,
-            "same": self._train.rows.digests[row].tobytes() == answer.digest,
+            "similarity": one.similarity,
+            "same": rows.digests[one.row].tobytes() == digest,
         }
 
 

@@ -40,7 +40,11 @@ def address_of(listening: socket.socket) -> str:
 
 
 def serve_until_interrupted(app: ASGIApp, listening: socket.socket) -> None:
-    """Answers requests until Ctrl-C or SIGTERM, and then returns."""
+    """Answers requests until Ctrl-C or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: It has come to its end: uvicorn passes the signal on.
+    """
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -52,9 +56,4 @@ def serve_until_interrupted(app: ASGIApp, listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=PATIENCE_S,
     )
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn sends itself the signal again when it has ended
-        pass
-    finally:
-        listening.close()
+    uvicorn.Server(config).run(sockets=[listening])

@@ -55,9 +55,9 @@ function refusal(files) {
   return "";
 }
 
-function take(list) {
-  const files = [...list];
-  if (!about) return complain("The server does not answer: is it still running?");
+async function take(list) {
+  const files = [...list]; // now, because the list does not outlive the event
+  if (!(await introduced)) return;
   if (!files.length) return complain("There was no file in what you dropped.");
   const refused = refusal(files);
   complain(refused);
@@ -199,4 +199,7 @@ document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) take(event.clipboardData.files);
 });
 find("#clear").addEventListener("click", clear);
-introduce().catch(() => complain("The server does not answer: is it still running?"));
+const introduced = introduce().then(
+  () => true,
+  () => complain("The server does not answer: is it still running?"),
+);
