@@ -21,7 +21,7 @@ from pipeline.spec import FeatureSpec
 
 TOLERANCE = 0.01
 """Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
-rounding of features to float16 alone made up to 0.0002 (docs/export.md)."""
+rounding of features to float16 alone made up to 0.0005 (docs/export.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
