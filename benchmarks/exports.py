@@ -45,17 +45,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=150)
     parser.add_argument("--heads", default=",".join(POOLED))
     parser.add_argument("--backbones", default=",".join(name for name in BACKBONES if name != "pixels"))
-    parser.add_argument("--count", type=int, default=200, help="test images to compare on")
+    parser.add_argument("--count", type=int, default=32, help="test images to compare on")
     parser.add_argument("--out", type=Path, default=RESULTS / "exports.csv")
     given = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         request = wanted(given.backbone, given.size, given.weights)
-        for head in given.heads.split(","):
+        for head in filter(None, given.heads.split(",")):
             rows += compare(given.data, request, head, given.cache or work / "cache", work, given)
         few = pick_some(Path(given.data), work / "few")
-        for name in given.backbones.split(","):
+        for name in filter(None, given.backbones.split(",")):
             size = max(SMALLEST, BACKBONES[name].min_size)
             request = wanted(name, size, "random")
             rows += compare(str(few), request, "logreg", work / "cache", work, given)

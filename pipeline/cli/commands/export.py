@@ -103,7 +103,9 @@ def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | Non
 
 
 def _print(exported: Exported) -> None:
-    names = ", ".join(exported.classes[:SHOWN_CLASSES])
+    from pipeline.evaluation.names import readable
+
+    names = ", ".join(map(readable, exported.classes[:SHOWN_CLASSES]))
     more = ", ..." if len(exported.classes) > SHOWN_CLASSES else ""
     size = exported.image_size
     click.echo(f"{exported.head} on {exported.dataset} as {exported.format}")

@@ -31,9 +31,10 @@ def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None
     import tensorflow as tf
 
     holder = tf.Module()
-    holder.serve = constant_function(network)
+    # As a function that may be traced anew it would be written twice.
+    holder.serve = constant_function(network).get_concrete_function()
     try:
-        tf.saved_model.save(holder, str(path), signatures=holder.serve.get_concrete_function())
+        tf.saved_model.save(holder, str(path), signatures=holder.serve)
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
     (path / EXTRA).mkdir()

@@ -17,6 +17,7 @@ from pipeline.heads import TrainedHead, layered_heads
 from pipeline.images import open_images
 from pipeline.keras_runtime import import_keras
 from pipeline.serving.export import Sample, export_model, sample_rows
+from pipeline.serving.export._format import find_format
 from pipeline.serving.export._network import build_network
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
@@ -115,6 +116,20 @@ def test_a_head_that_was_never_saved_has_no_place_of_its_own(train: Train) -> No
 
     with pytest.raises(UsageError, match="say where to write the model"):
         export_model(dataclasses.replace(trained, folder=None), format="keras")
+
+
+def test_folders_of_this_machine_stay_out(train: Train, tmp_path: Path) -> None:
+    filters = tmp_path / "tiny.weights.h5"
+    import_keras().applications.Tiny(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(
+        filters
+    )
+    trained, _ = train("finetune", options={**SHORT, "backbone": "tiny", "weights": str(filters)}, **PIXELS)
+
+    exported = export_model(trained, format="keras")
+
+    about = find_format("keras").read_about(exported.path)["about"]
+    assert '"weights": "tiny.weights.h5"' in about
+    assert str(tmp_path) not in about
 
 
 def test_other_arithmetic_is_told_and_not_refused(train: Train, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,20 @@ from pipeline.serving import export
 from pipeline.serving.export import Sample, _exporting, export_model, sample_rows
 from pipeline.serving.export._format import find_format
 
+FORMATS = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            name == "litert" and find_spec("ai_edge_litert") is None, reason="ai-edge-litert is not installed"
+        ),
+    )
+    for name in registry.names(export)
+]
+
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
-    pytest.mark.parametrize("form", registry.names(export)),
+    pytest.mark.parametrize("form", FORMATS),
 ]
 
 Train = Callable[..., tuple[TrainedHead, Selection]]
