@@ -18,7 +18,7 @@ from pipeline.serving.export._format import find_format
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
-EACH = 10
+EACH = 20
 
 
 @pytest.fixture
