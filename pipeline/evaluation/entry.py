@@ -51,6 +51,7 @@ def evaluate_entry(
     *,
     calibrate_on: FeatureSet | None = None,
     leaks: Leaks | None = None,
+    page: bool = True,
 ) -> Report:
     """Measures a head on a split of an entry and writes everything there is to say about it.
 
@@ -60,12 +61,16 @@ def evaluate_entry(
         split: The rows to measure on.
         calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
         leaks: What :func:`check_entry` found.
+        page: Whether ``report.html`` is written, which takes seconds.
 
     Raises:
         PipelineError: As :func:`pipeline.evaluation.evaluate` and ``Report.write``.
     """
     report = evaluate(head, chosen.open(split), calibrate_on=calibrate_on, leaks=leaks)
-    write_with_page(report, head, chosen)
+    if page:
+        write_with_page(report, head, chosen)
+    else:
+        report.write()
     return report
 
 

@@ -67,6 +67,12 @@ def test_evaluate_prints_figures_and_files(stored: list[str], trained: Path, cli
         assert f"  {file}\n" in result.stdout
 
 
+def test_evaluate_without_its_page(stored: list[str], trained: Path, cli: Cli) -> None:
+    assert "report.html" not in cli("evaluate", *stored, "--no-page").stdout
+    assert not (trained / "test" / "report.html").exists()
+    assert "report.html" in cli("evaluate", *stored, "--head", "all").stdout
+
+
 def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli, the_object: Read) -> None:
     described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
     promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]

@@ -35,6 +35,7 @@ ALL = "all"
     "--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Rows to measure on."
 )
 @click.option("--calibrate", is_flag=True, help="Fit a temperature on val and measure with it.")
+@click.option("--page/--no-page", default=True, help="Write report.html, which takes seconds. [page]")
 @click.option("--log", "logs", multiple=True, help="Also log to tensorboard or mlflow; repeatable.")
 @runs_option
 @json_option
@@ -43,6 +44,7 @@ def command(
     head: str,
     split: str,
     calibrate: bool,
+    page: bool,
     logs: tuple[str, ...],
     runs: Path,
     as_json: bool,
@@ -59,6 +61,7 @@ def command(
 
     from pipeline.evaluation.comparison import compare_heads, head_folders
     from pipeline.evaluation.entry import check_entry, evaluate_entry, write_with_page
+    from pipeline.evaluation.files import PAGE
     from pipeline.evaluation.loggers import open_logger
     from pipeline.evaluation.tables import print_comparison, print_report
     from pipeline.heads import load_head, run_folder
@@ -71,12 +74,16 @@ def command(
     if head == ALL:
         rows, folders = chosen.open(split), head_folders(folder.parent)
         result = compare_heads(folders, rows, load=load_head, calibrate_on=val, leaks=leaks)
-        reports, show, written, files = result.reports, print_comparison, result.write(), None
-        page = write_with_page(result.best, load_head(result.best.run), chosen, comparison=result)
+        reports, show, files = result.reports, print_comparison, None
+        written = sorted(result.write().iterdir())
+        if page:
+            best = load_head(result.best.run)
+            written.append(write_with_page(result.best, best, chosen, comparison=result) / PAGE)
     else:
-        result = evaluate_entry(load_head(folder), chosen, split, calibrate_on=val, leaks=leaks)
-        reports, show, written, files = (result,), print_report, result.folder, result.folder
-        page = written
+        trained = load_head(folder)
+        result = evaluate_entry(trained, chosen, split, calibrate_on=val, leaks=leaks, page=page)
+        reports, show, files = (result,), print_report, result.folder
+        written = sorted(files.iterdir())
     places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
     if as_json:
         for note in result.notes:
@@ -84,7 +91,7 @@ def command(
         print_json(result.to_json())
     else:
         show(result, console=Console(file=sys.stdout))
-        for path in [*sorted(written.iterdir()), *([] if page == written else [page / "report.html"])]:
+        for path in written:
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")
