@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
+import threading
 from typing import Any
 
 import click
@@ -11,8 +11,8 @@ import click
 from pipeline import __version__, registry
 from pipeline.cli import commands
 from pipeline.errors import PipelineError, unknown
-
-INTERRUPTED = 130
+from pipeline.stopping import EXIT_CODE as STOPPED
+from pipeline.stopping import stoppable
 
 
 class Group(click.Group):
@@ -52,8 +52,10 @@ class Commands(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command and turns what it raises into a message."""
+        told = threading.Lock()
         try:
-            return super().invoke(ctx)
+            with stoppable(lambda: _tell_stopped(ctx, told)):
+                return super().invoke(ctx)
         except click.exceptions.Exit:
             raise
         except click.ClickException as error:
@@ -63,9 +65,8 @@ class Commands(Group):
             _print_failure(ctx, "aborted", PipelineError.exit_code)
             raise
         except KeyboardInterrupt:
-            _fail(
-                ctx, "stopped. Whatever was finished is kept; run the same command to continue", INTERRUPTED
-            )
+            _tell_stopped(ctx, told)
+            ctx.exit(STOPPED)
         except PipelineError as error:
             if ctx.params["debug"]:
                 raise
@@ -85,6 +86,14 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
     ctx.exit(code)
 
 
+def _tell_stopped(ctx: click.Context, told: threading.Lock) -> None:
+    """Says how to go on, once: a command that is slow to end is told of by another thread."""
+    if told.acquire(blocking=False):
+        message = "stopped. Whatever was finished is kept; run the same command to continue"
+        click.echo(f"pipeline: {message}", err=True)
+        _print_failure(ctx, message, STOPPED)
+
+
 def _print_failure(ctx: click.Context, message: str, code: int) -> None:
     if ctx.obj["json"]:
         click.echo(json.dumps({"error": message, "exit_code": code}))
@@ -101,8 +110,3 @@ def main(debug: bool) -> None:
     pipeline train-head  --data photos/ --head logreg
     pipeline evaluate    --data photos/ --split test
     """
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
