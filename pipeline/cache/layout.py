@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.cache.room import reserve
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import SCHEMA, FeatureSpec
@@ -141,8 +142,7 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
                 file.attrs[name] = os.fsencode(value) if isinstance(value, str) else value
             file.attrs["seal"] = _seal(file)
         with open(draft, "r+b") as raw:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
+            reserve(raw.fileno())
             os.fsync(raw.fileno())
         os.replace(draft, path)
     except OSError as error:

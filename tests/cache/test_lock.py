@@ -103,9 +103,9 @@ def test_several_entries_are_locked_in_one_order(tmp_path: Path, monkeypatch: py
     taken: list[Path] = []
     acquire = lock._acquire
 
-    def record(fd: int, folder: Path, wait_s: float) -> None:
+    def record(folder: Path, wait_s: float) -> int:
         taken.append(folder)
-        acquire(fd, folder, wait_s)
+        return acquire(folder, wait_s)
 
     monkeypatch.setattr(lock, "_acquire", record)
     folders = [tmp_path / name for name in "abcdefgh"]
