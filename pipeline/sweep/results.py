@@ -69,6 +69,8 @@ class ResultStore:
     def start(self, *, resume: bool) -> dict[str, Result]:
         """Makes the folder ready and returns what can be taken up: all finished results, or none."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for draft in self.folder.glob("*.tmp"):
+            draft.unlink()  # a killed sweep's
         kept = {}
         for path in self.folder.glob("*.json"):
             result = self._read(path) if resume else None
