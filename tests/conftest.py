@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counting_engine import BACKBONE, CountingEngine
+from counting_engine import BACKBONE, CountingEngine, expected_row
 from photos import Photos
 
-from pipeline.cache import FeatureSet
+from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
@@ -102,3 +102,21 @@ def run(photos: Photos, engine: CountingEngine, cache: Path) -> Callable[..., li
         return extract(str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad)
 
     return run
+
+
+@pytest.fixture
+def assert_complete(photos: Photos) -> Callable[..., None]:
+    """Asserts that an entry holds exactly the photographs, each with its own features and label."""
+
+    def check(extraction: Extraction, without: tuple[Path, ...] = ()) -> None:
+        entry = extraction.entry
+        for split in entry.splits:
+            files = [path for path in photos.files(split) if path not in without]
+            features = open_features(entry, split)
+            assert list(features.rows.ids) == [str(path.relative_to(photos.root)) for path in files]
+            assert [features.classes[label] for label in features.labels] == [f.parent.name for f in files]
+            expected = np.array([expected_row(path, entry.spec.layer) for path in files])
+            np.testing.assert_array_equal(features.to_memory(), expected.astype(entry.spec.store))
+        assert {path.parts[-3] for path in photos.root.glob("*/*/*")} == set(entry.splits)
+
+    return check

@@ -47,8 +47,9 @@ def filling_lock(folders: Sequence[Path], *, wait_s: float = float("inf")) -> It
 def _lock(folder: Path, wait_s: float) -> Iterator[None]:
     fd = _acquire(folder, wait_s)
     try:
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        with suppress(OSError):  # on a full disk the holder has no name, and the lock holds all the same
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
         yield
     finally:
         with suppress(OSError):

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
+from pathlib import Path
 
 PIECE = 1 << 20
 UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 """What ``posix_fallocate`` fails with where the file system cannot reserve space (man posix_fallocate)."""
+
+
+def probe(path: Path, size: int) -> None:
+    """Finds out whether a file of so many bytes fits, without writing any, and leaves nothing behind.
+
+    Where the file system cannot reserve space, nothing is found out.
+
+    Raises:
+        OSError: The space does not suffice.
+    """
+    try:
+        with open(path, "wb") as file, suppress(AttributeError):
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def reserve(fd: int) -> None:
