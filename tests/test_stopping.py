@@ -1,0 +1,73 @@
+"""A signal ends a command in time, whatever native code is at, and finished work is kept."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline.stopping import EXIT_CODE, SIGNALS, kept_when_stopped, stoppable
+
+BUSY = """
+import hashlib, os, sys
+from pathlib import Path
+from pipeline.stopping import kept_when_stopped, stoppable
+
+def busy():
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # many minutes, in which no signal handler runs
+
+with stoppable(lambda: print("last words", flush=True)), kept_when_stopped(Path(sys.argv[1]).touch):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    busy()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=[number.name for number in SIGNALS])
+def test_native_code_is_no_hiding_place(number: signal.Signals, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    command = [sys.executable, "-c", BUSY, str(kept)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(number)
+        process.send_signal(number)  # an impatient user
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == EXIT_CODE
+    assert stdout == "last words\n"
+    assert stderr == ""
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=[number.name for number in SIGNALS])
+def test_a_signal_is_an_interrupt_and_afterwards_what_it_was(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stoppable(pytest.fail):
+        assert signal.getsignal(number) is not before
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable(pytest.fail):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_another_thread_is_left_alone() -> None:
+    entered = []
+
+    def work() -> None:
+        with stoppable(pytest.fail), kept_when_stopped(pytest.fail):
+            entered.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert entered == [before]
