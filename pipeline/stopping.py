@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 EXIT_CODE = 130
-GRACE_S = 1.2
+GRACE_S = 1.0
 """Seconds in which a command may end by itself; two, less what the last commit and the exit take."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,6 +58,7 @@ def stoppable(last_words: Callable[[], object]) -> Iterator[None]:
     guard = threading.Thread(target=_end_late, args=(hears, stderr, last_words), daemon=True)
     guard.start()
     stopped = threading.Event()
+    atexit.register(_leave)
 
     def interrupt(number: int, frame: object) -> NoReturn:
         stopped.set()
@@ -68,11 +71,20 @@ def stoppable(last_words: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        if not stopped.is_set():  # else the second thread stays on guard until the process has ended
+        if not stopped.is_set():  # else both stay on guard until the process has ended
+            atexit.unregister(_leave)
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
             os.close(tells)
+
+
+def _leave() -> None:
+    """Ends the process as Python shuts down: large libraries take seconds to be torn down after that."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(EXIT_CODE)
 
 
 def _end_late(hears: int, stderr: int, last_words: Callable[[], object]) -> None:
