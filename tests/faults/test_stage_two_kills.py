@@ -98,7 +98,7 @@ def test_what_a_kill_leaves_is_whole(
         assert result.reached, result.stderr
         killed += result.code == -signal.SIGKILL
         left = assert_whole(runs)
-        assert before <= left | {REPORT, "test", "predictions.csv", "confusion_matrix.png"}
+        assert "logreg" in left or "logreg" not in before  # a head gives way to a whole one only
         before = left
     result = stumbler.run("none", 0, command)
     assert result.code == 0, result.stderr
