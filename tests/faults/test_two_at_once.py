@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -128,8 +129,8 @@ def test_several_specs_in_any_order(
         with closing(sqlite3.connect(cache / STAT_CACHE)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert connection.execute("SELECT count(*) FROM files").fetchone() == (TRAIN + VAL,)
-        for path in [*cache.rglob("*"), cache][::-1] if number + 1 < rounds else []:
-            path.unlink() if path.is_file() else path.rmdir()
+        if number + 1 < rounds:
+            shutil.rmtree(cache)
     tell(f"{rounds} times three processes and three entries, locked in opposite orders: no deadlock")
 
 
