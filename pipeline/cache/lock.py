@@ -93,7 +93,7 @@ def _open(folder: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and attempt < ATTEMPTS:
+            if isinstance(error, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS:
                 continue
             raise PipelineError(
                 f"cannot write the cache at {folder}: {error.strerror}. Choose another place with --cache"
