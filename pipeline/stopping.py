@@ -54,9 +54,6 @@ def stoppable(last_words: Callable[[], object]) -> Iterator[None]:
         return
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
-    stderr = os.dup(2)  # a library may just have sent file descriptor 2 elsewhere
-    guard = threading.Thread(target=_end_late, args=(hears, stderr, last_words), daemon=True)
-    guard.start()
     stopped = threading.Event()
     atexit.register(_leave)
 
@@ -66,6 +63,12 @@ def stoppable(last_words: Callable[[], object]) -> Iterator[None]:
             signal.signal(other, signal.SIG_IGN)  # a second Ctrl-C must not cut short the clearing up
         raise KeyboardInterrupt
 
+    def is_ours(number: int) -> bool:
+        return (
+            stopped.is_set() or signal.getsignal(number) is interrupt
+        )  # a server may have a handler of its own
+
+    threading.Thread(target=_end_late, args=(hears, is_ours, last_words), daemon=True).start()
     before = {number: signal.signal(number, interrupt) for number in handled}
     wakeup = signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
     try:
@@ -87,17 +90,23 @@ def _leave() -> None:
     os._exit(EXIT_CODE)
 
 
-def _end_late(hears: int, stderr: int, last_words: Callable[[], object]) -> None:
+def _end_late(hears: int, is_ours: Callable[[int], bool], last_words: Callable[[], object]) -> None:
     """Waits for a signal; ends the process if it is still there some time later."""
+    try:
+        stderr = os.dup(2)  # a library may send file descriptor 2 elsewhere while it is loaded
+    except OSError:
+        stderr = -1  # the command was started without
     while received := os.read(hears, 1):
-        if received[0] in SIGNALS:
+        if received[0] in SIGNALS and is_ours(received[0]):
             time.sleep(GRACE_S)
             for keep in list(_kept):
                 with suppress(Exception):
                     keep()
-            os.dup2(stderr, 2)
             with suppress(Exception):
+                if stderr >= 0:
+                    os.dup2(stderr, 2)
                 last_words()
             os._exit(EXIT_CODE)
     os.close(hears)
-    os.close(stderr)
+    if stderr >= 0:
+        os.close(stderr)

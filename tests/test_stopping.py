@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -71,3 +72,39 @@ def test_another_thread_is_left_alone() -> None:
     thread.start()
     thread.join()
     assert entered == [before]
+
+
+OWN = """
+import signal, sys
+from pipeline import stopping
+from pipeline.stopping import stoppable
+
+stopping.GRACE_S = 0.1
+asked = []
+with stoppable(lambda: print("last words", flush=True)):
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    print("ready", flush=True)
+    sys.stdin.read(2)
+print("ended by itself", len(asked), flush=True)
+"""
+
+
+def test_a_server_may_have_a_handler_of_its_own() -> None:
+    command = [sys.executable, "-c", OWN]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        stdout, stderr = process.communicate("go")
+    assert stdout == "ended by itself 1\n", stderr
+    assert process.returncode == 0
+
+
+def test_without_stderr(tmp_path: Path) -> None:
+    command = "exec 2>&-; exec " + shlex.join([sys.executable, "-m", "pipeline", "cache", "ls"])
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0
+    assert b"holds no features" in result.stdout
