@@ -20,6 +20,8 @@ from pipeline.cache.filling import PartialFile
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction, stage
 from pipeline.heads import load_head, train_head
+from pipeline.sweep import candidates, sweep
+from pipeline.sweep.leaderboard import write_leaderboard
 
 Run = Callable[..., list[Extraction]]
 Check = Callable[..., None]
@@ -155,6 +157,20 @@ def test_a_head_that_does_not_fit(disk: Disk, run: Run) -> None:
     disk.make_room()
     assert load_head(older.folder).train_rows == older.train_rows
     assert [path.name for path in older.folder.parent.iterdir()] == ["prototype"]
+
+
+def test_a_sweep_that_does_not_fit(disk: Disk, run: Run) -> None:
+    (extraction,) = run(pooling="none")
+    train, val = (open_features(extraction.entry, split) for split in ("train", "val"))
+    disk.fill()
+    wanted = candidates([("prototype", {}), ("knn", {"k": ["1", "3"]})])
+    with pytest.raises(PipelineError, match=r"cannot write the sweep to .*: No space left.*--resume.*--runs"):
+        sweep(wanted, train, val, runs=disk.root / "runs")
+    assert not list(disk.root.rglob("*.tmp"))
+    disk.make_room()
+    board = sweep(wanted, train, val, runs=disk.root / "runs", resume=True)
+    assert len(board.results) == 3
+    assert all(path.is_file() for path in write_leaderboard(board))
 
 
 class TestOnAnyDisk:
