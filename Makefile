@@ -17,7 +17,7 @@ PEERS    := $(VENV)/.peers-ready
 BENCH_IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test lint bench clean
+.PHONY: help install demo extract train-head evaluate test torture lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ evaluate: $(READY) ## Figures of HEAD on SPLIT
 
 test: $(READY) ## Run all tests
 	$(VENV)/bin/python -m pytest -q
+
+torture: $(READY) ## Kill, fill and race on purpose: minutes, and figures for docs/reliability.md
+	$(VENV)/bin/python -m pytest -q -m torture
 
 lint: $(READY) ## Check style
 	$(VENV)/bin/ruff check .

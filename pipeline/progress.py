@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -13,8 +13,12 @@ Advance = Callable[[int], None]
 
 
 def say(message: str) -> None:
-    """Prints one line for the user on stderr; stdout belongs to data."""
-    print(message, file=sys.stderr, flush=True)
+    """Prints one line for the user on stderr; stdout belongs to data.
+
+    A log on a full disk, or a terminal that is gone, is no reason to stop.
+    """
+    with suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager

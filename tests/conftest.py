@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from chromium import Visit, find_chromium, running_browser, visiting
-from counting_engine import BACKBONE, CountingEngine
+from counting_engine import BACKBONE, CountingEngine, expected_row
 from photos import Photos
 
 from pipeline.backbones import table, weights
-from pipeline.cache import FeatureSet
+from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
@@ -148,3 +148,21 @@ def _build_tiny(*, weights: None, include_top: bool, input_shape: tuple[int, ...
     outputs = layers.Conv2D(16, 1, name="conv")(outputs)
     outputs = layers.BatchNormalization(name="norm")(outputs)
     return keras.Model(inputs, layers.ReLU(name="end")(outputs))
+
+
+@pytest.fixture
+def assert_complete(photos: Photos) -> Callable[..., None]:
+    """Asserts that an entry holds exactly the photographs, each with its own features and label."""
+
+    def check(extraction: Extraction, without: tuple[Path, ...] = ()) -> None:
+        entry = extraction.entry
+        for split in entry.splits:
+            files = [path for path in photos.files(split) if path not in without]
+            features = open_features(entry, split)
+            assert list(features.rows.ids) == [str(path.relative_to(photos.root)) for path in files]
+            assert [features.classes[label] for label in features.labels] == [f.parent.name for f in files]
+            expected = np.array([expected_row(path, entry.spec.layer) for path in files])
+            np.testing.assert_array_equal(features.to_memory(), expected.astype(entry.spec.store))
+        assert {path.parts[-3] for path in photos.root.glob("*/*/*")} == set(entry.splits)
+
+    return check

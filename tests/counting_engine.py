@@ -59,6 +59,7 @@ class CountingEngine:
     def load(self, request: FeatureRequest, weights: Weights) -> CountingEngine:
         """Stands in for ``pipeline.extraction.engines.keras.load``."""
         self.loads += 1
+        self._two_at_a_time = threading.BoundedSemaphore(2)  # a run that failed may have left a batch ahead
         self.layers = [cut.layer for cut in request.cuts]
         self.store = request.store
         self.feature_shapes = [FEATURE_SHAPE for _ in request.cuts]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache.features import FeatureSet
-from pipeline.cache.layout import open_layout
+from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images import SPLITS
 from pipeline.spec import FeatureSpec
@@ -87,8 +87,11 @@ class Entry:
                 return
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f"{SPEC_FILE}.{os.getpid()}.tmp")
-            draft.write_text(text)
-            os.replace(draft, path)
+            try:
+                draft.write_text(text)
+                os.replace(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise PipelineError(
                 f"cannot write the cache at {self.folder}: {error.strerror}. "
@@ -200,7 +203,7 @@ def open_features(entry: Entry, split: str) -> FeatureSet:
             f"split {split!r} is not in {entry.folder}: it holds {have}. "
             f"Run `pipeline extract --data {shlex.quote(entry.source)}` if the source has it"
         )
-    layout = open_layout(entry.file(split))
+    layout = open_mapped(entry.file(split))
     header = layout.header
     if header.spec != entry.spec or header.split != split:
         different = header.spec.differences(entry.spec) or {"split": (header.split, split)}

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.layout import Layout, open_layout, row_bytes
+from pipeline.cache.lock import is_still_at
 from pipeline.errors import PipelineError
 
 
@@ -68,9 +69,14 @@ class PartialFile:
         self._uncommitted.append(np.asarray(rows))
 
     def commit(self) -> None:
-        """Makes everything written so far durable, then marks it done."""
+        """Makes everything written so far durable, then marks it done.
+
+        Raises:
+            PipelineError: The disk refuses it, or the file has been removed.
+        """
         if not self._uncommitted:
             return
+        self.check_place()
         written, self._uncommitted = self._uncommitted, []
         rows = np.sort(np.concatenate(written))
         self._sync()
@@ -83,12 +89,25 @@ class PartialFile:
 
         Raises:
             AssertionError: A row is not done.
+            PipelineError: The disk refuses it, or the file has been removed.
         """
         assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101
         self._sync()
+        self.check_place()  # another process may by now be filling a file of this name
         self.close()
         os.replace(self.layout.path, path)
         sync_folder(path.parent)
+
+    def check_place(self) -> None:
+        """Finds out early that all the work would be for nothing.
+
+        Raises:
+            PipelineError: The file has been removed, or replaced by another.
+        """
+        if not is_still_at(self.layout.path, self._fd):
+            raise PipelineError(
+                f"{self.layout.path} was removed while it was being filled: run the same command again"
+            )
 
     def _pwrite(self, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
         offset = self.layout.offsets[column] + row * item_bytes

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, all_entries, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.layout import open_layout
-from pipeline.cache.lock import filling_lock
+from pipeline.cache.lock import LOCK_FILE, filling_lock
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.progress import progress
 
@@ -102,7 +102,11 @@ def remove(entry: Entry) -> int:
     """
     with filling_lock([entry.folder], wait_s=0):
         freed = sum(path.stat().st_size for path in _feature_files(entry.folder))
-        shutil.rmtree(entry.folder)
+        for path in entry.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK_FILE:  # others may wait for it: it goes last, with the folder
+                path.unlink()
     return freed
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.cache.room import probe, reserve
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import SCHEMA, FeatureSpec
 
 ALIGNMENT = 4096
+METADATA_BYTES = 64 * ALIGNMENT
+"""What HDF5 writes beside the data, and what is lost to the alignment, at most."""
 FILLED = ("features", "crc32", "done")
 STORED_DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "|u1"}
 
@@ -129,7 +133,12 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    room = sum(
+        int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize for shape, kind in filled.values()
+    )
+    room += sum(values.nbytes for values in columns.values()) + METADATA_BYTES
     try:
+        probe(draft, room)  # where HDF5 finds the disk full, it says so many times, and never closes the file
         with _HDF5, h5py.File(draft, "w", alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
             for name, (shape, dtype) in filled.items():
                 _create_contiguous(file, name, shape, np.dtype(dtype))
@@ -141,19 +150,23 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
                 file.attrs[name] = os.fsencode(value) if isinstance(value, str) else value
             file.attrs["seal"] = _seal(file)
         with open(draft, "r+b") as raw:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
+            reserve(raw.fileno())
             os.fsync(raw.fileno())
         os.replace(draft, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError is HDF5's, from the closing of a file
         draft.unlink(missing_ok=True)
         raise PipelineError(
-            f"cannot lay out {path}: {error.strerror or error}. "
-            "Free disk space or choose another place with --cache"
+            f"cannot lay out {path}: {_reason(error)}. Free disk space or choose another place with --cache"
         ) from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _reason(error: Exception) -> str:
+    """Finds the words of the system in what HDF5 says on many lines."""
+    words = re.search(r"error message = '([^']+)'", str(error))
+    return getattr(error, "strerror", None) or (words[1] if words else str(error).partition("\n")[0])
 
 
 def open_layout(path: Path) -> Layout:

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.cache.entries import FEATURE_FILES, all_entries
 from pipeline.cache.filling import PartialFile
 from pipeline.cache.layout import Layout, open_layout
+from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.spec import FeatureSpec
 
@@ -49,11 +50,10 @@ def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
         if path.suffix in FEATURE_FILES:
             try:
-                layout = open_layout(path)
-            except (CacheMismatchError, UsageError):
+                layout = open_mapped(path)  # the file may be renamed before it is copied from
+            except (CacheMismatchError, UsageError, OSError):
                 continue  # its rows are computed again
             if layout.header.spec.plain == spec.plain:
-                layout.features  # noqa: B018 - mapped now: the file may be renamed before it is copied from
                 layouts.append(layout)
     done = [np.flatnonzero(_usable(layout, spec)) for layout in layouts]
     return StoredRows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,8 @@ class EntryWriter:
             if not self.current[split]:
                 path = self.entry.partial(split)
                 if split not in self._continued:
-                    self._retire(path, split)  # its rows may still be worth copying
+                    with self._disk_errors():
+                        self._retire(path, split)  # its rows may still be worth copying
                     lay_out(path, self._headers[split], rows, feature_shape)
                 self._partials[split] = PartialFile(path)
 
@@ -138,7 +139,16 @@ class EntryWriter:
 
         Returns:
             The splits that are not published as wanted.
+
+        Raises:
+            PipelineError: The disk refuses it, or the entry has been removed.
         """
+        for partial in self._partials.values():
+            partial.check_place()
+        with self._disk_errors():
+            return self._publish(held)
+
+    def _publish(self, held: Collection[str]) -> list[str]:
         self.entry.save()  # also where nothing was to be filled: it may have been edited or lost
         newer = [open_layout(self._newest(split)) for split in self._wanted]
         unfinished = []
@@ -152,6 +162,7 @@ class EntryWriter:
                 unfinished.append(split)
             else:
                 if published.exists() and holds_unique_rows(published, newer):
+                    self._forget_copies(published)
                     os.link(published, self.entry.next_retired(split))
                 partial.publish(published)
         for split in set(SPLITS) - set(self._wanted) - set(held):
@@ -164,6 +175,22 @@ class EntryWriter:
             path.unlink()  # a killed run's: this one holds the lock
         sync_folder(self.entry.folder)
         return unfinished
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PipelineError(
+                f"cannot write the cache at {self.entry.folder}: {error.strerror or error}. All finished "
+                "rows are kept; make room there, or make it writable, and run the same command again"
+            ) from error
+
+    def _forget_copies(self, published: Path) -> None:
+        """Removes other names of a file, left by a run that was killed before it replaced it."""
+        for path in self.entry.retired():
+            if path.samefile(published):
+                path.unlink()
 
     def _retire(self, path: Path, split: str) -> None:
         if path.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
-import signal
+import threading
 from typing import Any
 
 import click
@@ -13,8 +13,8 @@ import click
 from pipeline import __version__, registry
 from pipeline.cli import commands
 from pipeline.errors import PipelineError, unknown
-
-INTERRUPTED = 130
+from pipeline.stopping import EXIT_CODE as STOPPED
+from pipeline.stopping import stoppable
 
 
 class Group(click.Group):
@@ -54,8 +54,10 @@ class Commands(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command and turns what it raises into a message."""
+        told = threading.Lock()
         try:
-            return super().invoke(ctx)
+            with stoppable(lambda: _tell_stopped(ctx, told)):
+                return super().invoke(ctx)
         except click.exceptions.Exit:
             raise
         except click.ClickException as error:
@@ -65,9 +67,8 @@ class Commands(Group):
             _print_failure(ctx, "aborted", PipelineError.exit_code)
             raise
         except KeyboardInterrupt:
-            _fail(
-                ctx, "stopped. Whatever was finished is kept; run the same command to continue", INTERRUPTED
-            )
+            _tell_stopped(ctx, told)
+            ctx.exit(STOPPED)
         except BrokenPipeError:  # the reader, e.g. `head`, has seen enough: click ends without a word
             raise
         except PipelineError as error:
@@ -89,6 +90,14 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
     ctx.exit(code)
 
 
+def _tell_stopped(ctx: click.Context, told: threading.Lock) -> None:
+    """Says how to go on, once: a command that is slow to end is told of by another thread."""
+    if told.acquire(blocking=False):
+        message = "stopped. Whatever was finished is kept; run the same command to continue"
+        click.echo(f"pipeline: {message}", err=True)
+        _print_failure(ctx, message, STOPPED)
+
+
 def _print_failure(ctx: click.Context, message: str, code: int) -> None:
     if ctx.obj["json"]:
         click.echo(json.dumps({"error": message, "exit_code": code}))
@@ -105,10 +114,5 @@ def main(debug: bool) -> None:
     pipeline train-head  --data photos/ --head logreg
     pipeline evaluate    --data photos/ --split test
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
     atexit.register(gc.freeze)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt

@@ -34,6 +34,7 @@ from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
 from pipeline.openvino_runtime import openvino_installed
 from pipeline.progress import progress, say
+from pipeline.stopping import kept_when_stopped
 
 BLOCK_ROWS = 256
 """Rows between two commits, rounded down to full batches: what a kill can cost at most."""
@@ -81,6 +82,8 @@ class Stage:
                     )
                     for entry in self.entries
                 ]
+                for writer in writers:
+                    opened.enter_context(kept_when_stopped(writer.commit))
                 failures = [] if all(writer.up_to_date for writer in writers) else self._fill(writers, wanted)
                 if failures and skip_bad:
                     skipped = skipped + failures

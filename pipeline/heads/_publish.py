@@ -2,54 +2,117 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+EXCHANGE = 2
+"""``RENAME_EXCHANGE`` of renameat2(2)."""
 
 
 @contextmanager
 def published(folder: Path) -> Iterator[Path]:
     """Gives a draft folder to fill, and puts it in the place of ``folder`` when the block has succeeded.
 
-    After an error the draft is removed and whatever stood in ``folder`` stays as it was.
+    After an error the draft is removed and whatever stood in ``folder`` stays as it was. A draft of a
+    process that was killed is removed by the next one.
 
     Raises:
         OSError: The folder cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    draft.mkdir()
+    _remove_abandoned(folder)
+    draft, handle = _new_draft(folder)
     try:
         yield draft
         _flush(draft)
         _replace(draft, folder)
+        _flush_entry(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        os.close(handle)
+
+
+def _new_draft(folder: Path) -> tuple[Path, int]:
+    """Makes a draft and returns it with the open handle whose lock tells that its process is alive."""
+    while True:
+        draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+        draft.mkdir()
+        handle = os.open(draft, os.O_RDONLY)
+        with suppress(OSError):  # no locks for folders here, as on NFS: abandoned drafts stay, too
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if draft.exists():
+            return draft, handle
+        os.close(handle)  # taken for an abandoned one before it was locked
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for draft in folder.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(folder.name)}-[0-9a-f]{{8}}(-older)?", draft.name):
+            with suppress(OSError):  # in use, or just removed by another process
+                handle = os.open(draft, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _restore(draft, folder)
+                    shutil.rmtree(draft)
+                finally:
+                    os.close(handle)
+
+
+def _restore(draft: Path, folder: Path) -> None:
+    """Puts an older folder back that was to be replaced when its process was killed."""
+    if draft.name.endswith("-older") and not folder.exists():
+        draft.rename(folder)
 
 
 def _flush(folder: Path) -> None:
     # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
     # with empty files behind it.
     for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _flush_entry(path)
+
+
+def _flush_entry(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _replace(draft: Path, folder: Path) -> None:
+    if _exchange(draft, folder):
+        return
+    try:
+        draft.rename(folder)
+    except OSError:  # there is an older one, and be it only since a moment ago
+        if not _exchange(draft, folder):
+            _step_aside(draft, folder)
+
+
+def _exchange(draft: Path, folder: Path) -> bool:
+    """Swaps two folders in one step, where system and file system can: a reader finds one or the other."""
+    try:
+        swap = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    here = -100  # AT_FDCWD
+    return swap(here, os.fsencode(draft), here, os.fsencode(folder), EXCHANGE) == 0
+
+
+def _step_aside(draft: Path, folder: Path) -> None:
     # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
     older = draft.with_name(f"{draft.name}-older")
-    if folder.exists():
-        folder.rename(older)
+    folder.rename(older)
     try:
         draft.rename(folder)
     except OSError:
-        if older.exists():
-            older.rename(folder)
+        older.rename(folder)
         raise
     shutil.rmtree(older, ignore_errors=True)

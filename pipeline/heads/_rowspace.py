@@ -105,8 +105,6 @@ def row_space(train: Examples) -> RowSpace:
 
 def spectrum(train: Examples, class_weight: str | None) -> Spectrum:
     """Decomposes the training rows, weighted by class: through rows or columns, whichever are fewer."""
-    from scipy.linalg import eigh
-
     values = train.once(standardised).values
     root = np.sqrt(row_weights(train.labels, class_weight))
     share = root**2 / len(root)
@@ -115,11 +113,12 @@ def spectrum(train: Examples, class_weight: str | None) -> Spectrum:
         inner = train.once(gram)
         towards_mean = inner @ share
         centred = inner - towards_mean - towards_mean[:, None] + share @ towards_mean
-        squares, left = eigh(root[:, None] * centred * root, overwrite_a=True, check_finite=False)
+        # NumPy's, because SciPy's keeps Python from hearing of Ctrl-C for the seconds that it takes.
+        squares, left = np.linalg.eigh(root[:, None] * centred * root)
         kept = squares > _noise(squares)
         return Spectrum(left[:, kept], squares[kept], mean.astype(np.float64))
     weighted = (values - mean) * root[:, None].astype(np.float32)
-    squares, right = eigh((weighted.T @ weighted).astype(np.float64), overwrite_a=True, check_finite=False)
+    squares, right = np.linalg.eigh((weighted.T @ weighted).astype(np.float64))
     kept = squares > _noise(squares)
     left = (weighted @ right[:, kept].astype(np.float32)).astype(np.float64) / np.sqrt(squares[kept])
     return Spectrum(left, squares[kept], mean.astype(np.float64))

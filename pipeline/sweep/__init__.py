@@ -8,6 +8,7 @@ import itertools
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,12 +140,19 @@ def _fit_all(
         pool = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
         fitted = pool(delayed(_fit_one)(one, prepared, judged, seed) for one in beside)
         alone = (_fit_one(one, prepared, judged, seed) for one in missing if one not in beside)
-        for part, trained in itertools.chain(fitted, alone):
-            parts[part.key].append(part)
-            if len(parts[part.key]) == len(pairs):
-                result = _joined(parts[part.key])
-                store.save(result)
-                yield result, trained
+        try:
+            for part, trained in itertools.chain(fitted, alone):
+                parts[part.key].append(part)
+                if len(parts[part.key]) == len(pairs):
+                    result = _joined(parts[part.key])
+                    store.save(result)
+                    yield result, trained
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # joblib's, that fits are given up: whoever stopped them knows
+                fitted.close()
 
 
 def _make_shared(prepared: Prepared, judged: Examples, candidates: Sequence[Candidate]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.sweep import Leaderboard, Result
+from pipeline.sweep.results import disk_errors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,17 +20,22 @@ SHOWN = 30
 
 
 def write_leaderboard(board: Leaderboard) -> list[Path]:
-    """Writes ``leaderboard.csv``, ``.json`` and ``.png``, and returns their paths."""
+    """Writes ``leaderboard.csv``, ``.json`` and ``.png``, and returns their paths.
+
+    Raises:
+        PipelineError: The folder cannot be written.
+    """
     rows = [_row(rank, result) for rank, result in enumerate(board.results, 1)]
     paths = [board.folder / f"leaderboard.{suffix}" for suffix in ("csv", "json", "png")]
-    with open(_draft(paths[0]), "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    _draft(paths[1]).write_text(json.dumps({"chosen_on": board.chosen_on, "results": rows}, indent=2))
-    _draw(board, _draft(paths[2]))
-    for path in paths:
-        os.replace(_draft(path), path)
+    with disk_errors(board.folder):
+        with open(_draft(paths[0]), "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        _draft(paths[1]).write_text(json.dumps({"chosen_on": board.chosen_on, "results": rows}, indent=2))
+        _draw(board, _draft(paths[2]))
+        for path in paths:
+            os.replace(_draft(path), path)
     return paths
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import CacheMismatchError
+from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.sweep.candidates import Candidate
 
 
@@ -55,6 +56,18 @@ def ranked(results: Sequence[Result]) -> list[Result]:
     )
 
 
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what the disk refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"cannot write the sweep to {folder}: {error.strerror or error}. Finished results are kept; make "
+            "room and run again with --resume, or choose another place with --runs"
+        ) from error
+
+
 class ResultStore:
     """The folder of a sweep's results.
 
@@ -67,8 +80,15 @@ class ResultStore:
         self.identity = identity
 
     def start(self, *, resume: bool) -> dict[str, Result]:
-        """Makes the folder ready and returns what can be taken up: all finished results, or none."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Makes the folder ready and returns what can be taken up: all finished results, or none.
+
+        Raises:
+            PipelineError: The folder cannot be written.
+        """
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for draft in self.folder.glob("*.tmp"):
+                draft.unlink()  # a killed sweep's
         kept = {}
         for path in self.folder.glob("*.json"):
             result = self._read(path) if resume else None
@@ -79,10 +99,18 @@ class ResultStore:
         return kept
 
     def save(self, result: Result) -> None:
-        """Writes a finished result, whole or not at all."""
+        """Writes a finished result, whole or not at all.
+
+        Raises:
+            PipelineError: The folder cannot be written.
+        """
         draft = self.folder / f"{result.key}.{os.getpid()}.tmp"
-        draft.write_text(json.dumps({"identity": self.identity, **asdict(result)}))
-        os.replace(draft, self.folder / f"{result.key}.json")
+        with disk_errors(self.folder):
+            try:
+                draft.write_text(json.dumps({"identity": self.identity, **asdict(result)}))
+                os.replace(draft, self.folder / f"{result.key}.json")
+            finally:
+                draft.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Result | None:
         try:

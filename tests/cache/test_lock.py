@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -103,9 +105,9 @@ def test_several_entries_are_locked_in_one_order(tmp_path: Path, monkeypatch: py
     taken: list[Path] = []
     acquire = lock._acquire
 
-    def record(fd: int, folder: Path, wait_s: float) -> None:
+    def record(folder: Path, wait_s: float) -> int:
         taken.append(folder)
-        acquire(fd, folder, wait_s)
+        return acquire(folder, wait_s)
 
     monkeypatch.setattr(lock, "_acquire", record)
     folders = [tmp_path / name for name in "abcdefgh"]
@@ -131,3 +133,48 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         filling_lock([tmp_path / "file" / "entry"]),
     ):
         pass
+
+
+@pytest.mark.parametrize("folder_goes", [False, True])
+def test_a_lock_file_removed_before_it_is_locked(
+    folder_goes: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, calls = fcntl.flock, []
+
+    def remove_first(fd: int, operation: int) -> None:
+        calls.append(fd)
+        if len(calls) == 1:
+            (folder / ".lock").unlink()
+            if folder_goes:
+                folder.rmdir()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with (
+        filling_lock([folder]),
+        pytest.raises(PipelineError, match=f"is being filled by process {os.getpid()} on"),
+        filling_lock([folder], wait_s=0),
+    ):
+        pass
+    assert len(calls) == 3
+
+
+def test_a_file_system_without_locks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(PipelineError, match=r"has no locks \(No locks available\).*--cache"),
+        filling_lock([folder]),
+    ):
+        pass
+
+
+def test_nothing_made_leaves_nothing(folder: Path) -> None:
+    with filling_lock([folder]):
+        (folder / "spec.json").write_text("{}")
+    assert not folder.parent.exists()
+    with filling_lock([folder]):
+        (folder / "train.h5.partial").write_text("")
+    assert {path.name for path in folder.iterdir()} == {".lock", "train.h5.partial"}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import scipy.linalg
 from sklearn.covariance import ShrunkCovariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
@@ -166,8 +165,8 @@ def test_ridge_equals_that_of_sklearn_from_one_decomposition(
     train = either
     table = train.once(standardised)
     calls = []
-    eigh = scipy.linalg.eigh
-    monkeypatch.setattr(scipy.linalg, "eigh", lambda *given, **how: calls.append(1) or eigh(*given, **how))
+    eigh = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda *given, **how: calls.append(1) or eigh(*given, **how))
     targets = np.where(train.labels[:, None] == np.unique(train.labels), 1.0, -1.0)
     weights = rowspace.row_weights(train.labels, class_weight)
 

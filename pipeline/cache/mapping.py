@@ -1,0 +1,39 @@
+"""Mapping a feature file while another process may put a newer one in its place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeline.cache.layout import Layout, open_layout
+
+
+def open_mapped(path: Path) -> Layout:
+    """Opens a feature file and maps its features, both from the same version of it.
+
+    The path is followed twice, by the HDF5 library and for the map, and it may lead to another file the
+    second time: rows of one would then stand beside the features of the other.
+
+    Raises:
+        UsageError: There is no such file.
+        CacheMismatchError: The file is foreign, damaged, or of another schema version.
+    """
+    while True:
+        before = _version(path)
+        try:
+            layout = open_layout(path)
+            layout.features  # noqa: B018 - mapped now, kept by the layout
+        except Exception:
+            if _version(path) == before:
+                raise
+            continue
+        if _version(path) == before:
+            return layout
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size

@@ -1,0 +1,46 @@
+"""Rows and features come from the same version of a file that is replaced meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.cache import mapping
+from pipeline.cache.entries import Entry, open_features
+from pipeline.cache.layout import Layout, open_layout
+from pipeline.errors import CacheMismatchError, UsageError
+
+
+@pytest.mark.parametrize("newer", [["c", "d", "e"], ["b", "a"], ["a"]])
+def test_a_file_replaced_between_the_header_and_the_map(
+    newer: list[str], entry: Entry, publish: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(["a", "b"])
+    opened = []
+
+    def then_replace(path: Path) -> Layout:
+        layout = open_layout(path)
+        if not opened:
+            opened.append(publish(newer))
+        return layout
+
+    monkeypatch.setattr(mapping, "open_layout", then_replace)
+    features = open_features(entry, "train")
+    assert list(features.rows.ids) == newer
+    np.testing.assert_array_equal(
+        features.to_memory(), features.rows.digests[:, :6].reshape(-1, 2, 3).astype("float32")
+    )
+
+
+def test_what_is_damaged_is_not_tried_for_ever(entry: Entry, publish: Callable[..., Path]) -> None:
+    publish(["a"]).write_bytes(b"no feature file")
+    with pytest.raises(CacheMismatchError, match="no readable feature file"):
+        mapping.open_mapped(entry.file("train"))
+
+
+def test_what_is_not_there(entry: Entry) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        mapping.open_mapped(entry.file("train"))
