@@ -166,8 +166,8 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
                 if values.size:
                     file[name][...] = values
             for name, value in attributes.items():
-                file.attrs[name] = os.fsencode(value) if isinstance(value, str) else value
-            file.attrs["seal"] = _seal(file)
+                file.attrs[name] = _fixed_string(value) if isinstance(value, str) else value
+            file.attrs["seal"] = _fixed_string(_seal(file))
         with open(draft, "r+b") as raw:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
@@ -321,6 +321,12 @@ def _fixed_strings(texts: Sequence[str]) -> np.ndarray:
     """Encodes names as fixed-length bytes; file names need not be valid UTF-8."""
     encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
     return np.array(encoded, dtype=f"S{max((len(text) for text in encoded), default=1) or 1}")
+
+
+def _fixed_string(text: str) -> np.ndarray:
+    """Encodes a text as a scalar of fixed length, whose size is known before it is read."""
+    encoded = os.fsencode(text)
+    return np.array(encoded, dtype=f"S{len(encoded) or 1}")
 
 
 def _strings(dataset: h5py.Dataset) -> list[str]:

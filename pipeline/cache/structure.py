@@ -11,15 +11,21 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
+
+from pipeline.cache.attribute_texts import text_lengths
 
 MAX_OBJECTS = 10_000
 """Most groups and datasets of a file; a saved network has a few hundred."""
 
 MAX_ATTRIBUTES = 100
 """Most attributes of a group or dataset."""
+
+MAX_ATTRIBUTE_BYTES = 65_536
+"""Largest attribute; HDF5 keeps no larger one in a header."""
 
 _PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 _IN_PLACE = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
@@ -66,26 +72,8 @@ def refuse_foreign_parts(path: Path, file: h5py.File) -> None:
     Raises:
         ValueError: The text names the object and what is wrong with it.
     """
-    size, seen, count = path.stat().st_size, set(), 0
-    waiting: list[tuple[str, h5py.h5g.GroupID]] = [("/", file.id)]
-    while waiting:
-        name, group = waiting.pop()
-        _refuse_attributes(name, group)
-        for child, address in _children(name, group):
-            count += 1
-            if address in seen:
-                raise ValueError(f"{child} is a second name of another object")
-            if count > MAX_OBJECTS:
-                raise ValueError(f"it holds more than {MAX_OBJECTS:,} objects")
-            seen.add(address)
-            link = child.rpartition("/")[2].encode("utf-8", "surrogateescape")
-            kind, opened = h5py.h5o.get_info(group, link).type, h5py.h5o.open(group, link)
-            if kind == h5py.h5o.TYPE_GROUP:
-                waiting.append((f"{child}/", opened))
-            elif kind == h5py.h5o.TYPE_DATASET:
-                _refuse_dataset(child, opened, size)
-            else:
-                raise ValueError(f"{child} is neither a group nor a dataset")
+    with open(path, "rb") as raw:
+        _refuse_objects(file, raw, path.stat().st_size)
 
 
 def refuse_other_columns(file: h5py.File, columns: Mapping[str, Column], attributes: frozenset[str]) -> None:
@@ -107,15 +95,36 @@ def refuse_other_columns(file: h5py.File, columns: Mapping[str, Column], attribu
             raise ValueError(f"{name} is not the column that it should be")
 
 
-def _children(name: str, group: h5py.h5g.GroupID) -> Iterator[tuple[str, int]]:
-    """Yields the path and address of each object in a group; links of any other kind are refused."""
+def _refuse_objects(file: h5py.File, raw: BinaryIO, size: int) -> None:
+    """Walks through all groups and datasets, each of which may have one name only."""
+    seen: set[int] = set()
+    waiting: list[tuple[str, h5py.h5g.GroupID]] = [("/", file.id)]
+    _refuse_attributes("/", file.id, raw)
+    while waiting:
+        name, group = waiting.pop()
+        for link in _links(name, group):
+            child, found = name + link.decode("utf-8", "replace"), h5py.h5o.get_info(group, link)
+            if found.addr in seen or len(seen) == MAX_OBJECTS:
+                raise ValueError(f"{child[:60]!r} is a second name, or one of more than {MAX_OBJECTS:,}")
+            seen.add(found.addr)
+            opened = h5py.h5o.open(group, link)
+            _refuse_attributes(child, opened, raw)
+            if found.type == h5py.h5o.TYPE_GROUP:
+                waiting.append((f"{child}/", opened))
+            elif found.type == h5py.h5o.TYPE_DATASET:
+                _refuse_dataset(child, opened, size)
+            else:
+                raise ValueError(f"{child[:60]!r} is neither a group nor a dataset")
+
+
+def _links(name: str, group: h5py.h5g.GroupID) -> Iterator[bytes]:
+    """Yields the names in a group; links of any kind but the plain one are refused."""
     if group.get_num_objs() > MAX_OBJECTS:
         raise ValueError(f"it holds more than {MAX_OBJECTS:,} objects")
     for link in group:
-        child = name + link.decode("utf-8", "surrogateescape")
         if group.links.get_info(link).type != h5py.h5l.TYPE_HARD:
-            raise ValueError(f"{child[:60]!r} is a link to another place")
-        yield child, h5py.h5o.get_info(group, link).addr
+            raise ValueError(f"{name + link.decode('utf-8', 'replace')[:60]!r} is a link to another place")
+        yield link
 
 
 def _refuse_dataset(name: str, dataset: h5py.h5d.DatasetID, size: int) -> None:
@@ -132,20 +141,25 @@ def _refuse_dataset(name: str, dataset: h5py.h5d.DatasetID, size: int) -> None:
     offset = dataset.get_offset() or 0
     if promised > dataset.get_storage_size() or offset + promised > size:
         raise ValueError(f"{name} is truncated: it promises {promised:,} bytes, which the file does not hold")
-    _refuse_attributes(name, dataset)
 
 
-def _refuse_attributes(name: str, owner: h5py.h5g.GroupID | h5py.h5d.DatasetID) -> None:
+def _refuse_attributes(name: str, owner: h5py.h5g.GroupID | h5py.h5d.DatasetID, raw: BinaryIO) -> None:
     count = h5py.h5a.get_num_attrs(owner)
     if count > MAX_ATTRIBUTES:
         raise ValueError(f"{name} has {count:,} attributes")
+    lengths: dict[bytes, int] | None = None
     for i in range(count):
         attribute = h5py.h5a.open(owner, index=i)
         kind, shape = attribute.get_type(), attribute.shape
-        # Texts of variable length may all point to the same bytes, so many of them are more than the file.
-        plain = kind.get_class() in _PLAIN and not (_is_variable(kind) and math.prod(shape) > 1)
-        if shape is None or not plain:
+        if shape is None or kind.get_class() not in _PLAIN:
             raise ValueError(f"an attribute of {name} holds neither numbers nor text")
+        promised = math.prod(shape) * kind.get_size()
+        if _is_variable(kind):
+            # Many texts may all point to the same bytes, and so be longer than the file.
+            lengths = text_lengths(raw, h5py.h5o.get_info(owner).addr) if lengths is None else lengths
+            promised = lengths.get(attribute.name, math.inf) if shape == () else math.inf
+        if promised > MAX_ATTRIBUTE_BYTES:
+            raise ValueError(f"an attribute of {name} promises {promised:,} bytes")
 
 
 def _is_variable(kind: h5py.h5t.TypeID) -> bool:
