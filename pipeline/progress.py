@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +10,20 @@ from contextlib import contextmanager
 
 PLAIN_INTERVAL_S = 5.0
 
+_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but the line feed, line separators, and marks that turn the direction of writing."""
+
 Advance = Callable[[int], None]
 
 
 def say(message: str) -> None:
     """Prints one line for the user on stderr; stdout belongs to data."""
-    print(message, file=sys.stderr, flush=True)
+    print(harmless(message), file=sys.stderr, flush=True)
+
+
+def harmless(message: str) -> str:
+    r"""Writes what could steer a terminal as ``\xNN``: names of files and classes come from anywhere."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
 
 
 @contextmanager
