@@ -227,6 +227,19 @@ def test_archives_that_are_bombs_are_refused(logreg: Path) -> None:
     refused(reseal(logreg), f"{name} promises an array that it does not hold")
 
 
+def test_compiled_code_never_sees_numbers_of_a_file(train: FeatureSet, tmp_path: Path) -> None:
+    assert not any(
+        "SVC" in kind or "sklearn.tree" in kind for name in SKLEARN for kind in make_head(name, {}).types
+    )
+    model = (
+        train_head("knn", train, None, options={"weights": "uniform"}, runs=tmp_path).folder / "model.skops"
+    )
+    steps = make_head("knn", {}).load(model, load_head(model.parent).task).steps
+    steps[-1]._y = np.full(len(train), 10**9)
+    skops.io.dump(steps, model)
+    refused(reseal(model), "its labels are not those of its rows")
+
+
 def test_every_byte_of_a_model_is_sealed(saved: TrainedHead) -> None:
     path = saved.folder / saved.head.file
     content = path.read_bytes()
