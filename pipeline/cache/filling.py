@@ -84,7 +84,7 @@ class PartialFile:
         Raises:
             AssertionError: A row is not done.
         """
-        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101
+        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101 - a mistake of ours, of no file
         self._sync()
         self.close()
         os.replace(self.layout.path, path)
