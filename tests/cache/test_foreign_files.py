@@ -13,6 +13,8 @@ import h5py
 import pytest
 from foreign_files import ALTERATIONS, alter
 
+from pipeline.cache.entries import Entry, all_entries, read_entry
+from pipeline.cache.inspection import verify_cache
 from pipeline.cache.layout import open_layout
 from pipeline.errors import CacheMismatchError
 
@@ -60,6 +62,24 @@ def test_all_of_them_take_little_memory_and_time(publish: Publish, elsewhere: Pa
     assert "opened" not in said.values()
     print(f"{len(said)} foreign files refused, {more:,} KiB more memory at most")
     assert more < LIMIT_KIB
+
+
+@pytest.mark.parametrize("content", [None, "[" * 100_000, '{"spec":' * 50_000, "null", "\xff" * 9])
+def test_a_foreign_spec_is_refused(content: str | None, publish: Publish, entry: Entry) -> None:
+    publish(["a", "b"])
+    file = entry.folder / "spec.json"
+    file.unlink()
+    if content is None:
+        os.mkfifo(file)
+        os.mkfifo(entry.file("val"))
+    else:
+        file.write_text(content, "latin-1")
+    with pytest.raises(CacheMismatchError, match="spec.json cannot be read") as caught:
+        read_entry(entry.folder)
+    assert "\n" not in str(caught.value)
+    cache = entry.folder.parents[1]
+    assert all_entries(cache) == []
+    assert sum(bool(finding["problem"]) for finding in verify_cache(cache)) == 1 + (content is None)
 
 
 def test_a_text_that_claims_four_gigabytes_is_refused(publish: Publish) -> None:
