@@ -74,7 +74,7 @@ def test_a_foreign_spec_is_refused(content: str | None, publish: Publish, entry:
         os.mkfifo(entry.file("val"))
     else:
         file.write_text(content, "latin-1")
-    with pytest.raises(CacheMismatchError, match="spec.json cannot be read") as caught:
+    with pytest.raises(CacheMismatchError, match=r"spec\.json cannot be read") as caught:
         read_entry(entry.folder)
     assert "\n" not in str(caught.value)
     cache = entry.folder.parents[1]
