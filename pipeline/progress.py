@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 PLAIN_INTERVAL_S = 5.0
+
+_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but the line feed, line separators, and marks that turn the direction of writing."""
 
 Advance = Callable[[int], None]
 
@@ -18,7 +22,12 @@ def say(message: str) -> None:
     A log on a full disk, or a terminal that is gone, is no reason to stop.
     """
     with suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
+        print(harmless(message), file=sys.stderr, flush=True)
+
+
+def harmless(message: str) -> str:
+    r"""Writes what could steer a terminal as ``\xNN``: names of files and classes come from anywhere."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
 
 
 @contextmanager

@@ -13,13 +13,17 @@ from pipeline.errors import UnreadableImagesError, UsageError, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
-from pipeline.heads import describe_head, train_head
+from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
 from pipeline.typed_options import between, options_of, parse_options
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
     from pipeline.heads import TrainedHead
+
+
+MAX_BYTES = 1 << 20
+"""Largest recipe that is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,18 +114,22 @@ class Outcome:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a recipe and checks every field of it.
+    """Reads a recipe and checks every field of it, the options of its head included.
 
     Raises:
         UsageError: The file is no TOML, or a field is missing, unknown or of the wrong type.
     """
+    if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+        raise UsageError(f"recipe {path} is no file. See the folder recipes/")
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(f"recipe {path} is larger than {MAX_BYTES:,} bytes: it is no recipe")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"recipe {path} cannot be read: {error.strerror}. See the folder recipes/"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"recipe {path} is not TOML: {error}") from error
     sections = {"extract": {}, "augment": {}, "options": {}, "published": {}}
     for name in sections:
@@ -139,6 +147,7 @@ def read_recipe(path: Path) -> Recipe:
         augmentation=Augmentation.from_options(sections["augment"]),
         **_checked(Extract, sections["extract"], f"[extract] of recipe {path}"),
     )
+    make_head(experiment.head, sections["options"])  # told now, and not after the images
     published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
     return Recipe(experiment=experiment, request=request, options=sections["options"], published=published)
 

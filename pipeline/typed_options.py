@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -157,7 +158,10 @@ def _parse_int(value: object) -> int:
 def _parse_float(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError
-    return float(value)
+    parsed = float(value)
+    if not math.isfinite(parsed):
+        raise ValueError
+    return parsed
 
 
 def _parse_text(value: object) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.backbones.cuts import clean_cuts
 from pipeline.backbones.table import Backbone, Cut, find_backbone
 from pipeline.backbones.weights import Weights
+from pipeline.cache.structure import refuse_foreign_parts
 from pipeline.errors import UsageError, unknown
 from pipeline.keras_runtime import import_keras
 
@@ -154,6 +155,11 @@ def _build_base(
 
 def _load_filters(base: keras.Model, path: Path) -> None:
     """Reads a weights file; where Keras would warn that some layers keep their fresh filters, it fails."""
+    import h5py
+
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            refuse_foreign_parts(path, file)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Skipping nested container", UserWarning)
         base.load_weights(path)

@@ -112,10 +112,12 @@ def read_entry(folder: Path) -> Entry:
     """
     path = folder / SPEC_FILE
     try:
+        if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+            raise ValueError("it is no regular file")
         data: dict[str, Any] = json.loads(path.read_text())
         spec = FeatureSpec.from_json(json.dumps(data["spec"]))
         entry = Entry(folder, spec, str(data["source"]), str(data["weights_label"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CacheMismatchError(
             f"{path} cannot be read ({error}). Run `pipeline extract` to write it anew"
         ) from error

@@ -91,7 +91,7 @@ class PartialFile:
             AssertionError: A row is not done.
             PipelineError: The disk refuses it, or the file has been removed.
         """
-        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101
+        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101 - a mistake of ours, of no file
         self._sync()
         self.check_place()  # another process may by now be filling a file of this name
         self.close()

@@ -23,7 +23,9 @@ import h5py
 import numpy as np
 
 from pipeline.cache.room import probe, reserve
+from pipeline.cache.structure import Column, is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import SCHEMA, FeatureSpec
 
@@ -32,6 +34,32 @@ METADATA_BYTES = 64 * ALIGNMENT
 """What HDF5 writes beside the data, and what is lost to the alignment, at most."""
 FILLED = ("features", "crc32", "done")
 STORED_DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "|u1"}
+COLUMNS = {
+    "features": Column(tuple(STORED_DTYPES.values()), (None, ...)),
+    "crc32": Column(("<u4",)),
+    "done": Column(("|u1",)),
+    "labels": Column(("<i4",)),
+    "digests": Column(("|u1",), (None, DIGEST_BYTES)),
+    "views": Column(("|u1",)),
+    **{name: Column(("S",)) for name in ("ids", "groups", "classes", "skipped")},
+}
+"""The datasets of a feature file, and nothing else is in one."""
+
+ATTRIBUTES = frozenset(
+    ("schema", "spec", "dataset", "source", "split", "weights_label", "software", "created_at", "seal")
+)
+
+_TROUBLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What h5py, NumPy and JSON raise at files that are damaged or made to do harm."""
 
 _HDF5 = threading.Lock()  # the HDF5 library is not thread-safe: one call at a time in a process
 
@@ -147,8 +175,8 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
                 if values.size:
                     file[name][...] = values
             for name, value in attributes.items():
-                file.attrs[name] = os.fsencode(value) if isinstance(value, str) else value
-            file.attrs["seal"] = _seal(file)
+                file.attrs[name] = _fixed_string(value) if isinstance(value, str) else value
+            file.attrs["seal"] = _fixed_string(_seal(file))
         with open(draft, "r+b") as raw:
             reserve(raw.fileno())
             os.fsync(raw.fileno())
@@ -172,6 +200,9 @@ def _reason(error: Exception) -> str:
 def open_layout(path: Path) -> Layout:
     """Reads a feature file's header and rows and checks that nothing in them was altered.
 
+    The file can come from anywhere: it is refused, before a value is read, where it points to another file
+    or declares more than its bytes hold.
+
     Raises:
         UsageError: There is no such file.
         CacheMismatchError: The file is foreign, damaged, or of another schema version.
@@ -183,7 +214,7 @@ def open_layout(path: Path) -> Layout:
             return _read_layout(path, file)
     except CacheMismatchError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError) as error:
+    except _TROUBLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CacheMismatchError(
             f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again"
@@ -191,13 +222,15 @@ def open_layout(path: Path) -> Layout:
 
 
 def _read_layout(path: Path, file: h5py.File) -> Layout:
-    attributes = _attributes(file)
-    schema = attributes.get("schema")
+    refuse_foreign_parts(path, file)
+    schema = _plain(file.attrs.get("schema"))
     if schema != SCHEMA:
         raise CacheMismatchError(
-            f"{path} has schema {schema!r}, this version reads {SCHEMA}: "
+            f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA}: "
             "run `pipeline extract` to make it anew"
         )
+    refuse_other_columns(file, COLUMNS, ATTRIBUTES)
+    attributes = _attributes(file)
     if attributes.get("seal") != _seal(file):
         raise CacheMismatchError(
             f"{path} is damaged: its header or row list was altered since it was written. "
@@ -240,6 +273,7 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         skipped=tuple(json.loads(item) for item in _strings(file["skipped"])),
         software=json.loads(attributes["software"]),
     )
+    _refuse_impossible(header, rows, tuple(features.shape[1:]))
     return Layout(
         path=path,
         header=header,
@@ -250,6 +284,19 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         feature_shape=tuple(features.shape[1:]),
         dtype=features.dtype,
     )
+
+
+def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+    """Refuses what no run writes, sealed or not: whoever writes a file can seal it, too."""
+    if not is_folder_name(header.dataset) or header.split not in SPLITS:
+        raise ValueError(f"{header.dataset[:40]!r}, {header.split[:40]!r} are no names of data set and split")
+    if not feature_shape or 0 in feature_shape:
+        raise ValueError(f"{feature_shape} is no shape of features")
+    if len(rows) and not (rows.labels.min() >= UNLABELLED and rows.labels.max() < len(header.classes)):
+        raise ValueError("a label stands for no class")
+    for item in header.skipped:
+        if not isinstance(item, dict) or not all(isinstance(text, str) for text in item.values()):
+            raise ValueError("the list of skipped images is none")
 
 
 def _create_contiguous(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -276,17 +323,23 @@ def _seal(file: h5py.File) -> str:
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    found = {name: file.attrs[name] for name in file.attrs}
-    return {
-        name: os.fsdecode(value) if isinstance(value, bytes) else getattr(value, "item", lambda v=value: v)()
-        for name, value in found.items()
-    }
+    return {name: _plain(file.attrs[name]) for name in file.attrs}
+
+
+def _plain(value: Any) -> Any:
+    return os.fsdecode(value) if isinstance(value, bytes) else getattr(value, "item", lambda: value)()
 
 
 def _fixed_strings(texts: Sequence[str]) -> np.ndarray:
     """Encodes names as fixed-length bytes; file names need not be valid UTF-8."""
     encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
     return np.array(encoded, dtype=f"S{max((len(text) for text in encoded), default=1) or 1}")
+
+
+def _fixed_string(text: str) -> np.ndarray:
+    """Encodes a text as a scalar of fixed length, whose size is known before it is read."""
+    encoded = os.fsencode(text)
+    return np.array(encoded, dtype=f"S{len(encoded) or 1}")
 
 
 def _strings(dataset: h5py.Dataset) -> list[str]:

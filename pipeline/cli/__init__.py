@@ -13,6 +13,7 @@ import click
 from pipeline import __version__, registry
 from pipeline.cli import commands
 from pipeline.errors import PipelineError, unknown
+from pipeline.progress import harmless
 from pipeline.stopping import EXIT_CODE as STOPPED
 from pipeline.stopping import stoppable
 
@@ -85,7 +86,7 @@ class Commands(Group):
 
 
 def _fail(ctx: click.Context, message: str, code: int) -> None:
-    click.echo(f"pipeline: {message}", err=True)
+    click.echo(f"pipeline: {harmless(message)}", err=True)
     _print_failure(ctx, message, code)
     ctx.exit(code)
 

@@ -14,6 +14,9 @@ from pipeline.spec import FeatureSpec
 
 T = TypeVar("T")
 
+LARGEST = 1e15
+"""Largest feature: the squares of a hundred million of them have a sum in float32."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -67,7 +70,7 @@ def select(features: FeatureSet, classes: np.ndarray, *, fits: int = 1) -> Examp
 
 
 def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
-    """Reads rows and makes sure that every value is a number.
+    """Reads rows and makes sure that every value is a number that can be squared and added up.
 
     Args:
         features: Where to read.
@@ -77,16 +80,19 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
         (n, *feature shape) in the stored dtype.
 
     Raises:
-        PipelineError: A row holds NaN or infinity; the message names the first one.
+        PipelineError: A row holds NaN, infinity, or a number beyond ``LARGEST``; the message names the first.
         CacheMismatchError: A row's bytes are damaged.
     """
     block = features.read(index)
-    finite = np.isfinite(block).all(axis=tuple(range(1, block.ndim)))
-    if not finite.all():
-        row = int(index[np.argmin(finite)])
+    usable = np.isfinite(block) if block.dtype != np.float32 else np.abs(block) <= LARGEST
+    good = usable.all(axis=tuple(range(1, block.ndim)))
+    if not good.all():
+        row = int(index[np.argmin(good)])
+        finite = np.isfinite(block[np.argmin(good)]).all()
+        what = f"numbers beyond {LARGEST:g}" if finite else "NaN or infinity"
         raise PipelineError(
-            f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold NaN or infinity "
-            f"({np.count_nonzero(~finite)} such rows among the {len(index)} read); no head can use them. "
+            f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold {what} "
+            f"({np.count_nonzero(~good)} such rows among the {len(index)} read); no head can use them. "
             "float16 ends at 65,504: extract again with float32 storage where features grow larger"
         )
     return block

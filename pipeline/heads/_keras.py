@@ -14,6 +14,7 @@ from pipeline.heads._head import History, Task
 from pipeline.heads._kinds import ANY, refuse_other_kind
 from pipeline.heads._network import KerasModel
 from pipeline.heads._scaling import fit_scaling
+from pipeline.heads._weights import load_weights
 from pipeline.keras_runtime import import_keras
 from pipeline.progress import say
 from pipeline.typed_options import Count, PositiveFloat
@@ -86,12 +87,7 @@ class KerasHead:
 
     def load(self, path: Path, task: Task) -> KerasModel:
         """Builds the network from the head's own options and fills in the weights."""
-        network = self.build(task)
-        try:
-            network.load_weights(path)
-        except (KeyError, ValueError) as error:
-            raise ValueError("its weights are not those of the network that head.json describes") from error
-        return KerasModel(network)
+        return KerasModel(load_weights(path, lambda: self.build(task), channels=task.feature_shape[-1]))
 
     def to_network(self, model: KerasModel, task: Task) -> keras.Model:
         """Returns the network that was trained."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -11,11 +13,16 @@ from pipeline.heads._linear import both_sides
 
 
 class KernelMachine(ClassifierMixin, BaseEstimator):
-    """What a machine fitted on a kernel matrix needs to answer for new rows.
+    """What a machine fitted on a kernel matrix needs to answer for new rows, as plain arrays.
+
+    The compiled machine of scikit-learn follows the numbers of support vectors without looking whether they
+    exist, so a crafted file could crash the process. NumPy looks.
 
     Attributes:
-        machine_: The machine, ``kernel="precomputed"``.
-        rows_: float32 (s, d), its support vectors.
+        dual_: float64 (m-1, s), the coefficients of each support vector against the other classes.
+        counts_: int (m,), support vectors of each class, which stand together.
+        intercept_: float64 (p,), of each of the p pairs of classes.
+        rows_: float32 (s, d), the support vectors.
         lengths_: float64 (s,), the squared length of each.
         gamma_: Width of the kernel exp(-gamma |x - y|^2).
         sharpness_: Factor on the scores in the softmax.
@@ -26,18 +33,43 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
     def of(cls, machine: SVC, values: np.ndarray, gamma: float, sharpness: float) -> KernelMachine:
         """Makes one from a machine and the training rows (n, d) that its kernel matrix was made of."""
         made = cls()
-        made.machine_, made.rows_ = machine, values[machine.support_]
+        made.dual_, made.intercept_ = machine.dual_coef_, machine.intercept_
+        made.counts_ = machine.n_support_.astype(np.int64)
+        made.rows_ = values[machine.support_]
         made.lengths_ = lengths(made.rows_)
         made.gamma_, made.sharpness_, made.classes_ = gamma, sharpness, machine.classes_
         return made
 
     def decision_function(self, table: np.ndarray) -> np.ndarray:
         """Returns the scores of a table (n, d), float64 (n, m)."""
-        # The machine takes a column for each training row and looks at those of its support vectors.
-        kernel = np.zeros((len(table), self.machine_.shape_fit_[0]))
         inner = (table @ self.rows_.T).astype(np.float64)
-        kernel[:, self.machine_.support_] = gaussian(inner, lengths(table), self.lengths_, self.gamma_)
-        return both_sides(self.machine_.decision_function(kernel))
+        kernel = gaussian(inner, lengths(table), self.lengths_, self.gamma_)
+        if len(self.classes_) == 2:
+            return both_sides(kernel @ self.dual_[0] + self.intercept_[0])
+        return self._won_duels(kernel)
+
+    def _won_duels(self, kernel: np.ndarray) -> np.ndarray:
+        """Counts the duels that each class wins, and breaks ties by how clearly, as scikit-learn does.
+
+        Args:
+            kernel: float64 (n, s).
+
+        Returns:
+            float64 (n, m).
+        """
+        ends = np.cumsum(self.counts_)
+        own = [slice(end - count, end) for end, count in zip(ends, self.counts_, strict=True)]
+        votes, clear = np.zeros((2, len(kernel), len(self.classes_)))
+        pairs = itertools.combinations(range(len(self.classes_)), 2)
+        for (i, j), intercept in zip(pairs, self.intercept_, strict=True):
+            score = kernel[:, own[i]] @ self.dual_[j - 1, own[i]] + intercept
+            score += kernel[:, own[j]] @ self.dual_[i, own[j]]
+            votes[:, i] += score >= 0
+            votes[:, j] += score < 0
+            clear[:, i] += score
+            clear[:, j] -= score
+        # The sum is squeezed below a third of a vote, so it never outweighs one.
+        return votes + clear / (3 * (np.abs(clear) + 1))
 
     def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of a table (n, d), float64 (n, m)."""

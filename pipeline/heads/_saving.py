@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -11,6 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.cache.structure import is_folder_name
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads._catalog import describe_head, make_head
 from pipeline.heads._head import Head, Task
@@ -21,10 +26,34 @@ from pipeline.spec import FeatureSpec
 
 SCHEMA = 1
 RECORD = "head.json"
+MAX_RECORD_BYTES = 64 << 20
+"""Largest record that is read; one of 10,000 classes has 2 MB at most."""
+
+TROUBLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zipfile.BadZipFile,
+    UsageError,
+)
+"""What JSON, NumPy, skops and Keras raise at files that are damaged or made to do harm."""
 
 
 def run_folder(runs: Path, dataset: str, spec: FeatureSpec, name: str) -> Path:
-    """Returns the folder in which a head trained on an entry of a data set is saved."""
+    """Returns the folder in which a head trained on an entry of a data set is saved.
+
+    Raises:
+        UsageError: The data set's name, which may come from a file, would lead out of ``runs``.
+    """
+    if not is_folder_name(dataset):
+        raise UsageError(f"{dataset!r} is no name of a data set: choose one without slashes, with --name")
     return Path(runs) / dataset / spec.entry_name / name
 
 
@@ -67,18 +96,36 @@ def load_head(folder: Path) -> TrainedHead:
             f"there is no trained head at {folder}: `pipeline train-head --head {folder.name}` trains one"
         )
     with _blaming(folder / RECORD):
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = _read_record(folder / RECORD)
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']!r}, this version reads {SCHEMA}")
         head = make_head(record["name"], record["options"])
         known = _from_record(record)
     file = folder / head.file
     with _blaming(file):
+        _refuse_special(file)
         if _sha256(file) != record["sha256"]:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
     _say_if_upgraded(head, known["versions"])
     return TrainedHead(head=head, model=model, folder=folder, **known)
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    """Reads what is known about a head; the file can come from anywhere."""
+    _refuse_special(file)
+    if file.stat().st_size > MAX_RECORD_BYTES:
+        raise ValueError(f"it is larger than {MAX_RECORD_BYTES:,} bytes")
+    return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+
+
+def _refuse_special(file: Path) -> None:
+    if file.exists() and not file.is_file():  # opening a named pipe would wait for ever
+        raise ValueError("it is no regular file")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _to_record(trained: TrainedHead, sha256: str) -> dict[str, Any]:
@@ -108,8 +155,14 @@ def _from_record(record: dict[str, Any]) -> dict[str, Any]:
     class_counts = tuple(map(int, record["class_counts"]))
     if len(classes) != len(class_counts):
         raise ValueError(f"{len(class_counts)} counts for {len(classes)} classes")
+    if min(class_counts, default=0) < 0 or np.count_nonzero(class_counts) < 2:
+        raise ValueError("fewer than two classes have training rows")
     spec = FeatureSpec.from_json(json.dumps(record["spec"]))
     shape = tuple(map(int, record["feature_shape"]))
+    if not shape or min(shape) < 1:
+        raise ValueError(f"{shape} is no shape of features")
+    if not is_folder_name(str(record["dataset"])):
+        raise ValueError(f"{str(record['dataset'])[:40]!r} is no name of a data set")
     return {
         "name": record["name"],
         "task": Task(spec, shape, len(seen_classes(class_counts))),
@@ -129,7 +182,7 @@ def _blaming(file: Path) -> Iterator[None]:
     """Turns whatever goes wrong while a file is read into one line that names the file and the remedy."""
     try:
         yield
-    except (AttributeError, LookupError, OSError, TypeError, ValueError, UsageError) as error:
+    except TROUBLE as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise CacheMismatchError(
             f"{file} is damaged or foreign: {reason}. "

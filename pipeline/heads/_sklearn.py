@@ -141,6 +141,8 @@ def checked_rows() -> Iterator[None]:
     with warnings.catch_warnings(), config_context(assume_finite=True):
         # :func:`say_if_unfinished` says it in words that lead somewhere.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Many classes of few rows are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
         yield
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
 
 PLAIN_TYPES = frozenset(
     {
@@ -69,6 +72,7 @@ def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
     # needs a handful of types, so a file that names any other was not written here.
     try:
         with zipfile.ZipFile(path) as archive:
+            _refuse_bombs(archive, path.stat().st_size)
             schema = json.loads(archive.read("schema.json"))
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError("it is no skops file") from error
@@ -76,6 +80,38 @@ def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
     foreign = sorted(name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS)
     if foreign:
         raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
+
+
+def _refuse_bombs(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuses archives and arrays that promise more than the file's bytes.
+
+    Raises:
+        ValueError: A part is compressed, or larger than the whole.
+    """
+    parts = archive.infolist()
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+        raise ValueError("it is compressed, which a saved head never is")
+    if sum(part.file_size for part in parts) > size:
+        raise ValueError("its parts are larger than the whole")
+    for part in parts:
+        if part.filename.endswith(".npy"):
+            with archive.open(part) as stream:
+                shape, dtype = _array_header(stream)
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize > part.file_size:
+                raise ValueError(f"{part.filename} promises an array that it does not hold")
+
+
+def _array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Reads shape and dtype of an array in NumPy's format."""
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(stream)
+    if version not in read:
+        raise ValueError(f"version {version} of NumPy's format is unknown")
+    shape, _, dtype = read[version](stream)
+    return shape, dtype
 
 
 def _named_types(node: Any) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads._examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._head import Head, History, Model, Task
 from pipeline.spec import FeatureSpec
@@ -87,14 +88,15 @@ class TrainedHead:
 
         Raises:
             CacheMismatchError: The features have another spec, or a row is damaged.
-            PipelineError: A feature is not a finite number.
+            PipelineError: A feature is not a finite number, or the head's answers are no probabilities.
         """
         refuse_other_spec(features, self.spec, head=self.name)
+        self._refuse_other_shape(features)
         seen = seen_classes(self.class_counts)
         proba = np.zeros((len(features), len(self.classes)))
         for start in range(0, len(features), BLOCK_ROWS):
             index = np.arange(start, min(start + BLOCK_ROWS, len(features)))
-            proba[index[:, None], seen] = self.model.predict_proba(read_finite(features, index))
+            proba[index[:, None], seen] = self._answers(read_finite(features, index))
         # Models answer in float32, whose rounding is far above what a float64 sum of 1 is checked to.
         return proba / proba.sum(axis=1, keepdims=True)
 
@@ -108,8 +110,41 @@ class TrainedHead:
             return self.predict_proba(rows.source)[rows.index]
         refuse_other_spec(rows.source, self.spec, head=self.name)
         proba = np.zeros((len(rows), len(self.classes)))
-        proba[:, seen_classes(self.class_counts)] = self.model.predict_examples(rows)
+        answers = np.asarray(self.model.predict_examples(rows))
+        proba[:, seen_classes(self.class_counts)] = self._probabilities(answers, len(rows))
         return proba / proba.sum(axis=1, keepdims=True)
+
+    def _refuse_other_shape(self, features: FeatureSet) -> None:
+        if tuple(features.feature_shape) != self.task.feature_shape:
+            raise CacheMismatchError(
+                f"{features.path}: its rows have shape {tuple(features.feature_shape)}, but head "
+                f"{self.name!r} was trained on {self.task.feature_shape}. "
+                f"Run `pipeline train-head --head {self.name}` on these"
+            )
+
+    def _answers(self, block: np.ndarray) -> np.ndarray:
+        """Returns the model's probabilities, float (n, m); a saved model can hold anything."""
+        try:
+            with np.errstate(all="ignore"):
+                proba = np.asarray(self.model.predict_proba(block))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if self.folder is None:
+                raise
+            raise CacheMismatchError(
+                f"{self.folder}: the saved head cannot answer ({str(error).partition(chr(10))[0]}). "
+                f"`pipeline train-head --head {self.name}` trains it again"
+            ) from error
+        return self._probabilities(proba, len(block))
+
+    def _probabilities(self, proba: np.ndarray, rows: int) -> np.ndarray:
+        """Refuses answers that are no probabilities, float (n, m)."""
+        sound = proba.shape == (rows, self.task.n_classes) and np.isfinite(proba).all() and (proba >= 0).all()
+        if not sound or not (proba.sum(axis=1) > 0).all():
+            raise PipelineError(
+                f"head {self.name!r} answers with numbers that are no probabilities: train it again, "
+                "with other options or on other features"
+            )
+        return proba
 
 
 def seen_classes(class_counts: tuple[int, ...]) -> np.ndarray:

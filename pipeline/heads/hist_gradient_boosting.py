@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from pipeline.heads._balance import Balanced
 from pipeline.heads._examples import Examples
 from pipeline.heads._sklearn import TREE_TYPES, SklearnHead, Steps
@@ -57,7 +59,8 @@ class HistGradientBoosting(SklearnHead):
             early_stopping=False,
             random_state=seed,
         )
-        components = projection.fit_transform(values)
+        with np.errstate(invalid="ignore"):  # the share of a variance of zero, which nobody asks for
+            components = projection.fit_transform(values)
         # Rounds of a millisecond each: up to half a million rows, threads wait more than they work.
         with single_thread(components.nbytes * 8):
             boosting.fit(components, train.labels)

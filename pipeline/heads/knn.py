@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
 
 from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import SklearnHead, Steps
+from pipeline.heads._head import Task
+from pipeline.heads._sklearn import SklearnHead, SklearnModel, Steps
 from pipeline.heads._table import standardised
 from pipeline.typed_options import Check, Count
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import KNeighborsClassifier
 
 Votes = Annotated[str, Check("`uniform` or `distance`", lambda value: value in ("uniform", "distance"))]
 
@@ -40,15 +47,32 @@ class Knn(SklearnHead):
         On rows of length 1 the squared distance is twice that of the cosine, so neighbours and votes are the
         same, without every row being normalised anew for every question.
         """
-        from sklearn.neighbors import KNeighborsClassifier
         from sklearn.preprocessing import Normalizer
 
-        neighbours = KNeighborsClassifier(
-            min(self.k, len(train)), weights=self.weights, algorithm="brute", metric="sqeuclidean"
-        )
         normalizer = Normalizer()
         rows = normalizer.fit_transform(train.once(standardised).values)
-        return normalizer, neighbours.fit(rows, train.labels)
+        return normalizer, self._neighbours(rows, train.labels)
+
+    def load(self, path: Path, task: Task) -> SklearnModel:
+        """Reads the rows and their labels; how neighbours are found is no business of the file.
+
+        The compiled search of scikit-learn counts votes by the labels without looking whether they exist.
+        """
+        *before, found = super().load(path, task).steps
+        rows, labels = found._fit_X, found._y
+        seen = np.unique(labels) if labels.dtype.kind in "iu" else []
+        fit = rows.dtype == np.float32 and rows.ndim == 2 and labels.shape == rows.shape[:1]
+        if not fit or not np.array_equal(seen, np.arange(task.n_classes)):
+            raise ValueError("its labels are not those of its rows")
+        return SklearnModel((*before, self._neighbours(rows, labels)))
+
+    def _neighbours(self, rows: np.ndarray, labels: np.ndarray) -> KNeighborsClassifier:
+        from sklearn.neighbors import KNeighborsClassifier
+
+        neighbours = KNeighborsClassifier(
+            min(self.k, len(rows)), weights=self.weights, algorithm="brute", metric="sqeuclidean"
+        )
+        return neighbours.fit(rows, labels)
 
     def extra_bytes(self, rows: int, columns: int) -> int:
         """The rows once more, with length 1."""

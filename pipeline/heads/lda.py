@@ -42,7 +42,8 @@ class Lda(LayeredHead):
         means = np.stack([space.rows[train.labels == label].mean(axis=0) for label in range(len(counts))])
         within = space.rows - means[train.labels]
         covariance = (within.T @ within / len(train)).astype(np.float64)
-        sphere = np.trace(covariance) / len(covariance)
+        # With one row a class nothing varies within: the unit of standardised features takes its place.
+        sphere = np.trace(covariance) / len(covariance) or 1.0
         covariance *= 1 - self.shrinkage
         covariance.flat[:: len(covariance) + 1] += self.shrinkage * sphere
         coef = solve(covariance, means.T.astype(np.float64), assume_a="pos", overwrite_a=True).T

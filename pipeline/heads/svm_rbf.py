@@ -29,7 +29,7 @@ class SvmRbf(SklearnHead):
         class_weight: ``balanced``: each class counts the same, however few rows it has.
     """
 
-    types: ClassVar = frozenset({"pipeline.heads._kernel.KernelMachine", "sklearn.svm._classes.SVC"})
+    types: ClassVar = frozenset({"pipeline.heads._kernel.KernelMachine"})
 
     C: PositiveFloat = 3.0
     gamma: PositiveFloat = 0.3

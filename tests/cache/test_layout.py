@@ -58,7 +58,9 @@ def test_the_attributes_are_those_of_the_format(
 ) -> None:
     lay_out(path, make_header(), make_rows(["a"]), (1,))
     with h5py.File(path, "r") as file:
-        texts = dict(file.attrs)
+        texts = {
+            name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()
+        }
     assert texts.pop("schema") == SCHEMA
     assert FeatureSpec.from_json(texts["spec"]) == spec
     assert json.loads(texts["software"]) == {"numpy": "2.0"}

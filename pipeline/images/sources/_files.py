@@ -47,13 +47,21 @@ class FileSource:
         Raises:
             OSError: The file is gone, no regular file, larger than 1 GiB, or cannot be read.
         """
-        status = os.stat(item.path)
-        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
-            raise OSError("not a regular file")
-        if status.st_size > _MAX_BYTES:
-            raise OSError(f"{status.st_size:,} bytes are more than the limit of {_MAX_BYTES:,}")
-        with open(item.path, "rb") as file:
+        _refuse_special(os.stat(item.path))
+        with open(item.path, "rb", opener=_open_without_waiting) as file:
+            _refuse_special(os.fstat(file.fileno()))  # it may have been replaced in between
             return file.read()
+
+
+def _refuse_special(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):  # a device may do anything when it is opened, and a pipe may wait
+        raise OSError("not a regular file")
+    if status.st_size > _MAX_BYTES:
+        raise OSError(f"{status.st_size:,} bytes are more than the limit of {_MAX_BYTES:,}")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def existing(uri: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.sources._files import IMAGE_SUFFIXES
-from pipeline.images.sources._words import in_natural_order, printable, some
+from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some
 
 _LITTER = frozenset(("__MACOSX", "@eaDir"))
 
@@ -60,7 +61,9 @@ class Walker:
                     else:
                         self.ignored.add(folder + entry.name)
         except OSError as error:
-            raise UsageError(f"cannot list {where}: {error.strerror}; check its permissions") from error
+            raise UsageError(
+                f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"
+            ) from error
         return Listing(in_natural_order(folders), sorted(images))
 
     def images(self, folder: str) -> Iterator[str]:
@@ -89,7 +92,12 @@ class Walker:
         return notes
 
     def _strays(self, folder: str, link: str) -> bool:
-        target = os.path.realpath(link)
+        try:
+            target = os.path.realpath(link)
+            os.stat(link)
+        except OSError as error:  # a missing target is no image; a ring of links has none at all
+            if error.errno == errno.ELOOP:
+                return True
         return not _within(target, self.root) or _within(os.path.realpath(folder), target)
 
 

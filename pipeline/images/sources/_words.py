@@ -28,14 +28,19 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:
-    """Lists the first few names: ``a, b, c and 4 more``."""
+    """Lists the first few names on one line: ``a, b, c and 4 more``."""
     rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+    return ", ".join(map(on_one_line, names[:limit])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def printable(name: str) -> str:
     r"""Returns a file name as valid text: bytes that are no UTF-8 become ``\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def on_one_line(name: str) -> str:
+    r"""Returns a name as it stands in a message: printable, with a line feed as ``\n``."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
 
 
 def _natural_key(name: str) -> tuple[list[int | str], str]:

@@ -12,7 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.images import SPLITS, UNLABELLED, ImageItem
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._walk import Listing, Walker
-from pipeline.images.sources._words import in_natural_order, printable, some, split_of
+from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some, split_of
 
 ADDRESS = "a folder (root/train/cats/1.jpg or root/cats/1.jpg)"
 
@@ -114,7 +114,7 @@ def _by_class(
     for folder in folders:
         paths = list(walker.images(f"{prefix}{folder}/"))
         if not paths:
-            where = os.path.join(walker.root, prefix, folder)
+            where = on_one_line(os.path.join(walker.root, prefix, folder))
             of_split = f" of the {split} split" if split else ""
             raise UsageError(
                 f"the class folder {folder!r}{of_split} holds no images: put some into {where}, or delete it"

@@ -1,0 +1,100 @@
+"""Fuzzing: good files with bytes changed at random, read until time is up.
+
+``python fuzzing.py decode|open SECONDS SEED FILE...`` mutates the files and prints what came of it. A case
+that crashes the process, takes longer than ``CASE_S``, or ends in any other way than it may, stands in the
+working folder as ``case``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.cache.layout import open_layout
+from pipeline.errors import CacheMismatchError
+from pipeline.images.decode import DecodeError, decode
+
+CASE_S = 60
+CASE = Path("case")
+INTERESTING = np.array([0, 1, 2, 7, 8, 16, 31, 32, 63, 64, 127, 128, 200, 254, 255], np.uint8)
+
+
+def mutated(content: bytes, random: np.random.Generator) -> bytes:
+    """Changes, removes, repeats or inserts a few bytes."""
+    data = np.frombuffer(content, np.uint8).copy()
+    for _ in range(int(random.integers(1, 8))):
+        # Headers are where sizes and types stand: half of all changes go there.
+        end = len(data) if random.random() < 0.5 else min(len(data), 256)
+        at, length = int(random.integers(0, max(end, 1))), int(random.integers(1, 9))
+        match random.integers(0, 6):
+            case 0:
+                data[at : at + 1] ^= np.uint8(1 << random.integers(0, 8))
+            case 1:
+                data[at : at + 1] = random.integers(0, 256)
+            case 2:
+                data[at : at + length] = random.choice(INTERESTING)
+            case 3:
+                data = np.delete(data, slice(at, at + length))
+            case 4:
+                data = np.insert(data, at, data[at : at + length])
+            case 5 if random.random() < 0.2:
+                data = data[:at]
+        if not len(data):
+            return b""
+    return data.tobytes()
+
+
+def check_decode(content: bytes) -> str:
+    """Decodes; returns ``decoded`` or ``refused``, and lets nothing else pass."""
+    try:
+        pixels = decode(content, 32)
+    except DecodeError as error:
+        return _refused(error)
+    assert pixels.shape == (32, 32, 3)
+    assert pixels.dtype == np.uint8
+    return "decoded"
+
+
+def check_open(content: bytes) -> str:
+    """Opens a feature file and reads a row; returns ``opened`` or ``refused``, and lets nothing else pass."""
+    CASE.write_bytes(content)
+    try:
+        layout = open_layout(CASE)
+    except CacheMismatchError as error:
+        return _refused(error)
+    assert np.asarray(layout.features[:1]).nbytes < len(content)
+    return "opened"
+
+
+def _refused(error: Exception) -> str:
+    assert str(error)
+    assert "\n" not in str(error)
+    return "refused"
+
+
+CHECKS: dict[str, Callable[[bytes], str]] = {"decode": check_decode, "open": check_open}
+
+
+def main(what: str, seconds: float, seed: int, files: list[Path]) -> None:
+    """Fuzzes until time is up, then prints cases and the peak of the memory."""
+    random, seeds, outcomes = np.random.default_rng(seed), [path.read_bytes() for path in files], Counter()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        content = mutated(seeds[random.integers(len(seeds))], random)
+        CASE.write_bytes(content)
+        faulthandler.dump_traceback_later(CASE_S, exit=True)
+        outcomes[CHECKS[what](content)] += 1
+        faulthandler.cancel_dump_traceback_later()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{outcomes.total()} cases of {what}: {dict(outcomes)}, peak {peak} MiB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), [Path(name) for name in sys.argv[4:]])
