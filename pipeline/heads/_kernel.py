@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -57,17 +55,21 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         Returns:
             float64 (n, m).
         """
-        ends = np.cumsum(self.counts_)
-        own = [slice(end - count, end) for end, count in zip(ends, self.counts_, strict=True)]
         votes, clear = np.zeros((2, len(kernel), len(self.classes_)))
-        pairs = itertools.combinations(range(len(self.classes_)), 2)
-        for (i, j), intercept in zip(pairs, self.intercept_, strict=True):
-            score = kernel[:, own[i]] @ self.dual_[j - 1, own[i]] + intercept
-            score += kernel[:, own[j]] @ self.dual_[i, own[j]]
-            votes[:, i] += score >= 0
-            votes[:, j] += score < 0
-            clear[:, i] += score
-            clear[:, j] -= score
+        starts = np.cumsum([0, *self.counts_])
+        pairs = 0
+        for i in range(len(self.classes_) - 1):
+            own, others = slice(starts[i], starts[i + 1]), slice(starts[i + 1], None)
+            # Every class has a support vector, or it could not be told from another.
+            theirs = kernel[:, others] * self.dual_[i, others]
+            score = np.add.reduceat(theirs, starts[i + 1 : -1] - starts[i + 1], axis=1)
+            score += kernel[:, own] @ self.dual_[i:, own].T
+            score += self.intercept_[pairs : pairs + score.shape[1]]
+            pairs += score.shape[1]
+            votes[:, i] += (score >= 0).sum(axis=1)
+            votes[:, i + 1 :] += score < 0
+            clear[:, i] += score.sum(axis=1)
+            clear[:, i + 1 :] -= score
         # The sum is squeezed below a third of a vote, so it never outweighs one.
         return votes + clear / (3 * (np.abs(clear) + 1))
 

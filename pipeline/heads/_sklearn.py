@@ -68,6 +68,10 @@ class SklearnHead:
         """Estimates the memory that training takes besides the float32 table of its rows."""
         raise NotImplementedError
 
+    def class_bytes(self, classes: int) -> int:
+        """Estimates, from below, the memory that grows with the square of the number of classes."""
+        return 0
+
     def fit(
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
     ) -> tuple[SklearnModel, History]:
@@ -92,14 +96,16 @@ class SklearnHead:
         return SklearnModel(steps)
 
     def _refuse_too_many(self, train: Examples) -> None:
-        rows, columns = len(train), columns_of(train)
-        needed = self.extra_bytes(rows, columns) + (0 if train.has(standardised) else 4 * rows * columns)
+        rows, columns, classes = len(train), columns_of(train), int(train.labels.max()) + 1
+        needed = self.extra_bytes(rows, columns) + self.class_bytes(classes)
+        needed += 0 if train.has(standardised) else 4 * rows * columns
         available = available_bytes()
         if needed > available:
             raise PipelineError(
                 f"head {registry_name(self)!r} learns from all rows in memory: {rows:,} rows of {columns:,} "
-                f"features would take about {needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. "
-                "Use `--head sgd` or a Keras head such as `--head dense`, which read the rows in pieces, or "
+                f"features in {classes:,} classes would take about {needed / 1e9:.1f} GB, "
+                f"{available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras head such as "
+                "`--head dense`, which read the rows in pieces, or "
                 "extract fewer features a row with `pipeline extract --pooling avg`"
             )
 

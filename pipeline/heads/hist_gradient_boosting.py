@@ -70,5 +70,9 @@ class HistGradientBoosting(SklearnHead):
         """The projection works on a few times the components of either side."""
         return 16 * (self.components + 10) * (rows + columns)
 
+    def class_bytes(self, classes: int) -> int:
+        """A tree a class and round, of three nodes at least with a number for every class."""
+        return 24 * classes**2 * self.rounds if classes > 2 else 0
+
 
 HEAD = HistGradientBoosting

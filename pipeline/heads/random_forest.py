@@ -53,5 +53,9 @@ class RandomForest(SklearnHead):
         """Two nodes a row and tree at most, with a hundred bytes each here and in the copy that is saved."""
         return 400 * rows * self.trees
 
+    def class_bytes(self, classes: int) -> int:
+        """Each class has a leaf in each tree, and each of the nodes a number for every class, kept twice."""
+        return 32 * classes**2 * self.trees
+
 
 HEAD = RandomForest

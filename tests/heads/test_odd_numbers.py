@@ -18,7 +18,7 @@ from pipeline.heads import TrainedHead, describe_head, fit_head
 from pipeline.heads._kinds import PIXELS
 
 NAMES = registry.names(pipeline.heads)
-QUICK = {"epochs": 2, "head_epochs": 2, "filters": (8, 16), "rounds": 3, "trees": 5}
+QUICK = {"epochs": 2, "head_epochs": 2, "filters": (8, 16), "rounds": 3}
 MANY = 10_000
 
 pytestmark = [
