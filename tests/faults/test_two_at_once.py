@@ -24,7 +24,7 @@ from stumbler import STAGE
 
 from pipeline.cache import lock, open_features
 from pipeline.cache.entries import Entry, all_entries
-from pipeline.cache.inspection import remove, verify_cache
+from pipeline.cache.inspection import remove, summaries, verify_cache
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
@@ -174,6 +174,9 @@ def test_reading_while_it_is_published(
     publishing.start()
     read = 0
     while not ended.is_set():
+        (summary,) = summaries(extraction.entry.folder.parents[1])
+        assert set(summary["rows"]) == {"train", "val"}
+        assert not any(one["problem"] for one in verify_cache(extraction.entry.folder.parents[1]))
         for split in ("train", "val"):
             features = open_features(extraction.entry, split)
             for name, row in zip(features.rows.ids, features.to_memory(), strict=True):
