@@ -11,6 +11,7 @@ from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, al
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import LOCK_FILE, filling_lock
+from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.progress import progress
 
@@ -82,7 +83,7 @@ def _verify(path: Path) -> dict[str, Any]:
         if path.name == SPEC_FILE:
             read_entry(path.parent)
             return finding
-        layout = open_layout(path)
+        layout = open_mapped(path)
         finding["rows"] = int(layout.done.sum())
         finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
         if layout.header.spec.entry_name != path.parent.name:
