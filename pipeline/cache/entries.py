@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -132,12 +133,18 @@ def read_entry(folder: Path) -> Entry:
 def all_entries(cache: Path) -> list[Entry]:
     """Lists every readable entry of a cache, sorted by data set and name."""
     found = []
-    for path in sorted(cache.glob(f"*/*/{SPEC_FILE}")):
+    for path in _spec_files(cache):
         try:
             found.append(read_entry(path.parent))
         except CacheMismatchError:
             continue  # named by `pipeline cache verify`; the other entries stay usable
     return found
+
+
+def _spec_files(cache: Path) -> list[Path]:
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # a folder was removed between two looks at it
+            return sorted(cache.glob(f"*/*/{SPEC_FILE}"))
 
 
 def find_entries(cache: Path, matches: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:

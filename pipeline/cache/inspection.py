@@ -11,7 +11,8 @@ from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, al
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import LOCK_FILE, filling_lock
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.cache.mapping import open_mapped
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.progress import progress
 
 
@@ -23,9 +24,9 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
         for split in entry.splits:
             try:
                 rows[split] = len(open_layout(entry.file(split)).rows)
-            except CacheMismatchError:
+            except (CacheMismatchError, UsageError):
                 rows[split] = None
-        size = sum(path.stat().st_size for path in _feature_files(entry.folder))
+        size = sum(map(_size, _feature_files(entry.folder)))
         found.append({"entry": str(entry.folder), "source": entry.source, "rows": rows, "bytes": size})
     return found
 
@@ -69,7 +70,9 @@ def verify_cache(cache: Path) -> list[dict[str, Any]]:
     findings = []
     with progress("verify", len(paths), "files") as advance:
         for path in paths:
-            findings.append(_verify(path))
+            finding = _verify(path)
+            if path.exists():  # else it was published or removed meanwhile
+                findings.append(finding)
             advance(1)
     return findings
 
@@ -80,7 +83,7 @@ def _verify(path: Path) -> dict[str, Any]:
         if path.name == SPEC_FILE:
             read_entry(path.parent)
             return finding
-        layout = open_layout(path)
+        layout = open_mapped(path)
         finding["rows"] = int(layout.done.sum())
         finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
         if layout.header.spec.entry_name != path.parent.name:
@@ -138,6 +141,14 @@ def _unused_networks(cache: Path) -> list[Path]:
 
 def _checked(folder: Path) -> list[Path]:
     return [path for path in (folder / SPEC_FILE,) if path.exists()] + _feature_files(folder)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; none where it was published or removed since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _feature_files(folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ from stumbler import STAGE
 
 from pipeline.cache import lock, open_features
 from pipeline.cache.entries import Entry, all_entries
-from pipeline.cache.inspection import remove, verify_cache
+from pipeline.cache.inspection import remove, summaries, verify_cache
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
@@ -148,7 +148,7 @@ def test_a_split_that_grows_meanwhile(start: Callable[..., Process], photos: Pho
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.torture)])
 def test_reading_while_it_is_published(
-    seconds: int, start: object, photos: Photos, run: Run, tell: Callable[[str], None]
+    seconds: int, start: object, photos: Photos, cache: Path, run: Run, tell: Callable[[str], None]
 ) -> None:
     (extraction,) = run()
     moving = photos.files("train")[:5]
@@ -159,7 +159,7 @@ def test_reading_while_it_is_published(
     def publish() -> None:
         until = time.monotonic() + seconds
         try:
-            while time.monotonic() < until:
+            while time.monotonic() < until and not ended.is_set():
                 for path in moving:  # there and back
                     source, target = path, photos.root / "val" / "cats" / path.name
                     if target.exists():
@@ -173,13 +173,19 @@ def test_reading_while_it_is_published(
     publishing = threading.Thread(target=publish)
     publishing.start()
     read = 0
-    while not ended.is_set():
-        for split in ("train", "val"):
-            features = open_features(extraction.entry, split)
-            for name, row in zip(features.rows.ids, features.to_memory(), strict=True):
-                np.testing.assert_array_equal(row, expected[Path(name).name])
-            read += 1
-    publishing.join()
+    try:
+        while not ended.is_set():
+            (summary,) = summaries(cache)
+            assert set(summary["rows"]) == {"train", "val"}
+            assert not [one for one in verify_cache(cache) if one["problem"] or one["bad_rows"]]
+            for split in ("train", "val"):
+                features = open_features(extraction.entry, split)
+                for name, row in zip(features.rows.ids, features.to_memory(), strict=True):
+                    np.testing.assert_array_equal(row, expected[Path(name).name])
+                read += 1
+    finally:
+        ended.set()
+        publishing.join()
     tell(f"published {published[0]} times, read {read} times: no row of another image, no error")
 
 
