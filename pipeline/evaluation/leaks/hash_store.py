@@ -40,7 +40,7 @@ class HashStore:
                 for start in range(0, len(wanted), _PARAMETERS):
                     some = wanted[start : start + _PARAMETERS]
                     marks = ",".join("?" * len(some))
-                    query = f"SELECT digest, hash FROM {_TABLE} WHERE digest IN ({marks})"  # noqa: S608
+                    query = f"SELECT digest, hash FROM {_TABLE} WHERE digest IN ({marks})"  # noqa: S608 - marks only
                     rows = connection.execute(query, some)
                     found.update((key, value) for key, value in rows if _is_hash(value))
         except (sqlite3.Error, OSError) as error:
@@ -54,7 +54,7 @@ class HashStore:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(self._connect()) as connection, connection:
-                connection.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", hashes.items())  # noqa: S608
+                connection.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", hashes.items())  # noqa: S608 - a constant
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
