@@ -22,7 +22,7 @@ CONVENTIONS = {
     heads: {"HEAD": type},
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
-    executors: {"fill": "callable"},
+    executors: {"EXECUTOR": type},
     commands: {"command": click.Command},
 }
 

@@ -1,0 +1,98 @@
+"""The one place that imports Ray: only when needed, quietly, and without its usage reports."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from pipeline.errors import UsageError
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # would be sent to its maker
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a worker that was given no GPU sees none
+}
+LOCAL = "local"
+
+
+def import_ray() -> ModuleType:
+    """Imports Ray.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        return importlib.import_module("ray")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--executor ray needs the package {error.name}: pip install 'two-stage-pipeline[ray]'"
+        ) from error
+
+
+@contextmanager
+def ray_connection(address: str | None) -> Iterator[ModuleType]:
+    """Connects to a Ray cluster; where this process is connected already, that connection is used.
+
+    Args:
+        address: ``auto`` (the cluster that ``RAY_ADDRESS`` names or that runs on this machine), ``local``
+            (start one here and stop it afterwards), ``host:port`` or ``ray://host:port``. None = ``auto``
+            where there is one, otherwise ``local``.
+
+    Yields:
+        The module ``ray``, connected.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no such cluster.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}  # workers' stdout must not become ours
+    try:
+        with _own_signals():
+            if address is None:
+                _connect_or_start(ray, quiet)
+            elif address == LOCAL:
+                ray.init(address=LOCAL, include_dashboard=False, **quiet)
+            else:
+                ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, ImportError, RuntimeError, TimeoutError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"no Ray cluster at --address {address or 'auto'} ({reason}): check it with `ray status`, start "
+            "one with `ray start --head`, or give --address local"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _connect_or_start(ray: ModuleType, quiet: dict[str, object]) -> None:
+    try:
+        ray.init(address="auto", **quiet)
+    except ConnectionError:
+        if "RAY_ADDRESS" in os.environ:
+            raise
+        ray.init(address=LOCAL, include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keeps this program's answer to SIGTERM, which Ray replaces by its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
