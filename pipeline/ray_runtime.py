@@ -6,9 +6,10 @@ import importlib
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 
 from pipeline.errors import UsageError
@@ -71,7 +72,8 @@ def ray_connection(address: str | None) -> Iterator[ModuleType]:
             "one with `ray start --head`, or give --address local"
         ) from error
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # where Ray's thread would print what befalls its workers
+            yield ray
     finally:
         ray.shutdown()
 

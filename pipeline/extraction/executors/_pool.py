@@ -211,9 +211,7 @@ class WorkerPool:
         if not ready:
             there = sum(member.introduction is not None for member in self._members)
             if there < self._share.workers:
-                say(
-                    f"ray: {there} of {self._share.workers} workers are there; `ray status` tells what is free"
-                )
+                say(f"ray: {there} of {self._share.workers} workers are there; see `ray status`")
             return None, None, ""
         call = self._calls.pop(ready[0])
         call.member.free += call.takes
@@ -268,6 +266,6 @@ class WorkerPool:
 
 
 def _short(error: BaseException) -> str:
-    """Returns the line of an error that says most."""
+    """Returns the sentence of an error that says most: Ray's first lines name the actor, its last the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if len(lines) < 3 else f"{type(error).__name__}: {lines[-1]}"
+    return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__
