@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a worker that was given no GPU sees none
 }
 LOCAL = "local"
+REACH_TIMEOUT_S = 10.0
 
 
 def import_ray() -> ModuleType:
@@ -64,12 +66,14 @@ def ray_connection(address: str | None) -> Iterator[ModuleType]:
             elif address == LOCAL:
                 ray.init(address=LOCAL, include_dashboard=False, **quiet)
             else:
+                _knock(address)
                 ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, ImportError, RuntimeError, TimeoutError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(
             f"no Ray cluster at --address {address or 'auto'} ({reason}): check it with `ray status`, start "
-            "one with `ray start --head`, or give --address local"
+            "one with `ray start --head`, or give --address local. Where it asks for a token, set "
+            "RAY_AUTH_MODE=token"
         ) from error
     try:
         with redirect_stdout(sys.stderr):  # where Ray's thread would print what befalls its workers
@@ -85,6 +89,20 @@ def _connect_or_start(ray: ModuleType, quiet: dict[str, object]) -> None:
         if "RAY_ADDRESS" in os.environ:
             raise
         ray.init(address=LOCAL, include_dashboard=False, **quiet)
+
+
+def _knock(address: str) -> None:
+    """Makes sure that somebody listens at ``host:port``: Ray itself waits for minutes before it gives up.
+
+    Raises:
+        ConnectionError: Nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_TIMEOUT_S).close()
+        except OSError as error:
+            raise ConnectionError(error.strerror or str(error)) from error
 
 
 @contextmanager

@@ -266,6 +266,6 @@ class WorkerPool:
 
 
 def _short(error: BaseException) -> str:
-    """Returns the sentence of an error that says most: Ray's first lines name the actor, its last the cause."""
+    """Returns the sentence of an error that says most: Ray's last line names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__

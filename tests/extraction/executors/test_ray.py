@@ -124,6 +124,15 @@ class Poisoned(FileSource):
         return super().read(item)
 
 
+class Refusing(FileSource):
+    """Fails in a way that concerns the whole run."""
+
+    def read(self, item: ImageItem) -> bytes:
+        if os.getpid() != HERE:
+            raise PipelineError("the disk is full")
+        return super().read(item)
+
+
 class Greedy(FileSource):
     """Has too large a batch, once."""
 
@@ -208,6 +217,9 @@ def test_a_finished_cache_needs_no_worker(
     assert "ray:" not in capsys.readouterr().err
 
 
-def test_what_cannot_be_loaded_is_told_as_without_ray(pictures: Photos, fill: Fill) -> None:
-    with pytest.raises(PipelineError, match="unknown layer 'nowhere'"):
-        fill(TWO, "ray", **(NETWORK | {"layers": ("nowhere",)}))
+def test_an_error_in_a_worker_is_told_as_without_ray(
+    pictures: Photos, fill: Fill, opened_as: Callable[[type[FileSource]], None]
+) -> None:
+    opened_as(Refusing)
+    with pytest.raises(PipelineError, match=r"^the disk is full$"):
+        fill(TWO, "ray")
