@@ -78,23 +78,23 @@ class WorkerPool:
         for _ in range(1 if request.calibrations else share.workers):
             self._hire()
 
-    def first(self) -> Introduction:
-        """Waits until some worker has loaded its base.
+    def gather(self, count: int = 1) -> Introduction:
+        """Waits until some workers have loaded their base, and returns what one of them says of itself.
 
         Raises:
             PipelineError: None can be started, or the base cannot be loaded.
         """
         while True:
-            for member in self._members:
-                if member.introduction is not None:
-                    while len(self._members) < self._share.workers:
-                        self._hire()
-                    return member.introduction
+            there = [member.introduction for member in self._members if member.introduction is not None]
+            while there and len(self._members) < self._share.workers:
+                self._hire()
+            if len(there) >= count:
+                return there[0]
             self._answer()
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Calls a method of one worker and waits for what it returns."""
-        self.first()
+        self.gather()
         member = next(member for member in self._members if member.introduction is not None)
         try:
             return self._ray.get(getattr(member.actor, method).remote(*arguments))

@@ -21,7 +21,7 @@ from pipeline.cache.writing import EntryWriter
 from pipeline.errors import unknown
 from pipeline.extraction.executors._pool import WorkerPool
 from pipeline.extraction.executors._resources import Share, share_out
-from pipeline.extraction.executors._worker import Filled, Job
+from pipeline.extraction.executors._worker import Filled, Introduction, Job
 from pipeline.extraction.loading import Failure, Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
@@ -105,7 +105,11 @@ class RayCrew:
         ray = self._connect()
         self._pool = WorkerPool(ray, self._share, request, weights)
         self._opened.callback(self._pool.end)
-        self.feature_shapes = self._pool.first().feature_shapes
+        self.feature_shapes = self.gather().feature_shapes
+
+    def gather(self, count: int = 1) -> Introduction:
+        """Waits until some workers have loaded their base."""
+        return self._pool.gather(count)
 
     def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
         """Returns the images in a forward pass, measured by a worker."""
