@@ -13,8 +13,10 @@ from typing import Any
 
 import click
 
+from pipeline import registry
 from pipeline.cache.entries import Entry, dataset_name, find_entries, only_entry
 from pipeline.cache.joined import Selection
+from pipeline.extraction import executors
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 
 DEFAULT_DATA = "builtin:digits"
@@ -69,7 +71,12 @@ feature_options = _stack(
 )
 EXECUTOR_OPTIONS = ("address", "workers", "gpus_per_worker", "write")
 executor_options = _stack(
-    click.option("--executor", default="local", show_default=True, help="Who computes: local, ray."),
+    click.option(
+        "--executor",
+        default=executors.DEFAULT,
+        show_default=True,
+        help=f"Who computes: {', '.join(registry.names(executors))}.",
+    ),
     click.option("--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"),
     click.option("--workers", help="Ray: processes that compute. [one per GPU, or per machine]"),
     click.option("--gpus-per-worker", help="Ray: GPUs of each, e.g. 1, 0.5 or 0. [1 where there are GPUs]"),

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline import registry
-from pipeline.errors import unknown
-from pipeline.typed_options import options_of, parse_options
+from pipeline.errors import UsageError, unknown
+from pipeline.typed_options import Option, describe_type, options_of, parse_options
 
 if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
@@ -117,4 +117,17 @@ def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = No
             [f"--{other.replace('_', '-')}" for other in sorted(known)] or ["none"],
             next_step=f"Executors that have it: {', '.join(having) or 'none'}",
         )
-    return made(**parse_options(made, given, subject=f"executor {name!r}", flag="--"))
+    for option in options_of(made):
+        if option.name in given:
+            given |= _parsed(name, made, option, given[option.name])
+    return made(**given)
+
+
+def _parsed(name: str, made: type, option: Option, value: object) -> dict[str, object]:
+    try:
+        return parse_options(made, {option.name: value}, subject=f"executor {name!r}")
+    except UsageError:
+        raise UsageError(
+            f"--{option.name.replace('_', '-')} {value} of executor {name!r} must be "
+            f"{describe_type(option.type)}"
+        ) from None

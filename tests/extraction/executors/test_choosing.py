@@ -33,8 +33,8 @@ def test_options_come_as_text() -> None:
     [
         ("slurm", {}, "unknown executor 'slurm': choose from local, ray"),
         ("local", {"workers": "2"}, "unknown option of executor 'local', '--workers'.*Executors.*: ray"),
-        ("ray", {"workers": "0"}, "workers=0 of executor 'ray' must be int at least 1"),
-        ("ray", {"gpus_per_worker": "-1"}, "gpus_per_worker=-1 of executor 'ray' must be .* 0 or more"),
+        ("ray", {"workers": "0"}, "--workers 0 of executor 'ray' must be int at least 1"),
+        ("ray", {"gpus_per_worker": "-1"}, "--gpus-per-worker -1 of executor 'ray' must be .* 0 or more"),
         ("ray", {"write": "nobody"}, "unknown --write 'nobody': choose from auto, driver, workers"),
     ],
 )
