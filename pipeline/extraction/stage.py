@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Crew
 from pipeline.extraction.loading import Failure, Loader
-from pipeline.extraction.plan import plan_blocks, plan_copies
+from pipeline.extraction.plan import plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.report import Extraction, SplitReport
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
@@ -37,8 +36,6 @@ BLOCK_ROWS = 256
 """Rows between two commits, rounded down to full batches: what a kill can cost at most."""
 BLOCK_BYTES = 2**26
 """Bytes of a block's features, at most: it may have to travel."""
-BLOCKS_A_WORKER = 4
-"""At least, so that none of several workers waits long for the last."""
 
 
 class Stage:
@@ -151,15 +148,13 @@ class Stage:
             )
 
     def _block_rows(self, batch_size: int, missing: int) -> int:
-        """Rows of a block: full batches, no more than a kill may cost, and enough blocks for all workers."""
+        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
         bytes_a_row = sum(
             row_bytes(shape, entry.spec.store)
             for shape, entry in zip(self._crew.feature_shapes, self.entries, strict=True)
         )
-        rows = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
-        if self.crew.workers > 1:
-            rows = min(rows, math.ceil(missing / (BLOCKS_A_WORKER * self.crew.workers)))
-        return max(1, rows // batch_size) * batch_size
+        most = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
+        return rows_in_block(batch_size, most=most, missing=missing, workers=self.crew.workers)
 
     @cached_property
     def _crew(self) -> Crew:
