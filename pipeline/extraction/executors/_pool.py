@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pipeline
 from pipeline.backbones.weights import Weights
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.executors._calls import Call, Member, Worked, main_reason
+from pipeline.extraction.executors._messages import Introduction, Job
 from pipeline.extraction.executors._resources import Share
-from pipeline.extraction.executors._worker import Filled, Introduction, Job, Worker
+from pipeline.extraction.executors._worker import Worker
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.progress import say
@@ -24,38 +25,6 @@ BLOCKS_AT_A_TIME = 2
 TRIES = 3
 """How often a block is tried before it is given up, and how many workers in a row may fail to start."""
 PATIENCE_S = 30.0
-
-
-@dataclass(eq=False)
-class Member:
-    """A worker as seen from here.
-
-    Attributes:
-        actor: Its handle.
-        introduction: What it said of itself; None until its base is loaded.
-        free: Blocks that it can take; 0 until it has been told of the job.
-    """
-
-    actor: Any
-    introduction: Introduction | None = None
-    free: int = 0
-
-
-class Call(NamedTuple):
-    """A call that has not been answered: ``load``, ``begin``, or ``fill`` with its block."""
-
-    member: Member
-    method: str
-    block: Block | None = None
-    takes: int = 0
-
-
-class Worked(NamedTuple):
-    """A block that is finished with; where ``filled`` is None it was given up, for a reason."""
-
-    block: Block
-    filled: Filled | None
-    reason: str = ""
 
 
 class WorkerPool:
@@ -103,7 +72,7 @@ class WorkerPool:
         except self._ray.exceptions.RayError as error:
             raise PipelineError(
                 f"the worker on {member.introduction.host} died while batch sizes were tried "
-                f"({_short(error)}): give it more memory, or name a --batch-size"
+                f"({main_reason(error)}): give it more memory, or name a --batch-size"
             ) from error
 
     def work(self, blocks: Sequence[Block], job: Job, *, write: str) -> Iterator[Worked]:
@@ -221,12 +190,12 @@ class WorkerPool:
             if isinstance(error.cause, PipelineError | BatchTooLargeError):
                 raise error.cause from None
             if call.method != "fill":
-                raise PipelineError(f"a worker cannot {call.method}: {_short(error.cause)}") from error
-            return call, None, _short(error.cause)
+                raise PipelineError(f"a worker cannot {call.method}: {main_reason(error.cause)}") from error
+            return call, None, main_reason(error.cause)
         except self._ray.exceptions.RayError as error:
             if not isinstance(error, self._ray.exceptions.ObjectLostError):
-                self._replace(call, _short(error))
-            return call, None, _short(error)
+                self._replace(call, main_reason(error))
+            return call, None, main_reason(error)
         if call.method == "load":
             self._welcome(call.member, result)
         return call, result, ""
@@ -263,9 +232,3 @@ class WorkerPool:
         if line not in self._told:
             self._told.add(line)
             say(line)
-
-
-def _short(error: BaseException) -> str:
-    """Returns the sentence of an error that says most: Ray's last line names the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__

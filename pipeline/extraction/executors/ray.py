@@ -19,9 +19,9 @@ from pipeline.cache.filling import disk_error
 from pipeline.cache.remote import FeatureFiles
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import unknown
+from pipeline.extraction.executors._messages import Filled, Introduction, Job
 from pipeline.extraction.executors._pool import WorkerPool
 from pipeline.extraction.executors._resources import Share, share_out
-from pipeline.extraction.executors._worker import Filled, Introduction, Job
 from pipeline.extraction.loading import Failure, Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
