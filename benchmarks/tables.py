@@ -23,6 +23,7 @@ PACKAGES = (
     "hdf5plugin",
     "pillow",
     "numpy",
+    "ray",
 )
 TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 

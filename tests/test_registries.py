@@ -24,7 +24,7 @@ CONVENTIONS = {
     heads: {"HEAD": type},
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
-    executors: {"fill": "callable"},
+    executors: {"EXECUTOR": type},
     export: {
         "SUFFIX": str,
         "PACKAGES": tuple,

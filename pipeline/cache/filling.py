@@ -63,8 +63,23 @@ class PartialFile:
         if features.dtype != self.layout.dtype or features.shape[1:] != self.layout.feature_shape:
             raise AssertionError(f"{features.dtype}{features.shape} does not fit {self.layout.path}")
         crc32 = np.array([zlib.crc32(row.data) for row in features], "<u4")
-        for run in _runs(rows):
+        for run in contiguous_runs(rows):
             self._pwrite("features", int(rows[run.start]), self._row_bytes, features[run])
+            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
+        self._uncommitted.append(np.asarray(rows))
+
+    def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
+        """Writes the checksums of rows whose features another process has written and made durable.
+
+        Args:
+            rows: Row numbers, int (n,), strictly ascending.
+            crc32: uint32 (n,), what ``FeatureFiles.write`` returned for them.
+
+        Raises:
+            PipelineError: The disk refuses the bytes.
+        """
+        crc32 = np.ascontiguousarray(crc32, "<u4")
+        for run in contiguous_runs(rows):
             self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
         self._uncommitted.append(np.asarray(rows))
 
@@ -80,7 +95,7 @@ class PartialFile:
         written, self._uncommitted = self._uncommitted, []
         rows = np.sort(np.concatenate(written))
         self._sync()
-        for run in _runs(rows):
+        for run in contiguous_runs(rows):
             self._pwrite("done", int(rows[run.start]), 1, np.ones(run.stop - run.start, np.uint8))
         self.done[rows] = True
 
@@ -110,26 +125,24 @@ class PartialFile:
             )
 
     def _pwrite(self, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
-        offset = self.layout.offsets[column] + row * item_bytes
-        view = memoryview(values).cast("B")
         try:
-            while view:
-                written = os.pwrite(self._fd, view, offset)
-                view, offset = view[written:], offset + written
+            write_whole(self._fd, values, self.layout.offsets[column] + row * item_bytes)
         except OSError as error:
-            raise self._disk_error(error) from error
+            raise disk_error(self.layout.path, error) from error
 
     def _sync(self) -> None:
         try:
             getattr(os, "fdatasync", os.fsync)(self._fd)
         except OSError as error:
-            raise self._disk_error(error) from error
+            raise disk_error(self.layout.path, error) from error
 
-    def _disk_error(self, error: OSError) -> PipelineError:
-        return PipelineError(
-            f"cannot write {self.layout.path}: {error.strerror}. All finished rows are kept; "
-            "make room and run the same command again"
-        )
+
+def disk_error(path: Path, error: OSError) -> PipelineError:
+    """Says what to do when the disk refuses bytes."""
+    return PipelineError(
+        f"cannot write {path}: {error.strerror}. All finished rows are kept; "
+        "make room and run the same command again"
+    )
 
 
 def sync_folder(folder: Path) -> None:
@@ -152,7 +165,19 @@ def damaged_rows(layout: Layout) -> np.ndarray:
     return np.array(bad, np.int64)
 
 
-def _runs(rows: np.ndarray) -> Iterator[slice]:
+def write_whole(file: int, values: np.ndarray, offset: int) -> None:
+    """Writes an array to a place in a file, however few bytes the system takes at a time.
+
+    Raises:
+        OSError: The disk refuses the bytes.
+    """
+    view = memoryview(values).cast("B")
+    while view:
+        written = os.pwrite(file, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def contiguous_runs(rows: np.ndarray) -> Iterator[slice]:
     """Cuts ascending row numbers into slices of consecutive ones."""
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     starts = [0, *breaks.tolist()]

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile, damaged_rows, sync_folder
 from pipeline.cache.layout import Header, lay_out, open_layout, row_bytes
+from pipeline.cache.remote import FeaturePlace
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images import SPLITS
@@ -121,6 +122,24 @@ class EntryWriter:
         """Writes features (n, *feature shape) of wanted rows, int (n,), ascending."""
         for split, inside, local in self._by_split(rows):
             self._partials[split].write(local, features[inside])
+
+    def places(self) -> list[FeaturePlace]:
+        """Says where other processes may write features, for ``FeatureFiles``."""
+        return [
+            FeaturePlace(
+                path=partial.layout.path.resolve(),
+                first=int(self._starts[split]),
+                rows=len(self._wanted[split]),
+                offset=partial.layout.offsets["features"],
+                row_bytes=row_bytes(partial.layout.feature_shape, self.entry.spec.store),
+            )
+            for split, partial in self._partials.items()
+        ]
+
+    def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
+        """Writes checksums, uint32 (n,), of wanted rows that another process has written."""
+        for split, inside, local in self._by_split(rows):
+            self._partials[split].record(local, crc32[inside])
 
     def commit(self) -> None:
         """Makes all written rows durable and marks them done."""

@@ -10,6 +10,7 @@ from pipeline.cache.entries import Entry, all_entries, dataset_name
 from pipeline.cache.lock import filling_lock
 from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
+from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
@@ -18,13 +19,19 @@ from pipeline.images import open_images
 from pipeline.images.catalog import take_stock
 from pipeline.progress import say
 
-__all__ = ["Extraction", "FeatureRequest", "extract"]
+__all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
 
 STAT_CACHE = ".digests.sqlite"
 
 
 def extract(
-    data: str, request: FeatureRequest, *, cache: Path, name: str | None = None, skip_bad: bool = False
+    data: str,
+    request: FeatureRequest,
+    *,
+    cache: Path,
+    name: str | None = None,
+    skip_bad: bool = False,
+    executor: Executor | None = None,
 ) -> list[Extraction]:
     """Brings the cache to the state in which it holds the features of every image of a source.
 
@@ -37,6 +44,7 @@ def extract(
         cache: Folder of the cache.
         name: Name of the data set in the cache; default: the source's own.
         skip_bad: Publish without the images that cannot be read, and record them.
+        executor: Who computes, see ``make_executor``; default: this process.
 
     Returns:
         One report per cut.
@@ -54,15 +62,16 @@ def extract(
     weights = resolve_weights(request.backbone, request.weights, request.image_size)
     folder = cache / dataset_name(name or source.name)
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
-    request, measured = settle_precision(request, weights, existing)
-    request = settle_calibration(request, weights, catalog, folder)
-    specs = request.specs(weights)
-    entries = [Entry(folder / spec.entry_name, spec, source.uri, weights.label) for spec in specs]
-    _refuse_another_source(cache, entries[0])
-    with filling_lock([entry.folder for entry in entries]):
-        stage = Stage(entries, request, weights, catalog, cache, measured=measured)
-        stage.timings.add({"stock": stock_seconds})
-        return stage.run(skip_bad=skip_bad)
+    with (executor or make_executor()).crew() as crew:
+        request, measured = settle_precision(request, weights, existing, call=crew.call)
+        request = settle_calibration(request, weights, catalog, folder)
+        specs = request.specs(weights)
+        entries = [Entry(folder / spec.entry_name, spec, source.uri, weights.label) for spec in specs]
+        _refuse_another_source(cache, entries[0])
+        with filling_lock([entry.folder for entry in entries]):
+            stage = Stage(entries, request, weights, catalog, cache, crew=crew, measured=measured)
+            stage.timings.add({"stock": stock_seconds})
+            return stage.run(skip_bad=skip_bad)
 
 
 def _refuse_another_source(cache: Path, entry: Entry) -> None:

@@ -6,10 +6,13 @@ every cut. Files and images are the business of whoever executes the plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+BLOCKS_A_WORKER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,20 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def rows_in_block(batch_size: int, *, most: int, missing: int, workers: int) -> int:
+    """Chooses how large blocks are.
+
+    Args:
+        batch_size: Rows that go through the base together; a block is made of whole batches, of one at least.
+        most: Rows that a block shall not exceed.
+        missing: Rows to compute.
+        workers: Who shares them; several get so many blocks each that none waits long for the last.
+    """
+    if workers > 1:
+        most = min(most, math.ceil(missing / (BLOCKS_A_WORKER * workers)))
+    return max(1, most // batch_size) * batch_size
 
 
 def plan_copies(wanted: np.ndarray, done: np.ndarray, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from pipeline.extraction.request import FeatureRequest, engines_with
 from pipeline.openvino_runtime import openvino_installed
 from pipeline.progress import say
 
+T = TypeVar("T")
+Call = Callable[..., Any]
+
 TRIAL_BATCH = 16
 BATCHES = (16, 32, 64, 128)
 DEFAULT_BATCH = 32
@@ -29,7 +33,7 @@ MEMORY_SHARE = 0.25
 
 
 def settle_precision(
-    request: FeatureRequest, weights: Weights, existing: Sequence[Entry]
+    request: FeatureRequest, weights: Weights, existing: Sequence[Entry], *, call: Call | None = None
 ) -> tuple[FeatureRequest, dict[str, float]]:
     """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
 
@@ -40,6 +44,7 @@ def settle_precision(
         request: What the user asks for.
         weights: The filters of its base.
         existing: Entries of the same data set.
+        call: Calls a function with its arguments on a machine of the kind that will compute; default: here.
 
     Returns:
         The request with a concrete engine and precision, and images per second for each that was measured.
@@ -57,19 +62,29 @@ def settle_precision(
             and there.plain in [replace(spec.plain, **found) for spec in request.specs(weights)]
         ):
             return replace(request, base_engine=there.engine, precision=there.precision), {}
-    candidates = _candidates(request)
-    if len(candidates) == 1:
+    candidates, rates = (call or _call_here)(_measured, request, weights)
+    if not rates:
         return candidates[0], {}
-    rates = {}
-    for candidate in candidates:
-        engine = registry.load(engines, "engine", candidate.engine).load(candidate, weights)
-        rate = _images_per_second(engine, request.image_size, TRIAL_BATCH, trials=2)
-        name = candidate.precision
-        rates[f"{candidate.engine} {name}" if request.engine == "auto" else name] = rate
     best = max(rates, key=lambda name: rates[name])
     figures = ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items())
     say(f"precision: {figures} images/s in a batch of {TRIAL_BATCH}; using {best}")
     return candidates[list(rates).index(best)], rates
+
+
+def _call_here(function: Callable[..., T], *arguments: Any) -> T:
+    return function(*arguments)
+
+
+def _measured(request: FeatureRequest, weights: Weights) -> tuple[list[FeatureRequest], dict[str, float]]:
+    """Lists what may take the place of ``auto`` on this machine, with images per second where it is open."""
+    candidates = _candidates(request)
+    rates: dict[str, float] = {}
+    for candidate in candidates if len(candidates) > 1 else ():
+        engine = registry.load(engines, "engine", candidate.engine).load(candidate, weights)
+        rate = _images_per_second(engine, request.image_size, TRIAL_BATCH, trials=2)
+        name = candidate.precision
+        rates[f"{candidate.engine} {name}" if request.engine == "auto" else name] = rate
+    return candidates, rates
 
 
 def _candidates(request: FeatureRequest) -> list[FeatureRequest]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,18 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import registry
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Header, open_layout
+from pipeline.cache.layout import Header, open_layout, row_bytes
 from pipeline.cache.reuse import stored_rows
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.extraction import engines, executors
-from pipeline.extraction.engines import BatchTooLargeError, Engine
+from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.executors import Crew
 from pipeline.extraction.loading import Failure, Loader
-from pipeline.extraction.plan import plan_blocks, plan_copies
-from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.plan import plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.report import Extraction, SplitReport
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
@@ -38,6 +35,8 @@ from pipeline.stopping import kept_when_stopped
 
 BLOCK_ROWS = 256
 """Rows between two commits, rounded down to full batches: what a kill can cost at most."""
+BLOCK_BYTES = 2**26
+"""Bytes of a block's features, at most: it may have to travel."""
 
 
 class Stage:
@@ -51,6 +50,7 @@ class Stage:
         catalog: Catalog,
         cache: Path,
         *,
+        crew: Crew,
         measured: Mapping[str, float],
     ) -> None:
         self.entries = entries
@@ -58,6 +58,7 @@ class Stage:
         self.weights = weights
         self.catalog = catalog
         self.cache = cache
+        self.crew = crew
         self.measured = dict(measured)
         self.timings = Timings()
         self._computed = [dict.fromkeys(SPLITS, 0) for _ in entries]
@@ -101,7 +102,7 @@ class Stage:
         keys = wanted.keys
         for number, writer in enumerate(writers):
             stored = stored_rows(self.cache, writer.entry.spec)
-            shape = stored.feature_shape or self._engine.feature_shapes[number]
+            shape = stored.feature_shape or self._crew.feature_shapes[number]
             self._announce(writer, shape)
             with self.timings.step("copy"):
                 writer.open(shape)
@@ -109,8 +110,7 @@ class Stage:
         missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
         if not missing:
             return []
-        engine = self._engine
-        batch_size = settle_batch_size(self.request, engine, sum(map(len, missing)))
+        batch_size = self._crew.settle_batch_size(self.request, sum(map(len, missing)))
         worked = np.zeros(len(keys), bool)
         worked[np.concatenate([block.rows for block in missing])] = True
         lacking = [~writer.done for writer in writers]
@@ -132,8 +132,9 @@ class Stage:
 
     def _compute(self, writers: Sequence[EntryWriter], wanted: Wanted, batch_size: int) -> list[Failure]:
         """Runs the base over every missing row and returns the images that failed."""
-        block_rows = max(1, BLOCK_ROWS // batch_size) * batch_size
-        blocks = plan_blocks(wanted.keys, [writer.done for writer in writers], block_rows)
+        done = [writer.done for writer in writers]
+        block_rows = self._block_rows(batch_size, int((~np.logical_and.reduce(done)).sum()))
+        blocks = plan_blocks(wanted.keys, done, block_rows)
         loader = Loader(
             source=self.catalog.source,
             items=wanted.items,
@@ -145,21 +146,25 @@ class Stage:
         )
         total = sum(map(len, blocks))
         with self.timings.step("fill"), progress("stage one", total, "images") as advance:
-            return registry.load(executors, "executor", "local").fill(
-                blocks,
-                loader=loader,
-                engine=self._engine,
-                writers=writers,
-                threads=os.cpu_count() or 1,
-                timings=self.timings,
-                advance=advance,
+            return self._crew.fill(
+                blocks, loader=loader, writers=writers, timings=self.timings, advance=advance
             )
 
+    def _block_rows(self, batch_size: int, missing: int) -> int:
+        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
+        bytes_a_row = sum(
+            row_bytes(shape, entry.spec.store)
+            for shape, entry in zip(self._crew.feature_shapes, self.entries, strict=True)
+        )
+        most = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
+        return rows_in_block(batch_size, most=most, missing=missing, workers=self.crew.workers)
+
     @cached_property
-    def _engine(self) -> Engine:
-        """The loaded base; a run that computes nothing never loads it."""
+    def _crew(self) -> Crew:
+        """The crew with its base loaded; a run that computes nothing never loads it."""
         with self.timings.step("load"):
-            return registry.load(engines, "engine", self.request.engine).load(self.request, self.weights)
+            self.crew.load(self.request, self.weights)
+        return self.crew
 
     def _announce(self, writer: EntryWriter, feature_shape: tuple[int, ...]) -> None:
         """Prints what is about to be written and refuses what the disk cannot hold."""

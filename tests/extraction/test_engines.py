@@ -8,7 +8,7 @@ from photos import noise
 
 from pipeline import registry
 from pipeline.backbones.weights import resolve_weights
-from pipeline.extraction import engines, executors
+from pipeline.extraction import engines
 from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.extraction.request import FeatureRequest
 
@@ -28,11 +28,6 @@ def test_every_engine_loads_a_request(name: str) -> None:
     (features,) = engine.fetch(engine.submit(images))
     assert features.shape == (3, *engine.feature_shapes[0])
     assert features.dtype == spec.store
-
-
-@pytest.mark.parametrize("name", registry.names(executors))
-def test_every_executor_can_fill(name: str) -> None:
-    assert callable(registry.load(executors, "executor", name).fill)
 
 
 def test_pixels_are_returned_as_they_are() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.extraction.plan import Block, plan_blocks, plan_copies
+from pipeline.extraction.plan import Block, plan_blocks, plan_copies, rows_in_block
 
 
 def keys(text: str) -> np.ndarray:
@@ -94,3 +94,24 @@ def test_plans_equal_naive_ones(seed: int) -> None:
 
     blocks = plan_blocks(keys(wanted), [flags(cut) for cut in done], size)
     assert listed(blocks) == naive_blocks(wanted, done, size)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "most", "missing", "workers", "expected"),
+    [
+        (32, 256, 10_000, 1, 256),
+        (48, 256, 10_000, 1, 240),
+        (300, 256, 10_000, 1, 300),
+        (32, 10, 10_000, 1, 32),
+        (32, 0, 10_000, 1, 32),
+        (32, 256, 100, 1, 256),
+        (32, 256, 10_000, 4, 256),
+        (32, 256, 1_000, 4, 32),
+        (4, 256, 80, 2, 8),
+        (4, 256, 1, 2, 4),
+    ],
+)
+def test_blocks_are_full_batches_and_enough_for_all(
+    batch_size: int, most: int, missing: int, workers: int, expected: int
+) -> None:
+    assert rows_in_block(batch_size, most=most, missing=missing, workers=workers) == expected

@@ -10,6 +10,8 @@ import click
 from pipeline.cli.options import (
     DEFAULT_DATA,
     data_options,
+    executor_options,
+    executor_settings,
     feature_options,
     feature_request,
     json_option,
@@ -36,6 +38,7 @@ AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 @click.option(
     "--augment", multiple=True, metavar="NAME=VALUE", help=f"How views are drawn: {', '.join(AUGMENTATIONS)}."
 )
+@executor_options
 @click.option("--skip-bad", is_flag=True, help="Publish without the images that cannot be read.")
 @json_option
 def command(
@@ -44,6 +47,7 @@ def command(
     cache: Path,
     batch_size: str,
     augment: tuple[str, ...],
+    executor: str,
     skip_bad: bool,
     as_json: bool,
     **options: Any,
@@ -58,12 +62,16 @@ def command(
     pipeline extract --data photos/ --layer block3_pool:avg --layer block5_pool
     pipeline extract --data photos/ --views 4 --augment rotation=20 --augment flip=false
     pipeline extract --data photos/ --engine openvino --precision int8
+    pipeline extract --data photos/ --executor ray --address auto --workers 8
     """
-    from pipeline.extraction import extract
+    from pipeline.extraction import extract, make_executor
 
     augmentation = Augmentation.from_options(split_settings(augment, "--augment"))
+    chosen = make_executor(executor, executor_settings(options))
     request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
-    reports = extract(data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad)
+    reports = extract(
+        data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad, executor=chosen
+    )
     if as_json:
         objects = [report.to_json() for report in reports]
         print_json(objects[0] if len(objects) == 1 else {**objects[0], "entries": objects})

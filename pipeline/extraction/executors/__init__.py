@@ -1,1 +1,133 @@
-"""Executors: who fills the blocks of a plan. One file each; the folder is the registry."""
+"""Executors: who fills the blocks of a plan. One file each; the folder is the registry.
+
+Each file names as ``EXECUTOR`` a frozen dataclass whose fields are its options. It is a value: nothing is
+started before ``crew`` is entered, and no base is loaded before ``load``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pipeline import registry
+from pipeline.errors import UsageError, unknown
+from pipeline.typed_options import Option, describe_type, options_of, parse_options
+
+if TYPE_CHECKING:
+    from pipeline.backbones.weights import Weights
+    from pipeline.cache.writing import EntryWriter
+    from pipeline.extraction.loading import Failure, Loader
+    from pipeline.extraction.plan import Block
+    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.timing import Timings
+    from pipeline.progress import Advance
+
+T = TypeVar("T")
+DEFAULT = "local"
+
+
+class Crew(Protocol):
+    """Whoever computes for one run of stage one.
+
+    Attributes:
+        feature_shapes: Shape of one row per cut; known after ``load``.
+        workers: How many blocks are computed at the same time, at most.
+    """
+
+    feature_shapes: list[tuple[int, ...]]
+    workers: int
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Calls a function on a machine of the kind that will compute, e.g. to measure there."""
+        ...
+
+    def load(self, request: FeatureRequest, weights: Weights) -> None:
+        """Loads the base wherever it will run.
+
+        Raises:
+            UsageError: The base cannot be loaded.
+        """
+        ...
+
+    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+        """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
+        ...
+
+    def fill(
+        self,
+        blocks: Sequence[Block],
+        *,
+        loader: Loader,
+        writers: Sequence[EntryWriter],
+        timings: Timings,
+        advance: Advance,
+    ) -> list[Failure]:
+        """Computes every block and writes its rows into the entries.
+
+        Args:
+            blocks: What to compute.
+            loader: Reads and decodes the images of wanted rows.
+            writers: One per cut, in the order of the base's outputs.
+            timings: Collects the seconds of each step; ``read``, ``decode`` and ``write`` pass in threads.
+            advance: Told how many rows are finished.
+
+        Returns:
+            The images that could not be loaded; all other rows are written and done.
+
+        Raises:
+            BatchTooLargeError: The memory does not suffice; what was written stays.
+            PipelineError: Features overflow the stored dtype, or the disk refuses them.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Says who computes; a frozen dataclass."""
+
+    def crew(self) -> AbstractContextManager[Crew]:
+        """Opens what is needed, and closes it whatever happens."""
+        ...
+
+
+def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = None) -> Executor:
+    """Makes the executor of a name.
+
+    Args:
+        name: A file of this folder.
+        options: Values of its fields, text or typed.
+
+    Raises:
+        UsageError: The name, an option or a value is not among the choices.
+    """
+    from pipeline.extraction import executors
+
+    made = registry.load(executors, "executor", name).EXECUTOR
+    given = dict(options or {})
+    known = {option.name for option in options_of(made)}
+    for option in given.keys() - known:
+        having = [
+            other
+            for other in registry.names(executors)
+            if option in {o.name for o in options_of(registry.load(executors, "executor", other).EXECUTOR)}
+        ]
+        raise unknown(
+            f"option of executor {name!r},",
+            f"--{option.replace('_', '-')}",
+            [f"--{other.replace('_', '-')}" for other in sorted(known)] or ["none"],
+            next_step=f"Executors that have it: {', '.join(having) or 'none'}",
+        )
+    for option in options_of(made):
+        if option.name in given:
+            given |= _parsed(name, made, option, given[option.name])
+    return made(**given)
+
+
+def _parsed(name: str, made: type, option: Option, value: object) -> dict[str, object]:
+    try:
+        return parse_options(made, {option.name: value}, subject=f"executor {name!r}")
+    except UsageError:
+        raise UsageError(
+            f"--{option.name.replace('_', '-')} {value} of executor {name!r} must be "
+            f"{describe_type(option.type)}"
+        ) from None

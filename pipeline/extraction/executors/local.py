@@ -2,89 +2,98 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
+from pipeline import registry
+from pipeline.backbones.weights import Weights
 from pipeline.cache.writing import EntryWriter
-from pipeline.errors import PipelineError
+from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.forward import feature_batches
 from pipeline.extraction.loading import Batch, Failure, Loader
+from pipeline.extraction.placing import Part, parts_of, placed_rows, wanted_by
 from pipeline.extraction.plan import Block
+from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.progress import Advance
 
 BATCHES_BEHIND = 2
 
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The rows of a block that go through the base together.
-
-    Attributes:
-        block: The block.
-        start: First row, counted within the block.
-        last: Whether the block is complete after it.
-    """
-
-    block: Block
-    start: int
-    last: bool
+T = TypeVar("T")
 
 
-def fill(
-    blocks: Sequence[Block],
-    *,
-    loader: Loader,
-    engine: Engine,
-    writers: Sequence[EntryWriter],
-    threads: int,
-    timings: Timings,
-    advance: Advance,
-) -> list[Failure]:
-    """Computes every block and writes its rows into the entries.
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Computes in this process, on all of its cores or its GPU."""
 
-    Args:
-        blocks: What to compute.
-        loader: Reads and decodes the images of wanted rows.
-        engine: Runs the base; returns one array per entry.
-        writers: One per cut, in the order of the engine's outputs.
-        threads: Decoding threads.
-        timings: Collects the seconds of each step; ``read``, ``decode`` and ``write`` pass in threads.
-        advance: Told how many rows are finished.
+    @contextmanager
+    def crew(self) -> Iterator[LocalCrew]:
+        """Opens nothing: the base is loaded when it is needed."""
+        yield LocalCrew()
 
-    Returns:
-        The images that could not be loaded; all other rows are written and done.
 
-    Raises:
-        BatchTooLargeError: The memory does not suffice; what was written stays.
-        PipelineError: Features overflow the stored dtype, or the disk refuses them.
-    """
-    size = loader.batch_size
-    parts = [
-        Part(block, start, start + size >= len(block))
-        for block in blocks
-        for start in range(0, len(block), size)
-    ]
-    failures: list[Failure] = []
-    wanted = [part.block.rows[part.start : part.start + size] for part in parts]
-    batches = feature_batches(wanted, loader=loader, engine=engine, threads=threads, timings=timings)
-    with ThreadPoolExecutor(1, "write") as writing:
-        behind: deque[Future[int]] = deque()
-        for part, (batch, features) in zip(parts, batches, strict=True):
-            failures += batch.failures
-            behind.append(writing.submit(_write, part, batch, features, writers, loader, timings))
-            while len(behind) > BATCHES_BEHIND:
-                with timings.step("wait_disk"):
-                    advance(behind.popleft().result())
-        with timings.step("wait_disk"):
-            for written in behind:
-                advance(written.result())
-    return failures
+EXECUTOR = LocalExecutor
+
+
+class LocalCrew:
+    """This process; see :class:`pipeline.extraction.executors.Crew`."""
+
+    workers = 1
+    feature_shapes: list[tuple[int, ...]]
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Calls a function here."""
+        return function(*arguments)
+
+    def load(self, request: FeatureRequest, weights: Weights) -> None:
+        """Loads the base."""
+        self._engine: Engine = registry.load(engines, "engine", request.engine).load(request, weights)
+        self.feature_shapes = self._engine.feature_shapes
+
+    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+        """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
+        return settle_batch_size(request, self._engine, rows)
+
+    def fill(
+        self,
+        blocks: Sequence[Block],
+        *,
+        loader: Loader,
+        writers: Sequence[EntryWriter],
+        timings: Timings,
+        advance: Advance,
+    ) -> list[Failure]:
+        """Computes every block and writes its rows into the entries."""
+        parts = parts_of(blocks, loader.batch_size)
+        failures: list[Failure] = []
+        batches = feature_batches(
+            wanted_by(parts, loader.batch_size),
+            loader=loader,
+            engine=self._engine,
+            threads=os.cpu_count() or 1,
+            timings=timings,
+        )
+        with ThreadPoolExecutor(1, "write") as writing:
+            behind: deque[Future[int]] = deque()
+            for part, (batch, features) in zip(parts, batches, strict=True):
+                failures += batch.failures
+                behind.append(writing.submit(_write, part, batch, features, writers, loader, timings))
+                while len(behind) > BATCHES_BEHIND:
+                    with timings.step("wait_disk"):
+                        advance(behind.popleft().result())
+            with timings.step("wait_disk"):
+                for written in behind:
+                    advance(written.result())
+        return failures
 
 
 def _write(
@@ -97,30 +106,9 @@ def _write(
 ) -> int:
     """Writes a batch to its places, makes a finished block durable, and returns the rows it took."""
     with timings.step("write"):
-        for cut, writer in enumerate(writers):
-            rows, chosen = _placed(part.block.targets[cut], part.start, batch.loaded, features[cut])
-            finite = np.isfinite(chosen).all(axis=tuple(range(1, chosen.ndim)))
-            if not finite.all():
-                row = int(rows[~finite][0])
-                raise PipelineError(
-                    f"features of {loader.items[row].id} (row {row}) are not finite in {chosen.dtype}: "
-                    "use --store float32, or --precision float32 if they overflow there too. "
-                    "All finished rows are kept"
-                )
+        placed = placed_rows(part, batch, features, loader)
+        for writer, (rows, chosen) in zip(writers, placed, strict=True):
             writer.write(rows, chosen)
             if part.last:
                 writer.commit()
     return len(batch.loaded)
-
-
-def _placed(
-    targets: np.ndarray, start: int, loaded: np.ndarray, features: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Picks what one batch gives to one cut: wanted rows, int (m,), ascending, and their features."""
-    position = targets[:, 0] - start
-    inside = (position >= 0) & (position < len(loaded))
-    inside[inside] = loaded[position[inside]]
-    position = position[inside]
-    whole = len(position) and np.array_equal(position, np.arange(position[0], position[0] + len(position)))
-    chosen = features[position[0] : position[0] + len(position)] if whole else features[position]
-    return targets[inside, 1], chosen

@@ -1,0 +1,189 @@
+"""Fills blocks on a Ray cluster: each worker loads the base once and writes its rows where the cache lies.
+
+Ray starts the workers, gives them cores and GPUs, moves what they need, and notices when one dies. A worker
+that is gone is replaced, and its blocks go to whoever is free.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, TypeVar
+
+from pipeline.backbones.weights import Weights
+from pipeline.cache.filling import disk_error
+from pipeline.cache.remote import FeatureFiles
+from pipeline.cache.writing import EntryWriter
+from pipeline.errors import unknown
+from pipeline.extraction.executors._messages import Filled, Introduction, Job
+from pipeline.extraction.executors._pool import WorkerPool
+from pipeline.extraction.executors._resources import Share, share_out
+from pipeline.extraction.loading import Failure, Loader
+from pipeline.extraction.plan import Block
+from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.timing import Timings
+from pipeline.progress import Advance, say
+from pipeline.ray_runtime import ray_connection
+from pipeline.typed_options import Check, Count
+
+T = TypeVar("T")
+WRITES = ("auto", "driver", "workers")
+NotNegative = Annotated[float, Check("0 or more", lambda value: value >= 0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayExecutor:
+    """Computes on a Ray cluster.
+
+    Attributes:
+        address: ``auto``, ``local``, ``host:port`` or ``ray://host:port``; None = a cluster that is there,
+            otherwise this machine.
+        workers: Processes that compute; None = one per GPU, or per machine where there is none.
+        gpus_per_worker: GPUs that each is given, also a part of one; None = 1 where there are GPUs.
+        write: Who writes rows: ``workers``, ``driver``, or ``auto`` = each worker that sees the cache.
+    """
+
+    address: str | None = None
+    workers: Count | None = None
+    gpus_per_worker: NotNegative | None = None
+    write: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.write not in WRITES:
+            raise unknown("--write", self.write, WRITES)
+
+    @contextmanager
+    def crew(self) -> Iterator[RayCrew]:
+        """Opens nothing yet: a run that computes nothing needs no cluster. Closes what was opened."""
+        crew = RayCrew(self)
+        try:
+            yield crew
+        finally:
+            crew.close()
+
+
+EXECUTOR = RayExecutor
+
+
+class RayCrew:
+    """Workers on a cluster; see :class:`pipeline.extraction.executors.Crew`."""
+
+    feature_shapes: list[tuple[int, ...]]
+
+    def __init__(self, executor: RayExecutor) -> None:
+        self._executor = executor
+        self._opened = ExitStack()
+        self._ray: ModuleType | None = None
+        self._pool: WorkerPool | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many workers were asked for."""
+        return self._share.workers
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Calls a function in a process on a machine of the cluster, as a worker would run."""
+        ray = self._connect()
+        needs = {"num_cpus": self._share.cpus, "num_gpus": self._share.gpus}
+        task = ray.remote(function).options(**needs, max_calls=1)
+        try:
+            return ray.get(task.remote(*arguments))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+
+    def load(self, request: FeatureRequest, weights: Weights) -> None:
+        """Starts the workers and waits until the first has loaded its base; the others join later.
+
+        Raises:
+            UsageError: There is no cluster, or it can never give what is asked for.
+            PipelineError: No worker can load the base.
+        """
+        ray = self._connect()
+        self._pool = WorkerPool(ray, self._share, request, weights)
+        self._opened.callback(self._pool.end)
+        self.feature_shapes = self.gather().feature_shapes
+
+    def gather(self, count: int = 1) -> Introduction:
+        """Waits until some workers have loaded their base."""
+        return self._pool.gather(count)
+
+    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+        """Returns the images in a forward pass, measured by a worker."""
+        return self._pool.ask("settle_batch_size", request, rows)
+
+    def fill(
+        self,
+        blocks: Sequence[Block],
+        *,
+        loader: Loader,
+        writers: Sequence[EntryWriter],
+        timings: Timings,
+        advance: Advance,
+    ) -> list[Failure]:
+        """Computes every block and writes its rows into the entries."""
+        places = [writer.places() for writer in writers]
+        failures: list[Failure] = []
+        folder = next(place.path.parent for of_cut in places for place in of_cut)
+        with ExitStack() as opened:
+            probe, token = opened.enter_context(_probe(folder))
+            files = [opened.enter_context(FeatureFiles(of_cut)) for of_cut in places]
+            job = Job(loader, places, probe, token)
+            finished = opened.enter_context(closing(self._pool.work(blocks, job, write=self._executor.write)))
+            for block, filled, reason in finished:
+                if filled is None:
+                    failures += _given_up(block, reason, loader)
+                    continue
+                with timings.step("wait_disk"):
+                    _keep(filled, files, writers)
+                timings.add(filled.seconds)
+                failures += filled.failures
+                advance(filled.rows)
+        return failures
+
+    def close(self) -> None:
+        """Ends the workers, and the cluster where it was started for them."""
+        self._opened.close()
+
+    def _connect(self) -> ModuleType:
+        if self._ray is None:
+            self._ray = self._opened.enter_context(ray_connection(self._executor.address))
+            self._share: Share = share_out(
+                self._ray.nodes(),
+                workers=self._executor.workers,
+                gpus_per_worker=self._executor.gpus_per_worker,
+            )
+            say(f"ray: {self._share}")
+        return self._ray
+
+
+@contextmanager
+def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Puts a file where the features stand, by which a worker can tell whether it sees them."""
+    token = secrets.token_hex(16)
+    path = folder / f"probe-{token[:8]}.tmp"
+    try:
+        path.write_text(token)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    try:
+        yield path, token
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _keep(filled: Filled, files: Sequence[FeatureFiles], writers: Sequence[EntryWriter]) -> None:
+    """Writes what a worker has left to write, and marks the rows of a block done."""
+    for opened, writer, batches in zip(files, writers, filled.cuts, strict=True):
+        for rows, result in batches:
+            writer.record(rows, result if filled.written else opened.write(rows, result))
+        writer.commit()
+
+
+def _given_up(block: Block, reason: str, loader: Loader) -> list[Failure]:
+    """Lists the images of a block that could not be computed."""
+    names = dict.fromkeys(loader.items[row].id for row in block.rows)
+    return [Failure(name, f"its block was given up: {reason}") for name in names]

@@ -1,0 +1,225 @@
+"""Stage one on a real Ray cluster of two workers: the files are those of one process, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from photos import Photos
+from watching import Watched
+
+from pipeline import extraction as extraction_module
+from pipeline.cache import open_features
+from pipeline.cache.layout import FILLED, open_layout
+from pipeline.errors import PipelineError
+from pipeline.extraction import Extraction
+from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.executors.ray import RayCrew, RayExecutor
+from pipeline.images import ImageItem, open_images
+from pipeline.images.sources._files import FileSource
+
+Fill = Callable[..., Extraction]
+TWO = RayExecutor(workers=2)
+HERE = os.getpid()
+NETWORK = {
+    "backbone": "mobilenet_v2_035",
+    "weights": "random",
+    "precision": "float32",
+    "layers": ("block_1_expand_relu:avg",),
+}
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@pytest.fixture
+def pictures(photos: Photos) -> Photos:
+    """70 pictures in three splits, one of them twice."""
+    photos.add("train/cats", 30)
+    photos.add("train/dogs", 20)
+    photos.add("val/cats", 12)
+    photos.add("test/dogs", 7)
+    twin = photos.files("train")[-1]
+    (photos.root / "val/cats/twin.png").write_bytes(twin.read_bytes())
+    return photos
+
+
+def assert_same(one: Extraction, other: Extraction) -> None:
+    """Asserts that two entries hold the same rows in files of the same columns."""
+    assert one.entry.splits == other.entry.splits
+    for split in one.entry.splits:
+        mine, theirs = open_layout(one.entry.file(split)), open_layout(other.entry.file(split))
+        assert mine.rows.equals(theirs.rows)
+        assert mine.done.all()
+        assert mine.offsets == theirs.offsets
+        assert mine.offsets.keys() == set(FILLED)
+        np.testing.assert_array_equal(mine.crc32, theirs.crc32)
+        np.testing.assert_array_equal(mine.features, theirs.features)
+        assert open_features(one.entry, split).labels.tolist() == theirs.rows.labels.tolist()
+
+
+def assert_pixels(report: Extraction, photos: Photos) -> None:
+    """Asserts that every row holds the pixels of its own picture."""
+    from PIL import Image
+
+    for split in report.entry.splits:
+        files = photos.files(split)
+        features = open_features(report.entry, split)
+        assert list(features.rows.ids) == [str(path.relative_to(photos.root)) for path in files]
+        np.testing.assert_array_equal(features.to_memory(), [np.asarray(Image.open(path)) for path in files])
+
+
+@pytest.mark.parametrize("write", ["auto", "driver"])
+def test_the_files_are_those_of_one_process(
+    write: str, pictures: Photos, fill: Fill, capsys: pytest.CaptureFixture[str]
+) -> None:
+    distributed = fill(replace(TWO, write=write), "ray", views=1)
+    alone = fill(None, "local", views=1)
+    assert_same(distributed, alone)
+    assert distributed.computed == alone.computed == 69 + 50
+    told = capsys.readouterr().err
+    assert (
+        "write their rows where the cache lies" if write == "auto" else "come back to this process"
+    ) in told
+    assert {path.name for path in distributed.entry.folder.iterdir()} == {
+        path.name for path in alone.entry.folder.iterdir()
+    }
+
+
+def test_a_network_gives_the_same_features(pictures: Photos, fill: Fill) -> None:
+    assert_same(fill(RayExecutor(workers=1), "ray", **NETWORK), fill(None, "local", **NETWORK))
+
+
+def test_a_killed_worker_is_replaced(
+    pictures: Photos, fill: Fill, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed: list[int] = []
+
+    def kill_one(crew: RayCrew) -> None:
+        if not killed:
+            member = next(one for one in crew._pool._members if one.introduction)
+            killed.append(member.introduction.pid)
+            os.kill(member.introduction.pid, signal.SIGKILL)
+
+    report = fill(Watched(TWO, kill_one), "ray")
+    assert_pixels(report, pictures)
+    assert f"process {killed[0]}, is gone" in capsys.readouterr().err
+    assert report.computed == 69
+
+
+class Poisoned(FileSource):
+    """Ends the process that reads one of its pictures."""
+
+    poison = "train/cats/0005.png"
+
+    def read(self, item: ImageItem) -> bytes:
+        if item.id == self.poison and os.getpid() != HERE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(item)
+
+
+class Refusing(FileSource):
+    """Fails in a way that concerns the whole run."""
+
+    def read(self, item: ImageItem) -> bytes:
+        if os.getpid() != HERE:
+            raise PipelineError("the disk is full")
+        return super().read(item)
+
+
+class Greedy(FileSource):
+    """Has too large a batch, once."""
+
+    def read(self, item: ImageItem) -> bytes:
+        told = Path(f"{self.uri}.told")
+        if item.id.startswith("val") and not told.exists() and os.getpid() != HERE:
+            told.touch()
+            raise BatchTooLargeError
+        return super().read(item)
+
+
+@pytest.fixture
+def opened_as(cluster: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[FileSource]], None]:
+    """Makes stage one open folders as another kind of source, which travels to the workers by value."""
+
+    def become(kind: type[FileSource]) -> None:
+        def opened(uri: str) -> FileSource:
+            source = open_images(uri)
+            return kind(source.uri, source.name, source.classes, source.notes, source.listed)
+
+        monkeypatch.setattr(extraction_module, "open_images", opened)
+
+    module = sys.modules[__name__]
+    cluster.cloudpickle.register_pickle_by_value(module)
+    yield become
+    cluster.cloudpickle.unregister_pickle_by_value(module)
+
+
+def test_a_block_that_kills_its_workers_is_given_up_and_all_others_are_finished(
+    pictures: Photos,
+    fill: Fill,
+    opened_as: Callable[[type[FileSource]], None],
+) -> None:
+    opened_as(Poisoned)
+    report = fill(TWO, "ray")
+    assert [failure.id for failure in report.failures] == [f"train/cats/{i:04}.png" for i in range(8)]
+    assert all("its block was given up" in failure.reason for failure in report.failures)
+    assert report.unfinished == ["train"]
+    done = open_layout(report.entry.partial("train")).done
+    assert np.flatnonzero(~done).tolist() == [*range(8)]
+
+
+def test_a_batch_that_does_not_fit_is_halved(
+    pictures: Photos,
+    fill: Fill,
+    opened_as: Callable[[type[FileSource]], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened_as(Greedy)
+    report = fill(TWO, "ray")
+    assert "going on with batches of 2" in capsys.readouterr().err
+    assert_pixels(report, pictures)
+
+
+def test_a_picture_that_cannot_be_read_fails_alone(pictures: Photos, fill: Fill) -> None:
+    bad = pictures.files("train")[3]
+    pictures.spoil(bad)
+    distributed, alone = fill(TWO, "ray"), fill(None, "local")
+    assert [failure.id for failure in distributed.failures] == [str(bad.relative_to(pictures.root))]
+    assert distributed.failures == alone.failures
+    assert distributed.unfinished == ["train"]
+    assert_same(fill(TWO, "ray", skip_bad=True), fill(None, "local", skip_bad=True))
+
+
+def test_what_one_executor_began_another_finishes(pictures: Photos, fill: Fill) -> None:
+    def stop(crew: RayCrew) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill(Watched(TWO, stop), "ray")
+    report = fill(None, "ray")
+    assert 0 < report.computed < 69
+    assert_pixels(report, pictures)
+
+
+def test_a_finished_cache_needs_no_worker(
+    pictures: Photos, fill: Fill, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(None, "ray")
+    report = fill(TWO, "ray")
+    assert report.computed == 0
+    assert "ray:" not in capsys.readouterr().err
+
+
+def test_an_error_in_a_worker_is_told_as_without_ray(
+    pictures: Photos, fill: Fill, opened_as: Callable[[type[FileSource]], None]
+) -> None:
+    opened_as(Refusing)
+    with pytest.raises(PipelineError, match=r"^the disk is full$"):
+        fill(TWO, "ray")
