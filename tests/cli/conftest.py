@@ -47,6 +47,13 @@ def some_photos(photos: Photos) -> Photos:
 
 
 @pytest.fixture
+def stored(extract: Cli, some_photos: Photos) -> list[str]:
+    """Options that pick an entry with all three splits and no leak between them."""
+    assert extract().exit_code == 0
+    return ["--data", str(some_photos.root)]
+
+
+@pytest.fixture
 def the_object() -> Callable[[Result], dict[str, Any]]:
     """Reads the one JSON object that a command printed on stdout."""
 

@@ -18,13 +18,6 @@ Read = Callable[[Result], dict[str, Any]]
 
 
 @pytest.fixture
-def stored(extract: Cli, some_photos: Photos) -> list[str]:
-    """Options that pick an entry without a leak."""
-    assert extract().exit_code == 0
-    return ["--data", str(some_photos.root)]
-
-
-@pytest.fixture
 def leaking(extract: Cli, some_photos: Photos) -> list[str]:
     """Options that pick an entry with a test image that is a copy of a training image, and one re-encoded."""
     shutil.copy(some_photos.files("train")[0], some_photos.root / "test/dogs/copy.png")

@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from photos import Photos
 
 from pipeline import heads, registry
 from pipeline.backbones.table import BACKBONES
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
-
-
-@pytest.fixture
-def stored(extract: Cli, some_photos: Photos) -> list[str]:
-    """Options that pick an entry with all three splits."""
-    assert extract().exit_code == 0
-    return ["--data", str(some_photos.root)]
 
 
 @pytest.fixture
