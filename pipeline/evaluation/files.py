@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import csv
-import errno
-import itertools
 import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.reliability_plot import draw_reliability
 from pipeline.images import UNLABELLED
+from pipeline.publishing import published
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
@@ -93,8 +91,7 @@ def _told(folder: Path) -> Iterator[None]:
 def replacing(folder: Path, *, mark: str = METRICS) -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` if the block ends well.
 
-    A reader finds the old files or the new ones, or for an instant none, but never a mixture. An
-    older report is replaced with everything in it; any other folder is refused.
+    An older report is replaced with everything in it; any other folder is refused.
 
     Args:
         folder: Where the files are to stand.
@@ -105,20 +102,8 @@ def replacing(folder: Path, *, mark: str = METRICS) -> Iterator[Path]:
     """
     if folder.exists() and not (folder / mark).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not a report and will not be replaced: choose a new or empty folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        fresh = Path(scratch, "new")
-        fresh.mkdir()  # a folder inside, because the temporary one is private and would stay so
+    with published(folder) as fresh:
         yield fresh
-        for attempt in itertools.count():  # another process may publish between the two renames
-            try:
-                fresh.rename(folder)
-                break
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-            with suppress(FileNotFoundError):
-                folder.rename(Path(scratch, f"old{attempt}"))
 
 
 def write_metrics(report: Report, path: Path) -> None:

@@ -19,9 +19,9 @@ from pipeline.cache.structure import is_folder_name
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads._catalog import describe_head, make_head
 from pipeline.heads._head import Head, Task
-from pipeline.heads._publish import published
 from pipeline.heads._trained import TrainedHead, seen_classes
 from pipeline.progress import say
+from pipeline.publishing import published
 from pipeline.spec import FeatureSpec
 
 SCHEMA = 1

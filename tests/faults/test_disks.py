@@ -16,7 +16,7 @@ from disks import Disk, mounted
 from photos import Photos
 
 from pipeline.cache import open_features
-from pipeline.cache.filling import PartialFile
+from pipeline.cache.filling import PartialFile, disk_error
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction, stage
 from pipeline.heads import load_head, train_head
@@ -227,7 +227,7 @@ class TestOnAnyDisk:
         """The kernel refuses to remount while a file is open for writing: here the call itself fails."""
 
         def refuse(partial: PartialFile) -> None:
-            raise partial._disk_error(OSError(errno.EROFS, os.strerror(errno.EROFS)))
+            raise disk_error(partial.layout.path, OSError(errno.EROFS, os.strerror(errno.EROFS)))
 
         with monkeypatch.context() as patch:
             patch.setattr(PartialFile, "_sync", refuse)

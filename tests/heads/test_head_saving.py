@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import publishing
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.heads import TrainedHead, _publish, fit_head, load_head, save_head, train_head
-from pipeline.heads._publish import published
+from pipeline.heads import TrainedHead, fit_head, load_head, save_head, train_head
+from pipeline.publishing import published
 
 RETRAIN = "`pipeline train-head --head logreg` trains it again"
 
@@ -72,7 +73,7 @@ def test_unwritable_place_is_one_clear_line(train: FeatureSet, tmp_path: Path) -
 
 
 def test_failed_rename_puts_the_older_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_publish, "_exchange", lambda draft, folder: False)  # as on macOS
+    monkeypatch.setattr(publishing, "_exchange", lambda draft, folder: False)  # as on macOS
     folder = tmp_path / "logreg"
     with published(folder) as draft:
         (draft / "a").write_text("older")
