@@ -26,7 +26,7 @@ def main() -> None:
     given = parse_arguments()
     table = []
     for workers in given.workers:
-        outcome = simulate(cluster_of(given, workers), int(given.images), seed=given.seed)
+        outcome = simulate(cluster_of(given, workers), given.images, seed=given.seed)
         table.append(described(given, workers, outcome))
         tell(line_about(table[-1]))
     write_table(given.out, table)
@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     run.add_argument("--backbone", default="vgg16")
     run.add_argument("--image-size", type=int, default=150)
     run.add_argument("--pooling", choices=("none", "avg"), default="avg")
-    run.add_argument("--images", type=above_zero, default=1e7)
+    run.add_argument("--images", type=whole, default=10_000_000)
     run.add_argument("--workers", type=whole, nargs="+", default=WORKERS)
     measured = parser.add_argument_group("measured (default: benchmarks/results/)")
     measured.add_argument("--rate", type=above_zero, help="images/s of one worker")
@@ -95,12 +95,12 @@ def cluster_of(given: argparse.Namespace, workers: int) -> Cluster:
 def described(given: argparse.Namespace, workers: int, outcome: Outcome) -> dict[str, object]:
     """Returns a row of the table: what was put in, and what came out."""
     hours = (outcome.stock_seconds + outcome.fill_seconds) / 3600
-    disk = int(given.images) * given.row_bytes
+    disk = given.images * given.row_bytes
     return {
         "backbone": given.backbone,
         "image_size": given.image_size,
         "pooling": given.pooling,
-        "images": int(given.images),
+        "images": given.images,
         "workers": workers,
         "worker_images_per_second": number(given.rate, 1),
         "record_milliseconds": number(given.record_ms, 2),
@@ -209,8 +209,10 @@ def share(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """Reads a whole number above 0."""
-    return max(1, int(above_zero(text)))
+    """Reads a whole number above 0, also as 1e9."""
+    if not (value := above_zero(text)).is_integer():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
+    return int(value)
 
 
 if __name__ == "__main__":
