@@ -22,7 +22,9 @@ class ImageItem:
         label: Index into the source's ``classes``; ``UNLABELLED`` where there is none.
         split: ``train``, ``val`` or ``test`` where the source says so, else None.
         group: Items of one group (a patient, a product) stay in one split; None = no group.
-        path: The file behind the item, for the stat cache; None for arrays in memory.
+        path: The file behind the item, for the stat cache; None where there is no file of its own.
+        version: What a remote store says to tell this content from a later one (an ETag, or size and time),
+            for the stat cache; None where it says nothing that can be relied on.
     """
 
     id: str
@@ -30,6 +32,7 @@ class ImageItem:
     split: str | None = None
     group: str | None = None
     path: Path | None = None
+    version: str | None = None
 
 
 class ImageSource(Protocol):
@@ -64,7 +67,8 @@ def open_images(uri: str) -> ImageSource:
     """Opens an image source: the first module of ``images/sources`` that claims the address.
 
     Args:
-        uri: ``builtin:digits``, ``keras:cifar10``, a folder, a ``.csv``/``.jsonl`` table, an ``.npz`` file.
+        uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
+            ``.csv``/``.jsonl`` table, an ``.npz`` file.
 
     Raises:
         UsageError: Nothing claims the address, or what stands there is no usable image source.

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.rows import DIGEST_BYTES
-from pipeline.images.stat_cache import Known, Stamp, StatCache
+from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
 from pipeline.progress import Advance, progress
 
 _BLOCK = 4096  # images between two transactions of the stat cache
@@ -48,11 +48,11 @@ def digest_items(
     digests = np.zeros((len(items), DIGEST_BYTES), np.uint8)
     failures: dict[int, str] = {}
     with StatCache(stat_cache) as cache:
-        missing = _recall(items, cache, digests)
+        missing = _recall(source, items, cache, digests)
         shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
-                fresh: list[Known] = []
+                fresh: list[Known | Remote] = []
                 tasks = _cut(block, _TASK)
                 results = pool.map(lambda task: [_read(source, items[i]) for i in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
@@ -63,7 +63,8 @@ def digest_items(
                             digests[i] = np.frombuffer(read.digest, np.uint8)
                             fresh += read.storable
                     advance(len(task))
-                cache.store(fresh)
+                cache.store(known for known in fresh if isinstance(known, Known))
+                cache.store_remote(known for known in fresh if isinstance(known, Remote))
     return digests, failures
 
 
@@ -71,16 +72,21 @@ class _Read(NamedTuple):
     """What one read came to: a digest, perhaps fit for the stat cache, or the reason why there is none."""
 
     digest: bytes | None
-    storable: tuple[Known, ...] = ()
+    storable: tuple[Known | Remote, ...] = ()
     reason: str = ""
 
 
-def _recall(items: Sequence[ImageItem], cache: StatCache, digests: np.ndarray) -> list[int]:
+def _recall(
+    source: ImageSource, items: Sequence[ImageItem], cache: StatCache, digests: np.ndarray
+) -> list[int]:
     """Fills in what the stat cache knows; returns the positions that have to be read."""
     missing: list[int] = []
     for block in _cut(range(len(items)), _BLOCK):
         files = [i for i in block if items[i].path is not None]
         found = dict(zip(files, cache.look_up([items[i].path for i in files]), strict=True))
+        versions = [i for i in block if items[i].version is not None]
+        wanted = [_remote(source, items[i]) for i in versions]
+        found |= dict(zip(versions, cache.look_up_remote(wanted), strict=True))
         for i in block:
             if known := found.get(i):
                 digests[i] = np.frombuffer(known, np.uint8)
@@ -97,8 +103,14 @@ def _read(source: ImageSource, item: ImageItem) -> _Read:
         result = digest(source.read(item))
     except OSError as error:
         return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
+    if item.version is not None:  # told before the content was read, as with stamps
+        return _Read(result, (_remote(source, item, result),))
     settled = stamp is not None and stamp.settled(now_ns)
     return _Read(result, (Known(item.path, stamp, result),) if settled else ())
+
+
+def _remote(source: ImageSource, item: ImageItem, result: bytes = b"") -> Remote:
+    return Remote(f"{source.uri.rstrip('/')}/{item.id}", item.version or "", result)
 
 
 def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:

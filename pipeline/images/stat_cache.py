@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS files (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, digest BLOB
 ) WITHOUT ROWID
 """
+_OBJECTS = (
+    "CREATE TABLE IF NOT EXISTS objects (uri TEXT PRIMARY KEY, version TEXT, digest BLOB) WITHOUT ROWID"
+)
 _T = TypeVar("_T")
 
 
@@ -61,6 +64,14 @@ class Known(NamedTuple):
     digest: bytes
 
 
+class Remote(NamedTuple):
+    """A remote object's address with what its store says of its version, and its SHA-256 (32 bytes)."""
+
+    uri: str
+    version: str
+    digest: bytes = b""
+
+
 class StatCache:
     """Digests by path and stamp in one SQLite file, a convenience that is never worth a failure.
 
@@ -90,6 +101,21 @@ class StatCache:
                 stored |= self._attempt(_select, names[start : start + _PARAMETERS]) or {}
         return [_unchanged(path, stored.get(os.fsencode(path))) for path in paths]
 
+    def look_up_remote(self, objects: Sequence[Remote]) -> list[bytes | None]:
+        """Returns the digest of each object whose version stands in the cache, else None; no request."""
+        stored: dict[tuple[str, str], bytes] = {}
+        if self._file is not None and self._file.exists():
+            uris = [known.uri for known in objects]
+            for start in range(0, len(uris), _PARAMETERS):
+                stored |= self._attempt(_select_objects, uris[start : start + _PARAMETERS]) or {}
+        return [stored.get(known[:2]) for known in objects]
+
+    def store_remote(self, objects: Iterable[Remote]) -> None:
+        """Stores digests of remote objects in one transaction."""
+        rows = [tuple(known) for known in objects]
+        if rows and self._file is not None:
+            self._attempt(_insert_objects, rows)
+
     def store(self, entries: Iterable[Known]) -> None:
         """Stores digests in one transaction."""
         rows = [(os.fsencode(path), *stamp, digest) for path, stamp, digest in entries]
@@ -105,6 +131,7 @@ class StatCache:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(self._file)
                 self._connection.execute(_TABLE)
+                self._connection.execute(_OBJECTS)
             return action(self._connection, argument)
         except (sqlite3.Error, OSError) as error:
             say(f"note: {self._file} cannot be used, so files are read again next time: {error}")
@@ -121,6 +148,17 @@ def _select(connection: sqlite3.Connection, names: list[bytes]) -> dict[bytes, t
 def _insert(connection: sqlite3.Connection, rows: list[tuple]) -> None:
     with connection:
         connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _select_objects(connection: sqlite3.Connection, uris: list[str]) -> dict[tuple[str, str], bytes]:
+    marks = ",".join("?" * len(uris))
+    query = f"SELECT uri, version, digest FROM objects WHERE uri IN ({marks})"  # noqa: S608 - only question marks are put in
+    return {(uri, version): digest for uri, version, digest in connection.execute(query, uris)}
+
+
+def _insert_objects(connection: sqlite3.Connection, rows: list[tuple]) -> None:
+    with connection:
+        connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
 
 
 def _unchanged(path: Path, stored: Sequence | None) -> bytes | None:

@@ -16,7 +16,7 @@ _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pb
 IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
 """File names that are taken for images, in any case."""
 
-_MAX_BYTES = 2**30
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class FileSource:
 def _refuse_special(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):  # a device may do anything when it is opened, and a pipe may wait
         raise OSError("not a regular file")
-    if status.st_size > _MAX_BYTES:
-        raise OSError(f"{status.st_size:,} bytes are more than the limit of {_MAX_BYTES:,}")
+    if status.st_size > MAX_BYTES:
+        raise OSError(f"{status.st_size:,} bytes are more than the limit of {MAX_BYTES:,}")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.images.sources._files import IMAGE_SUFFIXES
 from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some
 
-_LITTER = frozenset(("__MACOSX", "@eaDir"))
+LITTER = frozenset(("__MACOSX", "@eaDir"))
 
 
 class Listing(NamedTuple):
@@ -54,7 +54,7 @@ class Walker:
                     if entry.is_symlink() and self._strays(where, entry.path):
                         self.strays.add(folder + entry.name)
                     elif entry.is_dir():
-                        if not (entry.name.startswith(".") or entry.name in _LITTER):
+                        if not (entry.name.startswith(".") or entry.name in LITTER):
                             folders.append(entry.name)
                     elif _is_image(entry):
                         images.append(entry.name)

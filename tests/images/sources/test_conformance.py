@@ -39,6 +39,14 @@ def sample_keras_datasets(tmp_path, make_images, monkeypatch):
     return "keras:cifar10"
 
 
+def sample_remote(tmp_path, make_images, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    paths = [f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in "ab" for i in range(12)]
+    files = fsspec.filesystem("memory")
+    files.put(str(make_images(tmp_path / "toy", *paths)), f"/{tmp_path.name}/toy", recursive=True)
+    return f"memory://{tmp_path.name}/toy"
+
+
 def sample_table(tmp_path, make_images, monkeypatch):
     make_images(tmp_path, *(f"{i}.png" for i in range(20)))
     rows = [f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else ''},{i // 2}" for i in range(20)]
@@ -108,7 +116,7 @@ def test_every_kind_says_what_its_addresses_look_like():
     assert all(kind.ADDRESS and "\n" not in kind.ADDRESS and kind.__doc__ for kind in kinds())
 
 
-@pytest.mark.parametrize("uri", ["nowhere", "no/such/folder", "https://example.org/images", "digits", ""])
+@pytest.mark.parametrize("uri", ["nowhere", "no/such/folder", "gopher://example.org/images", "digits", ""])
 def test_an_address_that_nothing_claims_lists_what_there_is(uri):
     with pytest.raises(UsageError) as caught:
         open_source(uri)

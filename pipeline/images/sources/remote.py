@@ -1,0 +1,189 @@
+"""A folder of images in a remote store (``s3://bucket/photos``), read through fsspec without a local copy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError, UsageError
+from pipeline.images import ImageItem
+from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
+from pipeline.images.sources._layout import LAYOUT, read_layout
+from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
+from pipeline.images.sources._walk import LITTER, Listing
+from pipeline.images.sources._words import in_natural_order, on_one_line, some
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+ADDRESS = "a remote folder (s3://, gs://, az://, hf://, sftp://, https://; laid out like a local one)"
+
+_CHUNK = 2**20
+
+
+def claims(uri: str) -> bool:
+    """Tells whether the address begins with the protocol of a store."""
+    return protocol_of(uri) is not None
+
+
+def open_uri(uri: str) -> RemoteSource:
+    """Lists the images of a remote folder, laid out as a local one; nothing is downloaded yet.
+
+    Raises:
+        UsageError: There is no such folder, it must not be read, it is laid out differently, or a package is
+            missing.
+        PipelineError: The store does not answer.
+    """
+    files, path = connect(uri)
+    address = files.unstrip_protocol(path)
+    walker = RemoteWalker(address, files, path)
+    laid = read_layout(walker)
+    unknown = sum(image.path not in walker.versions for image in laid.found)
+    notes = laid.notes
+    if unknown:
+        notes += (
+            f"{address} states no version of {unknown:,} images: their content is read again by every run",
+        )
+    return RemoteSource(
+        uri=address,
+        name=path.rsplit("/", 1)[-1] or "images",
+        classes=laid.classes,
+        notes=notes,
+        listed=[
+            ImageItem(id=image.path, label=label, split=image.split, version=walker.versions.get(image.path))
+            for image, label in zip(laid.found, laid.labels(), strict=True)
+        ],
+        files=files,
+        path=path,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteSource:
+    """An image source in a remote store; see :class:`pipeline.images.ImageSource`.
+
+    Attributes:
+        uri: Address with its protocol, without a slash at the end.
+        name: Default name of the data set.
+        classes: Class names in natural order.
+        notes: Remarks for the user.
+        listed: The images in order.
+        files: The store.
+        path: The folder in it.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    listed: Sequence[ImageItem] = field(repr=False)
+    files: AbstractFileSystem = field(repr=False)
+    path: str = field(repr=False)
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images in a stable order."""
+        return self.listed
+
+    def read(self, item: ImageItem) -> bytes:
+        """Downloads one image into memory, with retries.
+
+        Raises:
+            OSError: It is gone, larger than 1 GiB, or the store does not answer.
+        """
+        return patiently(lambda: self._download(f"{self.path}/{item.id}"))
+
+    def _download(self, path: str) -> bytes:
+        data = bytearray()
+        # Sequential blocks without read-ahead: a hostile server cannot make this process hold more than that.
+        with self.files.open(path, "rb") as file:
+            while len(data) <= MAX_BYTES and (chunk := file.read(_CHUNK)):
+                data += chunk
+        if len(data) > MAX_BYTES:
+            raise PermissionError(f"more than the limit of {MAX_BYTES:,} bytes")
+        return bytes(data)
+
+
+@dataclass
+class RemoteWalker:
+    """Lists a remote folder, one folder a request, and keeps of each image no more than its version.
+
+    Attributes:
+        root: Address, for messages.
+        files: The store.
+        path: The folder in it.
+        versions: What the store says of each image's version, by relative path.
+        ignored: Relative paths of files that are no images.
+    """
+
+    root: str
+    files: AbstractFileSystem = field(repr=False)
+    path: str
+    versions: dict[str, str] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+
+    def listing(self, folder: str) -> Listing:
+        """Lists one folder; names that do not stand directly in it are passed over.
+
+        Raises:
+            UsageError: There is no such folder, or it must not be listed.
+            PipelineError: The store does not answer.
+        """
+        where = f"{self.path}/{folder}".rstrip("/")
+        now_s = time.time()
+        folders: set[str] = set()
+        images: set[str] = set()
+        for details in self._ask(where):
+            # HTML pages link to anywhere: what does not stand below is none of this folder's.
+            inside, _, name = str(details["name"]).rstrip("/").rpartition("/")
+            if inside != where or name.startswith((".", "?", "#")) or not _is_text(name):
+                continue
+            if details.get("type") == "directory":
+                if name not in LITTER:
+                    folders.add(name)
+            elif ("." + name.rpartition(".")[2].lower()) in IMAGE_SUFFIXES:
+                images.add(name)
+                if version := version_of(details, now_s=now_s):
+                    self.versions[folder + name] = version
+            else:
+                self.ignored.add(folder + name)
+        return Listing(in_natural_order(folders), sorted(images))
+
+    def images(self, folder: str) -> Iterator[str]:
+        """Yields the relative paths of all images below a folder."""
+        listing = self.listing(folder)
+        yield from (folder + name for name in listing.images)
+        for name in listing.folders:
+            yield from self.images(f"{folder}{name}/")
+
+    def notes(self) -> list[str]:
+        """Returns remarks on what was passed over."""
+        if not self.ignored:
+            return []
+        return [f"ignored files that are no images ({len(self.ignored):,}): {some(sorted(self.ignored))}"]
+
+    def _ask(self, where: str) -> list[dict[str, object]]:
+        shown = on_one_line(self.files.unstrip_protocol(where))
+        try:
+            entries = patiently(lambda: self.files.ls(f"{where}/" if self._is_web else where, detail=True))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UsageError(f"{shown} does not exist, or is no folder: expected {LAYOUT} in it") from error
+        except PermissionError as error:
+            raise UsageError(
+                f"{shown} must not be read ({reason(error)}): check the credentials in the environment"
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            raise PipelineError(f"cannot list {shown}: {reason(error)}; check the address") from error
+        if [str(entry["name"]).rstrip("/") for entry in entries] == [where] and entries[0]["type"] == "file":
+            raise UsageError(f"{shown} is a file, not a folder of images: expected {LAYOUT} below a folder")
+        return entries
+
+    @property
+    def _is_web(self) -> bool:
+        """Whether folders need a slash at the end, without which web servers answer with a redirection."""
+        return self.root.startswith("http")
+
+
+def _is_text(name: str) -> bool:
+    return name.isprintable() or not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in name)
