@@ -104,7 +104,7 @@ class StatCache:
     def look_up_remote(self, objects: Sequence[Remote]) -> list[bytes | None]:
         """Returns the digest of each object whose version stands in the cache, else None; no request."""
         stored: dict[tuple[str, str], bytes] = {}
-        if self._file is not None and self._file.exists():
+        if objects and self._file is not None and self._file.exists():
             uris = [known.uri for known in objects]
             for start in range(0, len(uris), _PARAMETERS):
                 stored |= self._attempt(_select_objects, uris[start : start + _PARAMETERS]) or {}
@@ -131,7 +131,6 @@ class StatCache:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(self._file)
                 self._connection.execute(_TABLE)
-                self._connection.execute(_OBJECTS)
             return action(self._connection, argument)
         except (sqlite3.Error, OSError) as error:
             say(f"note: {self._file} cannot be used, so files are read again next time: {error}")
@@ -151,6 +150,7 @@ def _insert(connection: sqlite3.Connection, rows: list[tuple]) -> None:
 
 
 def _select_objects(connection: sqlite3.Connection, uris: list[str]) -> dict[tuple[str, str], bytes]:
+    connection.execute(_OBJECTS)  # only here: a read-only cache of local files need not have this table
     marks = ",".join("?" * len(uris))
     query = f"SELECT uri, version, digest FROM objects WHERE uri IN ({marks})"  # noqa: S608 - only question marks are put in
     return {(uri, version): digest for uri, version, digest in connection.execute(query, uris)}
@@ -158,6 +158,7 @@ def _select_objects(connection: sqlite3.Connection, uris: list[str]) -> dict[tup
 
 def _insert_objects(connection: sqlite3.Connection, rows: list[tuple]) -> None:
     with connection:
+        connection.execute(_OBJECTS)
         connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pipeline.images.stat_cache import Known, Stamp, StatCache
+from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
 
 DIGEST = bytes(range(32))
 
@@ -150,3 +150,23 @@ def test_without_a_file_nothing_is_known_or_stored(file):
     with StatCache(None) as cache:
         cache.store([Known(file, Stamp.of(file), DIGEST)])
         assert cache.look_up([file]) == [None]
+
+
+def test_remote_objects_are_known_by_address_and_version(cache_file):
+    known = [Remote(f"s3://bucket/{i}.png", "etag 1", bytes([i % 256]) * 32) for i in range(2000)]
+    with StatCache(cache_file) as cache:
+        assert cache.look_up_remote(known[:2]) == [None, None]
+        cache.store_remote(known)
+    with StatCache(cache_file) as cache:
+        assert cache.look_up_remote(known) == [entry.digest for entry in known]
+        assert cache.look_up_remote([Remote("s3://bucket/0.png", "etag 2")]) == [None]
+        assert cache.look_up_remote([Remote("s3://other/0.png", "etag 1")]) == [None]
+        cache.store_remote([Remote("s3://bucket/0.png", "etag 2", DIGEST)])
+        assert cache.look_up_remote([known[0], Remote("s3://bucket/0.png", "etag 2")]) == [None, DIGEST]
+
+
+def test_a_cache_of_local_files_gets_no_table_of_remote_ones(file, cache_file):
+    remember(cache_file, file)
+    with sqlite3.connect(cache_file) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("files",)]
+    connection.close()
