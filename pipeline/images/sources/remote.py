@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ADDRESS = "a remote folder (s3://, gs://, az://, hf://, sftp://, https://; laid out like a local one)"
 
 _CHUNK = 2**20
+_DEEPEST = 64  # folders in folders; a web server may invent them without end
 
 
 def claims(uri: str) -> bool:
@@ -151,7 +152,15 @@ class RemoteWalker:
         return Listing(in_natural_order(folders), sorted(images))
 
     def images(self, folder: str) -> Iterator[str]:
-        """Yields the relative paths of all images below a folder."""
+        """Yields the relative paths of all images below a folder.
+
+        Raises:
+            UsageError: Folders are nested without end.
+        """
+        if folder.count("/") > _DEEPEST:
+            raise UsageError(
+                f"{self.root} has more than {_DEEPEST} folders in one another: give another folder"
+            )
         listing = self.listing(folder)
         yield from (folder + name for name in listing.images)
         for name in listing.folders:

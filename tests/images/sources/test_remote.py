@@ -183,6 +183,15 @@ def test_what_cannot_be_used_is_refused_without_repeating_secrets(bucket, uri, m
     assert "secret" not in str(caught.value)
 
 
+def test_folders_without_end_are_refused(bucket, monkeypatch):
+    def ls(self, path, **options):
+        return [{"name": f"{path}/again", "type": "directory", "size": 0}]
+
+    monkeypatch.setattr(Bucket, "ls", ls)
+    with pytest.raises(UsageError, match="more than 64 folders in one another"):
+        open_images("bucket://photos")
+
+
 def test_a_folder_that_must_not_be_read_is_called_so(bucket):
     Bucket.failures = [PermissionError("Access Denied")]
     with pytest.raises(UsageError, match=r"must not be read \(Access Denied\): check the credentials"):
