@@ -10,6 +10,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.spec import FeatureSpec
+
+MADE = FeatureSpec(
+    backbone="vgg16",
+    weights="random:0",
+    layer="block5_pool",
+    pooling="none",
+    image_size=150,
+    preprocessing="caffe",
+    precision="float32",
+    store="float16",
+)
+"""What benchmarks of stage two say of features that they make up."""
+
 CLASSES = ("first", "second")
 SUFFIXES = (".jpg", ".jpeg")
 JPEG_COMMENT = b"\xff\xfe"

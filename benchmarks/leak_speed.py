@@ -12,9 +12,11 @@ import resource
 import tempfile
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from inputs import MADE
 from measuring import tell
 from tables import RESULTS, number, write_table
 
@@ -22,18 +24,8 @@ from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks import find_leaks
 from pipeline.evaluation.leaks.hash_store import FILE_NAME, HashStore
 from pipeline.images.rows import Rows
-from pipeline.spec import FeatureSpec
 
-SPEC = FeatureSpec(
-    backbone="vgg16",
-    weights="random:0",
-    layer="block5_pool",
-    pooling="avg",
-    image_size=150,
-    preprocessing="caffe",
-    precision="float32",
-    store="float16",
-)
+SPEC = replace(MADE, pooling="avg")
 
 
 def main() -> None:

@@ -18,25 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from inputs import MADE as SPEC
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.layout import Header, lay_out, open_layout
 from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
-from pipeline.spec import FeatureSpec
 
 ROWS, COLUMNS, BATCH, EPOCHS = 2000, 8192, 20, 7
 RESULTS = Path(__file__).parent / "results" / "stage_two.csv"
-SPEC = FeatureSpec(
-    backbone="vgg16",
-    weights="random:0",
-    layer="block5_pool",
-    pooling="none",
-    image_size=150,
-    preprocessing="caffe",
-    precision="float32",
-    store="float16",
-)
 
 
 def features_file(folder: Path, split: str, rows: int, seed: int) -> FeatureSet:

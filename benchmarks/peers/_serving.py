@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import functools
 import json
@@ -9,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 
@@ -20,6 +22,14 @@ def answers() -> Iterator[TextIO]:
     os.dup2(2, 1)
     with os.fdopen(kept, "w", buffering=1) as stream:
         yield stream
+
+
+def add_pass_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what every forward pass is told: the images, their size, and how many go through the base."""
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
 
 
 def say(stream: TextIO, **answer: Any) -> None:

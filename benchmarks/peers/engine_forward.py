@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
-from _serving import answers, serve
+from _serving import add_pass_options, answers, serve
 
 from pipeline import registry
 from pipeline.backbones.weights import resolve_weights
@@ -24,12 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engine", choices=list(ARITHMETICS))
     parser.add_argument("cache", type=Path, help="where stage one looks for networks in int8")
-    parser.add_argument("images", type=Path)
     parser.add_argument("--backbone", required=True)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--size", type=int, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--count", type=int, required=True)
+    add_pass_options(parser)
     given = parser.parse_args()
     with answers() as stream:
         pixels = load_pixels(given.images, given.count, given.size)

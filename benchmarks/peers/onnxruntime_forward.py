@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from _serving import answers, say, serve
+from _serving import add_pass_options, answers, say, serve
 from engine_forward import load_pixels
 
 
@@ -14,10 +14,7 @@ def main() -> None:
     """Serves one pass in float32, the only arithmetic of its convolutions on a processor besides int8."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="holds base.onnx")
-    parser.add_argument("images", type=Path)
-    parser.add_argument("--size", type=int, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--count", type=int, required=True)
+    add_pass_options(parser)
     given = parser.parse_args()
     with answers() as stream:
         try:

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
-from _serving import answers, say, serve
+from _serving import add_pass_options, answers, say, serve
 from engine_forward import load_pixels
 
 from pipeline.backbones.loading import CAFFE_MEAN_BGR
@@ -19,10 +19,7 @@ def main() -> None:
     """Serves one pass per arithmetic."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="holds filters.npz of VGG16")
-    parser.add_argument("images", type=Path)
-    parser.add_argument("--size", type=int, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--count", type=int, required=True)
+    add_pass_options(parser)
     given = parser.parse_args()
     with answers() as stream:
         try:
