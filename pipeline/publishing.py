@@ -32,8 +32,8 @@ def published(folder: Path) -> Iterator[Path]:
     try:
         yield draft
         _flush(draft)
-        _replace(draft, folder)
-        _flush_entry(folder.parent)
+        replace_folder(draft, folder)
+        sync_to_disk(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         os.close(handle)
@@ -75,10 +75,11 @@ def _flush(folder: Path) -> None:
     # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
     # with empty files behind it.
     for path in [*folder.iterdir(), folder]:
-        _flush_entry(path)
+        sync_to_disk(path)
 
 
-def _flush_entry(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
+    """Makes a file durable, or what stands in a folder, after a rename for example."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -86,7 +87,14 @@ def _flush_entry(path: Path) -> None:
         os.close(handle)
 
 
-def _replace(draft: Path, folder: Path) -> None:
+def replace_folder(draft: Path, folder: Path) -> None:
+    """Puts a folder in the place of another, in one step where the system can.
+
+    The older one may then stand where the draft was, for the caller to remove.
+
+    Raises:
+        OSError: The folder cannot be replaced; it stays as it was.
+    """
     if _exchange(draft, folder):
         return
     try:

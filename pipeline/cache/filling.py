@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.cache.layout import Layout, open_layout, row_bytes
 from pipeline.cache.lock import is_still_at
 from pipeline.errors import PipelineError
+from pipeline.publishing import sync_to_disk
 
 
 class PartialFile:
@@ -111,7 +112,7 @@ class PartialFile:
         self.check_place()  # another process may by now be filling a file of this name
         self.close()
         os.replace(self.layout.path, path)
-        sync_folder(path.parent)
+        sync_to_disk(path.parent)
 
     def check_place(self) -> None:
         """Finds out early that all the work would be for nothing.
@@ -143,15 +144,6 @@ def disk_error(path: Path, error: OSError) -> PipelineError:
         f"cannot write {path}: {error.strerror}. All finished rows are kept; "
         "make room and run the same command again"
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename inside the folder durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def damaged_rows(layout: Layout) -> np.ndarray:

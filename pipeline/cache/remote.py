@@ -56,9 +56,7 @@ class FeatureFiles:
         with ExitStack() as opened:
             self._files: list[int] = []
             for place in places:
-                file = os.open(
-                    place.path, os.O_WRONLY | getattr(os, "O_DSYNC", 0) | getattr(os, "O_CLOEXEC", 0)
-                )
+                file = os.open(place.path, FLAGS)
                 opened.callback(os.close, file)
                 self._files.append(file)
             self._opened = opened.pop_all()

@@ -13,13 +13,14 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.filling import PartialFile, damaged_rows, sync_folder
+from pipeline.cache.filling import PartialFile, damaged_rows
 from pipeline.cache.layout import Header, lay_out, open_layout, row_bytes
 from pipeline.cache.remote import FeaturePlace
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.rows import Rows
+from pipeline.publishing import sync_to_disk
 
 
 class EntryWriter:
@@ -192,7 +193,7 @@ class EntryWriter:
                 path.unlink()
         for path in self.entry.folder.glob("*.tmp"):
             path.unlink()  # a killed run's: this one holds the lock
-        sync_folder(self.entry.folder)
+        sync_to_disk(self.entry.folder)
         return unfinished
 
     @contextlib.contextmanager

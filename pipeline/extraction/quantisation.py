@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cache.filling import sync_folder
 from pipeline.cache.lock import filling_lock
 from pipeline.extraction.calibration import RECORD, Calibration
 from pipeline.extraction.conversion import convert_base
 from pipeline.openvino_runtime import import_nncf, import_openvino
 from pipeline.progress import say
+from pipeline.publishing import sync_to_disk
 
 if TYPE_CHECKING:
     import openvino
@@ -86,7 +86,7 @@ def _store(network: openvino.Model, calibration: Calibration) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, folder / RECORD)
-    sync_folder(folder)
+    sync_to_disk(folder)
 
 
 def is_whole(folder: Path) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from pipeline.publishing import replace_folder, sync_to_disk
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def replacing(target: Path) -> Iterator[Path]:
         yield draft
         _flush(draft)
         if target.is_dir():
-            _replace_folder(draft, target, aside=Path(scratch, "older"))
+            replace_folder(draft, target)
         else:
             draft.replace(target)
 
@@ -36,18 +37,4 @@ def _flush(path: Path) -> None:
     # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
     # with empty files behind it.
     for part in [*path.rglob("*"), path]:
-        handle = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _replace_folder(draft: Path, target: Path, *, aside: Path) -> None:
-    # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
-    target.rename(aside)
-    try:
-        draft.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
+        sync_to_disk(part)
