@@ -27,6 +27,7 @@ from pipeline.cache.structure import Column, is_folder_name, refuse_foreign_part
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.rows import DIGEST_BYTES, Rows
+from pipeline.images.texts import Texts
 from pipeline.spec import SCHEMA, FeatureSpec
 
 ALIGNMENT = 4096
@@ -332,8 +333,9 @@ def _plain(value: Any) -> Any:
 
 def _fixed_strings(texts: Sequence[str]) -> np.ndarray:
     """Encodes names as fixed-length bytes; file names need not be valid UTF-8."""
-    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
-    return np.array(encoded, dtype=f"S{max((len(text) for text in encoded), default=1) or 1}")
+    longest = max((len(text.encode("utf-8", "surrogateescape")) for text in texts), default=1) or 1
+    encoded = (text.encode("utf-8", "surrogateescape") for text in texts)
+    return np.fromiter(encoded, f"S{longest}", len(texts))
 
 
 def _fixed_string(text: str) -> np.ndarray:
@@ -342,5 +344,5 @@ def _fixed_string(text: str) -> np.ndarray:
     return np.array(encoded, dtype=f"S{len(encoded) or 1}")
 
 
-def _strings(dataset: h5py.Dataset) -> list[str]:
-    return [text.decode("utf-8", "surrogateescape") for text in dataset[()].tolist()]
+def _strings(dataset: h5py.Dataset) -> Texts:
+    return Texts.of_encoded(dataset[()])

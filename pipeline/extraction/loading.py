@@ -83,7 +83,7 @@ class Loader:
         previous, pixels, found = None, None, b""
         for position, row in enumerate(rows):
             item = self.items[row]
-            if item is not previous:  # the views of an image stand together: it is decoded once
+            if item != previous:  # the views of an image stand together: it is decoded once
                 previous, pixels, found = item, *self._pixels(row, failures, timings)
             if found:
                 digests[position] = np.frombuffer(found, np.uint8)

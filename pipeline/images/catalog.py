@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import SPLITS, ImageItem, ImageSource
+from pipeline.images import SPLITS, ImageSource
+from pipeline.images._lazy import as_run, take_rows
 from pipeline.images.digests import digest_items
+from pipeline.images.listing import Listing
+from pipeline.images.repeats import repeated
 from pipeline.images.rows import Rows
 from pipeline.images.splits import assign_splits
 
@@ -44,7 +46,7 @@ class Catalog:
 
     source: ImageSource
     splits: dict[str, Rows]
-    items: dict[str, list[ImageItem]]
+    items: dict[str, Listing]
     unreadable: list[Unreadable]
 
 
@@ -59,7 +61,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         UsageError: Two images have the same id, or a group stands in several splits.
         UnreadableImagesError: Not one image can be read.
     """
-    items = source.items()
+    items = Listing.of(source.items())
     _refuse_duplicates(items, source)
     digests, failures = digest_items(source, items, stat_cache=stat_cache)
     if failures and len(failures) == len(items):
@@ -67,28 +69,32 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
             f"not one of the {len(items):,} images of {source.uri} can be read: "
             f"{items[0].id}: {failures[0]}; check the paths and their permissions"
         )
-    readable = np.array([i for i in range(len(items)) if i not in failures], np.intp)
-    assigned = np.array(assign_splits([items[i] for i in readable], digests[readable]))
-    members = {split: readable[assigned == split] for split in SPLITS if (assigned == split).any()}
+    unreadable = [Unreadable(items[i].id, items[i].split, reason) for i, reason in failures.items()]
+    if failures:
+        readable = np.delete(np.arange(len(items)), list(failures))
+        items, digests = items.take(readable), digests[readable]
+    assigned = assign_splits(items, digests).codes
+    members = {split: as_run(np.flatnonzero(assigned == code)) for code, split in enumerate(SPLITS)}
+    parts = {split: items.take(index) for split, index in members.items() if len(index)}
     return Catalog(
         source=source,
-        splits={split: _rows(items, digests, index) for split, index in members.items()},
-        items={split: [items[i] for i in index] for split, index in members.items()},
-        unreadable=[Unreadable(items[i].id, items[i].split, reason) for i, reason in failures.items()],
+        splits={split: _rows(part, take_rows(digests, members[split])) for split, part in parts.items()},
+        items=parts,
+        unreadable=unreadable,
     )
 
 
-def _rows(items: Sequence[ImageItem], digests: np.ndarray, index: np.ndarray) -> Rows:
+def _rows(items: Listing, digests: np.ndarray) -> Rows:
     return Rows(
-        ids=[items[i].id for i in index],
-        labels=np.array([items[i].label for i in index], np.int32),
-        digests=digests[index],
-        views=np.zeros(len(index), np.uint8),
-        groups=[items[i].group or "" for i in index],
+        ids=items.ids,
+        labels=items.labels,
+        digests=digests,
+        views=np.zeros(len(items), np.uint8),
+        groups=items.groups,
     )
 
 
-def _refuse_duplicates(items: Sequence[ImageItem], source: ImageSource) -> None:
-    if len({item.id for item in items}) < len(items):
-        name, count = Counter(item.id for item in items).most_common(1)[0]
+def _refuse_duplicates(items: Listing, source: ImageSource) -> None:
+    if repeats := repeated(items.ids):
+        name, count = Counter(items.ids[i] for i in repeats).most_common(1)[0]
         raise UsageError(f"{source.uri} lists {name!r} {count} times: every image needs an id of its own")

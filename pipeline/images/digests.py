@@ -52,6 +52,7 @@ def digest_items(
         shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
+                block = block.tolist()
                 fresh: list[Known | Remote] = []
                 tasks = _cut(block, _TASK)
                 results = pool.map(lambda task: [_read(source, items[i]) for i in task], tasks)
@@ -78,21 +79,21 @@ class _Read(NamedTuple):
 
 def _recall(
     source: ImageSource, items: Sequence[ImageItem], cache: StatCache, digests: np.ndarray
-) -> list[int]:
-    """Fills in what the stat cache knows; returns the positions that have to be read."""
-    missing: list[int] = []
-    for block in _cut(range(len(items)), _BLOCK):
-        files = [i for i in block if items[i].path is not None]
-        found = dict(zip(files, cache.look_up([items[i].path for i in files]), strict=True))
-        versions = [i for i in block if items[i].version is not None]
-        wanted = [_remote(source, items[i]) for i in versions]
+) -> np.ndarray:
+    """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
+    missing = np.ones(len(items), bool)
+    for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
+        there = {i: items[i] for i in block}  # each is made anew by every look
+        files = [i for i in block if there[i].path is not None]
+        found = dict(zip(files, cache.look_up([there[i].path for i in files]), strict=True))
+        versions = [i for i in block if there[i].version is not None]
+        wanted = [_remote(source, there[i]) for i in versions]
         found |= dict(zip(versions, cache.look_up_remote(wanted), strict=True))
-        for i in block:
-            if known := found.get(i):
+        for i, known in found.items():
+            if known:
                 digests[i] = np.frombuffer(known, np.uint8)
-            else:
-                missing.append(i)
-    return missing
+                missing[i] = False
+    return np.flatnonzero(missing)
 
 
 def _read(source: ImageSource, item: ImageItem) -> _Read:

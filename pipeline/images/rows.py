@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.images._lazy import LazySequence, Positions, as_run, same, take_rows, whole_positions
+from pipeline.images.texts import CodedTexts
+
 DIGEST_BYTES = 32
 
 
@@ -30,7 +33,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         if not len(self.groups):
-            object.__setattr__(self, "groups", [""] * len(self))
+            object.__setattr__(self, "groups", CodedTexts(np.broadcast_to(np.int8(-1), len(self)), ()))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,22 +45,29 @@ class Rows:
         return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
 
     def take(self, index: np.ndarray) -> Rows:
-        """Returns the rows at the given int positions (or under a boolean mask), in that order."""
-        positions = np.arange(len(self))[index]
+        """Returns the rows at the given int positions (or under a boolean mask), in that order.
+
+        Rows that follow one another share memory with these.
+        """
+        rows = as_run(whole_positions(index, len(self)))
         return Rows(
-            ids=[self.ids[i] for i in positions],
-            labels=self.labels[positions],
-            digests=self.digests[positions],
-            views=self.views[positions],
-            groups=[self.groups[i] for i in positions],
+            ids=_take_texts(self.ids, rows),
+            labels=take_rows(self.labels, rows),
+            digests=take_rows(self.digests, rows),
+            views=take_rows(self.views, rows),
+            groups=_take_texts(self.groups, rows),
         )
 
     def equals(self, other: Rows) -> bool:
         """Tells whether both hold the same rows with the same names and labels in the same order."""
         return (
-            list(self.ids) == list(other.ids)
-            and list(self.groups) == list(other.groups)
+            same(self.ids, other.ids)
+            and same(self.groups, other.groups)
             and np.array_equal(self.labels, other.labels)
             and np.array_equal(self.digests, other.digests)
             and np.array_equal(self.views, other.views)
         )
+
+
+def _take_texts(texts: Sequence[str], rows: Positions) -> Sequence[str]:
+    return texts.take(rows) if isinstance(texts, LazySequence) else [texts[i] for i in rows]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, ImageItem
+from pipeline.images.listing import Listing
+from pipeline.images.rows import DIGEST_BYTES
+from pipeline.images.texts import CodedTexts
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 """Shares of train, val and test in a source without splits."""
 
 _CARVED = SHARES["val"] / (SHARES["train"] + SHARES["val"])
 _SALT = b"two-stage-pipeline split 1:"
+_NONE = -1
+_TRAIN, _VAL = SPLITS.index("train"), SPLITS.index("val")
+_STRETCH = 4096
 
 
-def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> list[str]:
+def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> CodedTexts:
     """Chooses the split of every image.
 
     The splits a source states are kept, with one exception: where it states ``train`` but no ``val``, a
@@ -43,86 +49,136 @@ def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> list[str]:
     Raises:
         UsageError: The source puts images of one group into different splits.
     """
-    families = _families(items, digests)
-    of_group, of_family = _stated(items, families)
-    stated = {item.split for item in items}
-    carve = "train" in stated and "val" not in stated
-    chosen = []
-    for item, family in zip(items, families, strict=True):
-        split = item.split or of_group.get(item.group) or of_family.get(family)
-        if split is None:
-            split = _by_hash(family)
-        elif split == "train" and carve and _position(family) >= 1 - _CARVED:
-            split = "val"
-        chosen.append(split)
-    return chosen
+    listing = Listing.of(items)
+    groups, chosen = listing.groups, listing.splits.astype(np.int8)
+    stated = chosen >= 0
+    carve = (chosen == _TRAIN).any() and not (chosen == _VAL).any()
+    families = _families(groups, digests, wanted=stated.any() and not stated.all())
+    _refuse_straddling(groups, chosen)
+    _follow(groups.codes, chosen)
+    _follow(families.numbers, chosen)
+    free, train = (np.flatnonzero(chosen == code) for code in (_NONE, _TRAIN))
+    chosen[free] = _by_position(_positions(free, families, groups.names, digests))
+    if carve:
+        carved = _positions(train, families, groups.names, digests) >= 1 - _CARVED
+        chosen[train[carved]] = _VAL
+    return CodedTexts(chosen, SPLITS)
 
 
-def _families(items: Sequence[ImageItem], digests: np.ndarray) -> list[bytes]:
-    """Returns N keys: items of one key must share a split.
+class _Families(NamedTuple):
+    """Who must share a split: items of one family.
 
     The key of a family is the smallest name among its groups, or its digest where it has no group.
-    """
-    keys = [row.tobytes() for row in np.ascontiguousarray(digests)]
-    leader: dict[str, str] = {}
 
-    def lead(group: str) -> str:
-        while (above := leader.setdefault(group, group)) != group:
-            leader[group] = leader[above]
-            group = above
+    Attributes:
+        numbers: The family of each item, int (N,); -1 where nobody asks.
+        leaders: The group that names it, int (N,); -1 where it has no group.
+    """
+
+    numbers: np.ndarray
+    leaders: np.ndarray
+
+
+def _families(groups: CodedTexts, digests: np.ndarray, *, wanted: bool) -> _Families:
+    """Finds the family of each item; its number only where there are groups, or where it is wanted."""
+    nobody = np.broadcast_to(np.int8(_NONE), len(groups))
+    grouped = np.flatnonzero(groups.codes >= 0)
+    if not (wanted or len(grouped)):
+        return _Families(nobody, nobody)
+    whole = np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").reshape(-1)
+    copies = np.unique(whole, return_inverse=True)[1]
+    if not len(grouped):
+        return _Families(copies, nobody)
+    home = np.full(len(groups), _NONE, np.int64)  # of each content, one group that holds it
+    home[copies[grouped]] = groups.codes[grouped]
+    own = np.where(groups.codes >= 0, groups.codes, home[copies])
+    ties = np.stack([groups.codes[grouped], home[copies[grouped]]], axis=1)
+    leaders = _leaders(groups.names, np.unique(ties[ties[:, 0] != ties[:, 1]], axis=0))[own]
+    leaders[own < 0] = _NONE
+    return _Families(np.where(own < 0, len(groups.names) + copies, leaders), leaders)
+
+
+def _leaders(names: Sequence[str], ties: np.ndarray) -> np.ndarray:
+    """Returns the leader of each group, int (G,): of the groups that are tied, the one of the smallest name.
+
+    Args:
+        names: G names.
+        ties: Pairs of groups, int (n, 2), that share an image.
+    """
+    above: dict[int, int] = {}
+
+    def lead(group: int) -> int:
+        while (higher := above.setdefault(group, group)) != group:
+            above[group] = above[higher]
+            group = higher
         return group
 
-    home: dict[bytes, str] = {}
-    for item, key in zip(items, keys, strict=True):
-        if item.group is not None:
-            low, high = sorted((lead(item.group), lead(home.setdefault(key, item.group))))
-            leader[high] = low
-
-    def family(item: ImageItem, key: bytes) -> bytes:
-        group = item.group if item.group is not None else home.get(key)
-        return b"image " + key if group is None else b"group " + lead(group).encode(errors="surrogatepass")
-
-    return [family(item, key) for item, key in zip(items, keys, strict=True)]
+    for one, other in ties.tolist():
+        low, high = sorted((lead(one), lead(other)), key=lambda group: names[group])
+        above[high] = low
+    leaders = np.arange(len(names))
+    for group in above:
+        leaders[group] = lead(group)
+    return leaders
 
 
-def _stated(
-    items: Sequence[ImageItem], families: Sequence[bytes]
-) -> tuple[dict[str | None, str], dict[bytes, str]]:
-    """Returns the splits that the source states, by group and by family.
+def _refuse_straddling(groups: CodedTexts, stated: np.ndarray) -> None:
+    """Refuses a source that puts images of one group into different splits; names the first such group."""
+    rows = np.flatnonzero((groups.codes >= 0) & (stated >= 0))
+    first = np.full(len(groups.names), _NONE, np.int8)
+    codes, splits = groups.codes[rows], stated[rows]
+    first[codes] = splits
+    torn = np.unique(codes[first[codes] != splits])
+    if len(torn):
+        group = codes[np.isin(codes, torn)][0]
+        where = " and ".join(SPLITS[split] for split in np.unique(splits[codes == group]))
+        raise UsageError(
+            f"group {groups.names[group]!r} has images in {where}: a group that straddles "
+            "splits makes figures too good; give all its images the same split"
+        )
 
-    A family with copies of an image in several stated splits counts for the first of them in the order train,
-    val, test, so that test is not contaminated further.
+
+def _follow(numbers: np.ndarray, chosen: np.ndarray) -> None:
+    """Lets items without a split follow those of the same number, int (N,), that have one.
+
+    Where these stand in several splits, they count for the first of them in the order train, val, test, so
+    that test is not contaminated further.
     """
-    by_group: dict[str, set[str]] = defaultdict(set)
-    by_family: dict[bytes, set[str]] = defaultdict(set)
-    for item, family in zip(items, families, strict=True):
-        if item.split is not None:
-            by_family[family].add(item.split)
-            if item.group is not None:
-                by_group[item.group].add(item.split)
-    for group, splits in by_group.items():
-        if len(splits) > 1:
-            raise UsageError(
-                f"group {group!r} has images in {' and '.join(_ordered(splits))}: a group that straddles "
-                "splits makes figures too good; give all its images the same split"
-            )
-    first = {family: _ordered(splits)[0] for family, splits in by_family.items()}
-    return {group: splits.pop() for group, splits in by_group.items()}, first
+    have, lack = (np.flatnonzero((numbers >= 0) & mask) for mask in (chosen >= 0, chosen < 0))
+    if len(have) and len(lack):
+        first = np.full(int(numbers.max()) + 1, len(SPLITS), np.int8)
+        np.minimum.at(first, numbers[have], chosen[have])
+        found = first[numbers[lack]]
+        chosen[lack] = np.where(found < len(SPLITS), found, _NONE)
 
 
-def _ordered(splits: set[str]) -> list[str]:
-    return [split for split in SPLITS if split in splits]
-
-
-def _by_hash(family: bytes) -> str:
-    position = _position(family)
+def _by_position(positions: np.ndarray) -> np.ndarray:
+    """Returns the split at each place on [0, 1), int8 (n,)."""
+    splits = np.full(len(positions), _NONE, np.int8)
     for split, share in SHARES.items():
-        position -= share
-        if position < 0:
-            return split
-    return SPLITS[-1]
+        positions = positions - share
+        splits[(splits == _NONE) & (positions < 0)] = SPLITS.index(split)
+    splits[splits == _NONE] = len(SPLITS) - 1
+    return splits
 
 
-def _position(family: bytes) -> float:
-    """Places a family on [0, 1), uniformly and for ever."""
-    return int.from_bytes(hashlib.sha256(_SALT + family).digest()[:8]) / 2**64
+def _positions(
+    rows: np.ndarray, families: _Families, names: Sequence[str], digests: np.ndarray
+) -> np.ndarray:
+    """Places the families of some items, int (n,), on [0, 1), uniformly and for ever."""
+    keys = _keys(rows, families, names, digests)
+    places = (int.from_bytes(hashlib.sha256(_SALT + key).digest()[:8]) / 2**64 for key in keys)
+    return np.fromiter(places, np.float64, len(rows))
+
+
+def _keys(
+    rows: np.ndarray, families: _Families, names: Sequence[str], digests: np.ndarray
+) -> Iterator[bytes]:
+    for start in range(0, len(rows), _STRETCH):
+        stretch = rows[start : start + _STRETCH]
+        data = digests[stretch].tobytes()
+        for place, leader in enumerate(families.leaders[stretch].tolist()):
+            if leader < 0:
+                yield b"image " + data[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+            else:
+                yield b"group " + names[leader].encode(errors="surrogatepass")

@@ -92,10 +92,15 @@ class StatCache:
         if self._connection is not None:
             self._connection.close()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether anything can be known: there is a file."""
+        return self._file is not None and self._file.exists()
+
     def look_up(self, paths: Sequence[Path]) -> list[bytes | None]:
         """Returns the digest of each file that stands unchanged in the cache, else None; one stat a file."""
         stored: dict[bytes, tuple[int, int, int, bytes]] = {}
-        if self._file is not None and self._file.exists():
+        if self.is_there:
             names = [os.fsencode(path) for path in paths]
             for start in range(0, len(names), _PARAMETERS):
                 stored |= self._attempt(_select, names[start : start + _PARAMETERS]) or {}
@@ -104,7 +109,7 @@ class StatCache:
     def look_up_remote(self, objects: Sequence[Remote]) -> list[bytes | None]:
         """Returns the digest of each object whose version stands in the cache, else None; no request."""
         stored: dict[tuple[str, str], bytes] = {}
-        if objects and self._file is not None and self._file.exists():
+        if objects and self.is_there:
             uris = [known.uri for known in objects]
             for start in range(0, len(uris), _PARAMETERS):
                 stored |= self._attempt(_select_objects, uris[start : start + _PARAMETERS]) or {}

@@ -1,0 +1,118 @@
+"""The columns of a stretch of images, and how they are collected."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from pipeline.images import SPLITS, ImageItem
+from pipeline.images._lazy import compact
+from pipeline.images.texts import Pack, PackBuilder
+
+NO_SPLIT = NO_GROUP = -1
+SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
+
+_VERSION = 4  # added to the kind of path where there is a version
+_NO_PATH, _BY_ID, _OWN_PATH = range(3)
+
+
+class Shard(NamedTuple):
+    """Columns of up to ``SHARD`` images; row i of each belongs together.
+
+    Attributes:
+        ids: Names.
+        labels: As they were given, integers (n,).
+        splits: Positions in ``SPLITS``, or ``NO_SPLIT``; integers (n,).
+        groups: Numbers of the groups, or ``NO_GROUP``; integers (n,).
+        kinds: Whether there is a path, and how it is known; whether there is a version; integers (n,).
+        paths: The paths that do not follow from root and id, and nothing for all others.
+        versions: The versions, and nothing where there is none.
+    """
+
+    ids: Pack
+    labels: np.ndarray
+    splits: np.ndarray
+    groups: np.ndarray
+    kinds: np.ndarray
+    paths: Pack
+    versions: Pack
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All that it holds, as arrays of one axis."""
+        packs = (self.ids, self.paths, self.versions)
+        texts = [part for pack in packs for part in (np.frombuffer(pack.data, np.uint8), pack.ends)]
+        return [*texts, self.labels, self.splits, self.groups, self.kinds]
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[np.ndarray]) -> Self:
+        """Puts together what ``arrays`` took apart."""
+        packs = [Pack(memoryview(arrays[i]), arrays[i + 1]) for i in (0, 2, 4)]
+        labels, splits, groups, kinds = arrays[6:]
+        return cls(packs[0], labels, splits, groups, kinds, *packs[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory, without what a few objects take."""
+        return sum(array.nbytes if array.strides != (0,) else array.itemsize for array in self.arrays)
+
+    def path(self, row: int, root: str) -> Path | None:
+        """Returns the path of an image."""
+        kind = self.kinds.item(row) % _VERSION
+        if kind == _NO_PATH:
+            return None
+        return Path(self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, self.ids.text(row)))
+
+    def version(self, row: int) -> str | None:
+        """Returns the version of an image."""
+        return self.versions.text(row) if self.kinds.item(row) & _VERSION else None
+
+
+class ShardBuilder:
+    """Takes up the images of a shard one by one."""
+
+    def __init__(self) -> None:
+        self._ids, self._paths, self._versions = PackBuilder(), PackBuilder(), PackBuilder()
+        self._labels, self._groups = array("i"), array("i")
+        self._splits, self._kinds = array("b"), array("b")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, item: ImageItem, *, group: int, root: str) -> None:
+        """Adds an image, with the number of its group.
+
+        Raises:
+            ValueError: Its split is none of ``SPLITS``.
+        """
+        if item.split not in SPLIT_CODES:
+            raise ValueError(f"{item.id!r} has the split {item.split!r}: choose from {', '.join(SPLITS)}")
+        path = "" if item.path is None else os.fspath(item.path)
+        by_id = bool(path) and path == os.path.join(root, item.id)
+        kind = _NO_PATH if item.path is None else _BY_ID if by_id else _OWN_PATH
+        self._ids.add(item.id)
+        self._labels.append(item.label)
+        self._splits.append(SPLIT_CODES[item.split])
+        self._groups.append(group)
+        self._kinds.append(kind | (_VERSION if item.version is not None else 0))
+        self._paths.add(path if kind == _OWN_PATH else "")
+        self._versions.add(item.version or "")
+
+    def finish(self) -> Shard:
+        """Returns what was added."""
+        labels, groups = (np.frombuffer(column, np.intc) for column in (self._labels, self._groups))
+        splits, kinds = (np.frombuffer(column, np.int8) for column in (self._splits, self._kinds))
+        return Shard(
+            ids=self._ids.finish(),
+            labels=compact(labels),
+            splits=compact(splits),
+            groups=compact(groups),
+            kinds=compact(kinds),
+            paths=self._paths.finish(),
+            versions=self._versions.finish(),
+        )

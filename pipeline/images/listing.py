@@ -1,0 +1,204 @@
+"""A list of images that need not fit in memory: columns in shards, an object only while it is looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.images import SPLITS, ImageItem
+from pipeline.images._lazy import LazySequence, Positions, as_run, is_constant, pick, take_rows
+from pipeline.images._shards import NO_GROUP, Shard, ShardBuilder
+from pipeline.images.spill import Span, Spill
+from pipeline.images.texts import SHARD, CodedTexts, Texts
+
+KEPT_BYTES = 64 * 2**20
+"""How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
+
+
+class _Columns(NamedTuple):
+    """All images of a source.
+
+    Attributes:
+        shards: All of ``SHARD`` images, but the last.
+        groups: The names of the groups.
+        root: Folder of paths that follow from the ids.
+        labels: What each label that was given stands for, the last for -1; None = for itself.
+    """
+
+    shards: Sequence[Shard]
+    groups: Texts
+    root: str
+    labels: np.ndarray | None
+
+
+class Listing(LazySequence[ImageItem]):
+    """Images in order, in about the bytes of their ids and ten more for each.
+
+    A part of it shares the columns, and is pickled without the rest. What is larger than ``KEPT_BYTES``
+    stands in a file without a name, which is gone with the last part.
+    """
+
+    __slots__ = ("_columns", "_rows")
+
+    def __init__(self, columns: _Columns, rows: Positions) -> None:
+        """Made by :class:`ListingBuilder`."""
+        self._columns = columns
+        self._rows = rows
+
+    @classmethod
+    def of(cls, items: Iterable[ImageItem], *, root: Path | str = "") -> Listing:
+        """Lists images that may come one by one.
+
+        Args:
+            items: The images.
+            root: Folder of most of them; where a path is this folder and the id, it takes no memory.
+        """
+        if isinstance(items, Listing):
+            return items
+        builder = ListingBuilder(root=root)
+        for item in items:
+            builder.add(item)
+        return builder.finish()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __reduce__(self) -> tuple[Callable[..., Listing], tuple[Any, ...]]:
+        columns = self._columns
+        if self._rows != range(SHARD * (len(columns.shards) - 1) + len(columns.shards[-1].labels)):
+            columns = Listing.of(iter(self), root=columns.root)._columns
+        shards = [
+            [(array[:1] if is_constant(array) else array, len(array)) for array in shard.arrays]
+            for shard in columns.shards
+        ]
+        return _restore, (shards, columns._replace(shards=()), len(self))
+
+    def take(self, index: slice | np.ndarray | Sequence[int]) -> Listing:
+        """Returns the images at the given int positions (or under a boolean mask), in that order."""
+        return Listing(self._columns, pick(self._rows, index))
+
+    @property
+    def ids(self) -> Texts:
+        """The names of the images."""
+        return Texts([shard.ids for shard in self._columns.shards], self._rows)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Their labels, int32 (N,)."""
+        labels = self._column("labels")
+        return (labels if self._columns.labels is None else self._columns.labels[labels]).astype(np.int32)
+
+    @property
+    def splits(self) -> np.ndarray:
+        """The splits that the source states, integers (N,): positions in ``SPLITS``, or -1."""
+        return self._column("splits")
+
+    @property
+    def groups(self) -> CodedTexts:
+        """The names of their groups; code -1 where there is none."""
+        return CodedTexts(self._column("groups"), self._columns.groups)
+
+    def _column(self, name: str) -> np.ndarray:
+        whole = [getattr(shard, name) for shard in self._columns.shards]
+        if all(is_constant(part) and part[0] == whole[0][0] for part in whole):
+            return np.broadcast_to(whole[0][:1], len(self))
+        return take_rows(np.concatenate(whole) if len(whole) > 1 else whole[0], self._rows)
+
+    def _at(self, position: int) -> ImageItem:
+        number, row = divmod(int(self._rows[position]), SHARD)
+        shard, groups, root, labels = self._columns.shards[number], *self._columns[1:]
+        label, split, group = shard.labels.item(row), shard.splits.item(row), shard.groups.item(row)
+        return ImageItem(
+            id=shard.ids.text(row),
+            label=label if labels is None else labels.item(label),
+            split=SPLITS[split] if split >= 0 else None,
+            group=groups[group] if group >= 0 else None,
+            path=shard.path(row, root),
+            version=shard.version(row),
+        )
+
+
+class ListingBuilder:
+    """Takes up images one by one and keeps no more than their columns."""
+
+    def __init__(
+        self, *, root: Path | str = "", kept_bytes: int = KEPT_BYTES, folder: Path | None = None
+    ) -> None:
+        """Begins an empty list.
+
+        Args:
+            root: Folder of most images; where a path is this folder and the id, it takes no memory.
+            kept_bytes: How large the list may grow in memory.
+            folder: Where the temporary file is made beyond that; None = where the system keeps such files.
+        """
+        self._root = os.fspath(root)
+        self._kept_bytes = kept_bytes
+        self._spill = Spill(folder)
+        self._shards: list[Shard | list[Span]] = []
+        self._in_memory = 0  # bytes, of the shards from `_first` on
+        self._first = 0
+        self._open = ShardBuilder()
+        self._groups: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return SHARD * len(self._shards) + len(self._open)
+
+    def add(self, item: ImageItem) -> None:
+        """Adds an image at the end.
+
+        Raises:
+            ValueError: Its split is no split.
+        """
+        if len(self._open) == SHARD:
+            self._close_shard()
+        group = NO_GROUP if item.group is None else self._groups.setdefault(item.group, len(self._groups))
+        self._open.add(item, group=group, root=self._root)
+
+    def finish(self, labels: Sequence[int] | None = None) -> Listing:
+        """Returns the list; the builder is of no use any more.
+
+        Args:
+            labels: What each label from 0 on stands for, where that shows only now; -1 stands for itself.
+        """
+        length = len(self)
+        if len(self._open) or not self._shards:
+            self._close_shard()
+        data = self._spill.mapped()
+        shards = [
+            part if isinstance(part, Shard) else Shard.of_arrays([span.read(data) for span in part])
+            for part in self._shards
+        ]
+        meaning = None if labels is None else np.array([*labels, -1], np.int32)
+        return Listing(_Columns(shards, Texts.of(self._groups), self._root, meaning), range(length))
+
+    def _close_shard(self) -> None:
+        shard = self._open.finish()
+        self._open = ShardBuilder()
+        self._shards.append(shard)
+        self._in_memory += shard.nbytes
+        if self._in_memory > self._kept_bytes:
+            for number in range(self._first, len(self._shards)):
+                spans = self._spill.write(self._shards[number].arrays)
+                self._shards[number] = spans or self._shards[number]
+            self._first, self._in_memory = len(self._shards), 0
+
+
+def joined(listings: Sequence[Listing]) -> Listing:
+    """Puts lists one below the other; nothing is copied where they are parts of the same."""
+    if not listings or any(one._columns is not listings[0]._columns for one in listings):
+        return Listing.of(chain.from_iterable(listings))
+    rows = np.concatenate([np.asarray(one._rows, np.int64) for one in listings])
+    return Listing(listings[0]._columns, as_run(rows))
+
+
+def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: _Columns, length: int) -> Listing:
+    whole = [
+        Shard.of_arrays([part if len(part) == n else np.broadcast_to(part, n) for part, n in arrays])
+        for arrays in shards
+    ]
+    return Listing(columns._replace(shards=whole), range(length))
