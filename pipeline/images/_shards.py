@@ -12,12 +12,11 @@ import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._lazy import compact
-from pipeline.images.texts import Pack, PackBuilder
+from pipeline.images.texts import Pack, PackBuilder, Texts
 
 NO_SPLIT = NO_GROUP = -1
 SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
-
-_VERSION = 4  # added to the kind of path where there is a version
+VERSION = 4  # added to the kind of path where there is a version
 _NO_PATH, _BY_ID, _OWN_PATH = range(3)
 
 
@@ -63,14 +62,30 @@ class Shard(NamedTuple):
 
     def path(self, row: int, root: str) -> Path | None:
         """Returns the path of an image."""
-        kind = self.kinds.item(row) % _VERSION
+        kind = self.kinds.item(row) % VERSION
         if kind == _NO_PATH:
             return None
         return Path(self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, self.ids.text(row)))
 
     def version(self, row: int) -> str | None:
         """Returns the version of an image."""
-        return self.versions.text(row) if self.kinds.item(row) & _VERSION else None
+        return self.versions.text(row) if self.kinds.item(row) & VERSION else None
+
+
+class Columns(NamedTuple):
+    """All images of a source.
+
+    Attributes:
+        shards: All of ``SHARD`` images, but the last.
+        groups: The names of the groups.
+        root: Folder of paths that follow from the ids.
+        labels: What each label that was given stands for, the last for -1; None = for itself.
+    """
+
+    shards: Sequence[Shard]
+    groups: Texts
+    root: str
+    labels: np.ndarray | None
 
 
 class ShardBuilder:
@@ -99,7 +114,7 @@ class ShardBuilder:
         self._labels.append(item.label)
         self._splits.append(SPLIT_CODES[item.split])
         self._groups.append(group)
-        self._kinds.append(kind | (_VERSION if item.version is not None else 0))
+        self._kinds.append(kind | (VERSION if item.version is not None else 0))
         self._paths.add(path if kind == _OWN_PATH else "")
         self._versions.add(item.version or "")
 

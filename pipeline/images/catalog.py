@@ -12,7 +12,7 @@ from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import SPLITS, ImageSource
 from pipeline.images._lazy import as_run, take_rows
 from pipeline.images.digests import digest_items
-from pipeline.images.listing import Listing
+from pipeline.images.listing import ImageList
 from pipeline.images.repeats import repeated
 from pipeline.images.rows import Rows
 from pipeline.images.splits import assign_splits
@@ -46,7 +46,7 @@ class Catalog:
 
     source: ImageSource
     splits: dict[str, Rows]
-    items: dict[str, Listing]
+    items: dict[str, ImageList]
     unreadable: list[Unreadable]
 
 
@@ -61,7 +61,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         UsageError: Two images have the same id, or a group stands in several splits.
         UnreadableImagesError: Not one image can be read.
     """
-    items = Listing.of(source.items())
+    items = ImageList.of(source.items())
     _refuse_duplicates(items, source)
     digests, failures = digest_items(source, items, stat_cache=stat_cache)
     if failures and len(failures) == len(items):
@@ -84,7 +84,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
     )
 
 
-def _rows(items: Listing, digests: np.ndarray) -> Rows:
+def _rows(items: ImageList, digests: np.ndarray) -> Rows:
     return Rows(
         ids=items.ids,
         labels=items.labels,
@@ -94,7 +94,7 @@ def _rows(items: Listing, digests: np.ndarray) -> Rows:
     )
 
 
-def _refuse_duplicates(items: Listing, source: ImageSource) -> None:
+def _refuse_duplicates(items: ImageList, source: ImageSource) -> None:
     if repeats := repeated(items.ids):
         name, count = Counter(items.ids[i] for i in repeats).most_common(1)[0]
         raise UsageError(f"{source.uri} lists {name!r} {count} times: every image needs an id of its own")

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._lazy import LazySequence, Positions, as_run, is_constant, pick, take_rows
-from pipeline.images._shards import NO_GROUP, Shard, ShardBuilder
+from pipeline.images._shards import NO_GROUP, VERSION, Columns, Shard, ShardBuilder
 from pipeline.images.spill import Span, Spill
 from pipeline.images.texts import SHARD, CodedTexts, Texts
 
@@ -20,23 +20,7 @@ KEPT_BYTES = 64 * 2**20
 """How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
 
 
-class _Columns(NamedTuple):
-    """All images of a source.
-
-    Attributes:
-        shards: All of ``SHARD`` images, but the last.
-        groups: The names of the groups.
-        root: Folder of paths that follow from the ids.
-        labels: What each label that was given stands for, the last for -1; None = for itself.
-    """
-
-    shards: Sequence[Shard]
-    groups: Texts
-    root: str
-    labels: np.ndarray | None
-
-
-class Listing(LazySequence[ImageItem]):
+class ImageList(LazySequence[ImageItem]):
     """Images in order, in about the bytes of their ids and ten more for each.
 
     A part of it shares the columns, and is pickled without the rest. What is larger than ``KEPT_BYTES``
@@ -45,22 +29,22 @@ class Listing(LazySequence[ImageItem]):
 
     __slots__ = ("_columns", "_rows")
 
-    def __init__(self, columns: _Columns, rows: Positions) -> None:
-        """Made by :class:`ListingBuilder`."""
+    def __init__(self, columns: Columns, rows: Positions) -> None:
+        """Made by :class:`ImageListBuilder`."""
         self._columns = columns
         self._rows = rows
 
     @classmethod
-    def of(cls, items: Iterable[ImageItem], *, root: Path | str = "") -> Listing:
+    def of(cls, items: Iterable[ImageItem], *, root: Path | str = "") -> ImageList:
         """Lists images that may come one by one.
 
         Args:
             items: The images.
             root: Folder of most of them; where a path is this folder and the id, it takes no memory.
         """
-        if isinstance(items, Listing):
+        if isinstance(items, ImageList):
             return items
-        builder = ListingBuilder(root=root)
+        builder = ImageListBuilder(root=root)
         for item in items:
             builder.add(item)
         return builder.finish()
@@ -68,19 +52,19 @@ class Listing(LazySequence[ImageItem]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __reduce__(self) -> tuple[Callable[..., Listing], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., ImageList], tuple[Any, ...]]:
         columns = self._columns
         if self._rows != range(SHARD * (len(columns.shards) - 1) + len(columns.shards[-1].labels)):
-            columns = Listing.of(iter(self), root=columns.root)._columns
+            columns = ImageList.of(iter(self), root=columns.root)._columns
         shards = [
             [(array[:1] if is_constant(array) else array, len(array)) for array in shard.arrays]
             for shard in columns.shards
         ]
         return _restore, (shards, columns._replace(shards=()), len(self))
 
-    def take(self, index: slice | np.ndarray | Sequence[int]) -> Listing:
+    def take(self, index: slice | np.ndarray | Sequence[int]) -> ImageList:
         """Returns the images at the given int positions (or under a boolean mask), in that order."""
-        return Listing(self._columns, pick(self._rows, index))
+        return ImageList(self._columns, pick(self._rows, index))
 
     @property
     def ids(self) -> Texts:
@@ -103,6 +87,11 @@ class Listing(LazySequence[ImageItem]):
         """The names of their groups; code -1 where there is none."""
         return CodedTexts(self._column("groups"), self._columns.groups)
 
+    @property
+    def versioned(self) -> np.ndarray:
+        """Which have a version, bool (N,)."""
+        return (self._column("kinds") & VERSION) > 0
+
     def _column(self, name: str) -> np.ndarray:
         whole = [getattr(shard, name) for shard in self._columns.shards]
         if all(is_constant(part) and part[0] == whole[0][0] for part in whole):
@@ -123,7 +112,7 @@ class Listing(LazySequence[ImageItem]):
         )
 
 
-class ListingBuilder:
+class ImageListBuilder:
     """Takes up images one by one and keeps no more than their columns."""
 
     def __init__(
@@ -159,7 +148,7 @@ class ListingBuilder:
         group = NO_GROUP if item.group is None else self._groups.setdefault(item.group, len(self._groups))
         self._open.add(item, group=group, root=self._root)
 
-    def finish(self, labels: Sequence[int] | None = None) -> Listing:
+    def finish(self, labels: Sequence[int] | None = None) -> ImageList:
         """Returns the list; the builder is of no use any more.
 
         Args:
@@ -174,7 +163,7 @@ class ListingBuilder:
             for part in self._shards
         ]
         meaning = None if labels is None else np.array([*labels, -1], np.int32)
-        return Listing(_Columns(shards, Texts.of(self._groups), self._root, meaning), range(length))
+        return ImageList(Columns(shards, Texts.of(self._groups), self._root, meaning), range(length))
 
     def _close_shard(self) -> None:
         shard = self._open.finish()
@@ -188,17 +177,17 @@ class ListingBuilder:
             self._first, self._in_memory = len(self._shards), 0
 
 
-def joined(listings: Sequence[Listing]) -> Listing:
+def joined(listings: Sequence[ImageList]) -> ImageList:
     """Puts lists one below the other; nothing is copied where they are parts of the same."""
     if not listings or any(one._columns is not listings[0]._columns for one in listings):
-        return Listing.of(chain.from_iterable(listings))
+        return ImageList.of(chain.from_iterable(listings))
     rows = np.concatenate([np.asarray(one._rows, np.int64) for one in listings])
-    return Listing(listings[0]._columns, as_run(rows))
+    return ImageList(listings[0]._columns, as_run(rows))
 
 
-def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: _Columns, length: int) -> Listing:
+def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: Columns, length: int) -> ImageList:
     whole = [
         Shard.of_arrays([part if len(part) == n else np.broadcast_to(part, n) for part, n in arrays])
         for arrays in shards
     ]
-    return Listing(columns._replace(shards=whole), range(length))
+    return ImageList(columns._replace(shards=whole), range(length))

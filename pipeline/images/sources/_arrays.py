@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images.listing import ImageList
 from pipeline.images.sources._words import in_natural_order
+
+_UNKNOWN = -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,7 @@ class ArraySource:
         notes: Remarks for the user.
         parts: The arrays, with labels that index into the classes.
         whites: Pixel value of white in each part.
+        listed: The images in order.
     """
 
     uri: str
@@ -48,10 +53,11 @@ class ArraySource:
     notes: tuple[str, ...]
     parts: dict[str, Part] = field(repr=False)
     whites: dict[str, float] = field(repr=False)
+    listed: ImageList = field(repr=False)
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images, part by part."""
-        return list(self._items())
+        return self.listed
 
     def read(self, item: ImageItem) -> np.ndarray:
         """Returns pixels as uint8 (height, width[, 1 | 3 | 4])."""
@@ -60,11 +66,6 @@ class ArraySource:
         if pixels.dtype == np.uint8 and white == 255:
             return pixels
         return np.rint(pixels * (255 / white)).astype(np.uint8)
-
-    def _items(self) -> Iterator[ImageItem]:
-        for part in self.parts.values():
-            for i, label in enumerate(part.labels.tolist()):
-                yield ImageItem(id=f"{part.name}[{i}]", label=label, split=part.split)
 
 
 def array_source(
@@ -93,15 +94,17 @@ def array_source(
         _check_shapes(uri, part)
     columns = [_label_column(uri, part) for part in parts]
     if classes is None:
-        columns = [[str(label) for label in column] for column in columns]
-        classes = in_natural_order({label for column in columns for label in column} - {""})
-    index = {name: i for i, name in enumerate(classes)} | {i: i for i in range(len(classes))}
+        columns = [([str(label) for label in distinct], rows) for distinct, rows in columns]
+        classes = in_natural_order({label for distinct, _ in columns for label in distinct} - {""})
+    index = {"": UNLABELLED} | {name: i for i, name in enumerate(classes)}
+    index |= {i: i for i in range(len(classes))}
     labelled = {}
-    for part, column in zip(parts, columns, strict=True):
-        unknown = next((label for label in column if label != "" and label not in index), None)
-        if unknown is not None:
+    for part, (distinct, rows) in zip(parts, columns, strict=True):
+        meaning = np.array([index.get(label, _UNKNOWN) for label in distinct], np.int32)
+        labels = meaning[rows]
+        if (meaning == _UNKNOWN).any():
+            unknown = distinct[rows[np.argmax(labels == _UNKNOWN)]]
             raise UsageError(f"{uri}: label {unknown!r} of {part.name} is none of the {len(classes)} classes")
-        labels = np.array([index.get(label, UNLABELLED) for label in column], np.int32)
         labelled[part.name] = Part(part.name, part.images, labels, part.split)
     return ArraySource(
         uri=uri,
@@ -110,7 +113,13 @@ def array_source(
         notes=tuple(notes),
         parts=labelled,
         whites={part.name: white or _white(uri, part) for part in parts},
+        listed=ImageList.of(chain.from_iterable(map(_items, labelled.values()))),
     )
+
+
+def _items(part: Part) -> Iterator[ImageItem]:
+    for i, label in enumerate(part.labels):
+        yield ImageItem(id=f"{part.name}[{i}]", label=int(label), split=part.split)
 
 
 def _check_shapes(uri: str, part: Part) -> None:
@@ -124,16 +133,21 @@ def _check_shapes(uri: str, part: Part) -> None:
         raise UsageError(f"{uri}: {part.name} has {shape[0]:,} images, but its labels have shape {lengths}")
 
 
-def _label_column(uri: str, part: Part) -> list[str | int]:
-    """Returns the labels as texts (names) or numbers (positions); an empty text stands for none."""
+def _label_column(uri: str, part: Part) -> tuple[list[str | int], np.ndarray]:
+    """Returns the different labels of a part, and which of them each image has.
+
+    Returns:
+        Texts (names) or numbers (positions), an empty text stands for none; and positions in it, int (n,).
+    """
     if part.labels is None:
-        return [""] * len(part.images)
+        return [""], np.zeros(len(part.images), np.intp)
     labels = part.labels.reshape(-1)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind not in "iuU":
         raise UsageError(f"{uri}: labels of {part.name} are {labels.dtype}: expected whole numbers or text")
-    return ["" if label == UNLABELLED else label for label in labels.tolist()]
+    distinct, rows = np.unique(labels, return_inverse=True)
+    return ["" if label == UNLABELLED else label for label in distinct.tolist()], rows
 
 
 def _white(uri: str, part: Part) -> float:

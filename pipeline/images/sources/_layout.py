@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pipeline.errors import UsageError
@@ -34,28 +35,103 @@ class Lister(Protocol):
 
 
 class Found(NamedTuple):
-    """An image's relative path with the split and class (None: no label) that its folders name."""
+    """An image's relative path with the split and label that its folders name."""
 
     path: str
     split: str | None
-    label: str | None
+    label: int
 
 
-class Laid(NamedTuple):
-    """What a tree holds: images in order, class names in natural order, remarks for the user."""
+class Branch(NamedTuple):
+    """A split folder, or the root of a tree without splits.
 
-    found: list[Found]
+    Attributes:
+        split: The split it stands for, if any.
+        prefix: Path relative to the root, ``""`` or ending in ``/``.
+        listing: What stands in it: class folders, or images without labels.
+    """
+
+    split: str | None
+    prefix: str
+    listing: Listing
+
+    @property
+    def classes(self) -> set[str]:
+        """Names of its classes."""
+        return {printable(folder) for folder in self.listing.folders}
+
+
+@dataclass(frozen=True)
+class Laid:
+    """What the folders of a tree mean.
+
+    Attributes:
+        walker: Lists the tree.
+        branches: Its parts in the order of the images.
+        classes: Class names in natural order; every class folder must hold images.
+        remarks: For the user, on what was passed over so far.
+    """
+
+    walker: Lister
+    branches: list[Branch]
     classes: tuple[str, ...]
-    notes: tuple[str, ...]
+    remarks: list[str] = field(default_factory=list)
 
-    def labels(self) -> list[int]:
-        """Returns the label of each image, ``UNLABELLED`` where its folders name none."""
-        index: dict[str | None, int] = {name: i for i, name in enumerate(self.classes)}
-        return [index.get(image.label, UNLABELLED) for image in self.found]
+    def images(self) -> Iterator[Found]:
+        """Yields all images in order, one folder in memory at a time; to be called once.
+
+        Raises:
+            UsageError: A folder cannot be listed, or holds no images where some are expected.
+        """
+        labels = {name: i for i, name in enumerate(self.classes)}
+        for branch in self.branches:
+            if branch.listing.folders:
+                yield from self._labelled(branch, labels)
+            elif branch.listing.images:
+                yield from (
+                    Found(branch.prefix + image, branch.split, UNLABELLED) for image in branch.listing.images
+                )
+            else:
+                where = os.path.join(self.walker.root, branch.prefix.rstrip("/"))
+                raise UsageError(
+                    f"the {branch.split} folder {where} holds no images: expected <class>/image.jpg in it"
+                )
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns all remarks, once all images were listed."""
+        return (*self.remarks, *self._absent_classes(), *self.walker.notes())
+
+    def _labelled(self, branch: Branch, labels: dict[str, int]) -> Iterator[Found]:
+        """Yields ``<class>/...`` of a branch; images beside the class folders are passed over."""
+        split, prefix, (folders, images) = branch
+        for folder in folders:
+            label, empty = labels[printable(folder)], True
+            for path in self.walker.images(f"{prefix}{folder}/"):
+                yield Found(path, split, label)
+                empty = False
+            if empty:
+                where = on_one_line(os.path.join(self.walker.root, prefix, folder))
+                of_split = f" of the {split} split" if split else ""
+                raise UsageError(
+                    f"the class folder {folder!r}{of_split} holds no images: "
+                    f"put some into {where}, or delete it"
+                )
+        if images:
+            beside = some([printable(prefix + name) for name in images])
+            self.remarks.append(f"ignored images beside class folders: {beside}")
+
+    def _absent_classes(self) -> list[str]:
+        """Remarks on classes that some labelled split lacks."""
+        return [
+            f"no images in {branch.split} of: {some(absent)}"
+            for branch in self.branches
+            if branch.split and (present := branch.classes)
+            if (absent := [name for name in self.classes if name not in present])
+        ]
 
 
 def read_layout(walker: Lister) -> Laid:
-    """Lists a tree and tells what its folders mean.
+    """Tells what the folders of a tree mean; most of its images are listed later.
 
     Classes are the class folders of all splits together. Images deeper than a class folder belong to it. A
     split folder with images but no class folders holds unlabelled images.
@@ -66,16 +142,15 @@ def read_layout(walker: Lister) -> Laid:
     top = walker.listing("")
     notes: list[str] = []
     if any(split_of(folder) for folder in top.folders):
-        found = _by_split(walker, top, notes)
+        branches = _splits(walker, top, notes)
     else:
-        found = _by_class(walker, "", None, _labelled_folders(walker, top), top.images, notes)
-    classes = in_natural_order({image.label for image in found if image.label is not None})
-    notes += [*_absent_classes(found, classes), *walker.notes()]
-    return Laid(found, tuple(classes), tuple(notes))
+        branches = [Branch(None, "", Listing(_labelled_folders(walker, top), top.images))]
+    classes = in_natural_order(set().union(*(branch.classes for branch in branches)))
+    return Laid(walker, branches, tuple(classes), notes)
 
 
-def _by_split(walker: Lister, top: Listing, notes: list[str]) -> list[Found]:
-    """Collects ``<split>/<class>/...`` in the order train, val, test."""
+def _splits(walker: Lister, top: Listing, notes: list[str]) -> list[Branch]:
+    """Lists the split folders in the order train, val, test."""
     named: dict[str, list[str]] = defaultdict(list)
     others: list[str] = []
     for folder in top.folders:
@@ -92,41 +167,7 @@ def _by_split(walker: Lister, top: Listing, notes: list[str]) -> list[Found]:
         notes.append(f"ignored folders beside the split folders: {some([printable(n) for n in others])}")
     if top.images:
         notes.append(f"ignored images beside the split folders: {some([printable(n) for n in top.images])}")
-    found: list[Found] = []
-    for split, (folders, images) in listings.items():
-        prefix = f"{named[split][0]}/"
-        if folders:
-            found += _by_class(walker, prefix, split, folders, images, notes)
-        elif images:
-            found += [Found(prefix + image, split, None) for image in images]
-        else:
-            where = os.path.join(walker.root, named[split][0])
-            raise UsageError(f"the {split} folder {where} holds no images: expected <class>/image.jpg in it")
-    return found
-
-
-def _by_class(
-    walker: Lister,
-    prefix: str,
-    split: str | None,
-    folders: list[str],
-    images: list[str],
-    notes: list[str],
-) -> list[Found]:
-    """Collects ``<class>/...`` below a prefix; images beside the class folders are passed over."""
-    found: list[Found] = []
-    for folder in folders:
-        paths = list(walker.images(f"{prefix}{folder}/"))
-        if not paths:
-            where = on_one_line(os.path.join(walker.root, prefix, folder))
-            of_split = f" of the {split} split" if split else ""
-            raise UsageError(
-                f"the class folder {folder!r}{of_split} holds no images: put some into {where}, or delete it"
-            )
-        found += [Found(path, split, printable(folder)) for path in paths]
-    if images:
-        notes.append(f"ignored images beside class folders: {some([printable(prefix + n) for n in images])}")
-    return found
+    return [Branch(split, f"{named[split][0]}/", listing) for split, listing in listings.items()]
 
 
 def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
@@ -155,16 +196,3 @@ def _refuse_ambiguous(
             f"{', '.join(words)} in {walker.root} may be a split or a class beside {some(classlike)}: "
             "put classes below split folders (train/<class>/image.jpg), or list the images in a .csv table"
         )
-
-
-def _absent_classes(found: Iterable[Found], classes: list[str]) -> list[str]:
-    """Remarks on classes that some labelled split lacks."""
-    present: dict[str, set[str]] = defaultdict(set)
-    for image in found:
-        if image.split and image.label is not None:
-            present[image.split].add(image.label)
-    return [
-        f"no images in {split} of: {some(absent)}"
-        for split, names in present.items()
-        if (absent := [name for name in classes if name not in names])
-    ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.sources._files import IMAGE_SUFFIXES
-from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some
+from pipeline.images.sources._words import SHOWN, in_natural_order, on_one_line, printable, some
 
 LITTER = frozenset(("__MACOSX", "@eaDir"))
 
@@ -23,18 +24,45 @@ class Listing(NamedTuple):
 
 
 @dataclass
+class PassedOver:
+    """What was passed over: how much of each folder, and the first few names of all.
+
+    A folder may be listed twice; all names would take more memory than the images where each has a text file.
+
+    Attributes:
+        first: Relative paths, sorted as they are shown.
+    """
+
+    first: list[str] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def __str__(self) -> str:
+        return some([printable(path) for path in self.first], total=len(self))
+
+    def add(self, folder: str, names: Sequence[str]) -> None:
+        """Notes names of a folder: all of its kind at once."""
+        if names:
+            self._counts[folder] = len(names)
+            paths = {*self.first, *(folder + name for name in names)}
+            self.first = heapq.nsmallest(SHOWN, paths, key=printable)
+
+
+@dataclass
 class Walker:
     """Lists images below a root and keeps account of all it passes over.
 
     Attributes:
         root: Absolute path without links.
-        ignored: Relative paths of files that are no images.
-        strays: Relative paths of links that lead out of the root, or back to a folder they stand in.
+        ignored: Files that are no images.
+        strays: Links that lead out of the root, or back to a folder they stand in.
     """
 
     root: str
-    ignored: set[str] = field(default_factory=set)
-    strays: set[str] = field(default_factory=set)
+    ignored: PassedOver = field(default_factory=PassedOver)
+    strays: PassedOver = field(default_factory=PassedOver)
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder.
@@ -47,23 +75,27 @@ class Walker:
         """
         folders: list[str] = []
         images: list[str] = []
+        ignored: list[str] = []
+        strays: list[str] = []
         where = os.path.join(self.root, folder)
         try:
             with os.scandir(where) as entries:
                 for entry in entries:
                     if entry.is_symlink() and self._strays(where, entry.path):
-                        self.strays.add(folder + entry.name)
+                        strays.append(entry.name)
                     elif entry.is_dir():
                         if not (entry.name.startswith(".") or entry.name in LITTER):
                             folders.append(entry.name)
                     elif _is_image(entry):
                         images.append(entry.name)
                     else:
-                        self.ignored.add(folder + entry.name)
+                        ignored.append(entry.name)
         except OSError as error:
             raise UsageError(
                 f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"
             ) from error
+        self.ignored.add(folder, ignored)
+        self.strays.add(folder, strays)
         return Listing(in_natural_order(folders), sorted(images))
 
     def images(self, folder: str) -> Iterator[str]:
@@ -85,10 +117,10 @@ class Walker:
         notes = []
         if self.ignored:
             kind = _count(self.ignored, "file that is no image", "files that are no images")
-            notes.append(f"ignored {kind}: {_some(self.ignored)}")
+            notes.append(f"ignored {kind}: {self.ignored}")
         if self.strays:
             kind = _count(self.strays, "link", "links")
-            notes.append(f"ignored {kind} out of the folder or back up: {_some(self.strays)}")
+            notes.append(f"ignored {kind} out of the folder or back up: {self.strays}")
         return notes
 
     def _strays(self, folder: str, link: str) -> bool:
@@ -110,9 +142,5 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _count(paths: set[str], one: str, many: str) -> str:
+def _count(paths: PassedOver, one: str, many: str) -> str:
     return f"1 {one}" if len(paths) == 1 else f"{len(paths):,} {many}"
-
-
-def _some(paths: set[str]) -> str:
-    return some(sorted(printable(path) for path in paths))

@@ -13,6 +13,9 @@ SPLIT_WORDS = {
 }
 """The words for each split that are understood in folder names and tables, in any case."""
 
+SHOWN = 3
+"""Names that a remark gives."""
+
 _SPLITS = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -27,9 +30,9 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=_natural_key)
 
 
-def some(names: Sequence[str], limit: int = 3) -> str:
-    """Lists the first few names on one line: ``a, b, c and 4 more``."""
-    rest = len(names) - limit
+def some(names: Sequence[str], limit: int = SHOWN, *, total: int | None = None) -> str:
+    """Lists the first few names on one line: ``a, b, c and 4 more``; ``total`` where not all are given."""
+    rest = (len(names) if total is None else total) - limit
     return ", ".join(map(on_one_line, names[:limit])) + (f" and {rest:,} more" if rest > 0 else "")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem
+from pipeline.images.listing import ImageList
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._walk import Walker
@@ -30,15 +31,17 @@ def open_uri(uri: str) -> FileSource:
     if not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder of images: expected {LAYOUT} below a folder")
     laid = read_layout(Walker(str(root)))
+    items = (
+        ImageItem(
+            id=printable(image.path), label=image.label, split=image.split, path=Path(f"{root}/{image.path}")
+        )
+        for image in laid.images()
+    )
+    listed = ImageList.of(items, root=root)
     return FileSource(
         uri=str(root),
         name=printable(root.name) or "images",
         classes=laid.classes,
-        notes=laid.notes,
-        listed=[
-            ImageItem(
-                id=printable(image.path), label=label, split=image.split, path=Path(f"{root}/{image.path}")
-            )
-            for image, label in zip(laid.found, laid.labels(), strict=True)
-        ],
+        notes=laid.notes(),
+        listed=listed,
     )

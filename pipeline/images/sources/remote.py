@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem
+from pipeline.images.listing import ImageList
 from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
-from pipeline.images.sources._walk import LITTER, Listing
-from pipeline.images.sources._words import in_natural_order, on_one_line, some
+from pipeline.images.sources._walk import LITTER, Listing, PassedOver
+from pipeline.images.sources._words import in_natural_order, on_one_line
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -41,9 +42,12 @@ def open_uri(uri: str) -> RemoteSource:
     address = files.unstrip_protocol(path)
     walker = RemoteWalker(address, files, path)
     laid = read_layout(walker)
-    unknown = sum(image.path not in walker.versions for image in laid.found)
-    notes = laid.notes
-    if unknown:
+    listed = ImageList.of(
+        ImageItem(image.path, image.label, image.split, version=walker.versions.pop(image.path, None))
+        for image in laid.images()
+    )
+    notes = laid.notes()
+    if unknown := int((~listed.versioned).sum()):
         notes += (
             f"{address} states no version of {unknown:,} images: their content is read again by every run",
         )
@@ -52,10 +56,7 @@ def open_uri(uri: str) -> RemoteSource:
         name=path.rsplit("/", 1)[-1] or "images",
         classes=laid.classes,
         notes=notes,
-        listed=[
-            ImageItem(id=image.path, label=label, split=image.split, version=walker.versions.get(image.path))
-            for image, label in zip(laid.found, laid.labels(), strict=True)
-        ],
+        listed=listed,
         files=files,
         path=path,
     )
@@ -108,21 +109,21 @@ class RemoteSource:
 
 @dataclass
 class RemoteWalker:
-    """Lists a remote folder, one folder a request, and keeps of each image no more than its version.
+    """Lists a remote folder, one folder a request.
 
     Attributes:
         root: Address, for messages.
         files: The store.
         path: The folder in it.
-        versions: What the store says of each image's version, by relative path.
-        ignored: Relative paths of files that are no images.
+        versions: What the store says of each image's version, by relative path, until it is taken away.
+        ignored: Files that are no images.
     """
 
     root: str
     files: AbstractFileSystem = field(repr=False)
     path: str
     versions: dict[str, str] = field(default_factory=dict)
-    ignored: set[str] = field(default_factory=set)
+    ignored: PassedOver = field(default_factory=PassedOver)
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder; names that do not stand directly in it are passed over.
@@ -135,6 +136,7 @@ class RemoteWalker:
         now_s = time.time()
         folders: set[str] = set()
         images: set[str] = set()
+        ignored: set[str] = set()
         for details in self._ask(where):
             # HTML pages link to anywhere: what does not stand below is none of this folder's.
             inside, _, name = str(details["name"]).rstrip("/").rpartition("/")
@@ -148,7 +150,8 @@ class RemoteWalker:
                 if version := version_of(details, now_s=now_s):
                     self.versions[folder + name] = version
             else:
-                self.ignored.add(folder + name)
+                ignored.add(name)
+        self.ignored.add(folder, ignored)
         return Listing(in_natural_order(folders), sorted(images))
 
     def images(self, folder: str) -> Iterator[str]:
@@ -170,7 +173,7 @@ class RemoteWalker:
         """Returns remarks on what was passed over."""
         if not self.ignored:
             return []
-        return [f"ignored files that are no images ({len(self.ignored):,}): {some(sorted(self.ignored))}"]
+        return [f"ignored files that are no images ({len(self.ignored):,}): {self.ignored}"]
 
     def _ask(self, where: str) -> list[dict[str, object]]:
         shown = on_one_line(self.files.unstrip_protocol(where))
