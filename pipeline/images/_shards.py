@@ -87,6 +87,11 @@ class Columns(NamedTuple):
     root: str
     labels: np.ndarray | None
 
+    @property
+    def length(self) -> int:
+        """Number of images."""
+        return sum(len(shard.labels) for shard in self.shards)
+
 
 class ShardBuilder:
     """Takes up the images of a shard one by one."""

@@ -54,7 +54,7 @@ class ImageList(LazySequence[ImageItem]):
 
     def __reduce__(self) -> tuple[Callable[..., ImageList], tuple[Any, ...]]:
         columns = self._columns
-        if self._rows != range(SHARD * (len(columns.shards) - 1) + len(columns.shards[-1].labels)):
+        if not isinstance(self._rows, range) or self._rows != range(columns.length):
             columns = ImageList.of(iter(self), root=columns.root)._columns
         shards = [
             [(array[:1] if is_constant(array) else array, len(array)) for array in shard.arrays]

@@ -77,7 +77,7 @@ class Spill:
         if self._file is None or not self._end:
             return memoryview(b"")
         with self._file as file:  # the mapping keeps a descriptor of its own
-            return memoryview(mmap.mmap(file.fileno(), self._end, prot=mmap.PROT_READ))
+            return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
 
     def _append(self, array: np.ndarray) -> Span:
         stored = array[:1] if is_constant(array) else array

@@ -128,7 +128,8 @@ class Texts(LazySequence[str]):
 
     @property
     def _is_whole(self) -> bool:
-        return self._rows == range(sum(len(pack.ends) - 1 for pack in self._packs))
+        length = sum(len(pack.ends) - 1 for pack in self._packs)
+        return isinstance(self._rows, range) and self._rows == range(length)
 
     def _at(self, position: int) -> str:
         row = int(self._rows[position])
