@@ -123,9 +123,9 @@ def take_rows(column: np.ndarray, rows: Positions) -> np.ndarray:
     """Returns rows of a column; nothing is copied where they follow one another, or are all equal."""
     if isinstance(rows, range) and rows.step == 1:
         return column[rows.start : rows.stop]
-    return (
-        np.broadcast_to(column[:1], len(rows)) if is_constant(column) else column[np.asarray(rows, np.intp)]
-    )
+    if is_constant(column):
+        return np.broadcast_to(column[:1], len(rows))
+    return column[np.asarray(rows, np.intp)]
 
 
 def is_constant(column: np.ndarray) -> bool:

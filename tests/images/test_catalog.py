@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import ImageItem, open_images
+from pipeline.images import ImageItem, listing, open_images, texts
 from pipeline.images.catalog import Unreadable, take_stock
 from pipeline.images.digests import digest
+from pipeline.images.listing import ImageList
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -56,6 +58,48 @@ def test_duplicate_ids_are_refused(memory):
     items = [ImageItem("a", 0), ImageItem("b", 0), ImageItem("b", 1)]
     with pytest.raises(UsageError, match="'b' 2 times"):
         take_stock(memory(items, {"a": b"", "b": b""}))
+
+
+def test_the_id_that_stands_there_most_often_is_named(memory):
+    items = [ImageItem(name, 0) for name in "abcbdcaac"]
+    with pytest.raises(UsageError, match="'a' 3 times"):
+        take_stock(memory(items, dict.fromkeys("abcd", b"")))
+
+
+@pytest.mark.parametrize("bad", [(), (0, 5, 59)], ids=["all readable", "some unreadable"])
+def test_nothing_of_an_image_is_lost_on_the_way(bad, memory, tmp_path, monkeypatch):
+    for module in (texts, listing):
+        monkeypatch.setattr(module, "SHARD", 7)
+    contents = {f"ü{i}": OSError("gone") if i in bad else b"%d" % (i // 2) for i in range(60)}
+    items = [
+        ImageItem(name, i % 2, "test" if i % 9 == 0 else None, f"g{i // 6}" if i % 4 else None)
+        for i, name in enumerate(contents)
+    ]
+    catalog = take_stock(memory(items, contents))
+    listed = {item.id: item for item in items}
+    assert [one.id for one in catalog.unreadable] == [items[i].id for i in bad]
+    there = [name for rows in catalog.splits.values() for name in rows.ids]
+    assert sorted(there) == sorted(set(contents) - {items[i].id for i in bad})
+    for split, rows in catalog.splits.items():
+        assert list(rows.ids) == sorted(rows.ids, key=list(contents).index)
+        for i, item in enumerate(catalog.items[split]):
+            assert item == listed[rows.ids[i]]
+            assert rows.groups[i] == (item.group or "")
+            assert rows.labels[i] == item.label
+            assert rows.digests[i].tobytes() == digest(contents[item.id])
+
+
+def test_no_object_is_kept_for_an_image(memory, monkeypatch):
+    count = 3000
+    items = ImageList.of(ImageItem(f"train/{i:09}.jpg", 0, "train") for i in range(count))
+    source = memory(items, {})
+    source.read = lambda item: item.id.encode()
+    tracemalloc.start()
+    catalog = take_stock(source)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(catalog.splits["train"]) + len(catalog.splits["val"]) == count
+    assert kept / count < 100
 
 
 def test_an_empty_source_gives_an_empty_catalog(memory):

@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from plain_splits import plainly_assigned
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem
+from pipeline.images.listing import ImageList
 from pipeline.images.splits import assign_splits
 
 
@@ -148,3 +150,39 @@ def test_group_names_may_be_any_text():
 
 def test_no_images_have_no_splits():
     assert assign_splits([], np.zeros((0, 32), np.uint8)) == []
+
+
+STATED = [(), ("train",), ("train", "test"), ("train", "val", "test"), ("val", "test")]
+
+
+@pytest.mark.parametrize("copies", [0.0, 0.3])
+@pytest.mark.parametrize("groups", [0, 3, 60])
+@pytest.mark.parametrize("stated", STATED, ids="-".join)
+def test_columns_are_assigned_as_images_one_by_one(stated, groups, copies):
+    for seed, count in enumerate((1, 2, 7, 60, 400)):
+        items, digests = draw(seed, count, groups=groups, copies=copies, splits=stated)
+        expected = plainly_assigned(items, digests)
+        assert assign_splits(items, digests) == expected
+        assert assign_splits(ImageList.of(items)[::-1], digests[::-1]) == expected[::-1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_names_of_groups_are_compared_as_texts(seed):
+    rng = np.random.default_rng(seed)
+    names = ["", "B", "a", "é", "caf\udce9", "\uffff", "\U0001f600", None]
+    items = [ImageItem(str(i), 0, None, names[rng.integers(len(names))]) for i in range(60)]
+    digests = rng.integers(0, 50, (60, 1), np.uint8).repeat(32, axis=1)
+    assert assign_splits(items, digests) == plainly_assigned(items, digests)
+
+
+def test_of_several_groups_that_straddle_the_first_is_named():
+    items = [
+        ImageItem("a", 0, None, "z"),
+        ImageItem("b", 0, "val", "m"),
+        ImageItem("c", 0, "test", "z"),
+        ImageItem("d", 0, "train", "z"),
+        ImageItem("e", 0, "train", "m"),
+        ImageItem("f", 0, "test", "m"),
+    ]
+    with pytest.raises(UsageError, match=r"group 'm' has images in train and val and test"):
+        assign_splits(items, np.arange(6, dtype=np.uint8).repeat(32).reshape(6, 32))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -168,3 +169,28 @@ def test_the_root_may_be_a_link_and_has_one_address(make_images, tmp_path, monke
     monkeypatch.setenv("HOME", str(tmp_path))
     for uri in ("link", "real/", "./real/../real", "~/real"):
         assert open_source(uri).uri == str(tmp_path / "real")
+
+
+def test_files_that_are_no_images_are_counted_once_and_the_first_are_named(make_images, tmp_path):
+    root = make_images(tmp_path, "only/a/1.png", "only/b/1.png")
+    for i in range(30):
+        (root / "only" / f"{9 - i % 10}{i}.txt").touch()
+        (root / "only" / "b" / f"{i}.txt").touch()
+    source = open_source(str(root))  # its one folder is looked into for splits before it is listed
+    assert source.notes == (
+        "ignored 60 files that are no images: only/019.txt, only/029.txt, only/09.txt and 57 more",
+    )
+
+
+def test_only_one_folder_of_names_is_in_memory(make_images, tmp_path):
+    root = make_images(tmp_path, *(f"class{i}/1.png" for i in range(20)))
+    for folder in root.iterdir():
+        for i in range(300):
+            (folder / f"a_rather_long_name_of_a_photograph_{i:05}.png").touch()
+    tracemalloc.start()
+    source = open_source(str(root))
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(source.items()) == 20 * 301
+    assert kept / 6020 < 80
+    assert peak / 6020 < 200

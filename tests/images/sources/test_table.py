@@ -139,3 +139,13 @@ def test_a_table_that_cannot_be_read_is_refused(table, monkeypatch):
     monkeypatch.setattr("pipeline.images.sources.table.open", locked, raising=False)
     with pytest.raises(UsageError, match=r"cannot read .*: Permission denied"):
         open_source(file)
+
+
+def test_the_first_trouble_is_told_and_unknown_splits_last(table):
+    twice = "path,label,split\na.png,x,nope\n./a.png,x,\nb.png,x,\nb.png,x,\n,x,\n"
+    with pytest.raises(UsageError, match=r"line 3: 'a\.png' stands in line 2 already; keep one of them"):
+        open_source(table(twice))
+    with pytest.raises(UsageError, match=r"line 4: the path is empty"):
+        open_source(table("path,label,split\na.png,x,nope\nb.png,x,\n,x,\n"))
+    with pytest.raises(UsageError, match=r"line 2: unknown split 'nope'"):
+        open_source(table("path,label,split\na.png,x,nope\nb.png,x,other\n"))
