@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from pipeline.images import SPLITS, ImageItem
+from pipeline.images import SPLITS
 from pipeline.images._lazy import compact
 from pipeline.images.texts import Pack, PackBuilder, Texts
 
@@ -60,16 +60,14 @@ class Shard(NamedTuple):
         """What it takes in memory, without what a few objects take."""
         return sum(array.nbytes if array.strides != (0,) else array.itemsize for array in self.arrays)
 
-    def path(self, row: int, root: str) -> Path | None:
-        """Returns the path of an image."""
-        kind = self.kinds.item(row) % VERSION
+    def path_and_version(self, row: int, name: str, root: str) -> tuple[Path | None, str | None]:
+        """Returns the path and the version of an image of that name."""
+        kind = self.kinds.item(row)
+        version = self.versions.text(row) if kind & VERSION else None
+        kind %= VERSION
         if kind == _NO_PATH:
-            return None
-        return Path(self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, self.ids.text(row)))
-
-    def version(self, row: int) -> str | None:
-        """Returns the version of an image."""
-        return self.versions.text(row) if self.kinds.item(row) & VERSION else None
+            return None, version
+        return Path(self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, name)), version
 
 
 class Columns(NamedTuple):
@@ -104,24 +102,26 @@ class ShardBuilder:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, item: ImageItem, *, group: int, root: str) -> None:
-        """Adds an image, with the number of its group.
-
-        Raises:
-            ValueError: Its split is none of ``SPLITS``.
-        """
-        if item.split not in SPLIT_CODES:
-            raise ValueError(f"{item.id!r} has the split {item.split!r}: choose from {', '.join(SPLITS)}")
-        path = "" if item.path is None else os.fspath(item.path)
-        by_id = bool(path) and path == os.path.join(root, item.id)
-        kind = _NO_PATH if item.path is None else _BY_ID if by_id else _OWN_PATH
-        self._ids.add(item.id)
-        self._labels.append(item.label)
-        self._splits.append(SPLIT_CODES[item.split])
+    def add(
+        self,
+        name: str,
+        label: int,
+        *,
+        split: int,
+        group: int,
+        path: str | None,
+        version: str | None,
+        root: str,
+    ) -> None:
+        """Adds an image by its columns."""
+        kind = _NO_PATH if path is None else _BY_ID if path == os.path.join(root, name) else _OWN_PATH
+        self._ids.add(name)
+        self._labels.append(label)
+        self._splits.append(split)
         self._groups.append(group)
-        self._kinds.append(kind | (VERSION if item.version is not None else 0))
+        self._kinds.append(kind if version is None else kind | VERSION)
         self._paths.add(path if kind == _OWN_PATH else "")
-        self._versions.add(item.version or "")
+        self._versions.add(version or "")
 
     def finish(self) -> Shard:
         """Returns what was added."""

@@ -52,12 +52,11 @@ def digest_items(
         shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
-                block = block.tolist()
                 fresh: list[Known | Remote] = []
-                tasks = _cut(block, _TASK)
-                results = pool.map(lambda task: [_read(source, items[i]) for i in task], tasks)
+                tasks = _cut([(i, items[i]) for i in block.tolist()], _TASK)  # an item is made by every look
+                results = pool.map(lambda task: [_read(source, item) for _, item in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
-                    for i, read in zip(task, reads, strict=True):
+                    for (i, _), read in zip(task, reads, strict=True):
                         if read.digest is None:
                             failures[i] = read.reason
                         else:
@@ -83,7 +82,7 @@ def _recall(
     """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
     missing = np.ones(len(items), bool)
     for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
-        there = {i: items[i] for i in block}  # each is made anew by every look
+        there = {i: items[i] for i in block}
         files = [i for i in block if there[i].path is not None]
         found = dict(zip(files, cache.look_up([there[i].path for i in files]), strict=True))
         versions = [i for i in block if there[i].version is not None]

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._lazy import LazySequence, Positions, as_run, is_constant, pick, take_rows
-from pipeline.images._shards import NO_GROUP, VERSION, Columns, Shard, ShardBuilder
+from pipeline.images._shards import NO_GROUP, SPLIT_CODES, VERSION, Columns, Shard, ShardBuilder
 from pipeline.images.spill import Span, Spill
 from pipeline.images.texts import SHARD, CodedTexts, Texts
 
@@ -46,7 +46,10 @@ class ImageList(LazySequence[ImageItem]):
             return items
         builder = ImageListBuilder(root=root)
         for item in items:
-            builder.add(item)
+            path = None if item.path is None else os.fspath(item.path)
+            builder.add(
+                item.id, item.label, split=item.split, group=item.group, path=path, version=item.version
+            )
         return builder.finish()
 
     def __len__(self) -> int:
@@ -100,15 +103,18 @@ class ImageList(LazySequence[ImageItem]):
 
     def _at(self, position: int) -> ImageItem:
         number, row = divmod(int(self._rows[position]), SHARD)
-        shard, groups, root, labels = self._columns.shards[number], *self._columns[1:]
-        label, split, group = shard.labels.item(row), shard.splits.item(row), shard.groups.item(row)
+        shards, groups, root, labels = self._columns
+        shard = shards[number]
+        name, label = shard.ids.text(row), shard.labels.item(row)
+        split, group = shard.splits.item(row), shard.groups.item(row)
+        path, version = shard.path_and_version(row, name, root)
         return ImageItem(
-            id=shard.ids.text(row),
-            label=label if labels is None else labels.item(label),
-            split=SPLITS[split] if split >= 0 else None,
-            group=groups[group] if group >= 0 else None,
-            path=shard.path(row, root),
-            version=shard.version(row),
+            name,
+            label if labels is None else labels.item(label),
+            SPLITS[split] if split >= 0 else None,
+            groups[group] if group >= 0 else None,
+            path,
+            version,
         )
 
 
@@ -137,16 +143,34 @@ class ImageListBuilder:
     def __len__(self) -> int:
         return SHARD * len(self._shards) + len(self._open)
 
-    def add(self, item: ImageItem) -> None:
-        """Adds an image at the end.
+    def add(
+        self,
+        name: str,
+        label: int,
+        *,
+        split: str | None = None,
+        group: str | None = None,
+        path: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Adds an image at the end; see :class:`ImageItem`.
 
         Raises:
             ValueError: Its split is no split.
         """
+        if split not in SPLIT_CODES:
+            raise ValueError(f"{name!r} has the split {split!r}: choose from {', '.join(SPLITS)}")
         if len(self._open) == SHARD:
             self._close_shard()
-        group = NO_GROUP if item.group is None else self._groups.setdefault(item.group, len(self._groups))
-        self._open.add(item, group=group, root=self._root)
+        self._open.add(
+            name,
+            label,
+            split=SPLIT_CODES[split],
+            group=NO_GROUP if group is None else self._groups.setdefault(group, len(self._groups)),
+            path=path,
+            version=version,
+            root=self._root,
+        )
 
     def finish(self, labels: Sequence[int] | None = None) -> ImageList:
         """Returns the list; the builder is of no use any more.

@@ -35,6 +35,11 @@ def draw(count, seed=0):
     return items
 
 
+def add(builder, item):
+    path = None if item.path is None else os.fspath(item.path)
+    builder.add(item.id, item.label, split=item.split, group=item.group, path=path, version=item.version)
+
+
 def travel(sequence):
     """Sends a sequence to another process and back."""
     return pickle.loads(pickle.dumps(sequence))  # noqa: S301 - made on the line itself
@@ -51,7 +56,7 @@ def make(request, monkeypatch, tmp_path):
     def make(items, **options):
         builder = ImageListBuilder(root=ROOT, kept_bytes=300 if spilled else 10**9, folder=tmp_path)
         for item in items:
-            builder.add(item)
+            add(builder, item)
         assert len(builder) == len(items)
         return builder.finish(**options)
 
@@ -143,7 +148,7 @@ def test_the_file_has_no_name_and_is_gone_with_the_last_part(monkeypatch, tmp_pa
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path)
     items = draw(100)
     for item in items:
-        builder.add(item)
+        add(builder, item)
     listed = builder.finish()
     del builder
     assert os.listdir(tmp_path) == []
@@ -167,7 +172,7 @@ def test_a_file_that_cannot_be_written_leaves_the_list_in_memory(monkeypatch, tm
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path / "nowhere")
     items = draw(50)
     for item in items:
-        builder.add(item)
+        add(builder, item)
     assert builder.finish() == items
     message = capsys.readouterr().err
     assert message.count("note: the list of images stays in memory: ") == 1
@@ -186,7 +191,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(monkeypatch, tmp_path, caps
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
     try:
         for item in items:
-            builder.add(item)
+            add(builder, item)
         listed = builder.finish()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

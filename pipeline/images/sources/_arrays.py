@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import ImageList, ImageListBuilder
 from pipeline.images.sources._words import in_natural_order
 
 _UNKNOWN = -2
@@ -113,13 +112,16 @@ def array_source(
         notes=tuple(notes),
         parts=labelled,
         whites={part.name: white or _white(uri, part) for part in parts},
-        listed=ImageList.of(chain.from_iterable(map(_items, labelled.values()))),
+        listed=_listed(labelled.values()),
     )
 
 
-def _items(part: Part) -> Iterator[ImageItem]:
-    for i, label in enumerate(part.labels):
-        yield ImageItem(id=f"{part.name}[{i}]", label=int(label), split=part.split)
+def _listed(parts: Iterable[Part]) -> ImageList:
+    builder = ImageListBuilder()
+    for part in parts:
+        for i, label in enumerate(part.labels):
+            builder.add(f"{part.name}[{i}]", int(label), split=part.split)
+    return builder.finish()
 
 
 def _check_shapes(uri: str, part: Part) -> None:

@@ -8,7 +8,7 @@ from array import array
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images import UNLABELLED
 from pipeline.images.listing import ImageList, ImageListBuilder
 from pipeline.images.repeats import repeated
 from pipeline.images.sources._words import SPLIT_WORDS, in_natural_order, split_of
@@ -53,13 +53,11 @@ class Table:
             self.unknown_split = self.unknown_split or error
         self._lines.append(line)
         self._items.add(
-            ImageItem(
-                id=name,
-                label=self._labels.setdefault(label, len(self._labels)) if label else UNLABELLED,
-                split=split,
-                group=record.get("group") or None,
-                path=self._file.parent / name,
-            )
+            name,
+            self._labels.setdefault(label, len(self._labels)) if label else UNLABELLED,
+            split=split,
+            group=record.get("group") or None,
+            path=os.path.join(self._file.parent, name),
         )
 
     def finish(self) -> tuple[ImageList, tuple[str, ...]]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import ImageItem
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._walk import Walker
@@ -31,17 +29,13 @@ def open_uri(uri: str) -> FileSource:
     if not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder of images: expected {LAYOUT} below a folder")
     laid = read_layout(Walker(str(root)))
-    items = (
-        ImageItem(
-            id=printable(image.path), label=image.label, split=image.split, path=Path(f"{root}/{image.path}")
-        )
-        for image in laid.images()
-    )
-    listed = ImageList.of(items, root=root)
+    listed = ImageListBuilder(root=root)
+    for path, split, label in laid.images():
+        listed.add(printable(path), label, split=split, path=os.path.join(root, path))
     return FileSource(
         uri=str(root),
         name=printable(root.name) or "images",
         classes=laid.classes,
         notes=laid.notes(),
-        listed=listed,
+        listed=listed.finish(),
     )

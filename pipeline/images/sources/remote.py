@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
@@ -42,10 +42,10 @@ def open_uri(uri: str) -> RemoteSource:
     address = files.unstrip_protocol(path)
     walker = RemoteWalker(address, files, path)
     laid = read_layout(walker)
-    listed = ImageList.of(
-        ImageItem(image.path, image.label, image.split, version=walker.versions.pop(image.path, None))
-        for image in laid.images()
-    )
+    builder = ImageListBuilder()
+    for name, split, label in laid.images():
+        builder.add(name, label, split=split, version=walker.versions.pop(name, None))
+    listed = builder.finish()
     notes = laid.notes()
     if unknown := int((~listed.versioned).sum()):
         notes += (
