@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -18,6 +17,14 @@ NO_SPLIT = NO_GROUP = -1
 SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
 VERSION = 4  # added to the kind of path where there is a version
 _NO_PATH, _BY_ID, _OWN_PATH = range(3)
+
+
+class Place(NamedTuple):
+    """Where an image is, see :class:`ImageItem`; the path as text."""
+
+    id: str
+    path: str | None
+    version: str | None
 
 
 class Shard(NamedTuple):
@@ -60,14 +67,15 @@ class Shard(NamedTuple):
         """What it takes in memory, without what a few objects take."""
         return sum(array.nbytes if array.strides != (0,) else array.itemsize for array in self.arrays)
 
-    def path_and_version(self, row: int, name: str, root: str) -> tuple[Path | None, str | None]:
-        """Returns the path and the version of an image of that name."""
+    def place(self, row: int, root: str) -> Place:
+        """Returns the id of an image, its path and its version."""
+        name = self.ids.text(row)
         kind = self.kinds.item(row)
         version = self.versions.text(row) if kind & VERSION else None
         kind %= VERSION
         if kind == _NO_PATH:
-            return None, version
-        return Path(self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, name)), version
+            return Place(name, None, version)
+        return Place(name, self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, name), version)
 
 
 class Columns(NamedTuple):

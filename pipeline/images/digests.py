@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.images import ImageItem, ImageSource
+from pipeline.images.listing import ImageList, Place
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
 from pipeline.progress import Advance, progress
@@ -45,6 +46,7 @@ def digest_items(
     Returns:
         uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
     """
+    items = ImageList.of(items)
     digests = np.zeros((len(items), DIGEST_BYTES), np.uint8)
     failures: dict[int, str] = {}
     with StatCache(stat_cache) as cache:
@@ -53,7 +55,7 @@ def digest_items(
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
                 fresh: list[Known | Remote] = []
-                tasks = _cut([(i, items[i]) for i in block.tolist()], _TASK)  # an item is made by every look
+                tasks = _cut(list(zip(block.tolist(), items[block], strict=True)), _TASK)
                 results = pool.map(lambda task: [_read(source, item) for _, item in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
                     for (i, _), read in zip(task, reads, strict=True):
@@ -76,18 +78,15 @@ class _Read(NamedTuple):
     reason: str = ""
 
 
-def _recall(
-    source: ImageSource, items: Sequence[ImageItem], cache: StatCache, digests: np.ndarray
-) -> np.ndarray:
+def _recall(source: ImageSource, items: ImageList, cache: StatCache, digests: np.ndarray) -> np.ndarray:
     """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
     missing = np.ones(len(items), bool)
     for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
-        there = {i: items[i] for i in block}
-        files = [i for i in block if there[i].path is not None]
-        found = dict(zip(files, cache.look_up([there[i].path for i in files]), strict=True))
-        versions = [i for i in block if there[i].version is not None]
-        wanted = [_remote(source, there[i]) for i in versions]
-        found |= dict(zip(versions, cache.look_up_remote(wanted), strict=True))
+        places = dict(zip(block, items[block.start : block.stop].places(), strict=True))
+        files = {i: place.path for i, place in places.items() if place.path is not None}
+        found = dict(zip(files, cache.look_up(list(files.values())), strict=True))
+        remote = {i: _remote(source, place) for i, place in places.items() if place.version is not None}
+        found |= dict(zip(remote, cache.look_up_remote(list(remote.values())), strict=True))
         for i, known in found.items():
             if known:
                 digests[i] = np.frombuffer(known, np.uint8)
@@ -109,8 +108,8 @@ def _read(source: ImageSource, item: ImageItem) -> _Read:
     return _Read(result, (Known(item.path, stamp, result),) if settled else ())
 
 
-def _remote(source: ImageSource, item: ImageItem, result: bytes = b"") -> Remote:
-    return Remote(f"{source.uri.rstrip('/')}/{item.id}", item.version or "", result)
+def _remote(source: ImageSource, place: Place | ImageItem, result: bytes = b"") -> Remote:
+    return Remote(f"{source.uri.rstrip('/')}/{place.id}", place.version or "", result)
 
 
 def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._lazy import LazySequence, Positions, as_run, is_constant, pick, take_rows
-from pipeline.images._shards import NO_GROUP, SPLIT_CODES, VERSION, Columns, Shard, ShardBuilder
+from pipeline.images._shards import NO_GROUP, SPLIT_CODES, VERSION, Columns, Place, Shard, ShardBuilder
 from pipeline.images.spill import Span, Spill
 from pipeline.images.texts import SHARD, CodedTexts, Texts
 
 KEPT_BYTES = 64 * 2**20
 """How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
+
+_STRETCH = 4096
 
 
 class ImageList(LazySequence[ImageItem]):
@@ -55,6 +57,9 @@ class ImageList(LazySequence[ImageItem]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __iter__(self) -> Iterator[ImageItem]:
+        return (self._item(shard, row) for shard, row in self._shards_and_rows())
+
     def __reduce__(self) -> tuple[Callable[..., ImageList], tuple[Any, ...]]:
         columns = self._columns
         if not isinstance(self._rows, range) or self._rows != range(columns.length):
@@ -68,6 +73,10 @@ class ImageList(LazySequence[ImageItem]):
     def take(self, index: slice | np.ndarray | Sequence[int]) -> ImageList:
         """Returns the images at the given int positions (or under a boolean mask), in that order."""
         return ImageList(self._columns, pick(self._rows, index))
+
+    def places(self) -> Iterator[Place]:
+        """Yields where each image is, at half the cost of an object."""
+        return (shard.place(row, self._columns.root) for shard, row in self._shards_and_rows())
 
     @property
     def ids(self) -> Texts:
@@ -102,18 +111,29 @@ class ImageList(LazySequence[ImageItem]):
         return take_rows(np.concatenate(whole) if len(whole) > 1 else whole[0], self._rows)
 
     def _at(self, position: int) -> ImageItem:
-        number, row = divmod(int(self._rows[position]), SHARD)
-        shards, groups, root, labels = self._columns
-        shard = shards[number]
-        name, label = shard.ids.text(row), shard.labels.item(row)
-        split, group = shard.splits.item(row), shard.groups.item(row)
-        path, version = shard.path_and_version(row, name, root)
+        row = int(self._rows[position])
+        return self._item(self._columns.shards[row // SHARD], row % SHARD)
+
+    def _shards_and_rows(self) -> Iterator[tuple[Shard, int]]:
+        number, shard = -1, None
+        for start in range(0, len(self), _STRETCH):
+            stretch = self._rows[start : start + _STRETCH]
+            for row in stretch if isinstance(stretch, range) else stretch.tolist():
+                if row // SHARD != number:
+                    number = row // SHARD
+                    shard = self._columns.shards[number]
+                yield shard, row % SHARD
+
+    def _item(self, shard: Shard, row: int) -> ImageItem:
+        _, groups, root, labels = self._columns
+        name, path, version = shard.place(row, root)
+        label, split, group = shard.labels.item(row), shard.splits.item(row), shard.groups.item(row)
         return ImageItem(
             name,
             label if labels is None else labels.item(label),
             SPLITS[split] if split >= 0 else None,
             groups[group] if group >= 0 else None,
-            path,
+            Path(path) if path is not None else None,
             version,
         )
 

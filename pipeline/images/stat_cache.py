@@ -39,7 +39,7 @@ class Stamp(NamedTuple):
     ctime_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> Stamp:
+    def of(cls, path: str | Path) -> Stamp:
         """Asks the file system.
 
         Raises:
@@ -97,7 +97,7 @@ class StatCache:
         """Whether anything can be known: there is a file."""
         return self._file is not None and self._file.exists()
 
-    def look_up(self, paths: Sequence[Path]) -> list[bytes | None]:
+    def look_up(self, paths: Sequence[str | Path]) -> list[bytes | None]:
         """Returns the digest of each file that stands unchanged in the cache, else None; one stat a file."""
         stored: dict[bytes, tuple[int, int, int, bytes]] = {}
         if self.is_there:
@@ -167,7 +167,7 @@ def _insert_objects(connection: sqlite3.Connection, rows: list[tuple]) -> None:
         connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
 
 
-def _unchanged(path: Path, stored: Sequence | None) -> bytes | None:
+def _unchanged(path: str | Path, stored: Sequence | None) -> bytes | None:
     if stored is None:
         return None
     try:
