@@ -12,7 +12,8 @@ from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import SPLITS, ImageSource
 from pipeline.images._lazy import as_run, take_rows
 from pipeline.images.digests import digest_items
-from pipeline.images.listing import ImageList
+from pipeline.images.image_list import ImageList
+from pipeline.images.listing import list_images
 from pipeline.images.repeats import repeated
 from pipeline.images.rows import Rows
 from pipeline.images.splits import assign_splits
@@ -61,7 +62,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         UsageError: Two images have the same id, or a group stands in several splits.
         UnreadableImagesError: Not one image can be read.
     """
-    items = ImageList.of(source.items())
+    items = list_images(source.items())
     _refuse_duplicates(items, source)
     digests, failures = digest_items(source, items, stat_cache=stat_cache)
     if failures and len(failures) == len(items):

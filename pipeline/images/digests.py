@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.images import ImageItem, ImageSource
-from pipeline.images.listing import ImageList, Place
+from pipeline.images._shards import Place
+from pipeline.images.image_list import ImageList
+from pipeline.images.listing import list_images
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
 from pipeline.progress import Advance, progress
@@ -46,7 +48,7 @@ def digest_items(
     Returns:
         uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
     """
-    items = ImageList.of(items)
+    items = list_images(items)
     digests = np.zeros((len(items), DIGEST_BYTES), np.uint8)
     failures: dict[int, str] = {}
     with StatCache(stat_cache) as cache:

@@ -1,141 +1,32 @@
-"""A list of images that need not fit in memory: columns in shards, an object only while it is looked at."""
+"""Listing images: one by one into columns, which go to a file where they would fill the memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images._lazy import LazySequence, Positions, as_run, is_constant, pick, take_rows
-from pipeline.images._shards import NO_GROUP, SPLIT_CODES, VERSION, Columns, Place, Shard, ShardBuilder
+from pipeline.images._shards import NO_GROUP, SPLIT_CODES, Columns, Shard, ShardBuilder
+from pipeline.images.image_list import ImageList
 from pipeline.images.spill import Span, Spill
-from pipeline.images.texts import SHARD, CodedTexts, Texts
+from pipeline.images.texts import SHARD, Texts
 
 KEPT_BYTES = 64 * 2**20
 """How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
 
-_STRETCH = 4096
 
-
-class ImageList(LazySequence[ImageItem]):
-    """Images in order, in about the bytes of their ids and ten more for each.
-
-    A part of it shares the columns, and is pickled without the rest. What is larger than ``KEPT_BYTES``
-    stands in a file without a name, which is gone with the last part.
-    """
-
-    __slots__ = ("_columns", "_rows")
-
-    def __init__(self, columns: Columns, rows: Positions) -> None:
-        """Made by :class:`ImageListBuilder`."""
-        self._columns = columns
-        self._rows = rows
-
-    @classmethod
-    def of(cls, items: Iterable[ImageItem], *, root: Path | str = "") -> ImageList:
-        """Lists images that may come one by one.
-
-        Args:
-            items: The images.
-            root: Folder of most of them; where a path is this folder and the id, it takes no memory.
-        """
-        if isinstance(items, ImageList):
-            return items
-        builder = ImageListBuilder(root=root)
-        for item in items:
-            path = None if item.path is None else os.fspath(item.path)
-            builder.add(
-                item.id, item.label, split=item.split, group=item.group, path=path, version=item.version
-            )
-        return builder.finish()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[ImageItem]:
-        return (self._item(shard, row) for shard, row in self._shards_and_rows())
-
-    def __reduce__(self) -> tuple[Callable[..., ImageList], tuple[Any, ...]]:
-        columns = self._columns
-        if not isinstance(self._rows, range) or self._rows != range(columns.length):
-            columns = ImageList.of(iter(self), root=columns.root)._columns
-        shards = [
-            [(array[:1] if is_constant(array) else array, len(array)) for array in shard.arrays]
-            for shard in columns.shards
-        ]
-        return _restore, (shards, columns._replace(shards=()), len(self))
-
-    def take(self, index: slice | np.ndarray | Sequence[int]) -> ImageList:
-        """Returns the images at the given int positions (or under a boolean mask), in that order."""
-        return ImageList(self._columns, pick(self._rows, index))
-
-    def places(self) -> Iterator[Place]:
-        """Yields where each image is, at half the cost of an object."""
-        return (shard.place(row, self._columns.root) for shard, row in self._shards_and_rows())
-
-    @property
-    def ids(self) -> Texts:
-        """The names of the images."""
-        return Texts([shard.ids for shard in self._columns.shards], self._rows)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Their labels, int32 (N,)."""
-        labels = self._column("labels")
-        return (labels if self._columns.labels is None else self._columns.labels[labels]).astype(np.int32)
-
-    @property
-    def splits(self) -> np.ndarray:
-        """The splits that the source states, integers (N,): positions in ``SPLITS``, or -1."""
-        return self._column("splits")
-
-    @property
-    def groups(self) -> CodedTexts:
-        """The names of their groups; code -1 where there is none."""
-        return CodedTexts(self._column("groups"), self._columns.groups)
-
-    @property
-    def versioned(self) -> np.ndarray:
-        """Which have a version, bool (N,)."""
-        return (self._column("kinds") & VERSION) > 0
-
-    def _column(self, name: str) -> np.ndarray:
-        whole = [getattr(shard, name) for shard in self._columns.shards]
-        if all(is_constant(part) and part[0] == whole[0][0] for part in whole):
-            return np.broadcast_to(whole[0][:1], len(self))
-        return take_rows(np.concatenate(whole) if len(whole) > 1 else whole[0], self._rows)
-
-    def _at(self, position: int) -> ImageItem:
-        row = int(self._rows[position])
-        return self._item(self._columns.shards[row // SHARD], row % SHARD)
-
-    def _shards_and_rows(self) -> Iterator[tuple[Shard, int]]:
-        number, shard = -1, None
-        for start in range(0, len(self), _STRETCH):
-            stretch = self._rows[start : start + _STRETCH]
-            for row in stretch if isinstance(stretch, range) else stretch.tolist():
-                if row // SHARD != number:
-                    number = row // SHARD
-                    shard = self._columns.shards[number]
-                yield shard, row % SHARD
-
-    def _item(self, shard: Shard, row: int) -> ImageItem:
-        _, groups, root, labels = self._columns
-        name, path, version = shard.place(row, root)
-        label, split, group = shard.labels.item(row), shard.splits.item(row), shard.groups.item(row)
-        return ImageItem(
-            name,
-            label if labels is None else labels.item(label),
-            SPLITS[split] if split >= 0 else None,
-            groups[group] if group >= 0 else None,
-            Path(path) if path is not None else None,
-            version,
-        )
+def list_images(items: Iterable[ImageItem]) -> ImageList:
+    """Lists images that may come one by one; a list of this kind is returned as it is."""
+    if isinstance(items, ImageList):
+        return items
+    builder = ImageListBuilder()
+    for item in items:
+        path = None if item.path is None else os.fspath(item.path)
+        builder.add(item.id, item.label, split=item.split, group=item.group, path=path, version=item.version)
+    return builder.finish()
 
 
 class ImageListBuilder:
@@ -219,19 +110,3 @@ class ImageListBuilder:
                 spans = self._spill.write(self._shards[number].arrays)
                 self._shards[number] = spans or self._shards[number]
             self._first, self._in_memory = len(self._shards), 0
-
-
-def joined(listings: Sequence[ImageList]) -> ImageList:
-    """Puts lists one below the other; nothing is copied where they are parts of the same."""
-    if not listings or any(one._columns is not listings[0]._columns for one in listings):
-        return ImageList.of(chain.from_iterable(listings))
-    rows = np.concatenate([np.asarray(one._rows, np.int64) for one in listings])
-    return ImageList(listings[0]._columns, as_run(rows))
-
-
-def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: Columns, length: int) -> ImageList:
-    whole = [
-        Shard.of_arrays([part if len(part) == n else np.broadcast_to(part, n) for part, n in arrays])
-        for arrays in shards
-    ]
-    return ImageList(columns._replace(shards=whole), range(length))

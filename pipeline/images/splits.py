@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import list_images
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.images.texts import CodedTexts
 
@@ -49,7 +49,7 @@ def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> CodedTexts
     Raises:
         UsageError: The source puts images of one group into different splits.
     """
-    listing = ImageList.of(items)
+    listing = list_images(items)
     groups, chosen = listing.groups, listing.splits.astype(np.int8)
     stated = chosen >= 0
     carve = (chosen == _TRAIN).any() and not (chosen == _VAL).any()

@@ -70,7 +70,7 @@ class Texts(LazySequence[str]):
     A part of it shares the bytes, and is pickled without the rest.
     """
 
-    __slots__ = ("_packs", "_rows")
+    __slots__ = ("_rows", "packs")
 
     def __init__(self, packs: Sequence[Pack], rows: Positions) -> None:
         """Makes a sequence of packed texts.
@@ -79,7 +79,7 @@ class Texts(LazySequence[str]):
             packs: All of ``SHARD`` texts, but the last.
             rows: Which of the texts.
         """
-        self._packs = packs
+        self.packs = packs
         self._rows = rows
 
     @classmethod
@@ -107,13 +107,18 @@ class Texts(LazySequence[str]):
         return (text.decode(*_CODEC) for text in self.encoded())
 
     def __reduce__(self) -> tuple[Callable[..., Texts], tuple[Any, ...]]:
-        own = self if self._is_whole else Texts.of_encoded(self.encoded())
-        packs = [Pack(bytes(data), np.array(ends)) for data, ends in own._packs]
-        return Texts, (packs, range(len(own)))
+        packs = [Pack(bytes(data), np.array(ends)) for data, ends in self.alone().packs]
+        return Texts, (packs, range(len(self)))
 
     def take(self, index: slice | np.ndarray | Sequence[int]) -> Texts:
         """Returns the texts at the given int positions (or under a boolean mask), in that order."""
-        return Texts(self._packs, pick(self._rows, index))
+        return Texts(self.packs, pick(self._rows, index))
+
+    def alone(self) -> Texts:
+        """Returns the same texts without any others that they share memory with."""
+        length = sum(len(pack.ends) - 1 for pack in self.packs)
+        whole = isinstance(self._rows, range) and self._rows == range(length)
+        return self if whole else Texts.of_encoded(self.encoded())
 
     def encoded(self) -> Iterator[bytes]:
         """Yields each text as bytes."""
@@ -123,17 +128,12 @@ class Texts(LazySequence[str]):
             for row in stretch if isinstance(stretch, range) else stretch.tolist():
                 if row // SHARD != number:
                     number = row // SHARD
-                    data, ends = self._packs[number].data, memoryview(self._packs[number].ends)
+                    data, ends = self.packs[number].data, memoryview(self.packs[number].ends)
                 yield bytes(data[ends[row % SHARD] : ends[row % SHARD + 1]])
-
-    @property
-    def _is_whole(self) -> bool:
-        length = sum(len(pack.ends) - 1 for pack in self._packs)
-        return isinstance(self._rows, range) and self._rows == range(length)
 
     def _at(self, position: int) -> str:
         row = int(self._rows[position])
-        return self._packs[row // SHARD].text(row % SHARD)
+        return self.packs[row // SHARD].text(row % SHARD)
 
 
 class CodedTexts(LazySequence[str]):
@@ -163,15 +163,20 @@ class CodedTexts(LazySequence[str]):
                 yield text
 
     def __reduce__(self) -> tuple[Callable[..., CodedTexts], tuple[Any, ...]]:
-        used, codes = np.unique(np.append(self.codes, -1), return_inverse=True)  # so that code 0 becomes -1
-        codes = compact(codes[:-1] - 1)
-        names = Texts.of(self.names[code] for code in used[1:].tolist())
+        alone = self.alone()
+        codes, names = alone.codes, alone.names
         return _coded, (codes[:1] if is_constant(codes) else codes, len(self), names)
 
     def take(self, index: slice | np.ndarray | Sequence[int]) -> CodedTexts:
         """Returns the texts at the given int positions (or under a boolean mask), in that order."""
         rows = pick(range(len(self)), index)
         return CodedTexts(take_rows(self.codes, rows), self.names)
+
+    def alone(self) -> CodedTexts:
+        """Returns the same texts without names that do not occur."""
+        used, codes = np.unique(np.append(self.codes, -1), return_inverse=True)  # so that code 0 becomes -1
+        names = Texts.of(self.names[code] for code in used[1:].tolist())
+        return CodedTexts(compact(codes[:-1] - 1), names)
 
     def _at(self, position: int) -> str:
         return self._name(self.codes.item(position))

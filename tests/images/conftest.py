@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.images import ImageItem
+from pipeline.images import ImageItem, image_list, listing, texts
 
 
 @pytest.fixture
@@ -78,3 +78,10 @@ class Memory:
 @pytest.fixture
 def memory() -> type[Memory]:
     return Memory
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cuts lists of images and texts into many shards."""
+    for module in (texts, listing, image_list):
+        monkeypatch.setattr(module, "SHARD", 7)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import ImageItem, listing, open_images, texts
+from pipeline.images import ImageItem, open_images
 from pipeline.images.catalog import Unreadable, take_stock
 from pipeline.images.digests import digest
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import list_images
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -67,9 +67,7 @@ def test_the_id_that_stands_there_most_often_is_named(memory):
 
 
 @pytest.mark.parametrize("bad", [(), (0, 5, 59)], ids=["all readable", "some unreadable"])
-def test_nothing_of_an_image_is_lost_on_the_way(bad, memory, tmp_path, monkeypatch):
-    for module in (texts, listing):
-        monkeypatch.setattr(module, "SHARD", 7)
+def test_nothing_of_an_image_is_lost_on_the_way(bad, memory, small_shards):
     contents = {f"ü{i}": OSError("gone") if i in bad else b"%d" % (i // 2) for i in range(60)}
     items = [
         ImageItem(name, i % 2, "test" if i % 9 == 0 else None, f"g{i // 6}" if i % 4 else None)
@@ -89,9 +87,9 @@ def test_nothing_of_an_image_is_lost_on_the_way(bad, memory, tmp_path, monkeypat
             assert rows.digests[i].tobytes() == digest(contents[item.id])
 
 
-def test_no_object_is_kept_for_an_image(memory, monkeypatch):
+def test_no_object_is_kept_for_an_image(memory):
     count = 3000
-    items = ImageList.of(ImageItem(f"train/{i:09}.jpg", 0, "train") for i in range(count))
+    items = list_images(ImageItem(f"train/{i:09}.jpg", 0, "train") for i in range(count))
     source = memory(items, {})
     source.read = lambda item: item.id.encode()
     tracemalloc.start()

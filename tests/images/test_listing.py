@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.images import SPLITS, ImageItem, listing, texts
-from pipeline.images.listing import ImageList, ImageListBuilder, joined
+from pipeline.images import SPLITS, ImageItem
+from pipeline.images.image_list import ImageList
+from pipeline.images.listing import ImageListBuilder, list_images
 
 ROOT = Path("/data/pets")
 
@@ -46,11 +47,10 @@ def travel(sequence):
 
 
 @pytest.fixture(params=["in memory", "in shards", "in a file"])
-def make(request, monkeypatch, tmp_path):
+def make(request, tmp_path):
     """Lists images in one of the ways that depend on how many there are."""
     if request.param != "in memory":
-        for module in (texts, listing):
-            monkeypatch.setattr(module, "SHARD", 7)
+        request.getfixturevalue("small_shards")
     spilled = request.param == "in a file"
 
     def make(items, **options):
@@ -100,7 +100,7 @@ def test_no_images_at_all(make):
     assert empty.ids == empty.groups == []
     assert empty.labels.dtype == np.int32
     assert len(empty.labels) == len(empty.splits) == len(empty.versioned) == 0
-    assert ImageList.of([]) == []
+    assert list_images([]) == []
 
 
 def test_the_meaning_of_labels_may_come_last(make):
@@ -112,12 +112,13 @@ def test_the_meaning_of_labels_may_come_last(make):
     assert travel(listed[3:]) == listed[3:]
 
 
-def test_lists_can_be_joined(make):
+def test_parts_can_be_joined(make):
     items = draw(60)
     listed = make(items)
-    assert joined([listed[20:], listed[:10], listed[[4, 4]]]) == items[20:] + items[:10] + [items[4]] * 2
-    assert joined([listed[:5], make(items[5:9])]) == items[:9]
-    assert joined([]) == []
+    parts = [listed[20:], listed[:10], listed[[4, 4]]]
+    assert ImageList.joined(parts) == items[20:] + items[:10] + [items[4]] * 2
+    with pytest.raises(ValueError, match="several lists"):
+        ImageList.joined([listed, make(items)])
 
 
 def test_a_split_that_is_none_is_refused(make):
@@ -126,8 +127,8 @@ def test_a_split_that_is_none_is_refused(make):
 
 
 def test_a_list_that_is_one_already_stays_what_it_is():
-    listed = ImageList.of(draw(3))
-    assert ImageList.of(listed) is listed
+    listed = list_images(draw(3))
+    assert list_images(listed) is listed
 
 
 def _temporary_files(folder):
@@ -142,9 +143,7 @@ def _target(fd):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_the_file_has_no_name_and_is_gone_with_the_last_part(monkeypatch, tmp_path):
-    for module in (texts, listing):
-        monkeypatch.setattr(module, "SHARD", 7)
+def test_the_file_has_no_name_and_is_gone_with_the_last_part(small_shards, tmp_path):
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path)
     items = draw(100)
     for item in items:
@@ -166,9 +165,7 @@ def test_the_file_has_no_name_and_is_gone_with_the_last_part(monkeypatch, tmp_pa
     assert _temporary_files(tmp_path) == []
 
 
-def test_a_file_that_cannot_be_written_leaves_the_list_in_memory(monkeypatch, tmp_path, capsys):
-    for module in (texts, listing):
-        monkeypatch.setattr(module, "SHARD", 7)
+def test_a_file_that_cannot_be_written_leaves_the_list_in_memory(small_shards, tmp_path, capsys):
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path / "nowhere")
     items = draw(50)
     for item in items:
@@ -179,11 +176,9 @@ def test_a_file_that_cannot_be_written_leaves_the_list_in_memory(monkeypatch, tm
     assert "nowhere" in message
 
 
-def test_a_disk_that_fills_up_keeps_what_was_written(monkeypatch, tmp_path, capsys):
+def test_a_disk_that_fills_up_keeps_what_was_written(small_shards, tmp_path, capsys):
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
-    for module in (texts, listing):
-        monkeypatch.setattr(module, "SHARD", 7)
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path)
     items = draw(200)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -8,7 +8,7 @@ from plain_splits import plainly_assigned
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem
-from pipeline.images.listing import ImageList
+from pipeline.images.listing import list_images
 from pipeline.images.splits import assign_splits
 
 
@@ -163,7 +163,7 @@ def test_columns_are_assigned_as_images_one_by_one(stated, groups, copies):
         items, digests = draw(seed, count, groups=groups, copies=copies, splits=stated)
         expected = plainly_assigned(items, digests)
         assert assign_splits(items, digests) == expected
-        assert assign_splits(ImageList.of(items)[::-1], digests[::-1]) == expected[::-1]
+        assert assign_splits(list_images(items)[::-1], digests[::-1]) == expected[::-1]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem
-from pipeline.images.listing import ImageList, ImageListBuilder
+from pipeline.images.image_list import ImageList
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._words import in_natural_order
 
 _UNKNOWN = -2

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
-from pipeline.images.listing import ImageList, ImageListBuilder
+from pipeline.images.image_list import ImageList
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.repeats import repeated
 from pipeline.images.sources._words import SPLIT_WORDS, in_natural_order, split_of
 

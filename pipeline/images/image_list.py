@@ -1,0 +1,151 @@
+"""Images in columns: an object exists only while it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.images import SPLITS, ImageItem
+from pipeline.images._lazy import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
+from pipeline.images._shards import VERSION, Columns, Place, Shard
+from pipeline.images.texts import SHARD, CodedTexts, Texts
+
+_STRETCH = 4096
+
+
+class ImageList(LazySequence[ImageItem]):
+    """Images in order, in about the bytes of their ids and ten more for each.
+
+    A part of it shares the columns, and is pickled without the rest. A long list
+    stands in a file without a name, which is gone with the last part.
+    """
+
+    __slots__ = ("_columns", "_rows")
+
+    def __init__(self, columns: Columns, rows: Positions) -> None:
+        """Made by :class:`pipeline.images.listing.ImageListBuilder`."""
+        self._columns = columns
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[ImageItem]:
+        return (self._item(shard, row) for shard, row in self._shards_and_rows())
+
+    def __reduce__(self) -> tuple[Callable[..., ImageList], tuple[Any, ...]]:
+        whole = isinstance(self._rows, range) and self._rows == range(self._columns.length)
+        columns = self._columns if whole else self._alone()
+        shards = [
+            [(array[:1] if is_constant(array) else array, len(array)) for array in shard.arrays]
+            for shard in columns.shards
+        ]
+        return _restore, (shards, columns._replace(shards=()), len(self))
+
+    def take(self, index: slice | np.ndarray | Sequence[int]) -> ImageList:
+        """Returns the images at the given int positions (or under a boolean mask), in that order."""
+        return ImageList(self._columns, pick(self._rows, index))
+
+    def places(self) -> Iterator[Place]:
+        """Yields where each image is, at half the cost of an object."""
+        return (shard.place(row, self._columns.root) for shard, row in self._shards_and_rows())
+
+    @property
+    def ids(self) -> Texts:
+        """The names of the images."""
+        return self._texts("ids")
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Their labels, int32 (N,)."""
+        labels = self._column("labels")
+        return (labels if self._columns.labels is None else self._columns.labels[labels]).astype(np.int32)
+
+    @property
+    def splits(self) -> np.ndarray:
+        """The splits that the source states, integers (N,): positions in ``SPLITS``, or -1."""
+        return self._column("splits")
+
+    @property
+    def groups(self) -> CodedTexts:
+        """The names of their groups; code -1 where there is none."""
+        return CodedTexts(self._column("groups"), self._columns.groups)
+
+    @property
+    def versioned(self) -> np.ndarray:
+        """Which have a version, bool (N,)."""
+        return (self._column("kinds") & VERSION) > 0
+
+    def _column(self, name: str) -> np.ndarray:
+        whole = [getattr(shard, name) for shard in self._columns.shards]
+        if all(is_constant(part) and part[0] == whole[0][0] for part in whole):
+            return np.broadcast_to(whole[0][:1], len(self))
+        return take_rows(np.concatenate(whole) if len(whole) > 1 else whole[0], self._rows)
+
+    def _texts(self, name: str) -> Texts:
+        return Texts([getattr(shard, name) for shard in self._columns.shards], self._rows)
+
+    def _alone(self) -> Columns:
+        """Returns columns of these images and no others."""
+        texts = {name: self._texts(name).alone().packs for name in ("ids", "paths", "versions")}
+        numbers = {name: self._column(name) for name in ("labels", "splits", "kinds")}
+        groups = self.groups.alone()
+        numbers["groups"] = groups.codes
+        shards = [
+            Shard(
+                **{name: packs[number] for name, packs in texts.items()},
+                **{name: compact(column[start : start + SHARD]) for name, column in numbers.items()},
+            )
+            for number, start in enumerate(range(0, max(len(self), 1), SHARD))
+        ]
+        return self._columns._replace(shards=shards, groups=groups.names)
+
+    def _at(self, position: int) -> ImageItem:
+        row = int(self._rows[position])
+        return self._item(self._columns.shards[row // SHARD], row % SHARD)
+
+    def _shards_and_rows(self) -> Iterator[tuple[Shard, int]]:
+        number, shard = -1, None
+        for start in range(0, len(self), _STRETCH):
+            stretch = self._rows[start : start + _STRETCH]
+            for row in stretch if isinstance(stretch, range) else stretch.tolist():
+                if row // SHARD != number:
+                    number = row // SHARD
+                    shard = self._columns.shards[number]
+                yield shard, row % SHARD
+
+    def _item(self, shard: Shard, row: int) -> ImageItem:
+        _, groups, root, labels = self._columns
+        name, path, version = shard.place(row, root)
+        label, split, group = shard.labels.item(row), shard.splits.item(row), shard.groups.item(row)
+        return ImageItem(
+            name,
+            label if labels is None else labels.item(label),
+            SPLITS[split] if split >= 0 else None,
+            groups[group] if group >= 0 else None,
+            Path(path) if path is not None else None,
+            version,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[ImageList]) -> ImageList:
+        """Puts parts of one list, at least one, one below the other; no column is copied.
+
+        Raises:
+            ValueError: They are parts of several lists.
+        """
+        if any(part._columns is not parts[0]._columns for part in parts):
+            raise ValueError("these are parts of several lists")
+        rows = np.concatenate([np.asarray(part._rows, np.int64) for part in parts])
+        return cls(parts[0]._columns, as_run(rows))
+
+
+def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: Columns, length: int) -> ImageList:
+    whole = [
+        Shard.of_arrays([part if len(part) == n else np.broadcast_to(part, n) for part, n in arrays])
+        for arrays in shards
+    ]
+    return ImageList(columns._replace(shards=whole), range(length))
