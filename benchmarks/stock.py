@@ -1,4 +1,7 @@
-"""What taking stock of a folder costs before anything is computed: images/s, and memory an image.
+"""What taking stock costs before anything is computed: images/s, memory an image, and that of a long list.
+
+The memory of a catalog is what Python allocates. The memory of a list of millions is what the process holds
+and no file stands for (``RssAnon``): what is in a file may be in memory, too, as long as nobody else wants it.
 
 python benchmarks/stock.py
 """
@@ -18,6 +21,7 @@ from tables import RESULTS, number, write_table
 
 from pipeline.extraction.wanted import wanted_rows
 from pipeline.images.catalog import take_stock
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources import open_source
 
 
@@ -29,6 +33,7 @@ def main() -> None:
     add_image_option(parser)
     parser.add_argument("--count", type=int, default=4000, help="photographs whose reading is timed")
     parser.add_argument("--many", type=int, default=30_000, help="small files whose memory is counted")
+    parser.add_argument("--listed", type=int, default=8_000_000, help="images whose list goes to a file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS / "stock.csv")
     given = parser.parse_args()
@@ -36,7 +41,8 @@ def main() -> None:
         photographs = place_images(given.images, Path(folder) / "photographs", given.count)
         seconds = [time_stock(photographs) for _ in range(given.rounds)]
         sizes = [path.stat().st_size for path in photographs.rglob("*.jpg")]
-        kept, peak = memory_of_stock(many_files(Path(folder) / "many", given.many))
+        kept, peak, wanted = memory_of_stock(many_files(Path(folder) / "many", given.many))
+    quarter, resident = resident_of_list(given.listed // 4), resident_of_list(given.listed)
     write_table(
         given.out,
         [
@@ -50,6 +56,10 @@ def main() -> None:
                 "many": given.many,
                 "kept_bytes_an_image": number(kept / given.many, 0),
                 "peak_bytes_an_image": number(peak / given.many, 0),
+                "wanted_bytes_an_image": number(wanted / given.many, 0),
+                "listed": given.listed,
+                "resident_mb_of_a_quarter": number(quarter / 1e6, 0),
+                "resident_mb": number(resident / 1e6, 0),
             }
         ],
     )
@@ -73,16 +83,44 @@ def many_files(folder: Path, count: int) -> Path:
     return folder
 
 
-def memory_of_stock(folder: Path) -> tuple[int, int]:
-    """Returns the bytes of the catalog with its wanted rows and keys, and the most while they were made."""
+def memory_of_stock(folder: Path) -> tuple[int, int, int]:
+    """Returns the bytes of the catalog, the most while it was made, and those of it with all wanted rows."""
     tracemalloc.start()
     catalog = take_stock(open_source(str(folder)))
+    kept, peak = tracemalloc.get_traced_memory()
     wanted = wanted_rows(catalog)
     keys = wanted.keys
-    kept, peak = tracemalloc.get_traced_memory()
+    both, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    tell(f"  {kept / len(keys):.0f} bytes an image, {peak / len(keys):.0f} at the peak")
-    return kept, peak
+    told = [f"{number / len(keys):.0f}" for number in (kept, peak, both)]
+    tell(f"  {told[0]} bytes an image, {told[1]} at the peak, {told[2]} with the wanted rows")
+    return kept, peak, both
+
+
+def resident_of_list(count: int) -> int:
+    """Returns by how many bytes the process grows, at most, while images are listed and looked at."""
+    before = most = anonymous_bytes()
+    builder = ImageListBuilder(root="/photographs")
+    started = time.perf_counter()
+    for number_ in range(count):
+        name = f"train/class{number_ * 1000 // count}/{number_:09}.jpg"
+        builder.add(name, number_ * 1000 // count, split="train", path=f"/photographs/{name}")
+        if number_ % 2**16 == 0:
+            most = max(most, anonymous_bytes())
+    listed = builder.finish()
+    seconds = time.perf_counter() - started
+    for number_ in range(0, count, max(count // 10_000, 1)):
+        if listed[number_].label != number_ * 1000 // count:
+            raise AssertionError(f"image {number_} is another")
+    most = max(most, anonymous_bytes())
+    tell(f"  {count:,} images listed in {seconds:.1f} s, {(most - before) / 1e6:.0f} MB at the most")
+    return most - before
+
+
+def anonymous_bytes() -> int:
+    """Returns the memory of this process that no file stands for."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if "RssAnon" in line)
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
