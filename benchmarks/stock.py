@@ -1,7 +1,7 @@
 """What taking stock costs before anything is computed: images/s, memory an image, and that of a long list.
 
 The memory of a catalog is what Python allocates. The memory of a list of millions is what the process holds
-and no file stands for (``RssAnon``): what is in a file may be in memory, too, as long as nobody else wants it.
+and no file stands for (``RssAnon``): what is in a file may be in memory, too, until somebody else wants it.
 
 python benchmarks/stock.py
 """
