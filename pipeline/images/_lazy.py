@@ -70,16 +70,13 @@ def pick(positions: Positions, index: slice | np.ndarray | Sequence[int]) -> Pos
     """
     if isinstance(index, slice):
         return positions[index]
-    chosen = index if isinstance(index, range) else as_run(whole_positions(index, len(positions)))
-    if isinstance(positions, range):
-        if isinstance(chosen, range):
-            return positions[chosen.start : chosen.stop]
-        chosen = chosen.astype(np.int64) * positions.step + positions.start
-    elif isinstance(chosen, range):
+    is_run = isinstance(index, range) and index.step == 1 and 0 <= index.start <= index.stop <= len(positions)
+    chosen = index if is_run else as_run(whole_positions(index, len(positions)))
+    if isinstance(chosen, range):
         return positions[chosen.start : chosen.stop]
-    else:
-        chosen = positions[chosen]
-    return as_run(chosen)
+    if isinstance(positions, range):
+        return as_run(chosen.astype(np.int64) * positions.step + positions.start)
+    return as_run(positions[chosen])
 
 
 def whole_positions(index: np.ndarray | Sequence[int], length: int) -> np.ndarray:

@@ -19,8 +19,8 @@ _STRETCH = 4096
 class ImageList(LazySequence[ImageItem]):
     """Images in order, in about the bytes of their ids and ten more for each.
 
-    A part of it shares the columns, and is pickled without the rest. A long list
-    stands in a file without a name, which is gone with the last part.
+    A part of it shares the columns, and is pickled without the rest. A long list stands in a file without a
+    name, which is gone with the last part.
     """
 
     __slots__ = ("_columns", "_rows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,8 @@ class Spill:
             return None
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - `mapped` closes it
+                self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - see below
+                weakref.finalize(self, self._file.close)
             return [self._append(array) for array in arrays]
         except OSError as error:
             say(f"note: the list of images stays in memory: {error}")

@@ -131,6 +131,9 @@ def test_a_list_that_is_one_already_stays_what_it_is():
     assert list_images(listed) is listed
 
 
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are listed in /proc")
+
+
 def _temporary_files(folder):
     return [link for fd in os.listdir("/proc/self/fd") if (link := _target(fd)).startswith(str(folder))]
 
@@ -142,7 +145,7 @@ def _target(fd):
         return ""
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+@needs_proc
 def test_the_file_has_no_name_and_is_gone_with_the_last_part(small_shards, tmp_path):
     builder = ImageListBuilder(kept_bytes=300, folder=tmp_path)
     items = draw(100)
@@ -162,6 +165,17 @@ def test_the_file_has_no_name_and_is_gone_with_the_last_part(small_shards, tmp_p
     assert ids == [item.id for item in items[50:]]
     del ids
     gc.collect()
+    assert _temporary_files(tmp_path) == []
+
+
+@needs_proc
+def test_a_list_that_is_given_up_leaves_no_file_open(small_shards, tmp_path):
+    builder = ImageListBuilder(kept_bytes=300, folder=tmp_path)
+    for item in draw(50):
+        add(builder, item)
+    assert len(_temporary_files(tmp_path)) == 1
+    del builder
+    gc.collect()  # an open file would be warned of
     assert _temporary_files(tmp_path) == []
 
 

@@ -70,6 +70,10 @@ INDICES = [
     [3, 4, 5],
     [5, 3, 3, 0],
     [-1, 0, -9],
+    range(2, 5),
+    range(8, 0, -3),
+    range(-3, 1),
+    range(4, 4),
     [True, False] * 4 + [True],
     [False] * 9,
 ]
