@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import SPLITS, ImageSource
-from pipeline.images._lazy import as_run, take_rows
+from pipeline.images import SPLITS, ImageSource, spill
+from pipeline.images._lazy import Positions, as_run
 from pipeline.images.digests import digest_items
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.repeats import repeated
-from pipeline.images.rows import Rows
+from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.images.splits import assign_splits
+
+_STRETCH = 4096
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,27 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
     unreadable = [Unreadable(items[i].id, items[i].split, reason) for i, reason in failures.items()]
     if failures:
         readable = np.delete(np.arange(len(items)), list(failures))
-        items, digests = items.take(readable), digests[readable]
+        items, digests = items.take(readable), _digests_of(digests, as_run(readable))
     assigned = assign_splits(items, digests).codes
     members = {split: as_run(np.flatnonzero(assigned == code)) for code, split in enumerate(SPLITS)}
     parts = {split: items.take(index) for split, index in members.items() if len(index)}
     return Catalog(
         source=source,
-        splits={split: _rows(part, take_rows(digests, members[split])) for split, part in parts.items()},
+        splits={split: _rows(part, _digests_of(digests, members[split])) for split, part in parts.items()},
         items=parts,
         unreadable=unreadable,
     )
+
+
+def _digests_of(digests: np.ndarray, rows: Positions) -> np.ndarray:
+    """Returns some rows of uint8 (N, 32); nothing is copied where they follow one another."""
+    if isinstance(rows, range):
+        return digests[rows.start : rows.stop]
+    taken = spill.zeros((len(rows), DIGEST_BYTES))
+    for start in range(0, len(rows), _STRETCH):
+        stretch = slice(start, start + _STRETCH)
+        taken[stretch] = digests[rows[stretch]]
+    return taken
 
 
 def _rows(items: ImageList, digests: np.ndarray) -> Rows:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.images import ImageItem, ImageSource
+from pipeline.images import ImageItem, ImageSource, spill
 from pipeline.images._shards import Place
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
@@ -49,7 +49,7 @@ def digest_items(
         uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
     """
     items = list_images(items)
-    digests = np.zeros((len(items), DIGEST_BYTES), np.uint8)
+    digests = spill.zeros((len(items), DIGEST_BYTES))
     failures: dict[int, str] = {}
     with StatCache(stat_cache) as cache:
         missing = _recall(source, items, cache, digests)

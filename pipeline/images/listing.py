@@ -11,11 +11,8 @@ import numpy as np
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._shards import NO_GROUP, SPLIT_CODES, Columns, Shard, ShardBuilder
 from pipeline.images.image_list import ImageList
-from pipeline.images.spill import Span, Spill
+from pipeline.images.spill import KEPT_BYTES, Span, Spill
 from pipeline.images.texts import SHARD, Texts
-
-KEPT_BYTES = 64 * 2**20
-"""How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
 
 
 def list_images(items: Iterable[ImageItem]) -> ImageList:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import tempfile
 import weakref
@@ -14,7 +15,28 @@ import numpy as np
 from pipeline.images._lazy import is_constant
 from pipeline.progress import say
 
+KEPT_BYTES = 64 * 2**20
+"""How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
+
 _ALIGNMENT = 8
+_CHUNK = 2**20
+
+
+def zeros(shape: tuple[int, int], *, kept_bytes: int = KEPT_BYTES) -> np.ndarray:
+    """Returns uint8 zeros; many stand in a file without a name, which is gone with the last that uses it.
+
+    Where there is no room for the file they stand in memory, and one line says so.
+    """
+    size = shape[0] * shape[1]
+    if size > kept_bytes:
+        try:
+            with tempfile.TemporaryFile(buffering=0) as file:
+                for start in range(0, size, _CHUNK):  # a hole that cannot be filled would kill the process
+                    _write(file, bytes(min(_CHUNK, size - start)))
+                return np.frombuffer(mmap.mmap(file.fileno(), size), np.uint8).reshape(shape)
+        except OSError as error:
+            say(f"note: the digests of the images stay in memory: {error}")
+    return np.zeros(shape, np.uint8)
 
 
 class Span(NamedTuple):
@@ -84,9 +106,15 @@ class Spill:
     def _append(self, array: np.ndarray) -> Span:
         stored = array[:1] if is_constant(array) else array
         self._file.seek(self._end)
-        rest = memoryview(np.ascontiguousarray(stored)).cast("B")
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        span = Span(self._end, array.dtype, len(stored), len(array))
+        _write(self._file, np.ascontiguousarray(stored))
+        offset = self._end if stored.nbytes else 0  # the file may end before the next place
+        span = Span(offset, array.dtype, len(stored), len(array))
         self._end += -(-stored.nbytes // _ALIGNMENT) * _ALIGNMENT
         return span
+
+
+def _write(file: io.FileIO, data: bytes | np.ndarray) -> None:
+    """Writes all of it, however little the system takes at a time."""
+    rest = memoryview(data).cast("B")
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -3,15 +3,16 @@ from __future__ import annotations
 import os
 import time
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import ImageItem, open_images
+from pipeline.images import ImageItem, listing, open_images, spill
 from pipeline.images.catalog import Unreadable, take_stock
 from pipeline.images.digests import digest
-from pipeline.images.listing import list_images
+from pipeline.images.listing import ImageListBuilder, list_images
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -66,8 +67,11 @@ def test_the_id_that_stands_there_most_often_is_named(memory):
         take_stock(memory(items, dict.fromkeys("abcd", b"")))
 
 
+@pytest.mark.parametrize("kept_bytes", [10**6, 50], ids=["in memory", "in files"])
 @pytest.mark.parametrize("bad", [(), (0, 5, 59)], ids=["all readable", "some unreadable"])
-def test_nothing_of_an_image_is_lost_on_the_way(bad, memory, small_shards):
+def test_nothing_of_an_image_is_lost_on_the_way(bad, kept_bytes, memory, small_shards, monkeypatch):
+    monkeypatch.setattr(spill, "zeros", partial(spill.zeros, kept_bytes=kept_bytes))
+    monkeypatch.setattr(listing, "ImageListBuilder", partial(ImageListBuilder, kept_bytes=kept_bytes))
     contents = {f"ü{i}": OSError("gone") if i in bad else b"%d" % (i // 2) for i in range(60)}
     items = [
         ImageItem(name, i % 2, "test" if i % 9 == 0 else None, f"g{i // 6}" if i % 4 else None)
