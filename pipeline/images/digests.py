@@ -57,6 +57,7 @@ def digest_items(
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
                 fresh: list[Known | Remote] = []
+                found: dict[int, bytes] = {}
                 tasks = _cut(list(zip(block.tolist(), items[block], strict=True)), _TASK)
                 results = pool.map(lambda task: [_read(source, item) for _, item in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
@@ -64,9 +65,10 @@ def digest_items(
                         if read.digest is None:
                             failures[i] = read.reason
                         else:
-                            digests[i] = np.frombuffer(read.digest, np.uint8)
+                            found[i] = read.digest
                             fresh += read.storable
                     advance(len(task))
+                _put(digests, found)
                 cache.store(known for known in fresh if isinstance(known, Known))
                 cache.store_remote(known for known in fresh if isinstance(known, Remote))
     return digests, failures
@@ -89,11 +91,15 @@ def _recall(source: ImageSource, items: ImageList, cache: StatCache, digests: np
         found = dict(zip(files, cache.look_up(list(files.values())), strict=True))
         remote = {i: _remote(source, place) for i, place in places.items() if place.version is not None}
         found |= dict(zip(remote, cache.look_up_remote(list(remote.values())), strict=True))
-        for i, known in found.items():
-            if known:
-                digests[i] = np.frombuffer(known, np.uint8)
-                missing[i] = False
+        known = {i: one for i, one in found.items() if one}
+        _put(digests, known)
+        missing[list(known)] = False
     return np.flatnonzero(missing)
+
+
+def _put(digests: np.ndarray, found: dict[int, bytes]) -> None:
+    if found:
+        digests[list(found)] = np.frombuffer(b"".join(found.values()), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def _read(source: ImageSource, item: ImageItem) -> _Read:
