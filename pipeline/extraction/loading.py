@@ -83,7 +83,8 @@ class Loader:
         previous, pixels, found = None, None, b""
         for position, row in enumerate(rows):
             item = self.items[row]
-            if item != previous:  # the views of an image stand together: it is decoded once
+            # The views of an image follow it and are made of the same pixels; a user may name a file twice.
+            if self.views[row] == 0 or item != previous:
                 previous, pixels, found = item, *self._pixels(row, failures, timings)
             if found:
                 digests[position] = np.frombuffer(found, np.uint8)

@@ -12,6 +12,7 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.loading import Loader
 from pipeline.images import ImageItem
 from pipeline.images.digests import digest
+from pipeline.images.listing import list_images
 
 
 class Shelf:
@@ -97,3 +98,25 @@ def test_without_a_plan_any_content_is_welcome_and_its_digest_told() -> None:
         digest(b"no image"),
         bytes(32),
     ]
+
+
+def test_a_file_that_is_named_twice_fails_twice() -> None:
+    loader = make_loader(b"no image", noise(0, 8))
+    twice = replace(loader, items=[loader.items[0], *loader.items], digests=None, views=np.zeros(3, np.uint8))
+    batch = twice.load(np.arange(3))
+    assert [failure.id for failure in batch.failures] == ["0", "0"]
+    assert batch.loaded.tolist() == [False, False, True]
+
+
+def test_views_of_a_lazy_list_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = make_loader(noise(0, 8), b"no image")
+    items = list_images(loader.items)[[0, 0, 0, 1, 1]]
+    digests = loader.digests[[0, 0, 0, 1, 1]]
+    views = replace(loader, items=items, digests=digests, views=np.array([0, 1, 2, 0, 1], np.uint8))
+    reads = []
+    read = loader.source.read
+    monkeypatch.setattr(loader.source, "read", lambda item: reads.append(item.id) or read(item))
+    batch = replace(views, batch_size=5).load(np.arange(5))
+    assert reads == ["0", "1"]
+    assert [failure.id for failure in batch.failures] == ["1"]
+    assert batch.loaded.tolist() == [True, True, True, False, False]
