@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images import UNLABELLED
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
@@ -28,25 +29,23 @@ def gather_images(places: Sequence[str | Path]) -> FileSource:
     Raises:
         UsageError: There is no such file, a folder cannot be listed, or there is no image anywhere.
     """
-    items: list[ImageItem] = []
+    items = ImageListBuilder()
     notes: list[str] = []
     for place in map(str, places):
         if not os.path.lexists(place):
             raise UsageError(f"{place!r} does not exist: give image files, or folders of images")
         if os.path.isdir(place):
             walker = Walker(os.path.realpath(place))
-            items += _items(place, walker.root, walker.images(""))
+            for path in walker.images(""):
+                _add(items, os.path.join(place, path), os.path.join(walker.root, path))
             notes += walker.notes()
         else:
-            items += _items("", "", [place])
-    if not items:
+            _add(items, place, place)
+    if not len(items):
         where = ", ".join(map(repr, map(str, places[:3]))) or "nothing"
         raise UsageError(f"no image in {where}: give image files, or folders with images in them")
-    return FileSource(uri="", name="images", classes=(), notes=tuple(notes), listed=items)
+    return FileSource(uri="", name="images", classes=(), notes=tuple(notes), listed=items.finish())
 
 
-def _items(place: str, root: str, paths: Iterable[str]) -> list[ImageItem]:
-    return [
-        ImageItem(id=printable(os.path.join(place, path)), label=UNLABELLED, path=Path(root, path))
-        for path in paths
-    ]
+def _add(items: ImageListBuilder, name: str, path: str) -> None:
+    items.add(printable(name), UNLABELLED, path=path)
