@@ -51,7 +51,7 @@ class ImageSource(Protocol):
     notes: tuple[str, ...]
 
     def items(self) -> Sequence[ImageItem]:
-        """Returns all images in a stable order."""
+        """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""
         ...
 
     def read(self, item: ImageItem) -> bytes | np.ndarray:

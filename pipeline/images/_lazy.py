@@ -79,13 +79,13 @@ def pick(positions: Positions, index: slice | np.ndarray | Sequence[int]) -> Pos
     return as_run(positions[chosen])
 
 
-def whole_positions(index: np.ndarray | Sequence[int], length: int) -> np.ndarray:
+def whole_positions(index: slice | np.ndarray | Sequence[int], length: int) -> np.ndarray:
     """Returns int positions from 0 on, for any kind of index of that many rows.
 
     Raises:
         IndexError: A position is out of bounds.
     """
-    index = np.asarray(index)
+    index = np.asarray(range(length)[index] if isinstance(index, slice) else index)
     if index.dtype == bool or (len(index) and index.min() < 0):
         return np.arange(length)[index]
     if not len(index):

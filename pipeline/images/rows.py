@@ -44,7 +44,7 @@ class Rows:
         packed = np.concatenate([self.digests, self.views[:, None]], axis=1)
         return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
 
-    def take(self, index: np.ndarray) -> Rows:
+    def take(self, index: slice | np.ndarray) -> Rows:
         """Returns the rows at the given int positions (or under a boolean mask), in that order.
 
         Rows that follow one another share memory with these.

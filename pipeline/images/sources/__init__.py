@@ -2,6 +2,8 @@
 
 A module offers ``ADDRESS`` (what its addresses look like, for messages), ``claims(uri)`` (whether an address
 is its own, told without reading files) and ``open_uri(uri)`` (the source behind it, or a UsageError).
+
+The items of a source may be any sequence; those of ``pipeline.images.listing`` need not fit in memory.
 """
 
 from __future__ import annotations
