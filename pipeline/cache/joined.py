@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.cache.entries import Entry, open_features
+from pipeline.cache.entries import Entry
 from pipeline.cache.features import FeatureSet
+from pipeline.cache.opening import open_features
 from pipeline.errors import CacheMismatchError
 from pipeline.images import SPLITS
 from pipeline.spec import FeatureSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,34 +19,39 @@ from pipeline.spec import FeatureSpec
 
 @dataclass(frozen=True, eq=False)
 class StoredRows:
-    """All done rows of a spec in a cache, in every data set, split, partial and retired file.
+    """Done rows of a spec in a cache, from every data set, split, published, partial and retired file.
 
     Attributes:
-        layouts: The files.
+        layouts: The files that hold them.
         keys: void (S,), what identifies each row (see ``Rows.keys``).
         file: int (S,), index into ``layouts``.
         row: int (S,), row number in that file.
+        feature_shape: Shape of one row; None where no file tells.
     """
 
     layouts: tuple[Layout, ...]
     keys: np.ndarray
     file: np.ndarray
     row: np.ndarray
-
-    @property
-    def feature_shape(self) -> tuple[int, ...] | None:
-        """Shape of one row; None where no file tells."""
-        return self.layouts[0].feature_shape if self.layouts else None
+    feature_shape: tuple[int, ...] | None = None
 
 
-def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
-    """Gathers the done rows that a spec can use from the whole cache; unreadable files are passed over.
+def stored_rows(cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None) -> StoredRows:
+    """Finds done rows that a spec can use in the whole cache; unreadable files are passed over.
 
-    Images themselves (view 0) are the same whatever augmentation their entry's views have.
+    Images themselves (view 0) are the same whatever augmentation their entry's views have. Files are looked
+    through one after the other, and only those with such rows are kept in memory.
+
+    Args:
+        cache: Where to look.
+        spec: What the rows shall be.
+        wanted: void (n,), keys of the rows that are looked for; None = all.
     """
-    layouts = []
     folders = {entry.folder for entry in all_entries(cache) if entry.spec.plain == spec.plain}
     folders.update(cache.glob(f"*/{spec.entry_name}"))  # also where spec.json is damaged
+    layouts: list[Layout] = []
+    rows: list[np.ndarray] = []
+    shape = None
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
         if path.suffix in FEATURE_FILES:
             try:
@@ -54,15 +59,21 @@ def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
             except (CacheMismatchError, UsageError, OSError):
                 continue  # its rows are computed again
             if layout.header.spec.plain == spec.plain:
-                layouts.append(layout)
-    done = [np.flatnonzero(_usable(layout, spec)) for layout in layouts]
+                shape = shape or layout.feature_shape
+                found = np.flatnonzero(_usable(layout, spec))
+                if wanted is not None:
+                    found = found[np.isin(layout.rows.keys[found], wanted)]
+                if len(found):
+                    layouts.append(layout)
+                    rows.append(found)
     return StoredRows(
         layouts=tuple(layouts),
         keys=_concatenate(
-            [layout.rows.keys[rows] for layout, rows in zip(layouts, done, strict=True)], "V33"
+            [layout.rows.keys[found] for layout, found in zip(layouts, rows, strict=True)], "V33"
         ),
-        file=np.repeat(np.arange(len(layouts)), [len(rows) for rows in done]),
-        row=_concatenate(done, np.int64),
+        file=np.repeat(np.arange(len(layouts)), [len(found) for found in rows]),
+        row=_concatenate(rows, np.int64),
+        feature_shape=shape,
     )
 
 
@@ -97,14 +108,25 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
     return copied
 
 
-def holds_unique_rows(path: Path, newer: Sequence[Layout]) -> bool:
-    """Tells whether a file to be replaced has done rows that none of the newer files holds."""
+def holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
+    """Tells whether a file to be replaced has done rows that none of the newer files holds.
+
+    Files that cannot be read hold none.
+    """
+    lacking = _done_keys(path)
+    for other in newer:
+        if not len(lacking):
+            break
+        lacking = lacking[~np.isin(lacking, _done_keys(other))]
+    return bool(len(lacking))
+
+
+def _done_keys(path: Path) -> np.ndarray:
     try:
-        old = open_layout(path)
+        layout = open_layout(path)
     except (CacheMismatchError, UsageError):
-        return False
-    kept = _concatenate([layout.rows.keys[layout.done] for layout in newer], "V33")
-    return not bool(np.isin(old.rows.keys[old.done], kept).all())
+        return np.empty(0, "V33")
+    return layout.rows.keys[layout.done]
 
 
 def _concatenate(parts: Sequence[np.ndarray], dtype: str | type) -> np.ndarray:

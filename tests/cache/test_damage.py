@@ -153,10 +153,10 @@ def test_a_file_that_is_not_finished_is_refused(publish: Publish, entry: Entry) 
 
 def test_a_file_of_another_split_is_refused(publish: Publish, entry: Entry) -> None:
     shutil.copy(publish(["a"], "train"), entry.file("test"))
-    with pytest.raises(CacheMismatchError, match="split: 'train' in the file, 'test' expected"):
+    with pytest.raises(CacheMismatchError, match="part: 'train' in the file, 'test' expected"):
         open_features(entry, "test")
     problems = [finding["problem"] for finding in verify_cache(entry.folder.parents[1])]
-    assert problems == [None, "it holds the split train", None]
+    assert problems == [None, "it holds the part train", None]
 
 
 def test_a_file_of_another_spec_is_refused(publish: Publish, entry: Entry) -> None:

@@ -126,11 +126,21 @@ def test_a_file_is_kept_for_rows_that_no_newer_one_has(
     old: str, newer: list[str], unique: bool, entry: Entry, publish: Publish
 ) -> None:
     path = publish(list(old), path=entry.folder / "train.1.h5.retired")
-    layouts = [
-        open_layout(publish(list(part), path=entry.folder / f"{number}.h5"))
-        for number, part in enumerate(newer)
-    ]
-    assert holds_unique_rows(path, layouts) is unique
+    paths = [publish(list(part), path=entry.folder / f"{number}.h5") for number, part in enumerate(newer)]
+    assert holds_unique_rows(path, [*paths, entry.folder / "absent.h5"]) is unique
+
+
+@pytest.mark.parametrize("wanted", ["", "a", "bd", "xb"])
+def test_only_rows_that_are_looked_for_are_found(
+    wanted: str, cache: Path, entry: Entry, publish: Publish, make_rows: MakeRows
+) -> None:
+    publish(["a", "b"], "train")
+    publish(["c"], "test")
+    publish(["d"], path=entry.folder / "val.h5.partial")
+    stored = stored_rows(cache, entry.spec, make_rows(list(wanted)).keys)
+    assert sorted(names(stored)) == sorted(set(wanted) & set("abcd"))
+    assert len(stored.layouts) == len(set(wanted) & set("abd"))
+    assert stored.feature_shape == (2, 3)
 
 
 def test_a_file_that_cannot_be_read_holds_nothing(entry: Entry) -> None:

@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 from photos import Photos
 
-from pipeline.extraction import Extraction, FeatureRequest, extract, stage
+from pipeline.extraction import Extraction, FeatureRequest, extract, filling
 from pipeline.extraction.executors import Executor
 from pipeline.ray_runtime import import_ray
 
@@ -61,7 +61,7 @@ def cluster() -> Iterator[ModuleType]:
 @pytest.fixture
 def fill(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Extraction]:
     """Runs stage one over the photographs with a given executor, into a cache of a given name."""
-    monkeypatch.setattr(stage, "BLOCK_ROWS", ROWS_A_BLOCK)
+    monkeypatch.setattr(filling, "BLOCK_ROWS", ROWS_A_BLOCK)
 
     def run(
         executor: Executor | None, cache: str, *, skip_bad: bool = False, **request: object
