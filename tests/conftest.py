@@ -107,9 +107,17 @@ def cache(tmp_path: Path) -> Path:
 def run(photos: Photos, engine: CountingEngine, cache: Path) -> Callable[..., list[Extraction]]:
     """Runs stage one on the photographs with the counting engine."""
 
-    def run(*, name: str | None = None, skip_bad: bool = False, **request: object) -> list[Extraction]:
+    def run(
+        *,
+        name: str | None = None,
+        skip_bad: bool = False,
+        rows_per_file: int | None = None,
+        **request: object,
+    ) -> list[Extraction]:
         wanted = FeatureRequest(**({"batch_size": 4} | BACKBONE | request))
-        return extract(str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad)
+        return extract(
+            str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad, rows_per_file=rows_per_file
+        )
 
     return run
 

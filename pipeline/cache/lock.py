@@ -110,7 +110,7 @@ def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[
     in sorted order: two runs over the same files cannot block each other for ever.
 
     Args:
-        files: What is to be filled; the lock of ``train.h5`` is ``.train.h5.lock`` beside it.
+        files: What is to be filled; the lock of ``train.h5`` is ``.train.lock`` beside it.
         wait_s: Seconds to wait for each other process before giving up.
 
     Raises:
@@ -126,7 +126,7 @@ def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[
 
 def lock_of(file: Path) -> Path:
     """Returns the lock of a feature file."""
-    return file.with_name(f".{file.name}{LOCK_FILE}")
+    return file.with_name(f".{file.stem}{LOCK_FILE}")
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def is_lock(path: Path) -> bool:
 def _locked(path: Path) -> Path:
     """Returns what a lock stands for: a folder, or a feature file in it."""
     name = path.name.removesuffix(LOCK_FILE).removeprefix(".")
-    return path.with_name(name) if name else path.parent
+    return path.with_name(f"{name}.h5") if name else path.parent
 
 
 def _remove_if_empty(folder: Path) -> None:

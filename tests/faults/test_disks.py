@@ -104,7 +104,7 @@ def test_a_disk_that_fills_after_the_layout_matters_no_more(
 ) -> None:
     before_batch(engine, 2, disk.fill)
     (extraction,) = run()
-    assert disk.free == 0
+    assert disk.free <= 2 * 4096  # the locks of two files, which are gone
     assert extraction.entry.splits == ["train", "val"]
 
 
