@@ -45,15 +45,23 @@ class Stacked:
             raise IndexError(f"rows are numbered from 0 to {len(self) - 1:,}")
         block = np.empty((len(index), *self.shape[1:]), self.dtype)
         file = np.searchsorted(self._ends, index, side="right")
-        for number in np.unique(file):
-            inside = file == number
-            part = self.parts[number]
-            block[inside] = part[index[inside] - (self._ends[number] - len(part))]
+        row = index - self._starts[file]
+        order = np.argsort(file, kind="stable")
+        for run in np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(index) else ():
+            block[run] = self._plain[file[run[0]]][row[run]]
         return block
 
     @cached_property
     def _ends(self) -> np.ndarray:
         return np.cumsum([len(part) for part in self.parts])
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return self._ends - [len(part) for part in self.parts]
+
+    @cached_property
+    def _plain(self) -> list[np.ndarray]:
+        return [np.asarray(part) for part in self.parts]  # a memmap takes its time over every index
 
 
 @dataclass(frozen=True, eq=False)

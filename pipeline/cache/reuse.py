@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pipeline.cache.filling import PartialFile
 from pipeline.cache.layout import Layout, open_layout
 from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images.rows import DIGEST_BYTES
 from pipeline.spec import FeatureSpec
 
 
@@ -36,7 +38,31 @@ class StoredRows:
     feature_shape: tuple[int, ...] | None = None
 
 
-def stored_rows(cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None) -> StoredRows:
+class Shelf:
+    """Remembers which files hold which rows, by eight bytes of each digest, so that none is read in vain.
+
+    A run that goes through many portions looks through the same files every time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], np.ndarray] = {}
+
+    def may_hold(self, path: Path, digests: np.ndarray) -> bool:
+        """Tells whether a file may hold one of some digests, uint64 (n,); one never seen may hold any."""
+        known = self._known.get(_version(path))
+        if known is None or not len(known):
+            return known is None
+        place = np.minimum(np.searchsorted(known, digests), len(known) - 1)
+        return bool((known[place] == digests).any())
+
+    def remember(self, version: tuple[int, ...], digests: np.ndarray) -> None:
+        """Takes down what a version of a file holds, uint64 (m,)."""
+        self._known[version] = np.sort(digests)
+
+
+def stored_rows(
+    cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None, *, shelf: Shelf | None = None
+) -> StoredRows:
     """Finds done rows that a spec can use in the whole cache; unreadable files are passed over.
 
     Images themselves (view 0) are the same whatever augmentation their entry's views have. Files are looked
@@ -46,26 +72,33 @@ def stored_rows(cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None
         cache: Where to look.
         spec: What the rows shall be.
         wanted: void (n,), keys of the rows that are looked for; None = all.
+        shelf: What earlier calls for the same spec have learnt.
     """
     folders = {entry.folder for entry in all_entries(cache) if entry.spec.plain == spec.plain}
     folders.update(cache.glob(f"*/{spec.entry_name}"))  # also where spec.json is damaged
+    shelf = shelf or Shelf()
+    sought = None if wanted is None else _beginnings(wanted)
     layouts: list[Layout] = []
     rows: list[np.ndarray] = []
     shape = None
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
-        if path.suffix in FEATURE_FILES:
-            try:
-                layout = open_mapped(path)  # the file may be renamed before it is copied from
-            except (CacheMismatchError, UsageError, OSError):
-                continue  # its rows are computed again
-            if layout.header.spec.plain == spec.plain:
-                shape = shape or layout.feature_shape
-                found = np.flatnonzero(_usable(layout, spec))
-                if wanted is not None:
-                    found = found[np.isin(layout.rows.keys[found], wanted)]
-                if len(found):
-                    layouts.append(layout)
-                    rows.append(found)
+        if path.suffix not in FEATURE_FILES or not (sought is None or shelf.may_hold(path, sought)):
+            continue
+        version = _version(path)
+        try:
+            layout = open_mapped(path)  # the file may be renamed before it is copied from
+        except (CacheMismatchError, UsageError, OSError):
+            continue  # its rows are computed again
+        if layout.header.spec.plain == spec.plain:
+            shape = shape or layout.feature_shape
+            found = np.flatnonzero(_usable(layout, spec))
+            keys = layout.rows.keys[found]
+            shelf.remember(version, _beginnings(keys))
+            if wanted is not None:
+                found = found[np.isin(keys, wanted)]
+            if len(found):
+                layouts.append(layout)
+                rows.append(found)
     return StoredRows(
         layouts=tuple(layouts),
         keys=_concatenate(
@@ -75,6 +108,21 @@ def stored_rows(cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None
         row=_concatenate(rows, np.int64),
         feature_shape=shape,
     )
+
+
+def _beginnings(keys: np.ndarray) -> np.ndarray:
+    """Returns the first eight bytes of each key, uint64 (n,)."""
+    rows = np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), DIGEST_BYTES + 1)
+    return np.ascontiguousarray(rows[:, :8]).view(np.uint64).reshape(-1)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """Tells one version of a file from another; of one that is gone, nothing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _usable(layout: Layout, spec: FeatureSpec) -> np.ndarray:

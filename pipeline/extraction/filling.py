@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.layout import row_bytes
-from pipeline.cache.reuse import stored_rows
+from pipeline.cache.reuse import Shelf, stored_rows
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
@@ -23,6 +23,7 @@ from pipeline.extraction.timing import Timings
 from pipeline.extraction.wanted import Wanted
 from pipeline.images import ImageSource
 from pipeline.progress import progress, say
+from pipeline.spec import FeatureSpec
 
 BLOCK_ROWS = 256
 """Rows between two commits, rounded down to full batches: what a kill can cost at most."""
@@ -52,6 +53,8 @@ class Filler:
         self._idle = crew
         self._batch_size: int | None = None
         self._announced = False
+        self._shelves: dict[FeatureSpec, Shelf] = {}
+        self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
 
     def fill(
         self, writers: Sequence[EntryWriter], wanted: Wanted, *, later: Sequence[int], title: str
@@ -88,8 +91,12 @@ class Filler:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
         shapes, found = [], []
         for number, writer in enumerate(writers):
-            stored = stored_rows(self._cache, writer.entry.spec, keys[~writer.done])
-            shapes.append(stored.feature_shape or self._crew.feature_shapes[number])
+            spec = writer.entry.spec
+            shelf = self._shelves.setdefault(spec, Shelf())
+            stored = stored_rows(self._cache, spec, keys[~writer.done], shelf=shelf)
+            if spec not in self._shapes:
+                self._shapes[spec] = stored.feature_shape or self._crew.feature_shapes[number]
+            shapes.append(self._shapes[spec])
             found.append(stored)
         if not self._announced:
             self._announce(writers, shapes, later)

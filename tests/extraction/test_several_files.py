@@ -114,6 +114,7 @@ def test_added_and_removed_pictures(
         path.unlink()
     for path in pictures.root.glob("train/dogs/*"):
         path.rename(pictures.root / "test/dogs" / path.name)
+    (pictures.root / "train/dogs").rmdir()
     (extraction,) = run()
     assert engine.computed == 2
     assert_complete(extraction)
