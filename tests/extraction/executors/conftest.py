@@ -64,11 +64,21 @@ def fill(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
     monkeypatch.setattr(filling, "BLOCK_ROWS", ROWS_A_BLOCK)
 
     def run(
-        executor: Executor | None, cache: str, *, skip_bad: bool = False, **request: object
+        executor: Executor | None,
+        cache: str,
+        *,
+        skip_bad: bool = False,
+        rows_per_file: int | None = None,
+        **request: object,
     ) -> Extraction:
         wanted = FeatureRequest(**({"backbone": "pixels", "image_size": SIDE, "batch_size": BATCH} | request))
         (report,) = extract(
-            str(photos.root), wanted, cache=tmp_path / cache, skip_bad=skip_bad, executor=executor
+            str(photos.root),
+            wanted,
+            cache=tmp_path / cache,
+            skip_bad=skip_bad,
+            rows_per_file=rows_per_file,
+            executor=executor,
         )
         return report
 
