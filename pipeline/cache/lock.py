@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from pipeline.cache.entries import SPEC_FILE
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 
@@ -26,80 +25,6 @@ ATTEMPTS = 100
 
 class BusyError(PipelineError):
     """Another process holds a lock."""
-
-
-class Presence:
-    """The right to work in some entries' folders, shared with others."""
-
-    def __init__(self, locks: Sequence[tuple[Path, int]]) -> None:
-        self._locks = locks
-
-    @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Tells whether nobody else works in these folders; then nobody can begin to, either.
-
-        Whoever is told that he is not alone leaves: flock(2) may take his share from him, too.
-        """
-        try:
-            for _, file in self._locks:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            for _, file in self._locks:
-                fcntl.flock(file, fcntl.LOCK_SH)
-
-    def leave(self) -> None:
-        """Removes folders in which nothing has been made, and gives up the right."""
-        with suppress(OSError), self.alone() as alone:
-            for path, file in self._locks if alone else ():
-                if is_still_at(path, file):
-                    _remove_if_empty(path.parent)
-
-
-@contextmanager
-def working_in(folders: Sequence[Path]) -> Iterator[Presence]:
-    """Shares the right to work in some entries; waits for who holds one of them alone.
-
-    Args:
-        folders: Folders of the entries; created where absent, and removed again if nothing is made in them.
-
-    Raises:
-        PipelineError: The cache cannot be written.
-    """
-    with ExitStack() as held:
-        locks = []
-        for folder in sorted(set(folders)):
-            file = _acquire(folder / LOCK_FILE, float("inf"), fcntl.LOCK_SH)
-            held.callback(os.close, file)
-            locks.append((folder / LOCK_FILE, file))
-        presence = Presence(locks)
-        try:
-            yield presence
-        finally:
-            presence.leave()
-
-
-@contextmanager
-def alone_in(folder: Path, *, wait_s: float = float("inf")) -> Iterator[None]:
-    """Holds an entry's folder alone; a folder in which nothing has been made is removed afterwards.
-
-    Raises:
-        BusyError: Others still work in it after ``wait_s``; it names one that fills a file.
-        PipelineError: The cache cannot be written.
-    """
-    path = folder / LOCK_FILE
-    with _held(path, wait_s) as file:
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                os.ftruncate(file, 0)  # who shares it later is somebody else
-                if is_still_at(path, file):
-                    _remove_if_empty(folder)
 
 
 @contextmanager
@@ -119,7 +44,7 @@ def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[
     """
     with ExitStack() as held:
         for path in sorted({lock_of(file) for file in files}):
-            file = held.enter_context(_held(path, wait_s))
+            file = held.enter_context(held_alone(path, wait_s))
             held.callback(_remove, path, file)
         yield
 
@@ -130,9 +55,9 @@ def lock_of(file: Path) -> Path:
 
 
 @contextmanager
-def _held(path: Path, wait_s: float) -> Iterator[int]:
+def held_alone(path: Path, wait_s: float) -> Iterator[int]:
     """Holds a lock alone, under the name of this process; yields the open file."""
-    file = _acquire(path, wait_s, fcntl.LOCK_EX)
+    file = acquire(path, wait_s, fcntl.LOCK_EX)
     try:
         with suppress(OSError):  # on a full disk the holder has no name, and the lock holds all the same
             os.ftruncate(file, 0)
@@ -149,7 +74,7 @@ def _remove(path: Path, file: int) -> None:
             path.unlink()
 
 
-def _acquire(path: Path, wait_s: float, kind: int) -> int:
+def acquire(path: Path, wait_s: float, kind: int) -> int:
     """Returns an open file that is locked and is the one that anybody else would try to lock."""
     deadline = time.monotonic() + wait_s
     for attempt in itertools.count():
@@ -209,17 +134,6 @@ def _locked(path: Path) -> Path:
     """Returns what a lock stands for: a folder, or a feature file in it."""
     name = path.name.removesuffix(LOCK_FILE).removeprefix(".")
     return path.with_name(f"{name}.h5") if name else path.parent
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Removes a folder that holds nothing but what every run makes first; the caller is alone in it."""
-    paths = set(folder.iterdir())
-    if all(is_lock(path) or path.name == SPEC_FILE for path in paths):
-        for path in sorted(paths - {folder / LOCK_FILE}):
-            path.unlink()
-        (folder / LOCK_FILE).unlink()  # the last: until then nobody else is at work here
-        folder.rmdir()
-        folder.parent.rmdir()
 
 
 def _holder(path: Path) -> str:

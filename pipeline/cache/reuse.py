@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.entries import FEATURE_FILES, all_entries
+from pipeline.cache.entries import FEATURE_FILES
 from pipeline.cache.filling import PartialFile
+from pipeline.cache.finding import all_entries
 from pipeline.cache.layout import Layout, open_layout
 from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, UsageError

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from pipeline import registry
-from pipeline.cache.entries import Entry, dataset_name, find_entries, only_entry
+from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.finding import find_entries, only_entry
 from pipeline.cache.joined import Selection
 from pipeline.extraction import executors
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest

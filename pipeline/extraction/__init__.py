@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.backbones.weights import Weights, resolve_weights
-from pipeline.cache.entries import Entry, all_entries, dataset_name
-from pipeline.cache.lock import working_in
+from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.finding import all_entries
+from pipeline.cache.presence import working_in
 from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor

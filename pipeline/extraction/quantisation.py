@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cache.lock import alone_in
+from pipeline.cache.presence import alone_in
 from pipeline.extraction.calibration import RECORD, Calibration
 from pipeline.extraction.conversion import convert_base
 from pipeline.openvino_runtime import import_nncf, import_openvino

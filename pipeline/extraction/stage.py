@@ -9,8 +9,9 @@ from functools import cached_property
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.layout import open_layout
-from pipeline.cache.lock import BusyError, Presence, filling
+from pipeline.cache.lock import BusyError, filling
 from pipeline.cache.parts import Part
+from pipeline.cache.presence import Presence
 from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError

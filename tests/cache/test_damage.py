@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.cache import open_features
-from pipeline.cache.entries import Entry, all_entries, read_entry
+from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.filling import damaged_rows
+from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
 from pipeline.cache.layout import open_layout
 from pipeline.errors import CacheMismatchError, UsageError

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import find_entries, only_entry
-from pipeline.cache.entries import Entry, all_entries, dataset_name, read_entry
+from pipeline.cache.entries import Entry, dataset_name, read_entry
+from pipeline.cache.finding import all_entries
 from pipeline.errors import PipelineError, UsageError
 from pipeline.spec import FeatureSpec
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import lock
-from pipeline.cache.lock import LOCK_FILE, alone_in, filling, lock_of, working_in
+from pipeline.cache.lock import LOCK_FILE, filling, lock_of
+from pipeline.cache.presence import alone_in, working_in
 from pipeline.errors import PipelineError
 
 HOLDER = """
@@ -109,13 +110,13 @@ def test_the_lock_is_free_again_after_an_error(file: Path) -> None:
 
 def test_several_files_are_locked_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Path] = []
-    acquire = lock._acquire
+    acquire = lock.acquire
 
     def record(path: Path, wait_s: float, kind: int) -> int:
         taken.append(path)
         return acquire(path, wait_s, kind)
 
-    monkeypatch.setattr(lock, "_acquire", record)
+    monkeypatch.setattr(lock, "acquire", record)
     files = [tmp_path / name / "train.h5" for name in "abcdefgh"]
     for order in (files, files[::-1], files * 2):
         with filling(order, wait_s=0):

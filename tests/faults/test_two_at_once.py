@@ -23,9 +23,11 @@ from photos import Photos
 from stumbler import STAGE
 
 from pipeline.cache import lock, open_features
-from pipeline.cache.entries import Entry, all_entries
+from pipeline.cache.entries import Entry
+from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import remove, summaries, verify_cache
-from pipeline.cache.lock import filling, working_in
+from pipeline.cache.lock import filling
+from pipeline.cache.presence import working_in
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
 from pipeline.extraction.engines import keras as engine_module
