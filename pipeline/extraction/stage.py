@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 
+import numpy as np
+
 from pipeline.cache.entries import Entry
 from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import BusyError, filling
@@ -195,15 +197,15 @@ class Stage:
     def _with_copies(self, failures: Collection[Failure]) -> list[Failure]:
         """Lists failures by file, and for each bad content all images of the source that have it."""
         reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
-        contents = (
-            (name, digest.tobytes().hex())
-            for rows in self.catalog.splits.values()
-            for name, digest in zip(rows.ids, rows.digests, strict=True)
-            if reasons
-        )
-        return [failure for failure in failures if not failure.digest] + [
-            Failure(name, reasons[digest], digest) for name, digest in contents if digest in reasons
-        ]
+        beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
+        copies: list[Failure] = []
+        for rows in self.catalog.splits.values() if reasons else ():
+            first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
+            for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
+                digest = rows.digests[row].tobytes().hex()
+                if digest in reasons:
+                    copies.append(Failure(rows.ids[row], reasons[digest], digest))
+        return [failure for failure in failures if not failure.digest] + copies
 
     def _report(self, outcomes: Outcomes) -> Extraction:
         seconds = self._filler.timings.seconds
