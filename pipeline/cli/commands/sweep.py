@@ -49,7 +49,9 @@ class HeadsWithGrids(click.Command):
 @click.option("--grid", "grids", multiple=True, metavar="OPTION=V1,V2", help="Values for the head before it.")
 @click.option("--preset", help="quick or full: a ready list of heads with their options.")
 @click.option("--cv", "folds", type=int, help="Choose by cross-validation on train instead of on val.")
-@click.option("--jobs", type=click.IntRange(1), help="Fits at the same time. [one per core]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Fits at the same time. [one per core, with Ray of all machines]"
+)
 @executor_option(executors)
 @address_option
 @click.option("--resume", is_flag=True, help="Keep what an earlier sweep over the same rows has finished.")

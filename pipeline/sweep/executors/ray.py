@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import copy
 import copyreg
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import pipeline
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.executors._calls import main_reason
 from pipeline.extraction.executors._resources import Share, share_out
 from pipeline.progress import say
@@ -52,13 +52,13 @@ class RayExecutor:
 
     @contextmanager
     def crew(self, jobs: int | None) -> Iterator[RayCrew]:
-        """Connects; fewer fits at a time than there are cores have several each."""
+        """Connects; fewer fits at a time than there are cores have several each.
+
+        Raises:
+            UsageError: There is no cluster, or it has no cores.
+        """
         with ray_connection(self.address) as ray:
-            nodes = ray.nodes()
-            cores = sum(int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"])
-            share = share_out(nodes, workers=jobs, gpus_per_worker=0) if jobs else Share(cores or 1, 1.0, 0.0)
-            say(f"ray: {share.workers} fits at a time, each with {share.cpus:g} cores")
-            yield RayCrew(ray, share)
+            yield RayCrew(ray, _share_out(ray.nodes(), jobs))
 
 
 EXECUTOR = RayExecutor
@@ -70,6 +70,7 @@ class RayCrew:
     def __init__(self, ray: ModuleType, share: Share) -> None:
         self._ray, self._share = ray, share
         self.workers = share.workers
+        say(f"ray: {share.workers} fits at a time, each with {share.cpus:g} cores")
 
     @contextmanager
     def share(self, ground: Ground, *, seed: int) -> Iterator[Fit]:
@@ -133,6 +134,21 @@ class RayCrew:
             return copy.deepcopy(self._ray.get(kept))  # its arrays must outlive the cluster
         except self._ray.exceptions.RayError:
             return None
+
+
+def _share_out(nodes: Sequence[Mapping[str, Any]], jobs: int | None) -> Share:
+    """Gives each fit as many whole cores as there are for it, and at least one.
+
+    Raises:
+        UsageError: There are none.
+    """
+    cores = sum(int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"])
+    if not cores:
+        raise UsageError(
+            "no machine of this Ray cluster gives cores to fits: see `ray status`, or add --executor local"
+        )
+    share = share_out(nodes, workers=min(jobs or cores, cores), gpus_per_worker=0)
+    return replace(share, cpus=max(share.cpus, 1.0))
 
 
 @contextmanager
