@@ -165,7 +165,8 @@ def _fit_beside(
         pool = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
         fitted = pool(delayed(fit)(one) for one in candidates)
         try:
-            yield from fitted
+            for one in fitted:  # noqa: UP028 - that would close it by itself, with a warning
+                yield one
         finally:
             with warnings.catch_warnings():
                 # joblib's, that fits are given up: whoever stopped them knows.
