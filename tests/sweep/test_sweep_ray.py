@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,8 +27,10 @@ from pipeline.sweep import Leaderboard, Result, candidates, make_executor, sweep
 from pipeline.sweep.executors.local import LocalCrew
 from pipeline.sweep.fitting import Ground, make_ground
 from pipeline.sweep.folds import split_folds
+from pipeline.sweep.results import ResultStore
 
 FITTED_BY_RAY = [name for name in registry.names(heads) if hasattr(make_head(name, {}), "prepare")]
+GONE_WITHIN_S = 20.0
 LONG = ("sgd", {"epochs": ["3000"]})
 RAY = make_executor("ray")
 
@@ -154,6 +157,24 @@ def test_a_full_object_store_is_told(
     monkeypatch.setattr(cluster, "put", refuse)
     with pytest.raises(PipelineError, match=r"do not fit into the shared memory of Ray .* --executor local"):
         sweep(candidates([("prototype", {})]), train, valid, runs=tmp_path, executor=RAY)
+
+
+def test_a_sweep_that_ends_early_leaves_no_fit_behind(
+    train: FeatureSet, valid: FeatureSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        while not fitting():
+            time.sleep(0.02)
+        raise PipelineError("the disk is full")
+
+    monkeypatch.setattr(ResultStore, "save", refuse)
+    wanted = candidates([("prototype", {}), ("sgd", {"epochs": ["1000000000"]})])
+    with pytest.raises(PipelineError, match="the disk is full"):
+        sweep(wanted, train, valid, runs=tmp_path, executor=RAY)
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while fitting() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not fitting()
 
 
 @pytest.mark.parametrize("kills", [1, 3])
