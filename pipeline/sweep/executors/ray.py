@@ -22,10 +22,9 @@ import numpy as np
 
 import pipeline
 from pipeline.errors import PipelineError, UsageError
-from pipeline.extraction.executors._calls import main_reason
 from pipeline.extraction.executors._resources import Share, share_out
 from pipeline.progress import say
-from pipeline.ray_runtime import ray_connection
+from pipeline.ray_runtime import main_reason, ray_connection
 from pipeline.sweep.candidates import Candidate
 from pipeline.sweep.executors._task import Order, fit_here
 from pipeline.sweep.fitting import Ground
