@@ -22,7 +22,7 @@ from pipeline.sweep.executors import make_executor
 from pipeline.sweep.executors.local import LocalCrew, LocalExecutor
 from pipeline.sweep.fitting import Ground, make_ground
 from pipeline.sweep.folds import split_folds
-from pipeline.sweep.results import Result, ResultStore, ranked
+from pipeline.sweep.results import Result, ResultStore, joined, ranked
 
 if TYPE_CHECKING:
     from pipeline.sweep.executors import Crew, Executor, Fitted
@@ -147,7 +147,7 @@ def _fit_all(
                 for part, fetch in itertools.chain(fitted, map(here, alone)):
                     parts[part.key].append(part)
                     if len(parts[part.key]) == len(pairs):
-                        result = _joined(parts[part.key])
+                        result = joined(parts[part.key])
                         store.save(result)
                         yield result, fetch
 
@@ -172,28 +172,6 @@ def _fit_beside(
                 # joblib's, that fits are given up: whoever stopped them knows.
                 warnings.simplefilter("ignore")
                 fitted.close()
-
-
-def _joined(parts: Sequence[Result]) -> Result:
-    """Makes one result of those of all folds."""
-    first = parts[0]
-    problem = next((part.problem for part in parts if part.problem), "")
-    seconds = sum(part.seconds for part in parts)
-    if problem:
-        return Result(first.key, first.head, first.options, problem=problem, seconds=seconds)
-    rows = np.array([part.rows for part in parts])
-    scores = tuple(part.scores[0] for part in parts)
-    return Result(
-        first.key,
-        first.head,
-        first.options,
-        score=float(np.average(scores, weights=rows)),
-        scores=scores,
-        log_loss=float(np.average([part.log_loss for part in parts], weights=rows)),
-        rows=int(rows.sum()),
-        seconds=seconds,
-        bytes=max(part.bytes for part in parts),
-    )
 
 
 def _identity(train: FeatureSet, valid: FeatureSet | None, folds: int | None, seed: int) -> str:
