@@ -20,7 +20,8 @@ class Stacked:
     """The mapped features of several files, one below the other, as one array to read from.
 
     Attributes:
-        parts: Arrays (n, *feature shape) of the same shape and dtype but for n; at least one.
+        parts: Arrays (n, *feature shape) of the same shape and dtype but for n; at least one. Plain views of
+            memory maps, which take their time over every index.
     """
 
     parts: tuple[np.ndarray, ...]
@@ -48,7 +49,7 @@ class Stacked:
         row = index - self._starts[file]
         order = np.argsort(file, kind="stable")
         for run in np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(index) else ():
-            block[run] = self._plain[file[run[0]]][row[run]]
+            block[run] = self.parts[file[run[0]]][row[run]]
         return block
 
     @cached_property
@@ -58,10 +59,6 @@ class Stacked:
     @cached_property
     def _starts(self) -> np.ndarray:
         return self._ends - [len(part) for part in self.parts]
-
-    @cached_property
-    def _plain(self) -> list[np.ndarray]:
-        return [np.asarray(part) for part in self.parts]  # a memmap takes its time over every index
 
 
 @dataclass(frozen=True, eq=False)

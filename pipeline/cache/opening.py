@@ -80,7 +80,7 @@ def _refuse_several_states(layouts: Sequence[Layout]) -> None:
 def _as_one(layouts: Sequence[Layout]) -> FeatureSet:
     first, one = layouts[0], len(layouts) == 1
     return FeatureSet(
-        features=first.features if one else Stacked(tuple(layout.features for layout in layouts)),
+        features=first.features if one else Stacked(tuple(np.asarray(layout.features) for layout in layouts)),
         rows=first.rows if one else Rows.joined([layout.rows for layout in layouts]),
         crc32=np.concatenate([layout.crc32 for layout in layouts]),
         spec=first.header.spec,
