@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import TrainedHead, make_head, run_folder, save_head, train_head
