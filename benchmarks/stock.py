@@ -15,10 +15,12 @@ import time
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 from inputs import add_image_option, place_images
 from measuring import tell
 from tables import RESULTS, number, write_table
 
+from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.wanted import wanted_rows
 from pipeline.images.catalog import take_stock
 from pipeline.images.listing import ImageListBuilder
@@ -88,8 +90,9 @@ def memory_of_stock(folder: Path) -> tuple[int, int, int]:
     tracemalloc.start()
     catalog = take_stock(open_source(str(folder)))
     kept, peak = tracemalloc.get_traced_memory()
-    wanted = wanted_rows(catalog)
-    keys = wanted.keys
+    sizes = {split: len(rows) for split, rows in catalog.splits.items()}
+    wanted = [wanted_rows(catalog, portion) for portion in cut_portions(sizes, DEFAULT_ROWS_PER_FILE)]
+    keys = np.concatenate([one.keys for one in wanted])
     both, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     told = [f"{number / len(keys):.0f}" for number in (kept, peak, both)]

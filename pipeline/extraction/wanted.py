@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.extraction.portions import Portion
 from pipeline.images import ImageItem
 from pipeline.images.catalog import Catalog
+from pipeline.images.image_list import ImageList
 from pipeline.images.rows import Rows
 
 
@@ -23,7 +24,7 @@ class Wanted:
     """
 
     rows: dict[str, Rows]
-    items: list[ImageItem]
+    items: Sequence[ImageItem]
 
     @property
     def keys(self) -> np.ndarray:
@@ -59,17 +60,17 @@ def wanted_rows(
         views: Augmented views of each *training* image, which follow it; other splits have none.
     """
     rows: dict[str, Rows] = {}
-    items: list[ImageItem] = []
+    items: list[ImageList] = []
     for stretch in portion:
         listed, split = catalog.splits[stretch.part.split], stretch.part.split
-        keep = np.array(
-            [i for i in range(stretch.start, stretch.stop) if not without or listed.ids[i] not in without],
-            np.intp,
-        )
+        keep = np.arange(stretch.start, stretch.stop)
+        if without:
+            names = listed.ids[stretch.start : stretch.stop]
+            keep = keep[np.array([name not in without for name in names], bool)]
         if len(keep) or stretch.part.count > 1:
             each = 1 + (views if split == "train" else 0)
             index = np.repeat(keep, each)
             numbers = np.tile(np.arange(each, dtype=np.uint8), len(keep))
             rows[stretch.part.name] = replace(listed.take(index), views=numbers)
-            items += [catalog.items[split][i] for i in index]
-    return Wanted(rows, items)
+            items.append(catalog.items[split].take(index))
+    return Wanted(rows, ImageList.joined(items) if items else [])
