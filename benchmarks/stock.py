@@ -34,7 +34,7 @@ def main() -> None:
     )
     add_image_option(parser)
     parser.add_argument("--count", type=int, default=4000, help="photographs whose reading is timed")
-    parser.add_argument("--many", type=int, default=30_000, help="small files whose memory is counted")
+    parser.add_argument("--many", type=int, default=100_000, help="small files whose memory is counted")
     parser.add_argument("--listed", type=int, default=8_000_000, help="images whose list goes to a file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS / "stock.csv")
