@@ -110,7 +110,9 @@ def _read(source: ImageSource, item: ImageItem) -> _Read:
 
 
 def _remote(source: ImageSource, item: ImageItem, result: bytes = b"") -> Remote:
-    return Remote(f"{source.uri.rstrip('/')}/{item.id}", item.version or "", result)
+    # Shards have a root: the same image is known under every pattern that takes its shard.
+    root = getattr(source, "root", source.uri)
+    return Remote(f"{root.rstrip('/')}/{item.id}", item.version or "", result)
 
 
 def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:

@@ -11,6 +11,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem
 from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
+from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
 from pipeline.images.sources._walk import LITTER, Listing
 from pipeline.images.sources._words import in_natural_order, on_one_line, some
@@ -25,8 +26,8 @@ _DEEPEST = 64  # folders in folders; a web server may invent them without end
 
 
 def claims(uri: str) -> bool:
-    """Tells whether the address begins with the protocol of a store."""
-    return protocol_of(uri) is not None
+    """Tells whether the address begins with the protocol of a store, and is not one of tar shards."""
+    return protocol_of(uri) is not None and not is_shards(uri)
 
 
 def open_uri(uri: str) -> RemoteSource:

@@ -1,0 +1,203 @@
+"""The members of a tar file, by its headers alone: the images in it are passed over, not read.
+
+``tarfile`` reads one header; the walk from header to header is done here, because ``tarfile`` calls itself
+for every extended header and reads as much as a header asks for, which a hostile file turns into a crash.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.images.sources._words import on_one_line
+
+_BLOCK = tarfile.BLOCKSIZE
+_LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
+_TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240
+_NEAR = 2**20  # a gap that is read sooner than skipped by another request
+_REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_EMPTY = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
+_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}
+
+
+class Member(NamedTuple):
+    """A file in a tar file.
+
+    Attributes:
+        name: As it stands in the header; bytes that are no UTF-8 are surrogates.
+        offset: Where its bytes begin.
+        size: Their number.
+        regular: False for links, devices, pipes and sparse files, which are not read.
+    """
+
+    name: str
+    offset: int
+    size: int
+    regular: bool = True
+
+
+class Window:
+    """Reads a file piece by piece, ahead as far as that spares requests.
+
+    Args:
+        read: Returns ``length`` bytes at an offset; fewer only at the end.
+        size: Bytes of the file.
+        smallest: Bytes of the first piece. A piece that follows closely on the last is twice as large, one
+            behind a gap is of this size again.
+        largest: Bytes of the largest piece.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int, *, smallest: int, largest: int) -> None:
+        self.size = size
+        self._read = read
+        self._smallest, self._length, self._largest = smallest, smallest, largest
+        self._start, self._data = 0, b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Returns the bytes at an offset, fewer at the end of the file."""
+        at = offset - self._start
+        if at < 0 or at + length > len(self._data):
+            near = self._data and 0 <= at - len(self._data) < _NEAR
+            self._length = min(self._length * 2, self._largest) if near else self._smallest
+            wanted = max(min(self._length, self.size - offset), min(length, self.size - offset), 0)
+            self._start, self._data, at = offset, self._read(offset, wanted) if wanted else b"", 0
+        return self._data[at : at + length]
+
+
+def walk_tar(window: Window, shown: str) -> Iterator[Member]:
+    """Yields the members of a tar file in order; folders are left out.
+
+    Memory and time are bounded by the number of headers, whatever they promise.
+
+    Args:
+        window: The file.
+        shown: Its address, for messages.
+
+    Raises:
+        UsageError: It is cut off, damaged, compressed or no tar file; the message gives the offset.
+        OSError: It cannot be read.
+    """
+    offset = 0
+    long_name: str | None = None
+    extended: dict[str, str] = {}
+    while True:
+        header = _header(window, offset, shown)
+        if header is None:
+            return
+        data = offset + _BLOCK
+        if header.size < 0:
+            raise _broken(shown, offset, "a header states a negative size")
+        if header.type in (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
+            content = _extension(window, offset, header.size, shown)
+            if header.type in _PAX:
+                extended = _pax_records(content, offset, shown)
+            elif header.type == tarfile.GNUTYPE_LONGNAME:
+                long_name = content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            offset = data + _padded(header.size)
+            continue
+        sparse = header.type == tarfile.GNUTYPE_SPARSE or any(
+            key.startswith("GNU.sparse.") for key in extended
+        )
+        if header.type == tarfile.GNUTYPE_SPARSE:
+            data = _after_sparse_map(window, offset, shown)
+        name = extended.get("GNU.sparse.name") or extended.get("path") or long_name or header.name
+        size = _stated_size(extended, header.size, offset, shown)
+        end = data + (0 if header.type in _EMPTY else size)
+        if end > window.size:
+            raise _cut(shown, offset, f"{on_one_line(name)!r} promises {size:,} bytes", window.size)
+        if header.type != tarfile.DIRTYPE and not (header.type == tarfile.AREGTYPE and name.endswith("/")):
+            yield Member(name, data, size, regular=header.type in _REGULAR and not sparse)
+        offset, long_name, extended = data + _padded(end - data), None, {}
+
+
+def _header(window: Window, offset: int, shown: str) -> tarfile.TarInfo | None:
+    """Reads a header; None at the mark that closes a tar file."""
+    block = window.read(offset, _BLOCK)
+    if len(block) < _BLOCK:
+        raise _cut(shown, offset, "a tar file ends with an empty block", window.size)
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:
+        if window.read(offset, _TAIL).strip(b"\0"):
+            raise _broken(
+                shown, offset, "more follows behind its end, as when tar files are joined with cat"
+            ) from None
+        return None
+    except tarfile.HeaderError as error:
+        for mark, kind in _COMPRESSED.items():
+            if offset == 0 and block.startswith(mark):
+                raise UsageError(
+                    f"{shown} is compressed with {kind}: unpack it first, then give it"
+                ) from error
+        raise _broken(shown, offset, str(error)) from error
+
+
+def _extension(window: Window, offset: int, size: int, shown: str) -> bytes:
+    if size > _LONGEST:
+        raise _broken(shown, offset, f"an extended header of {size:,} bytes, more than {_LONGEST:,}")
+    content = window.read(offset + _BLOCK, size)
+    if len(content) < size:
+        raise _cut(shown, offset, f"an extended header promises {size:,} bytes", window.size)
+    return content
+
+
+def _pax_records(content: bytes, offset: int, shown: str) -> dict[str, str]:
+    """Reads what is needed of a pax header: lines ``length key=value``, POSIX.1-2001."""
+    records: dict[str, str] = {}
+    at = 0
+    while at < len(content) and content[at]:
+        digits = content[at : at + 8].partition(b" ")[0]
+        length = int(digits) if digits.isdigit() else 0
+        key, equals, value = content[at + len(digits) + 1 : at + length].partition(b"=")
+        if not equals or at + length > len(content):
+            raise _broken(shown, offset, "a damaged pax header")
+        if key in (b"path", b"size") or key.startswith(b"GNU.sparse."):
+            records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
+        at += length
+    return records
+
+
+def _stated_size(extended: dict[str, str], size: int, offset: int, shown: str) -> int:
+    text = extended.get("size")
+    if text is None:
+        return size
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise _broken(shown, offset, "a damaged size in a pax header")
+    return int(text)
+
+
+def _after_sparse_map(window: Window, offset: int, shown: str) -> int:
+    """Returns where the data of an old GNU sparse file begin: behind as many blocks as its map fills."""
+    more = window.read(offset, _BLOCK)[482]
+    while more:
+        offset += _BLOCK
+        block = window.read(offset, _BLOCK)
+        if len(block) < _BLOCK:
+            raise _cut(shown, offset, "a map of a sparse file goes on", window.size)
+        more = block[504]
+    return offset + _BLOCK
+
+
+def _padded(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _cut(shown: str, offset: int, trouble: str, size: int) -> UsageError:
+    return UsageError(
+        f"{shown} is cut off: at byte {offset:,} {trouble}, but it ends at byte {size:,}; copy it again, or "
+        "leave it out"
+    )
+
+
+def _broken(shown: str, offset: int, trouble: str) -> UsageError:
+    return UsageError(f"{shown} is no sound tar file at byte {offset:,}: {trouble}; make or copy it again")

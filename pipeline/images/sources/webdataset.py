@@ -1,0 +1,236 @@
+"""Tar shards in the WebDataset convention, on this machine or in a remote store, read image by image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pipeline.errors import PipelineError, UsageError
+from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images.sources._files import MAX_BYTES
+from pipeline.images.sources._sample_classes import NAMES, Home, Place, name_labels, read_folders, read_names
+from pipeline.images.sources._samples import Found, Passed, read_samples
+from pipeline.images.sources._shard_files import LocalShards, RemoteShards, Shard, ShardFiles
+from pipeline.images.sources._shards import data_name, is_shards, refuse_packed, split_of_shard
+from pipeline.images.sources._stores import protocol_of, reason
+from pipeline.images.sources._tar import Window
+from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some
+from pipeline.images.stat_cache import UNSETTLED
+
+ADDRESS = (
+    "tar shards (photos.tar, photos-{000..099}.tar, 'shards/*.tar'; also s3://bucket/photos-{000..099}.tar)"
+)
+
+_PLACE = re.compile(r" @([0-9]+)\+([0-9]+)\Z")
+_THREADS = 8  # shards listed at once in a remote store, where threads mostly wait
+
+
+def claims(uri: str) -> bool:
+    """Tells whether the address ends as one of tar shards does."""
+    return is_shards(uri)
+
+
+def open_uri(uri: str) -> ShardSource:
+    """Lists the images in tar shards; their headers and labels are read, the images are not.
+
+    Raises:
+        UsageError: A shard is missing, compressed, cut off or damaged, or its labels cannot be understood.
+        PipelineError: The store does not answer.
+    """
+    refuse_packed(uri)
+    files: ShardFiles = RemoteShards.at(uri) if protocol_of(uri) else LocalShards.at(uri)
+    shards = files.find()
+    passed = Passed()
+    listed = list(zip(shards, _list(files, shards, passed), strict=True))
+    notes = [*passed.notes(), *_unversioned(files, shards)]
+    if empty := [shard.name for shard, found in listed if not found]:
+        notes.append(f"no images in {some(empty)}")
+    if len(empty) == len(shards):
+        raise UsageError(f"{on_one_line(files.address)} holds no images: expected key.jpg, key.cls, ...")
+    meaning = _understand(files, listed, notes)
+    return ShardSource(
+        uri=printable(files.address),
+        name=data_name(files.root, files.rest),
+        classes=meaning.classes,
+        notes=tuple(notes),
+        listed=list(_items(listed, meaning)),
+        files=files,
+        shards=shards,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ShardSource:
+    """An image source in tar shards; see :class:`pipeline.images.ImageSource`.
+
+    Attributes:
+        uri: Canonical address of all shards, with its braces and stars.
+        name: Default name of the data set.
+        classes: Class names in natural order.
+        notes: Remarks for the user.
+        listed: The images in order.
+        files: Where the shards are kept.
+        shards: The shards as they were when they were listed.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    listed: Sequence[ImageItem] = field(repr=False)
+    files: ShardFiles = field(repr=False)
+    shards: Sequence[Shard] = field(repr=False)
+
+    @property
+    def root(self) -> str:
+        """What the stat cache knows images below: the same for all addresses of the same shards."""
+        return self.uri.removesuffix(printable(self.files.rest))
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images in a stable order: shards in natural order, members as they stand in them."""
+        return self.listed
+
+    def read(self, item: ImageItem) -> bytes:
+        """Returns the bytes of one image, by one read or request.
+
+        Raises:
+            OSError: The shard is gone or has changed, the image is larger than 1 GiB, or it cannot be read.
+        """
+        shard = self._shard_of(item.id)
+        place = _PLACE.search(item.version or "")
+        if shard is None or place is None:
+            raise OSError(f"{item.id} is in none of the shards of {self.uri}")
+        offset, size = map(int, place.groups())
+        if size > MAX_BYTES:
+            raise OSError(f"{size:,} bytes are more than the limit of {MAX_BYTES:,}")
+        data = self.files.read(shard, offset, size)
+        if len(data) < size:
+            raise OSError(f"{shard.name} ends within this image")
+        return data
+
+    @cached_property
+    def _by_name(self) -> dict[str, Shard]:
+        return {shard.name: shard for shard in self.shards}
+
+    def _shard_of(self, name: str) -> Shard | None:
+        at = -1
+        while (at := name.find("/", at + 1)) >= 0:
+            if shard := self._by_name.get(name[:at]):
+                return shard
+        return None
+
+
+class _Meaning:
+    """How the images of all shards are labelled."""
+
+    def __init__(self, homes: dict[str, Home], names: dict[str, str | None], labelled: bool) -> None:
+        self._homes, self._names, self._labelled = homes, names, labelled
+        known = names.values() if labelled else (home.label for home in homes.values())
+        self.classes = tuple(in_natural_order({name for name in known if name is not None}))
+
+    def label_of(self, image: Found) -> str | None:
+        """Returns the class of an image."""
+        if self._labelled:
+            return None if image.label is None else self._names[image.label]
+        return self._homes[_folder(image)].label
+
+    def split_of(self, shard: Shard, image: Found) -> str | None:
+        """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
+
+        Raises:
+            UsageError: They disagree.
+        """
+        home = self._homes[_folder(image)]
+        stated = [split for split in (split_of_shard(shard.name), image.split, home.split) if split]
+        if len(set(stated)) > 1:
+            raise UsageError(
+                f"{shard.name}: {on_one_line(image.name)!r} is said to be in {' and in '.join(stated)}, "
+                "by the names of shard and folder or its .json: make them agree"
+            )
+        return stated[0] if stated else None
+
+
+def _list(files: ShardFiles, shards: Sequence[Shard], passed: Passed) -> Iterator[list[Found]]:
+    """Yields the images of each shard, in order."""
+
+    def look(shard: Shard) -> tuple[list[Found], Passed]:
+        own = Passed()
+        smallest, largest = files.window
+        window = Window(
+            lambda offset, length: files.read(shard, offset, length),
+            shard.size,
+            smallest=smallest,
+            largest=largest,
+        )
+        try:
+            return read_samples(window, on_one_line(shard.path), own), own
+        except OSError as error:
+            raise PipelineError(f"cannot read {on_one_line(shard.path)}: {reason(error)}") from error
+
+    with ThreadPoolExecutor(_THREADS if isinstance(files, RemoteShards) else 1) as pool:
+        try:
+            for found, own in pool.map(look, shards):
+                passed.extend(own)
+                yield found
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _understand(files: ShardFiles, listed: list[tuple[Shard, list[Found]]], notes: list[str]) -> _Meaning:
+    """Tells what labels and folders mean; bare shards among labelled ones hold unlabelled images."""
+    labels: dict[str, Place] = {}
+    folders: dict[str, Place] = {}
+    for shard, found in listed:
+        for image in found:
+            folders.setdefault(_folder(image), Place(shard.name, image.name))
+            if image.label is not None:
+                labels.setdefault(image.label, Place(shard.name, image.name))
+    if labels and (bare := [shard.name for shard, found in listed if found and found[0].label is None]):
+        notes.append(f"no labels in {some(bare)}")
+    names = None
+    if labels and (file := files.look(NAMES)):
+        if file.size > 2**24:
+            raise UsageError(f"{file.path} has {file.size:,} bytes: it is no list of class names")
+        names = read_names(files.read(file, 0, file.size), on_one_line(file.path))
+    return _Meaning(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
+
+
+def _items(listed: list[tuple[Shard, list[Found]]], meaning: _Meaning) -> Iterator[ImageItem]:
+    """Yields all images, shard by shard."""
+    index = {name: i for i, name in enumerate(meaning.classes)}
+    described = any(image.split for _, found in listed for image in found)
+    with_split = without = None
+    for shard, found in listed:
+        version = shard.version or UNSETTLED
+        for image in found:
+            split = meaning.split_of(shard, image)
+            with_split, without = with_split or (split and shard), without or (split is None and shard)
+            label = meaning.label_of(image)
+            yield ImageItem(
+                id=f"{shard.name}/{image.name}",
+                label=UNLABELLED if label is None else index[label],
+                split=split,
+                group=image.group,
+                version=f"{version} @{image.offset}+{image.size}",
+            )
+    if with_split and without and not described:
+        raise UsageError(
+            f"the name of {with_split.name} states a split, that of {without.name} none: name every shard "
+            "like train-000.tar, val-000.tar, test-000.tar, or give them as two data sets"
+        )
+
+
+def _folder(image: Found) -> str:
+    return image.name.rpartition("/")[0]
+
+
+def _unversioned(files: ShardFiles, shards: Sequence[Shard]) -> list[str]:
+    unknown = sum(shard.version is None for shard in shards)
+    if not unknown or isinstance(files, LocalShards):
+        return []
+    return [
+        f"{files.address} states no version of {unknown:,} shards: their content is read again by every run"
+    ]
