@@ -19,6 +19,7 @@ class Lister(Protocol):
     """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``."""
 
     root: str
+    ignored: set[str]
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder."""
@@ -101,7 +102,10 @@ def _by_split(walker: Lister, top: Listing, notes: list[str]) -> list[Found]:
             found += [Found(prefix + image, split, None) for image in images]
         else:
             where = os.path.join(walker.root, named[split][0])
-            raise UsageError(f"the {split} folder {where} holds no images: expected <class>/image.jpg in it")
+            raise UsageError(
+                f"the {split} folder {where} holds no images: expected <class>/image.jpg in it"
+                + _or_shards(walker, prefix, "*/*.tar")
+            )
     return found
 
 
@@ -133,13 +137,22 @@ def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
     """Returns the class folders of a root without splits, or explains why it has none."""
     if not top.folders:
         trouble = "images but no class folders" if top.images else "no images"
-        raise UsageError(f"{walker.root} holds {trouble}: expected {LAYOUT} below it")
+        raise UsageError(
+            f"{walker.root} holds {trouble}: expected {LAYOUT} below it" + _or_shards(walker, "", "*.tar")
+        )
     if len(top.folders) == 1:
         inner = walker.listing(f"{top.folders[0]}/").folders
         if any(split_of(folder) for folder in inner):
             where = os.path.join(walker.root, top.folders[0])
             raise UsageError(f"the splits are one folder further down: give {where}")
     return top.folders
+
+
+def _or_shards(walker: Lister, folder: str, pattern: str) -> str:
+    """Returns how to take the tar shards in a folder, as the end of a message; empty if there are none."""
+    if not any(name.startswith(folder) and name.lower().endswith(".tar") for name in walker.ignored):
+        return ""
+    return f"; to read the tar files there, give '{walker.root}/{pattern}'"
 
 
 def _refuse_ambiguous(

@@ -137,14 +137,19 @@ class _Meaning:
             return None if image.label is None else self._names[image.label]
         return self._homes[_folder(image)].label
 
-    def split_of(self, shard: Shard, image: Found) -> str | None:
+    def split_of(self, shard: Shard, image: Found, named: str | None) -> str | None:
         """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
+
+        Args:
+            shard: Where the image is.
+            image: The image.
+            named: The split in the shard's name.
 
         Raises:
             UsageError: They disagree.
         """
         home = self._homes[_folder(image)]
-        stated = [split for split in (split_of_shard(shard.name), image.split, home.split) if split]
+        stated = [split for split in (named, image.split, home.split) if split]
         if len(set(stated)) > 1:
             raise UsageError(
                 f"{shard.name}: {on_one_line(image.name)!r} is said to be in {' and in '.join(stated)}, "
@@ -204,9 +209,9 @@ def _items(listed: list[tuple[Shard, list[Found]]], meaning: _Meaning) -> Iterat
     described = any(image.split for _, found in listed for image in found)
     with_split = without = None
     for shard, found in listed:
-        version = shard.version or UNSETTLED
+        version, named = shard.version or UNSETTLED, split_of_shard(shard.name)
         for image in found:
-            split = meaning.split_of(shard, image)
+            split = meaning.split_of(shard, image, named)
             with_split, without = with_split or (split and shard), without or (split is None and shard)
             label = meaning.label_of(image)
             yield ImageItem(
