@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ from pipeline.images.stat_cache import Stamp
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+_THREADS = 8  # requests at once; they mostly wait
 _HELD = 16  # shards kept open: to open one anew for every image is slow on a network file system
 
 
@@ -97,7 +99,7 @@ class LocalShards:
         names = find_shards(
             self.rest,
             shown=on_one_line(self.address),
-            exists=lambda name: os.path.exists(os.path.join(self.root, name)),
+            present=lambda names: {n for n in names if os.path.exists(os.path.join(self.root, n))},
             glob=lambda name: glob.glob(name, root_dir=self.root, recursive=True),
         )
         return [self._shard(name) for name in names]
@@ -194,12 +196,15 @@ class RemoteShards:
             UsageError: There are none, one of them is missing, or a web address holds a glob.
             PipelineError: The store does not answer.
         """
-        shown, seen = on_one_line(self.address), {}
+        seen: dict[str, Shard] = {}
+        shown = on_one_line(self.address)
 
-        def exists(name: str) -> bool:
-            if name not in seen and (shard := self.look(name)):
-                seen[name] = shard
-            return name in seen
+        def present(names: list[str]) -> set[str]:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                shards = pool.map(self.look, names)
+                found = {name: shard for name, shard in zip(names, shards, strict=True) if shard}
+            seen.update(found)
+            return set(found)
 
         def matching(name: str) -> list[str]:
             if self._is_web:
@@ -214,7 +219,7 @@ class RemoteShards:
             return [name for name in names if name in seen]
 
         try:
-            names = find_shards(self.rest, shown=shown, exists=exists, glob=matching)
+            names = find_shards(self.rest, shown=shown, present=present, glob=matching)
         except OSError as error:
             raise PipelineError(f"cannot list {shown}: {reason(error)}; check the address") from error
         return [seen[name] for name in names]

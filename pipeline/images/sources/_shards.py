@@ -58,36 +58,32 @@ def cut_root(pattern: str, is_folder: Callable[[str], bool]) -> tuple[str, str]:
 
 
 def find_shards(
-    rest: str, *, shown: str, exists: Callable[[str], bool], glob: Callable[[str], Iterable[str]]
+    rest: str, *, shown: str, present: Callable[[list[str]], set[str]], glob: Callable[[str], Iterable[str]]
 ) -> list[str]:
     """Returns the names of all shards that a pattern means, in natural order; a name that exists is itself.
 
     Args:
         rest: Pattern relative to the root.
         shown: The whole address, for messages.
-        exists: Whether a relative name is a file.
+        present: Which of some relative names are there.
         glob: Lists the relative names that match.
 
     Raises:
         UsageError: A shard is missing, nothing matches, or there are too many.
     """
-    found: set[str] = set()
-    missing: list[str] = []
-    for name in [rest] if exists(rest) else _limited(expand(rest), shown):
-        if name.startswith("/") or ".." in name.split("/"):
-            raise UsageError(f"{shown} leads out of its own folder: give shards below one folder")
-        if _GLOB.search(name) and not exists(name):
-            found.update(glob(name))
-        elif exists(name):
-            found.add(name)
-        else:
-            missing.append(name)
-    if missing and missing == [rest]:
+    if _MAGIC.search(rest) and present([rest]):
+        return [rest]
+    names = _limited(expand(rest), shown)
+    if any(name.startswith("/") or ".." in name.split("/") for name in names):
+        raise UsageError(f"{shown} leads out of its own folder: give shards below one folder")
+    found = present([name for name in names if not _GLOB.search(name)])
+    patterns = [name for name in names if _GLOB.search(name)]
+    missing = [name for name in names if name not in found and not _GLOB.search(name)]
+    found |= {name for pattern in patterns for name in glob(pattern)}
+    if missing == [rest]:
         raise UsageError(f"{shown} does not exist: check the address")
     if missing:
-        raise UsageError(
-            f"{len(missing):,} shards of {shown} do not exist: {some(missing)}; check the numbers"
-        )
+        raise UsageError(f"{shown} names shards that do not exist ({len(missing):,}): {some(missing)}")
     if not found:
         raise UsageError(f"no file matches {shown}: check the address")
     return in_natural_order(found)
