@@ -5,7 +5,6 @@ See https://github.com/webdataset/webdataset and "The WebDataset Format", T. Bre
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,14 +12,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from pipeline.errors import UsageError
 from pipeline.images.sources._files import IMAGE_SUFFIXES
-from pipeline.images.sources._tar import Member, Window, walk_tar
+from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
+from pipeline.images.sources._tar import Member, walk_tar
 from pipeline.images.sources._walk import LITTER
-from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, printable, some, split_of
+from pipeline.images.sources._window import Window
+from pipeline.images.sources._words import on_one_line, printable, some
 
-_LIMITS = {"cls": 2**12, "json": 2**24}  # bytes of a label, of a description
 _SHOWN = 3
+_LONGEST_NAME = 4096  # letters, as of a path on Linux; a feature file is as wide as its longest name
 _PLAIN = re.compile(r"(?!.*(?:^/|//|(?:^|/)\.))[^\0]*", re.DOTALL)  # names without hidden or odd parts
 
 
@@ -39,14 +39,6 @@ class Found(NamedTuple):
     name: str
     offset: int
     size: int
-    label: str | None = None
-    split: str | None = None
-    group: str | None = None
-
-
-class Said(NamedTuple):
-    """What a ``.cls`` or ``.json`` says of its sample; None where it does not."""
-
     label: str | None = None
     split: str | None = None
     group: str | None = None
@@ -101,14 +93,14 @@ def read_samples(window: Window, shard: str, passed: Passed) -> list[Found]:
     orphan = ""
     for _, fields in groupby(_fields(window, shard, passed), key=lambda part: part.key):
         members = list(fields)
-        said = {part.rest: part.said for part in members if part.said}
+        said = {part.rest.lower(): part.said for part in members if part.said}
         images = _images(members, passed)
         found += [
-            Found(printable(field.member.name), *field.member[1:3], *_of(field.rest, said))
-            for field in images
+            Found(printable(part.member.name), *part.member[1:3], *_of(part.rest.lower(), said))
+            for part in images
         ]
-        if not images and (bare := next((part for part in members if part.said), None)):
-            orphan = orphan or bare.member.name
+        if not images and not orphan:
+            orphan = next((part.member.name for part in members if part.said and part.said.label), "")
     _refuse_twice(found, shard)
     _refuse_partly(found, orphan, shard)
     return found
@@ -136,8 +128,8 @@ def _fields(window: Window, shard: str, passed: Passed) -> Iterator[_Field]:
         first, _, rest = base.partition(".")
         kind = rest.rpartition(".")[2].lower()
         part = _Field(folder + slash + first, rest, clean)
-        if kind in _LIMITS:
-            yield part._replace(said=_read_label(window, clean, kind, shard))
+        if kind in LIMITS:
+            yield part._replace(said=read_label(window, clean, kind, shard))
         elif part.is_image:
             yield part
         elif kind != "txt":
@@ -150,12 +142,15 @@ def _cleaned(member: Member, passed: Passed) -> Member | None:
     if not _PLAIN.fullmatch(name):
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts or "\0" in name or not parts:
-            passed.add("members whose names lead elsewhere", name)
+            passed.add("members with impossible names", name)
             return None
         if any(part.startswith(".") for part in parts):
             passed.add("members that are no images", name)
             return None
         name = "/".join(parts)
+    if len(name) > _LONGEST_NAME:
+        passed.add("members with impossible names", f"{name[:20]}...")
+        return None
     if not LITTER.isdisjoint(name.split("/")[:-1]):
         return None
     if not member.regular:
@@ -187,56 +182,10 @@ def _of(rest: str, said: dict[str, Said]) -> Said:
     return Said(label, split, group)
 
 
-def _read_label(window: Window, member: Member, kind: str, shard: str) -> Said:
-    if member.size > _LIMITS[kind]:
-        raise _error(shard, member.name, f"has {member.size:,} bytes, more than {_LIMITS[kind]:,}")
-    try:
-        text = window.read(member.offset, member.size).decode("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise _error(shard, member.name, f"is not UTF-8 text ({error.reason})") from error
-    if kind == "json":
-        return _read_json(text, member.name, shard)
-    _check_name(text, member.name, shard)
-    return Said(label=text)
-
-
-def _read_json(text: str, name: str, shard: str) -> Said:
-    try:
-        about = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _error(shard, name, f"is not JSON ({error})") from error
-    if not isinstance(about, dict):
-        return Said()  # a list of boxes, say
-    texts = {key: _text(about.get(key), key, name, shard) for key in ("label", "class", "split", "group")}
-    split = split_of(texts["split"]) if texts["split"] else None
-    if texts["split"] and split is None:
-        words = ", ".join(word for known in SPLIT_WORDS.values() for word in known)
-        raise _error(shard, name, f"has the unknown split {texts['split']!r}: choose from {words}")
-    return Said(texts["class"] or texts["label"], split, texts["group"])
-
-
-def _text(value: object, key: str, name: str, shard: str) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _error(shard, name, f"has a {key} that is neither text nor a whole number")
-    text = str(value).strip()
-    _check_name(text, name, shard)
-    return text
-
-
-def _check_name(text: str, name: str, shard: str) -> None:
-    """Refuses what no feature file can hold as a name."""
-    if not text or "\n" in text or "\0" in text or len(text) > _LIMITS["cls"]:
-        raise _error(shard, name, "holds no class: expected a number or a name on one line")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise _error(shard, name, "is not valid text")
-
-
 def _refuse_twice(found: list[Found], shard: str) -> None:
     if len({image.name for image in found}) < len(found):
         name, count = Counter(image.name for image in found).most_common(1)[0]
-        raise _error(shard, name, f"stands in it {count} times: keep one of them")
+        raise broken_sample(shard, name, f"stands in it {count} times: keep one of them")
 
 
 def _refuse_partly(found: list[Found], orphan: str, shard: str) -> None:
@@ -245,10 +194,7 @@ def _refuse_partly(found: list[Found], orphan: str, shard: str) -> None:
         return
     if orphan:
         trouble = f"stands apart from its image, and {on_one_line(bare)!r} has no label"
-        raise _error(shard, orphan, f"{trouble}: what belongs together must be neighbours (tar --sort=name)")
+        raise broken_sample(shard, orphan, f"{trouble}: samples must stand together (tar --sort=name)")
     if labelled := next((image.name for image in found if image.label is not None), None):
-        raise _error(shard, bare, f"has no label, but {labelled!r} has one: label all of a shard, or none")
-
-
-def _error(shard: str, name: str, trouble: str) -> UsageError:
-    return UsageError(f"{shard}: {on_one_line(name)!r} {trouble}")
+        trouble = f"has no label, but {on_one_line(labelled)!r} has one"
+        raise broken_sample(shard, bare, f"{trouble}: label all images of a shard, or none")

@@ -7,16 +7,16 @@ for every extended header and reads as much as a header asks for, which a hostil
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import on_one_line
 
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
 _TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240
-_NEAR = 2**20  # a gap that is read sooner than skipped by another request
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _EMPTY = (
     tarfile.LNKTYPE,
@@ -44,34 +44,6 @@ class Member(NamedTuple):
     offset: int
     size: int
     regular: bool = True
-
-
-class Window:
-    """Reads a file piece by piece, ahead as far as that spares requests.
-
-    Args:
-        read: Returns ``length`` bytes at an offset; fewer only at the end.
-        size: Bytes of the file.
-        smallest: Bytes of the first piece. A piece that follows closely on the last is twice as large, one
-            behind a gap is of this size again.
-        largest: Bytes of the largest piece.
-    """
-
-    def __init__(self, read: Callable[[int, int], bytes], size: int, *, smallest: int, largest: int) -> None:
-        self.size = size
-        self._read = read
-        self._smallest, self._length, self._largest = smallest, smallest, largest
-        self._start, self._data = 0, b""
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Returns the bytes at an offset, fewer at the end of the file."""
-        at = offset - self._start
-        if at < 0 or at + length > len(self._data):
-            near = self._data and 0 <= at - len(self._data) < _NEAR
-            self._length = min(self._length * 2, self._largest) if near else self._smallest
-            wanted = max(min(self._length, self.size - offset), min(length, self.size - offset), 0)
-            self._start, self._data, at = offset, self._read(offset, wanted) if wanted else b"", 0
-        return self._data[at : at + length]
 
 
 def walk_tar(window: Window, shown: str) -> Iterator[Member]:

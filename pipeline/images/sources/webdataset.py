@@ -11,13 +11,15 @@ from functools import cached_property
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import UNLABELLED, ImageItem
 from pipeline.images.sources._files import MAX_BYTES
-from pipeline.images.sources._sample_classes import NAMES, Home, Place, name_labels, read_folders, read_names
+from pipeline.images.sources._local_shards import LocalShards
+from pipeline.images.sources._remote_shards import RemoteShards
 from pipeline.images.sources._samples import Found, Passed, read_samples
-from pipeline.images.sources._shard_files import LocalShards, RemoteShards, Shard, ShardFiles
+from pipeline.images.sources._shard_files import Shard, ShardFiles
+from pipeline.images.sources._shard_meaning import Meaning, understand
 from pipeline.images.sources._shards import data_name, is_shards, refuse_packed, split_of_shard
 from pipeline.images.sources._stores import protocol_of, reason
-from pipeline.images.sources._tar import Window
-from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some
+from pipeline.images.sources._window import Window
+from pipeline.images.sources._words import on_one_line, printable, some
 from pipeline.images.stat_cache import UNSETTLED
 
 ADDRESS = (
@@ -50,7 +52,7 @@ def open_uri(uri: str) -> ShardSource:
         notes.append(f"no images in {some(empty)}")
     if len(empty) == len(shards):
         raise UsageError(f"{on_one_line(files.address)} holds no images: expected key.jpg, key.cls, ...")
-    meaning = _understand(files, listed, notes)
+    meaning = understand(files, listed, notes)
     return ShardSource(
         uri=printable(files.address),
         name=data_name(files.root, files.rest),
@@ -123,41 +125,6 @@ class ShardSource:
         return None
 
 
-class _Meaning:
-    """How the images of all shards are labelled."""
-
-    def __init__(self, homes: dict[str, Home], names: dict[str, str | None], labelled: bool) -> None:
-        self._homes, self._names, self._labelled = homes, names, labelled
-        known = names.values() if labelled else (home.label for home in homes.values())
-        self.classes = tuple(in_natural_order({name for name in known if name is not None}))
-
-    def label_of(self, image: Found) -> str | None:
-        """Returns the class of an image."""
-        if self._labelled:
-            return None if image.label is None else self._names[image.label]
-        return self._homes[_folder(image)].label
-
-    def split_of(self, shard: Shard, image: Found, named: str | None) -> str | None:
-        """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
-
-        Args:
-            shard: Where the image is.
-            image: The image.
-            named: The split in the shard's name.
-
-        Raises:
-            UsageError: They disagree.
-        """
-        home = self._homes[_folder(image)]
-        stated = [split for split in (named, image.split, home.split) if split]
-        if len(set(stated)) > 1:
-            raise UsageError(
-                f"{shard.name}: {on_one_line(image.name)!r} is said to be in {' and in '.join(stated)}, "
-                "by the names of shard and folder or its .json: make them agree"
-            )
-        return stated[0] if stated else None
-
-
 def _list(files: ShardFiles, shards: Sequence[Shard], passed: Passed) -> Iterator[list[Found]]:
     """Yields the images of each shard, in order."""
 
@@ -184,26 +151,7 @@ def _list(files: ShardFiles, shards: Sequence[Shard], passed: Passed) -> Iterato
             pool.shutdown(cancel_futures=True)
 
 
-def _understand(files: ShardFiles, listed: list[tuple[Shard, list[Found]]], notes: list[str]) -> _Meaning:
-    """Tells what labels and folders mean; bare shards among labelled ones hold unlabelled images."""
-    labels: dict[str, Place] = {}
-    folders: dict[str, Place] = {}
-    for shard, found in listed:
-        for image in found:
-            folders.setdefault(_folder(image), Place(shard.name, image.name))
-            if image.label is not None:
-                labels.setdefault(image.label, Place(shard.name, image.name))
-    if labels and (bare := [shard.name for shard, found in listed if found and found[0].label is None]):
-        notes.append(f"no labels in {some(bare)}")
-    names = None
-    if labels and (file := files.look(NAMES)):
-        if file.size > 2**24:
-            raise UsageError(f"{file.path} has {file.size:,} bytes: it is no list of class names")
-        names = read_names(files.read(file, 0, file.size), on_one_line(file.path))
-    return _Meaning(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
-
-
-def _items(listed: list[tuple[Shard, list[Found]]], meaning: _Meaning) -> Iterator[ImageItem]:
+def _items(listed: list[tuple[Shard, list[Found]]], meaning: Meaning) -> Iterator[ImageItem]:
     """Yields all images, shard by shard."""
     index = {name: i for i, name in enumerate(meaning.classes)}
     described = any(image.split for _, found in listed for image in found)
@@ -226,10 +174,6 @@ def _items(listed: list[tuple[Shard, list[Found]]], meaning: _Meaning) -> Iterat
             f"the name of {with_split.name} states a split, that of {without.name} none: name every shard "
             "like train-000.tar, val-000.tar, test-000.tar, or give them as two data sets"
         )
-
-
-def _folder(image: Found) -> str:
-    return image.name.rpartition("/")[0]
 
 
 def _unversioned(files: ShardFiles, shards: Sequence[Shard]) -> list[str]:
