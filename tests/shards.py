@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from photos import noise
+from PIL import Image
 
 
 def png(seed: int, side: int = 8) -> bytes:
@@ -54,12 +54,5 @@ def raw_tar(*parts: tuple[tarfile.TarInfo, bytes] | bytes, closed: bool = True) 
 
 def settle(path: Path) -> Path:
     """Sets a file's time back, so that a later change is bound to show."""
-    import os
-
     os.utime(path, ns=(10**18, 10**18))
     return path
-
-
-def pixels(content: bytes) -> np.ndarray:
-    """Decodes a picture that ``png`` made."""
-    return np.asarray(Image.open(io.BytesIO(content)))

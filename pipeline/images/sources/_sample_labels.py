@@ -69,7 +69,7 @@ def _text(value: object, key: str, name: str, shard: str) -> str | None:
 def _check_name(text: str, name: str, shard: str) -> None:
     """Refuses what no feature file can hold as a name."""
     if not text or "\n" in text or "\0" in text or len(text) > LIMITS["cls"]:
-        raise broken_sample(shard, name, "holds no class: expected a number or a name on one line")
+        raise broken_sample(shard, name, "holds no class or group: expected a number or a name on one line")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise broken_sample(shard, name, "is not valid text")
 

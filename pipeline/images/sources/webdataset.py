@@ -181,5 +181,5 @@ def _unversioned(files: ShardFiles, shards: Sequence[Shard]) -> list[str]:
     if not unknown or isinstance(files, LocalShards):
         return []
     return [
-        f"{files.address} states no version of {unknown:,} shards: their content is read again by every run"
+        f"{files.address} states no version of {unknown:,} of its shards: they are read again by every run"
     ]
