@@ -26,10 +26,11 @@ class Window:
 
     def read(self, offset: int, length: int) -> bytes:
         """Returns the bytes at an offset, fewer at the end of the file."""
+        length = max(min(length, self.size - offset), 0)
         at = offset - self._start
-        if at < 0 or at + length > len(self._data):
+        if length and not 0 <= at <= len(self._data) - length:
             near = self._data and 0 <= at - len(self._data) < _NEAR
             self._length = min(self._length * 2, self._largest) if near else self._smallest
-            wanted = max(min(self._length, self.size - offset), min(length, self.size - offset), 0)
-            self._start, self._data, at = offset, self._read(offset, wanted) if wanted else b"", 0
-        return self._data[at : at + length]
+            wanted = min(max(self._length, length), self.size - offset)
+            self._start, self._data, at = offset, self._read(offset, wanted), 0
+        return self._data[at : at + length] if length else b""
