@@ -1,7 +1,8 @@
 """The members of a tar file, by its headers alone: the images in it are passed over, not read.
 
-``tarfile`` reads one header; the walk from header to header is done here, because ``tarfile`` calls itself
-for every extended header and reads as much as a header asks for, which a hostile file turns into a crash.
+``tarfile`` is not used, because it calls itself for every extended header and reads as much as a header asks
+for, which a hostile file turns into a crash, and because it does not tell a file that is cut off from a whole
+one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images.sources._tar_header import BLOCK, Header, read_header
 from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import on_one_line
 
-_BLOCK = tarfile.BLOCKSIZE
 _LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
 _TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -66,58 +67,53 @@ def walk_tar(window: Window, shown: str) -> Iterator[Member]:
         header = _header(window, offset, shown)
         if header is None:
             return
-        data = offset + _BLOCK
-        if header.size < 0:
-            raise _broken(shown, offset, "a header states a negative size")
-        if header.type in (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
+        data = offset + BLOCK
+        if header.kind in (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
             content = _extension(window, offset, header.size, shown)
-            if header.type in _PAX:
+            if header.kind in _PAX:
                 extended = _pax_records(content, offset, shown)
-            elif header.type == tarfile.GNUTYPE_LONGNAME:
+            elif header.kind == tarfile.GNUTYPE_LONGNAME:
                 long_name = content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
             offset = data + _padded(header.size)
             continue
-        sparse = header.type == tarfile.GNUTYPE_SPARSE or any(
+        sparse = header.kind == tarfile.GNUTYPE_SPARSE or any(
             key.startswith("GNU.sparse.") for key in extended
         )
-        if header.type == tarfile.GNUTYPE_SPARSE:
+        if header.kind == tarfile.GNUTYPE_SPARSE:
             data = _after_sparse_map(window, offset, shown)
         name = extended.get("GNU.sparse.name") or extended.get("path") or long_name or header.name
         size = _stated_size(extended, header.size, offset, shown)
-        end = data + (0 if header.type in _EMPTY else size)
+        end = data + (0 if header.kind in _EMPTY else size)
         if end > window.size:
             raise _cut(shown, offset, f"{on_one_line(name)!r} promises {size:,} bytes", window.size)
-        if header.type != tarfile.DIRTYPE and not (header.type == tarfile.AREGTYPE and name.endswith("/")):
-            yield Member(name, data, size, regular=header.type in _REGULAR and not sparse)
+        if header.kind != tarfile.DIRTYPE and not (header.kind == tarfile.AREGTYPE and name.endswith("/")):
+            yield Member(name, data, size, regular=header.kind in _REGULAR and not sparse)
         offset, long_name, extended = data + _padded(end - data), None, {}
 
 
-def _header(window: Window, offset: int, shown: str) -> tarfile.TarInfo | None:
+def _header(window: Window, offset: int, shown: str) -> Header | None:
     """Reads a header; None at the mark that closes a tar file."""
-    block = window.read(offset, _BLOCK)
-    if len(block) < _BLOCK:
+    block = window.read(offset, BLOCK)
+    if len(block) < BLOCK:
         raise _cut(shown, offset, "a tar file ends with an empty block", window.size)
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:
-        if window.read(offset, _TAIL).strip(b"\0"):
-            raise _broken(
-                shown, offset, "more follows behind its end, as when tar files are joined with cat"
-            ) from None
-        return None
-    except tarfile.HeaderError as error:
+        header = read_header(block)
+    except ValueError as error:
         for mark, kind in _COMPRESSED.items():
             if offset == 0 and block.startswith(mark):
                 raise UsageError(
                     f"{shown} is compressed with {kind}: unpack it first, then give it"
                 ) from error
         raise _broken(shown, offset, str(error)) from error
+    if header is None and window.read(offset, _TAIL).strip(b"\0"):
+        raise _broken(shown, offset, "more follows behind its end, as when tar files are joined with cat")
+    return header
 
 
 def _extension(window: Window, offset: int, size: int, shown: str) -> bytes:
     if size > _LONGEST:
         raise _broken(shown, offset, f"an extended header of {size:,} bytes, more than {_LONGEST:,}")
-    content = window.read(offset + _BLOCK, size)
+    content = window.read(offset + BLOCK, size)
     if len(content) < size:
         raise _cut(shown, offset, f"an extended header promises {size:,} bytes", window.size)
     return content
@@ -150,18 +146,18 @@ def _stated_size(extended: dict[str, str], size: int, offset: int, shown: str) -
 
 def _after_sparse_map(window: Window, offset: int, shown: str) -> int:
     """Returns where the data of an old GNU sparse file begin: behind as many blocks as its map fills."""
-    more = window.read(offset, _BLOCK)[482]
+    more = window.read(offset, BLOCK)[482]
     while more:
-        offset += _BLOCK
-        block = window.read(offset, _BLOCK)
-        if len(block) < _BLOCK:
+        offset += BLOCK
+        block = window.read(offset, BLOCK)
+        if len(block) < BLOCK:
             raise _cut(shown, offset, "a map of a sparse file goes on", window.size)
         more = block[504]
-    return offset + _BLOCK
+    return offset + BLOCK
 
 
 def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+    return -(-size // BLOCK) * BLOCK
 
 
 def _cut(shown: str, offset: int, trouble: str, size: int) -> UsageError:
