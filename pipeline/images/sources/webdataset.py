@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -157,7 +158,7 @@ def _items(listed: list[tuple[Shard, list[Found]]], meaning: Meaning) -> Iterato
     described = any(image.split for _, found in listed for image in found)
     with_split = without = None
     for shard, found in listed:
-        version, named = shard.version or UNSETTLED, split_of_shard(shard.name)
+        version, named = _short(shard.version), split_of_shard(shard.name)
         for image in found:
             split = meaning.split_of(shard, image, named)
             with_split, without = with_split or (split and shard), without or (split is None and shard)
@@ -174,6 +175,11 @@ def _items(listed: list[tuple[Shard, list[Found]]], meaning: Meaning) -> Iterato
             f"the name of {with_split.name} states a split, that of {without.name} none: name every shard "
             "like train-000.tar, val-000.tar, test-000.tar, or give them as two data sets"
         )
+
+
+def _short(version: str | None) -> str:
+    """Returns a version of 16 letters, because every image of the shard repeats it."""
+    return UNSETTLED if version is None else hashlib.sha256(version.encode()).hexdigest()[:16]
 
 
 def _unversioned(files: ShardFiles, shards: Sequence[Shard]) -> list[str]:
