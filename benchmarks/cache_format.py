@@ -20,7 +20,8 @@ from measuring import run_process, tell
 from tables import RESULTS, number, write_table
 from workers import extract_command
 
-from pipeline.cache.entries import open_features, read_entry
+from pipeline.cache import open_features
+from pipeline.cache.entries import read_entry
 from pipeline.cache.features import FeatureSet
 
 BATCH = 32

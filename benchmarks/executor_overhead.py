@@ -19,7 +19,7 @@ from measuring import Contender, Pass, Row, interleave
 from tables import RESULTS, number, write_table
 
 from pipeline.backbones.weights import Weights
-from pipeline.extraction import FeatureRequest, extract, make_executor, stage
+from pipeline.extraction import FeatureRequest, extract, filling, make_executor
 from pipeline.extraction.executors import Crew, Executor
 
 NULL_ROWS = 4
@@ -107,9 +107,9 @@ def main() -> None:
         work = Path(folder)
         for backbone, count, size, batch, block_rows in (
             ("pixels", given.null_count, 8, NULL_ROWS, NULL_ROWS),
-            (given.backbone, given.count, given.size, given.batch, stage.BLOCK_ROWS),
+            (given.backbone, given.count, given.size, given.batch, filling.BLOCK_ROWS),
         ):
-            stage.BLOCK_ROWS = block_rows
+            filling.BLOCK_ROWS = block_rows
             images = place_images(given.images, work / backbone, count)
             request = FeatureRequest(
                 backbone=backbone, image_size=size, weights="random", precision="float32", batch_size=batch

@@ -82,6 +82,12 @@ def ray_connection(address: str | None) -> Iterator[ModuleType]:
         ray.shutdown()
 
 
+def main_reason(error: BaseException) -> str:
+    """Returns the sentence of an error that says most: Ray's last line names the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__
+
+
 def _connect_or_start(ray: ModuleType, quiet: dict[str, object]) -> None:
     try:
         ray.init(address="auto", **quiet)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import logging
+import os
+import secrets
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,12 +28,21 @@ from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
+from pipeline.ray_runtime import import_ray
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+CLUSTER = """
+import sys
+from pipeline.ray_runtime import import_ray
+ray = import_ray()
+started = ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
+print(started.address_info["address"], flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +51,30 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real photographs and weights are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ModuleType]:
+    """Starts Ray once for all tests and connects to it, or skips them where it is not installed.
+
+    It has a process of its own: Ray leaves the pipes of what it starts to the garbage collector.
+    """
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("the package ray is not installed")
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    ray = import_ray()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with holder:
+        ray.init(address=holder.stdout.readline().strip(), logging_level=logging.ERROR, log_to_driver=False)
+        yield ray
+        ray.shutdown()
+        holder.stdin.close()
 
 
 @pytest.fixture
@@ -107,9 +146,17 @@ def cache(tmp_path: Path) -> Path:
 def run(photos: Photos, engine: CountingEngine, cache: Path) -> Callable[..., list[Extraction]]:
     """Runs stage one on the photographs with the counting engine."""
 
-    def run(*, name: str | None = None, skip_bad: bool = False, **request: object) -> list[Extraction]:
+    def run(
+        *,
+        name: str | None = None,
+        skip_bad: bool = False,
+        rows_per_file: int | None = None,
+        **request: object,
+    ) -> list[Extraction]:
         wanted = FeatureRequest(**({"batch_size": 4} | BACKBONE | request))
-        return extract(str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad)
+        return extract(
+            str(photos.root), wanted, cache=cache, name=name, skip_bad=skip_bad, rows_per_file=rows_per_file
+        )
 
     return run
 

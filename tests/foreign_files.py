@@ -73,6 +73,10 @@ def _said(name: str, value: str) -> Alter:
     return lambda file, _: file.attrs.__setitem__(name, np.bytes_(value))
 
 
+def _part(**values: object) -> Alter:
+    return lambda file, _: file.attrs.update(values)
+
+
 ALTERATIONS: dict[str, tuple[str, Alter]] = {
     "external link": (
         "is a link to another place",
@@ -139,6 +143,11 @@ ALTERATIONS: dict[str, tuple[str, Alter]] = {
     "a data set that is a way out": ("no names of data set and split", _said("dataset", "../../out")),
     "a data set that is a place": ("no names of data set and split", _said("dataset", "/etc")),
     "a split that is a way out": ("no names of data set and split", _said("split", "../train")),
+    "a file of no number": ("no attribute 'part'", _part(parts=2, whole="x")),
+    "a file beyond the last": ("no names of data set and split", _part(part=2, parts=2, whole="x")),
+    "a file before the first": ("no names of data set and split", _part(part=-1, parts=2, whole="x")),
+    "a number that is none": ("no readable feature file", _part(part="one", parts=2, whole="x")),
+    "many numbers": ("no readable feature file", _part(part=[0, 1], parts=2, whole="x")),
     "a deep spec": ("maximum recursion depth", _said("spec", "[" * 50_000)),
     "a spec of lists": ("not a feature spec", _said("spec", "[]")),
     "software that is no JSON": ("no readable feature file", _said("software", "{")),

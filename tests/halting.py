@@ -16,7 +16,7 @@ from counting_engine import CountingEngine
 
 from pipeline.cache.filling import PartialFile
 from pipeline.cli import main
-from pipeline.extraction import stage
+from pipeline.extraction import filling
 from pipeline.extraction.engines import keras as engine_module
 from pipeline.extraction.executors import local
 
@@ -77,7 +77,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
 }
 
 if __name__ == "__main__":
-    stage.BLOCK_ROWS = ROWS_A_BLOCK
+    filling.BLOCK_ROWS = ROWS_A_BLOCK
     local.BATCHES_BEHIND = 0  # what was fetched is written before the next batch: each moment is exact
     engine_module.load = CountingEngine().load
     engine_module.precisions = lambda: ["float32"]

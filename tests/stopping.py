@@ -9,7 +9,7 @@ import signal
 import sys
 
 from pipeline.cli import main
-from pipeline.extraction import stage
+from pipeline.extraction import filling
 from pipeline.extraction.executors import ray as ray_executor
 
 ROWS_A_BLOCK = 8
@@ -32,6 +32,6 @@ def wait_after(worked: ray_executor.WorkerPool) -> None:
 
 
 if __name__ == "__main__":
-    stage.BLOCK_ROWS = ROWS_A_BLOCK
+    filling.BLOCK_ROWS = ROWS_A_BLOCK
     wait_after(ray_executor.WorkerPool)
     main(sys.argv[1:])

@@ -22,7 +22,7 @@ import numpy as np
 from counting_engine import CountingEngine
 
 from pipeline.cli import main
-from pipeline.extraction import stage
+from pipeline.extraction import filling
 from pipeline.extraction.engines import keras as engine_module
 
 ROWS_A_BLOCK = 8
@@ -31,9 +31,9 @@ STAGE_ONE = {
     "plan": [
         "pipeline.extraction:take_stock",
         "pipeline.extraction.stage:EntryWriter.__init__",
-        "pipeline.extraction.stage:stored_rows",
-        "pipeline.extraction.stage:plan_copies",
-        "pipeline.extraction.stage:plan_blocks",
+        "pipeline.extraction.filling:stored_rows",
+        "pipeline.extraction.filling:plan_copies",
+        "pipeline.extraction.filling:plan_blocks",
     ],
     "layout": ["pipeline.cache.writing:EntryWriter.open"],
     "decode": ["pipeline.extraction.loading:Loader.load"],
@@ -100,7 +100,7 @@ class NotingEngine(CountingEngine):
 
 if __name__ == "__main__":
     phase, step, hold, log = sys.argv[1:5]
-    stage.BLOCK_ROWS = ROWS_A_BLOCK
+    filling.BLOCK_ROWS = ROWS_A_BLOCK
     steps = Steps(phase, int(step), hold=hold == "hold")
     for name, places in (STAGE_ONE if "extract" in sys.argv else STAGE_TWO).items():
         for place in places:

@@ -36,6 +36,7 @@ def imported_by(statement: str) -> list[str]:
         "from pipeline.cli import main; main(['--help'])",
         "from pipeline.cli import main; main(['extract', '--help'])",
         "from pipeline.cli import main; main(['train-head', '--help'])",
+        "from pipeline.cli import main; main(['sweep', '--help'])",
         "from pipeline.cli import main; main(['predict', '--help'])",
         "from pipeline.cli import main; main(['serve', '--help'])",
         "from pipeline.cli import main; main(['export', '--help'])",

@@ -19,12 +19,14 @@ from pipeline.extraction import engines, executors
 from pipeline.heads import describe_head, make_head
 from pipeline.images import sources
 from pipeline.serving import export
+from pipeline.sweep import executors as sweep_executors
 
 CONVENTIONS = {
     heads: {"HEAD": type},
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
     executors: {"EXECUTOR": type},
+    sweep_executors: {"EXECUTOR": type},
     export: {
         "SUFFIX": str,
         "PACKAGES": tuple,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
-import shlex
-from collections.abc import Callable, Iterable
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache.features import FeatureSet
-from pipeline.cache.mapping import open_mapped
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.images import SPLITS
+from pipeline.cache.parts import Part, whole_sets
+from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.spec import FeatureSpec
 
 SPEC_FILE = "spec.json"
@@ -33,12 +31,14 @@ class Entry:
         spec: What determines the numbers.
         source: Canonical address of the image source.
         weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
+        rows_per_file: Most rows of a file, where the user has chosen.
     """
 
     folder: Path
     spec: FeatureSpec
     source: str
     weights_label: str
+    rows_per_file: int | None = None
 
     @property
     def dataset(self) -> str:
@@ -46,26 +46,45 @@ class Entry:
         return self.folder.parent.name
 
     @property
+    def parts(self) -> dict[str, list[Part]]:
+        """The files of each published split; splits in the order train, val, test."""
+        return whole_sets(path.stem for path in self.folder.glob("*.h5") if path.is_file())
+
+    @property
     def splits(self) -> list[str]:
         """The published splits, in the order train, val, test."""
-        return [split for split in SPLITS if self.file(split).is_file()]
+        return list(self.parts)
 
-    def file(self, split: str) -> Path:
-        """Where the split's published features stand."""
-        return self.folder / f"{split}.h5"
+    def file(self, name: str) -> Path:
+        """Where a part's published features stand; the only part of a split has the split's name."""
+        return self.folder / f"{name}.h5"
 
-    def partial(self, split: str) -> Path:
-        """Where the split's features are being filled in."""
-        return self.folder / f"{split}.h5.partial"
+    def partial(self, name: str) -> Path:
+        """Where a part's features are being filled in."""
+        return self.folder / f"{name}.h5.partial"
 
     def retired(self) -> list[Path]:
         """Replaced files kept because they hold rows that no newer file has."""
         return sorted(self.folder.glob("*.h5.retired"))
 
-    def next_retired(self, split: str) -> Path:
-        """A free name for a replaced file of this split."""
-        numbers = [int(path.name.split(".")[-3]) for path in self.folder.glob(f"{split}.*.h5.retired")]
-        return self.folder / f"{split}.{max(numbers, default=0) + 1}.h5.retired"
+    def retire(self, path: Path, *, keep: bool = False) -> None:
+        """Gives a file of this entry a free name among the retired ones; nothing where it is gone.
+
+        Args:
+            path: The file.
+            keep: Leave it under its old name, too.
+        """
+        name = path.name.split(".")[0]
+        numbers = [int(one.name.split(".")[-3]) for one in self.folder.glob(f"{name}.*.h5.retired")]
+        for number in itertools.count(max(numbers, default=0) + 1):
+            with contextlib.suppress(FileExistsError):  # another process has taken this number
+                try:
+                    _name_also(path, self.folder / f"{name}.{number}.h5.retired")
+                except FileNotFoundError:
+                    return
+                break
+        if not keep:
+            path.unlink(missing_ok=True)
 
     def save(self) -> None:
         """Creates the folder with its readable ``spec.json``.
@@ -73,15 +92,15 @@ class Entry:
         Raises:
             PipelineError: The cache cannot be written.
         """
-        text = json.dumps(
-            {
-                "dataset": self.dataset,
-                "source": self.source,
-                "weights_label": self.weights_label,
-                "spec": json.loads(self.spec.to_json()),
-            },
-            indent=2,
-        )
+        described: dict[str, Any] = {
+            "dataset": self.dataset,
+            "source": self.source,
+            "weights_label": self.weights_label,
+            "spec": json.loads(self.spec.to_json()),
+        }
+        if self.rows_per_file:
+            described["rows_per_file"] = self.rows_per_file
+        text = json.dumps(described, indent=2)
         path = self.folder / SPEC_FILE
         try:
             if path.is_file() and path.read_text() == text:
@@ -98,6 +117,22 @@ class Entry:
                 f"cannot write the cache at {self.folder}: {error.strerror}. "
                 "Choose another place with --cache"
             ) from error
+
+
+def _name_also(path: Path, other: Path) -> None:
+    """Gives a file a second name; where the file system has no hard links, a copy.
+
+    Raises:
+        FileExistsError: The name is taken.
+        FileNotFoundError: There is no such file.
+    """
+    try:
+        os.link(path, other)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        with open(path, "rb") as source, open(other, "xb") as target:
+            shutil.copyfileobj(source, target)
 
 
 def dataset_name(name: str) -> str:
@@ -117,7 +152,14 @@ def read_entry(folder: Path) -> Entry:
             raise ValueError("it is no regular file")
         data: dict[str, Any] = json.loads(path.read_text())
         spec = FeatureSpec.from_json(json.dumps(data["spec"]))
-        entry = Entry(folder, spec, str(data["source"]), str(data["weights_label"]))
+        chosen = data.get("rows_per_file")
+        entry = Entry(
+            folder,
+            spec,
+            str(data["source"]),
+            str(data["weights_label"]),
+            None if chosen is None else max(int(chosen), 1),
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CacheMismatchError(
             f"{path} cannot be read ({error}). Run `pipeline extract` to write it anew"
@@ -128,109 +170,3 @@ def read_entry(folder: Path) -> Entry:
             "Run `pipeline extract` to write it anew"
         )
     return entry
-
-
-def all_entries(cache: Path) -> list[Entry]:
-    """Lists every readable entry of a cache, sorted by data set and name."""
-    found = []
-    for path in _spec_files(cache):
-        try:
-            found.append(read_entry(path.parent))
-        except CacheMismatchError:
-            continue  # named by `pipeline cache verify`; the other entries stay usable
-    return found
-
-
-def _spec_files(cache: Path) -> list[Path]:
-    while True:
-        with contextlib.suppress(FileNotFoundError):  # a folder was removed between two looks at it
-            return sorted(cache.glob(f"*/*/{SPEC_FILE}"))
-
-
-def find_entries(cache: Path, matches: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:
-    """Lists the entries that hold at least one published split and satisfy a condition."""
-    return [entry for entry in all_entries(cache) if entry.splits and matches(entry)]
-
-
-def only_entry(entries: Iterable[Entry], *, cache: Path, extract_command: str) -> Entry:
-    """Returns the one entry among those that match.
-
-    Args:
-        entries: The candidates.
-        cache: Where they were looked for.
-        extract_command: The command that would make the wanted entry.
-
-    Raises:
-        UsageError: None matches (the message names the command to run) or several do (the message names
-            the options that tell them apart).
-    """
-    found = list(entries)
-    if not found:
-        raise UsageError(f"no features in {cache} match these options. Run `{extract_command}` first")
-    if len(found) > 1:
-        raise UsageError(
-            "several entries match these options; tell them apart with:\n" + _options_apart(found)
-        )
-    return found[0]
-
-
-def _options_apart(entries: list[Entry]) -> str:
-    labels, identities = {e.weights_label for e in entries}, {e.spec.weights for e in entries}
-    tell_apart = len(labels) == len(identities)  # not so for two seeds, or two files of the same name
-    described = [
-        {
-            "--name": entry.dataset,
-            "--backbone": entry.spec.backbone,
-            "--layer": entry.spec.layer,
-            "--pooling": entry.spec.pooling,
-            "--image-size": str(entry.spec.image_size),
-            "--weights": entry.weights_label if tell_apart else entry.spec.weights,
-            "--precision": entry.spec.precision,
-            "--store": entry.spec.store,
-            "--engine": entry.spec.engine,
-        }
-        for entry in entries
-    ]
-    apart = [key for key in described[0] if len({options[key] for options in described}) > 1]
-    lines = (
-        " ".join(f"{key} {shlex.quote(options[key])}" for key in apart) or f"(entry {entry.folder.name})"
-        for entry, options in zip(entries, described, strict=True)
-    )
-    return "\n".join(f"  {line}" for line in lines)
-
-
-def open_features(entry: Entry, split: str) -> FeatureSet:
-    """Opens the published features of a split; rows are mapped, not read.
-
-    Raises:
-        UsageError: The entry has no such split.
-        CacheMismatchError: The file is damaged, incomplete, or belongs to another spec.
-    """
-    if not entry.file(split).is_file():
-        have = ", ".join(entry.splits) or "none"
-        raise UsageError(
-            f"split {split!r} is not in {entry.folder}: it holds {have}. "
-            f"Run `pipeline extract --data {shlex.quote(entry.source)}` if the source has it"
-        )
-    layout = open_mapped(entry.file(split))
-    header = layout.header
-    if header.spec != entry.spec or header.split != split:
-        different = header.spec.differences(entry.spec) or {"split": (header.split, split)}
-        fields = ", ".join(
-            f"{name}: {mine!r} in the file, {theirs!r} expected" for name, (mine, theirs) in different.items()
-        )
-        raise CacheMismatchError(
-            f"{layout.path} does not belong here ({fields}). Run `pipeline extract` to make it anew"
-        )
-    if not layout.done.all():
-        raise CacheMismatchError(f"{layout.path} is incomplete: run `pipeline extract` to finish it")
-    return FeatureSet(
-        features=layout.features,
-        rows=layout.rows,
-        crc32=layout.crc32,
-        spec=header.spec,
-        classes=header.classes,
-        split=split,
-        dataset=header.dataset,
-        path=layout.path,
-    )

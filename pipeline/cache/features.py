@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +16,67 @@ from pipeline.spec import FeatureSpec
 
 
 @dataclass(frozen=True, eq=False)
+class Stacked:
+    """The mapped features of several files, one below the other, as one array to read from.
+
+    Attributes:
+        parts: Arrays (n, *feature shape) of the same shape and dtype but for n; at least one. Plain views of
+            memory maps, which take their time over every index.
+    """
+
+    parts: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *feature shape)."""
+        return (int(self._ends[-1]), *self.parts[0].shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Stored dtype."""
+        return self.parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """Copies the rows at the given positions, int (n,), into memory: (n, *feature shape)."""
+        index = np.asarray(index)
+        if ((index < 0) | (index >= len(self))).any():
+            raise IndexError(f"rows are numbered from 0 to {len(self) - 1:,}")
+        block = np.empty((len(index), *self.shape[1:]), self.dtype)
+        file = np.searchsorted(self._ends, index, side="right")
+        row = index - self._starts[file]
+        order = np.argsort(file, kind="stable")
+        for run in np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(index) else ():
+            block[run] = self.parts[file[run[0]]][row[run]]
+        return block
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum([len(part) for part in self.parts])
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return self._ends - [len(part) for part in self.parts]
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureSet:
     """One split's features with everything that is known about each row.
 
     Attributes:
-        features: (N, *feature shape) in the stored dtype; a memory map where read from a file.
+        features: (N, *feature shape) in the stored dtype; mapped where read from a file or several.
         rows: Ids, labels (int32), digests and views of the N rows.
         crc32: uint32 (N,), checksum of each row's feature bytes.
         spec: What determined the numbers.
         classes: Class names, indexed by label.
         split: ``train``, ``val`` or ``test``.
         dataset: Name of the data set.
-        path: The file behind it.
+        path: The file behind it, the first of several.
     """
 
-    features: np.ndarray
+    features: np.ndarray | Stacked
     rows: Rows
     crc32: np.ndarray
     spec: FeatureSpec

@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, all_entries, read_entry
+from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, read_entry
 from pipeline.cache.filling import damaged_rows
+from pipeline.cache.finding import all_entries
 from pipeline.cache.layout import open_layout
-from pipeline.cache.lock import LOCK_FILE, filling_lock
+from pipeline.cache.lock import LOCK_FILE
 from pipeline.cache.mapping import open_mapped
+from pipeline.cache.presence import alone_in
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.progress import progress
 
@@ -21,9 +23,9 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
     found = []
     for entry in all_entries(cache):
         rows: dict[str, int | None] = {}
-        for split in entry.splits:
+        for split, parts in entry.parts.items():
             try:
-                rows[split] = len(open_layout(entry.file(split)).rows)
+                rows[split] = sum(len(open_layout(entry.file(part.name)).rows) for part in parts)
             except (CacheMismatchError, UsageError):
                 rows[split] = None
         size = sum(map(_size, _feature_files(entry.folder)))
@@ -88,8 +90,8 @@ def _verify(path: Path) -> dict[str, Any]:
         finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
         if layout.header.spec.entry_name != path.parent.name:
             finding["problem"] = f"it belongs to {layout.header.spec.entry_name}"
-        elif layout.header.split != path.name.split(".")[0]:
-            finding["problem"] = f"it holds the split {layout.header.split}"
+        elif layout.header.part.name != path.name.split(".")[0]:
+            finding["problem"] = f"it holds the part {layout.header.part.name}"
         elif path.suffix == ".h5" and not layout.done.all():
             finding["problem"] = f"{int((~layout.done).sum())} rows are not done"
     except PipelineError as error:
@@ -103,7 +105,7 @@ def remove(entry: Entry) -> int:
     Raises:
         PipelineError: Another process is filling it.
     """
-    with filling_lock([entry.folder], wait_s=0):
+    with alone_in(entry.folder, wait_s=0):
         freed = sum(path.stat().st_size for path in _feature_files(entry.folder))
         for path in entry.folder.iterdir():
             if path.is_dir() and not path.is_symlink():

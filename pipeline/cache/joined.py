@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.cache.entries import Entry, open_features
+from pipeline.cache.entries import Entry
 from pipeline.cache.features import FeatureSet
+from pipeline.cache.opening import open_features
 from pipeline.errors import CacheMismatchError
 from pipeline.images import SPLITS
 from pipeline.spec import FeatureSpec
@@ -51,6 +52,7 @@ class Selection:
     """
 
     entries: tuple[Entry, ...]
+    _opened: dict[str, FeatureSet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def dataset(self) -> str:
@@ -68,14 +70,16 @@ class Selection:
         return [split for split in SPLITS if all(split in entry.splits for entry in self.entries)]
 
     def open(self, split: str) -> FeatureSet:
-        """Opens a split; rows are mapped, not read.
+        """Opens a split, once; rows are mapped, not read.
 
         Raises:
             UsageError: An entry has no such split.
             CacheMismatchError: A file is damaged, or the entries hold different rows.
         """
-        parts = tuple(open_features(entry, split) for entry in self.entries)
-        return parts[0] if len(parts) == 1 else join_features(parts)
+        if split not in self._opened:
+            parts = tuple(open_features(entry, split) for entry in self.entries)
+            self._opened[split] = parts[0] if len(parts) == 1 else join_features(parts)
+        return self._opened[split]
 
 
 def join_features(parts: Sequence[FeatureSet]) -> FeatureSet:

@@ -22,10 +22,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.cache.parts import Part
 from pipeline.cache.room import probe, reserve
 from pipeline.cache.structure import Column, is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.images import SPLITS, UNLABELLED
+from pipeline.images import UNLABELLED
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import SCHEMA, FeatureSpec
 
@@ -48,6 +49,8 @@ COLUMNS = {
 ATTRIBUTES = frozenset(
     ("schema", "spec", "dataset", "source", "split", "weights_label", "software", "created_at", "seal")
 )
+PART_ATTRIBUTES = frozenset(("part", "parts", "whole"))
+"""Of a file that holds one part of several; no other has them."""
 
 _TROUBLE = (
     OSError,
@@ -77,6 +80,9 @@ class Header:
         weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
         skipped: Images left out on request, each with its reason.
         software: Versions of what computed the rows.
+        number: Its place among the files of the split, from 0.
+        count: How many files the split has.
+        whole: Fingerprint of the whole split, the same in all its files; empty in the only one.
     """
 
     spec: FeatureSpec
@@ -87,6 +93,14 @@ class Header:
     weights_label: str = ""
     skipped: tuple[dict[str, str], ...] = ()
     software: dict[str, str] | None = None
+    number: int = 0
+    count: int = 1
+    whole: str = ""
+
+    @property
+    def part(self) -> Part:
+        """Which of the split's files it is."""
+        return Part(self.split, self.number, self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +174,8 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
         "software": json.dumps(header.software or {}, sort_keys=True),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if header.count > 1:
+        attributes |= {"part": header.number, "parts": header.count, "whole": header.whole}
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     room = sum(
         int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize for shape, kind in filled.values()
@@ -229,7 +245,9 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
             f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA}: "
             "run `pipeline extract` to make it anew"
         )
-    refuse_other_columns(file, COLUMNS, ATTRIBUTES)
+    refuse_other_columns(
+        file, COLUMNS, ATTRIBUTES | (PART_ATTRIBUTES if PART_ATTRIBUTES & set(file.attrs) else frozenset())
+    )
     attributes = _attributes(file)
     if attributes.get("seal") != _seal(file):
         raise CacheMismatchError(
@@ -272,6 +290,9 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         weights_label=attributes["weights_label"],
         skipped=tuple(json.loads(item) for item in _strings(file["skipped"])),
         software=json.loads(attributes["software"]),
+        number=int(attributes.get("part", 0)),
+        count=int(attributes.get("parts", 1)),
+        whole=str(attributes.get("whole", "")),
     )
     _refuse_impossible(header, rows, tuple(features.shape[1:]))
     return Layout(
@@ -288,8 +309,9 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
 
 def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
     """Refuses what no run writes, sealed or not: whoever writes a file can seal it, too."""
-    if not is_folder_name(header.dataset) or header.split not in SPLITS:
-        raise ValueError(f"{header.dataset[:40]!r}, {header.split[:40]!r} are no names of data set and split")
+    if not is_folder_name(header.dataset) or Part.of(header.part.name) != header.part:
+        names = f"{header.dataset[:40]!r}, {header.part.name[:40]!r}"
+        raise ValueError(f"{names} are no names of data set and split")
     if not feature_shape or 0 in feature_shape:
         raise ValueError(f"{feature_shape} is no shape of features")
     if len(rows) and not (rows.labels.min() >= UNLABELLED and rows.labels.max() < len(header.classes)):

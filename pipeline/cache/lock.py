@@ -1,4 +1,4 @@
-"""One filler an entry: an advisory lock that names its holder and ends with it."""
+"""One filler a file: advisory locks that name their holder and end with it."""
 
 from __future__ import annotations
 
@@ -12,91 +12,107 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from pipeline.cache.entries import SPEC_FILE
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 
 LOCK_FILE = ".lock"
+"""Of an entry's folder: shared by all who fill files in it, held alone by who removes what they may need."""
+
 POLL_S = 0.2
 ATTEMPTS = 100
 """How often a folder is made again that another process, done with it, removes at the same time."""
 
 
-@contextmanager
-def filling_lock(folders: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[None]:
-    """Holds the right to fill some entries; waits for another filler and says who it is.
+class BusyError(PipelineError):
+    """Another process holds a lock."""
 
-    The kernel drops the lock when its process ends, however it ends, so a lock is never stale. Locks are
-    taken in sorted order: two runs over the same entries cannot block each other for ever. A folder in which
-    nothing has been made is removed again.
+
+@contextmanager
+def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[None]:
+    """Holds the right to fill some files of entries; waits for other fillers and says who they are.
+
+    The kernel drops a lock when its process ends, however it ends, so a lock is never stale. Locks are taken
+    in sorted order: two runs over the same files cannot block each other for ever.
 
     Args:
-        folders: Folders of the entries; created where absent.
-        wait_s: Seconds to wait for another process before giving up.
+        files: What is to be filled; the lock of ``train.h5`` is ``.train.lock`` beside it.
+        wait_s: Seconds to wait for each other process before giving up.
 
     Raises:
-        PipelineError: Another process still holds an entry after ``wait_s``, or the cache cannot be written.
+        BusyError: Another process still holds a file after ``wait_s``.
+        PipelineError: The cache cannot be written.
     """
     with ExitStack() as held:
-        for folder in sorted(set(folders)):
-            held.enter_context(_lock(folder, wait_s))
+        for path in sorted({lock_of(file) for file in files}):
+            file = held.enter_context(held_alone(path, wait_s))
+            held.callback(_remove, path, file)
         yield
+
+
+def lock_of(file: Path) -> Path:
+    """Returns the lock of a feature file."""
+    return file.with_name(f".{file.stem}{LOCK_FILE}")
 
 
 @contextmanager
-def _lock(folder: Path, wait_s: float) -> Iterator[None]:
-    fd = _acquire(folder, wait_s)
+def held_alone(path: Path, wait_s: float) -> Iterator[int]:
+    """Holds a lock alone, under the name of this process; yields the open file."""
+    file = acquire(path, wait_s, fcntl.LOCK_EX)
     try:
         with suppress(OSError):  # on a full disk the holder has no name, and the lock holds all the same
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
-        yield
+            os.ftruncate(file, 0)
+            os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        yield file
     finally:
-        with suppress(OSError):
-            if is_still_at(folder / LOCK_FILE, fd):
-                _remove_if_empty(folder)
-        os.close(fd)
+        os.close(file)
 
 
-def _acquire(folder: Path, wait_s: float) -> int:
+def _remove(path: Path, file: int) -> None:
+    """Removes a lock that this process holds; who waits for it looks whether it is still there."""
+    with suppress(OSError):
+        if is_still_at(path, file):
+            path.unlink()
+
+
+def acquire(path: Path, wait_s: float, kind: int) -> int:
     """Returns an open file that is locked and is the one that anybody else would try to lock."""
     deadline = time.monotonic() + wait_s
-    announced = False
-    while True:
-        fd = _open(folder)
+    for attempt in itertools.count():
+        file = _open(path)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_still_at(folder / LOCK_FILE, fd):
-                return fd
-            os.close(fd)  # its holder removed the entry, and the lock file with it
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            if is_still_at(path, file):
+                return file
+            os.close(file)  # its holder was done with it and has removed it
             continue
         except BlockingIOError:
-            holder = _holder(fd)
-            os.close(fd)
+            holder = _holder(path)
+            os.close(file)
         except OSError as error:
-            os.close(fd)
+            os.close(file)
             raise PipelineError(
-                f"the file system of {folder} has no locks ({error.strerror}), and without them two runs "
-                "could fill the same file: choose another place with --cache"
+                f"the file system of {path.parent} has no locks ({error.strerror}), and without them two "
+                "runs could fill the same file: choose another place with --cache"
             ) from error
         if time.monotonic() >= deadline:
-            raise PipelineError(f"{folder} is being filled by {holder}: run again when it has ended")
-        if not announced:
-            say(f"waiting: {folder} is being filled by {holder}")
-            announced = True
+            raise BusyError(f"{_locked(path)} is being filled by {holder}: run again when it has ended")
+        if attempt == 1:  # not at once: who leaves a folder holds it alone for a moment
+            say(f"waiting: {_locked(path)} is being filled by {holder}")
         time.sleep(POLL_S)
+    raise AssertionError
 
 
-def _open(folder: Path) -> int:
+def _open(path: Path) -> int:
     for attempt in itertools.count(1):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             if isinstance(error, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS:
                 continue
             raise PipelineError(
-                f"cannot write the cache at {folder}: {error.strerror}. Choose another place with --cache"
+                f"cannot write the cache at {path.parent}: {error.strerror}. "
+                "Choose another place with --cache"
             ) from error
     raise AssertionError
 
@@ -109,19 +125,22 @@ def is_still_at(path: Path, fd: int) -> bool:
         return False
 
 
-def _remove_if_empty(folder: Path) -> None:
-    """Removes a folder that holds nothing but what every run makes first; the caller holds its lock."""
-    names = set(os.listdir(folder))
-    if names <= {LOCK_FILE, SPEC_FILE}:
-        for name in sorted(names, reverse=True):  # the lock last: until then nobody else is at work here
-            (folder / name).unlink()
-        folder.rmdir()
-        folder.parent.rmdir()
+def is_lock(path: Path) -> bool:
+    """Tells whether a file is a lock by its name."""
+    return path.name.startswith(".") and path.name.endswith(LOCK_FILE)
 
 
-def _holder(fd: int) -> str:
-    try:
-        holder = json.loads(os.pread(fd, 4096, 0))
-        return f"process {holder['pid']} on {holder['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+def _locked(path: Path) -> Path:
+    """Returns what a lock stands for: a folder, or a feature file in it."""
+    name = path.name.removesuffix(LOCK_FILE).removeprefix(".")
+    return path.with_name(f"{name}.h5") if name else path.parent
+
+
+def _holder(path: Path) -> str:
+    """Names who holds a lock; of a folder's, one of those who fill a file in it, if any."""
+    inside = sorted(path.parent.glob(f".?*{LOCK_FILE}")) if path.name == LOCK_FILE else []
+    for lock in [*inside, path]:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            holder = json.loads(lock.read_bytes()[:4096])
+            return f"process {holder['pid']} on {holder['host']}"
+    return "another process"

@@ -2,68 +2,128 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.entries import FEATURE_FILES, all_entries
+from pipeline.cache.entries import FEATURE_FILES
 from pipeline.cache.filling import PartialFile
+from pipeline.cache.finding import all_entries
 from pipeline.cache.layout import Layout, open_layout
 from pipeline.cache.mapping import open_mapped
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images.rows import DIGEST_BYTES
 from pipeline.spec import FeatureSpec
 
 
 @dataclass(frozen=True, eq=False)
 class StoredRows:
-    """All done rows of a spec in a cache, in every data set, split, partial and retired file.
+    """Done rows of a spec in a cache, from every data set, split, published, partial and retired file.
 
     Attributes:
-        layouts: The files.
+        layouts: The files that hold them.
         keys: void (S,), what identifies each row (see ``Rows.keys``).
         file: int (S,), index into ``layouts``.
         row: int (S,), row number in that file.
+        feature_shape: Shape of one row; None where no file tells.
     """
 
     layouts: tuple[Layout, ...]
     keys: np.ndarray
     file: np.ndarray
     row: np.ndarray
-
-    @property
-    def feature_shape(self) -> tuple[int, ...] | None:
-        """Shape of one row; None where no file tells."""
-        return self.layouts[0].feature_shape if self.layouts else None
+    feature_shape: tuple[int, ...] | None = None
 
 
-def stored_rows(cache: Path, spec: FeatureSpec) -> StoredRows:
-    """Gathers the done rows that a spec can use from the whole cache; unreadable files are passed over.
+class Shelf:
+    """Remembers which files hold which rows, by eight bytes of each digest, so that none is read in vain.
 
-    Images themselves (view 0) are the same whatever augmentation their entry's views have.
+    A run that goes through many portions looks through the same files every time.
     """
-    layouts = []
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], np.ndarray] = {}
+
+    def may_hold(self, path: Path, digests: np.ndarray) -> bool:
+        """Tells whether a file may hold one of some digests, uint64 (n,); one never seen may hold any."""
+        known = self._known.get(_version(path))
+        if known is None or not len(known):
+            return known is None
+        place = np.minimum(np.searchsorted(known, digests), len(known) - 1)
+        return bool((known[place] == digests).any())
+
+    def remember(self, version: tuple[int, ...], digests: np.ndarray) -> None:
+        """Takes down what a version of a file holds, uint64 (m,)."""
+        self._known[version] = np.sort(digests)
+
+
+def stored_rows(
+    cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None, *, shelf: Shelf | None = None
+) -> StoredRows:
+    """Finds done rows that a spec can use in the whole cache; unreadable files are passed over.
+
+    Images themselves (view 0) are the same whatever augmentation their entry's views have. Files are looked
+    through one after the other, and only those with such rows are kept in memory.
+
+    Args:
+        cache: Where to look.
+        spec: What the rows shall be.
+        wanted: void (n,), keys of the rows that are looked for; None = all.
+        shelf: What earlier calls for the same spec have learnt.
+    """
     folders = {entry.folder for entry in all_entries(cache) if entry.spec.plain == spec.plain}
     folders.update(cache.glob(f"*/{spec.entry_name}"))  # also where spec.json is damaged
+    shelf = shelf or Shelf()
+    sought = None if wanted is None else _beginnings(wanted)
+    layouts: list[Layout] = []
+    rows: list[np.ndarray] = []
+    shape = None
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
-        if path.suffix in FEATURE_FILES:
-            try:
-                layout = open_mapped(path)  # the file may be renamed before it is copied from
-            except (CacheMismatchError, UsageError, OSError):
-                continue  # its rows are computed again
-            if layout.header.spec.plain == spec.plain:
+        if path.suffix not in FEATURE_FILES or not (sought is None or shelf.may_hold(path, sought)):
+            continue
+        version = _version(path)
+        try:
+            layout = open_mapped(path)  # the file may be renamed before it is copied from
+        except (CacheMismatchError, UsageError, OSError):
+            continue  # its rows are computed again
+        if layout.header.spec.plain == spec.plain:
+            shape = shape or layout.feature_shape
+            found = np.flatnonzero(_usable(layout, spec))
+            keys = layout.rows.keys[found]
+            shelf.remember(version, _beginnings(keys))
+            if wanted is not None:
+                found = found[np.isin(keys, wanted)]
+            if len(found):
                 layouts.append(layout)
-    done = [np.flatnonzero(_usable(layout, spec)) for layout in layouts]
+                rows.append(found)
     return StoredRows(
         layouts=tuple(layouts),
         keys=_concatenate(
-            [layout.rows.keys[rows] for layout, rows in zip(layouts, done, strict=True)], "V33"
+            [layout.rows.keys[found] for layout, found in zip(layouts, rows, strict=True)], "V33"
         ),
-        file=np.repeat(np.arange(len(layouts)), [len(rows) for rows in done]),
-        row=_concatenate(done, np.int64),
+        file=np.repeat(np.arange(len(layouts)), [len(found) for found in rows]),
+        row=_concatenate(rows, np.int64),
+        feature_shape=shape,
     )
+
+
+def _beginnings(keys: np.ndarray) -> np.ndarray:
+    """Returns the first eight bytes of each key, uint64 (n,)."""
+    rows = np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), DIGEST_BYTES + 1)
+    return np.ascontiguousarray(rows[:, :8]).view(np.uint64).reshape(-1)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """Tells one version of a file from another; of one that is gone, nothing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _usable(layout: Layout, spec: FeatureSpec) -> np.ndarray:
@@ -97,14 +157,25 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
     return copied
 
 
-def holds_unique_rows(path: Path, newer: Sequence[Layout]) -> bool:
-    """Tells whether a file to be replaced has done rows that none of the newer files holds."""
+def holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
+    """Tells whether a file to be replaced has done rows that none of the newer files holds.
+
+    Files that cannot be read hold none.
+    """
+    lacking = _done_keys(path)
+    for other in newer:
+        if not len(lacking):
+            break
+        lacking = lacking[~np.isin(lacking, _done_keys(other))]
+    return bool(len(lacking))
+
+
+def _done_keys(path: Path) -> np.ndarray:
     try:
-        old = open_layout(path)
+        layout = open_layout(path)
     except (CacheMismatchError, UsageError):
-        return False
-    kept = _concatenate([layout.rows.keys[layout.done] for layout in newer], "V33")
-    return not bool(np.isin(old.rows.keys[old.done], kept).all())
+        return np.empty(0, "V33")
+    return layout.rows.keys[layout.done]
 
 
 def _concatenate(parts: Sequence[np.ndarray], dtype: str | type) -> np.ndarray:

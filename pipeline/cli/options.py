@@ -9,12 +9,14 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 
 from pipeline import registry
-from pipeline.cache.entries import Entry, dataset_name, find_entries, only_entry
+from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.finding import find_entries, only_entry
 from pipeline.cache.joined import Selection
 from pipeline.extraction import executors
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
@@ -74,15 +76,25 @@ feature_options = _stack(
     click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
     click.option("--engine", "base_engine", help=f"What runs the base: {', '.join(ENGINES)}. [keras]"),
 )
+
+
+def executor_option(folder: ModuleType) -> Decorator:
+    """Makes ``--executor`` of the files in a folder."""
+    return click.option(
+        "--executor",
+        default=folder.DEFAULT,
+        show_default=True,
+        help=f"Who computes: {', '.join(registry.names(folder))}.",
+    )
+
+
+address_option = click.option(
+    "--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"
+)
 EXECUTOR_OPTIONS = ("address", "workers", "gpus_per_worker", "write")
 executor_options = _stack(
-    click.option(
-        "--executor",
-        default=executors.DEFAULT,
-        show_default=True,
-        help=f"Who computes: {', '.join(registry.names(executors))}.",
-    ),
-    click.option("--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"),
+    executor_option(executors),
+    address_option,
     click.option("--workers", help="Ray: processes that compute. [one per GPU, or per machine]"),
     click.option("--gpus-per-worker", help="Ray: GPUs of each, e.g. 1, 0.5 or 0. [1 where there are GPUs]"),
     click.option("--write", help="Ray: who writes rows, auto, driver or workers. [auto]"),
@@ -93,7 +105,7 @@ FLAGS = {"layers": "layer", "base_engine": "engine"}
 
 def executor_settings(options: dict[str, Any]) -> dict[str, object]:
     """Takes the options of executors that were given out of all options."""
-    values = {name: options.pop(name) for name in EXECUTOR_OPTIONS}
+    values = {name: options.pop(name) for name in EXECUTOR_OPTIONS if name in options}
     return {name: value for name, value in values.items() if value is not None}
 
 

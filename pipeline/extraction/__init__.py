@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.backbones.weights import resolve_weights
-from pipeline.cache.entries import Entry, all_entries, dataset_name
-from pipeline.cache.lock import filling_lock
+from pipeline.backbones.weights import Weights, resolve_weights
+from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.finding import all_entries
+from pipeline.cache.presence import working_in
 from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
+from pipeline.extraction.filling import Filler
+from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import Stage
-from pipeline.images import open_images
+from pipeline.images import ImageSource, open_images
 from pipeline.images.catalog import take_stock
 from pipeline.progress import say
+from pipeline.spec import FeatureSpec
 
 __all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
 
@@ -31,6 +36,7 @@ def extract(
     cache: Path,
     name: str | None = None,
     skip_bad: bool = False,
+    rows_per_file: int | None = None,
     executor: Executor | None = None,
 ) -> list[Extraction]:
     """Brings the cache to the state in which it holds the features of every image of a source.
@@ -44,6 +50,8 @@ def extract(
         cache: Folder of the cache.
         name: Name of the data set in the cache; default: the source's own.
         skip_bad: Publish without the images that cannot be read, and record them.
+        rows_per_file: Most rows of a feature file; a split of more has several. Default: what the entry has
+            been made with, else ``DEFAULT_ROWS_PER_FILE``.
         executor: Who computes, see ``make_executor``; default: this process.
 
     Returns:
@@ -65,13 +73,42 @@ def extract(
     with (executor or make_executor()).crew() as crew:
         request, measured = settle_precision(request, weights, existing, call=crew.call)
         request = settle_calibration(request, weights, catalog, folder)
-        specs = request.specs(weights)
-        entries = [Entry(folder / spec.entry_name, spec, source.uri, weights.label) for spec in specs]
+        entries = _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
         _refuse_another_source(cache, entries[0])
-        with filling_lock([entry.folder for entry in entries]):
-            stage = Stage(entries, request, weights, catalog, cache, crew=crew, measured=measured)
-            stage.timings.add({"stock": stock_seconds})
-            return stage.run(skip_bad=skip_bad)
+        rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
+        sizes = {split: len(listed) for split, listed in catalog.splits.items()}
+        filler = Filler(request, weights, source, cache, crew=crew)
+        filler.timings.add({"stock": stock_seconds})
+        stage = Stage(
+            entries,
+            catalog,
+            cut_portions(sizes, rows, views=request.views),
+            filler=filler,
+            views=request.views,
+            measured=measured,
+            skip_bad=skip_bad,
+        )
+        with working_in([entry.folder for entry in entries]) as presence:
+            return stage.run(presence)
+
+
+def _entries(
+    folder: Path,
+    specs: Sequence[FeatureSpec],
+    source: ImageSource,
+    weights: Weights,
+    existing: Sequence[Entry],
+    rows_per_file: int | None,
+) -> list[Entry]:
+    """Returns the entry of each spec; how many rows a file has stays as it was where nobody says."""
+    if rows_per_file is not None and rows_per_file < 1:
+        raise UsageError(f"--rows-per-file {rows_per_file} is too small: give 1 or more")
+    chosen = {entry.folder: entry.rows_per_file for entry in existing}
+    return [
+        Entry(path, spec, source.uri, weights.label, rows_per_file or chosen.get(path))
+        for spec in specs
+        for path in [folder / spec.entry_name]
+    ]
 
 
 def _refuse_another_source(cache: Path, entry: Entry) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cache.lock import filling_lock
+from pipeline.cache.presence import alone_in
 from pipeline.extraction.calibration import RECORD, Calibration
 from pipeline.extraction.conversion import convert_base
 from pipeline.openvino_runtime import import_nncf, import_openvino
@@ -44,7 +44,7 @@ def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     openvino = import_openvino()
     networks = []
     for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
-        with filling_lock([calibration.folder]):
+        with alone_in(calibration.folder):
             if not is_whole(calibration.folder):
                 base = convert_base(replace(request, layers=(str(cut),)), weights)
                 _store(_quantise(base, calibration), calibration)

@@ -16,7 +16,7 @@ class SplitReport:
     """What stage one did for one split.
 
     Attributes:
-        file: The feature file; the one being filled while it is not complete.
+        files: The feature files; of one that is not published, the one being filled.
         rows: Rows it holds, or will hold.
         computed: Rows that went through the base in this run.
         reused: Rows that stood in the cache already, or share their image with a computed one.
@@ -24,7 +24,7 @@ class SplitReport:
         seconds: This split's share of the time spent filling.
     """
 
-    file: Path
+    files: list[Path]
     rows: int
     computed: int
     reused: int
@@ -34,7 +34,7 @@ class SplitReport:
     def to_json(self) -> dict[str, Any]:
         """Returns the report as plain types."""
         return {
-            "file": str(self.file),
+            "files": [str(path) for path in self.files],
             "rows": self.rows,
             "computed": self.computed,
             "reused": self.reused,

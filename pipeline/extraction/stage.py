@@ -1,260 +1,220 @@
-"""Stage one at work: compare, copy, compute, publish."""
+"""Stage one at work: portion by portion, each file filled by one process and published as it is whole."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import cached_property
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
-from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Header, open_layout, row_bytes
-from pipeline.cache.reuse import stored_rows
+from pipeline.cache.layout import open_layout
+from pipeline.cache.lock import BusyError, filling
+from pipeline.cache.parts import Part
+from pipeline.cache.presence import Presence
+from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.executors import Crew
-from pipeline.extraction.loading import Failure, Loader
-from pipeline.extraction.plan import plan_blocks, plan_copies, rows_in_block
-from pipeline.extraction.report import Extraction, SplitReport
-from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.timing import Timings
-from pipeline.extraction.wanted import Wanted, wanted_rows
+from pipeline.extraction.filling import Filler
+from pipeline.extraction.headers import Headers
+from pipeline.extraction.loading import Failure
+from pipeline.extraction.outcomes import Outcomes
+from pipeline.extraction.portions import Portion
+from pipeline.extraction.report import Extraction
+from pipeline.extraction.wanted import wanted_rows
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
-from pipeline.openvino_runtime import openvino_installed
-from pipeline.progress import progress, say
 from pipeline.stopping import kept_when_stopped
-
-BLOCK_ROWS = 256
-"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
-BLOCK_BYTES = 2**26
-"""Bytes of a block's features, at most: it may have to travel."""
 
 
 class Stage:
-    """One run of stage one over all splits of a source and all cuts of a base."""
+    """One run of stage one over all files of a source and all cuts of a base."""
 
     def __init__(
         self,
         entries: Sequence[Entry],
-        request: FeatureRequest,
-        weights: Weights,
         catalog: Catalog,
-        cache: Path,
+        portions: Sequence[Portion],
         *,
-        crew: Crew,
+        filler: Filler,
+        views: int,
         measured: Mapping[str, float],
+        skip_bad: bool,
     ) -> None:
-        self.entries = entries
-        self.request = request
-        self.weights = weights
-        self.catalog = catalog
-        self.cache = cache
-        self.crew = crew
-        self.measured = dict(measured)
-        self.timings = Timings()
-        self._computed = [dict.fromkeys(SPLITS, 0) for _ in entries]
-
-    def run(self, *, skip_bad: bool) -> list[Extraction]:
-        """Fills and publishes every split that is whole.
+        """Plans a run and touches nothing.
 
         Args:
+            entries: One per cut.
+            catalog: All images of the source.
+            portions: The files, in the order in which they are filled.
+            filler: Brings about the rows.
+            views: Augmented views of each training image.
+            measured: Images per second in each arithmetic, where ``auto`` measured them.
             skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
-                rows, and the files are made once more from the rows that are there.
+                rows, and its file is made once more from the rows that are there.
+        """
+        self.entries, self.catalog, self.portions = entries, catalog, portions
+        self._filler, self._views, self._measured = filler, views, dict(measured)
+        self._skip_bad = skip_bad
+        self._headers = Headers(catalog, views, entries[0].spec.engine, measured)
+        self._skipped: dict[str, Failure] = {}
+        self._failed: dict[str, Failure] = {}
+        self._outcomes = [Outcomes(entry) for entry in entries]
+
+    def run(self, presence: Presence) -> list[Extraction]:
+        """Fills and publishes every file that can be whole.
+
+        Files that take the place of others of the same name, but of another state of their split, wait until
+        all files of the split are whole.
+
+        Args:
+            presence: The right to work in the entries' folders.
 
         Returns:
             One report per entry.
+
+        Raises:
+            PipelineError: No image is left, or the disk or the memory does not suffice.
         """
-        skipped = self._skipped_before() if skip_bad else []
+        unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
+        if self._skip_bad:
+            self._skipped |= unreadable
+            self._skip_known(part for parts in self.entries[0].parts.values() for part in parts)
+        else:
+            self._failed |= unreadable
+        self._go_through(self.portions, lambda portion: self._fill(portion, replace=False))
+        if not self._outcomes[0].files:
+            raise PipelineError(
+                f"no image of {self.catalog.source.uri} can be read: check the files, or give another --data"
+            )
+        self._go_through(
+            list(filter(self._waits, self.portions)), lambda portion: self._fill(portion, replace=True)
+        )
+        for outcomes in self._outcomes:
+            put_away(outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held})
+        with presence.alone() as alone:
+            for outcomes in self._outcomes if alone else ():
+                clean(outcomes.entry, outcomes.files)
+        return [self._report(outcomes) for outcomes in self._outcomes]
+
+    def _go_through(self, portions: Sequence[Portion], work: Callable[[Portion], None]) -> None:
+        """Does something with each portion, while nobody else fills its files; those that are free first."""
+        waiting = list(portions)
+        while waiting:
+            busy = [portion for portion in waiting if not self._attempt(portion, work, wait_s=0)]
+            if len(busy) == len(waiting):
+                self._attempt(busy.pop(0), work, wait_s=float("inf"))
+            waiting = busy
+
+    def _attempt(self, portion: Portion, work: Callable[[Portion], None], *, wait_s: float) -> bool:
+        files = [entry.file(stretch.part.name) for entry in self.entries for stretch in portion]
+        with ExitStack() as held:
+            try:
+                held.enter_context(filling(files, wait_s=wait_s))
+            except BusyError:
+                return False
+            work(portion)
+        return True
+
+    def _fill(self, portion: Portion, *, replace: bool) -> None:
+        """Fills and publishes the files of a portion; once more where images are found bad, and skipped."""
+        if self._skip_bad:
+            self._skip_known(stretch.part for stretch in portion)  # another process may have found some
         while True:
-            wanted = wanted_rows(self.catalog, {failure.id for failure in skipped}, views=self.request.views)
+            wanted = wanted_rows(self.catalog, portion, self._skipped, views=self._views)
+            if not wanted.rows:
+                for outcomes in self._outcomes:
+                    outcomes.forget(portion)
+                return
             with ExitStack() as opened:
                 writers = [
-                    opened.enter_context(
-                        EntryWriter(entry, self._headers(entry, wanted, skipped), wanted.rows)
-                    )
+                    opened.enter_context(EntryWriter(entry, headers, wanted.rows))
                     for entry in self.entries
+                    for headers in [self._headers.of(entry, portion, list(self._skipped.values()))]
                 ]
                 for writer in writers:
                     opened.enter_context(kept_when_stopped(writer.commit))
-                failures = [] if all(writer.up_to_date for writer in writers) else self._fill(writers, wanted)
-                if failures and skip_bad:
-                    skipped = skipped + failures
+                failures, computed = self._filler.fill(
+                    writers, wanted, later=self._later(portion), title=self._title(portion)
+                )
+                for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
+                    outcomes.count(portion, wanted, writer.done, rows)
+                found = {failure.id: failure for failure in self._with_copies(failures)}
+                if found and self._skip_bad:
+                    self._skipped |= found
                     continue
-                unreadable = [] if skip_bad else self.catalog.unreadable
-                held = {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
-                failures = [Failure(bad.id, bad.reason) for bad in unreadable] + failures
-                return [
-                    self._finish(writer, computed, wanted, held, failures, skipped)
-                    for writer, computed in zip(writers, self._computed, strict=True)
-                ]
+                self._failed |= found
+                held = {stretch.part.name for stretch in portion if stretch.part.split in self._held}
+                for outcomes, writer in zip(self._outcomes, writers, strict=True):
+                    outcomes.settle(portion, writer.publish(held, replace=replace))
+                return
 
-    def _fill(self, writers: Sequence[EntryWriter], wanted: Wanted) -> list[Failure]:
-        """Brings about the rows that the files lack and returns the images that failed."""
-        keys = wanted.keys
-        for number, writer in enumerate(writers):
-            stored = stored_rows(self.cache, writer.entry.spec)
-            shape = stored.feature_shape or self._crew.feature_shapes[number]
-            self._announce(writer, shape)
-            with self.timings.step("copy"):
-                writer.open(shape)
-                writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))
-        missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
-        if not missing:
-            return []
-        batch_size = self._crew.settle_batch_size(self.request, sum(map(len, missing)))
-        worked = np.zeros(len(keys), bool)
-        worked[np.concatenate([block.rows for block in missing])] = True
-        lacking = [~writer.done for writer in writers]
-        while True:
-            try:
-                failures = self._compute(writers, wanted, batch_size)
-                break
-            except BatchTooLargeError:
-                if batch_size == 1:
-                    raise PipelineError(
-                        "not even one image fits the memory: choose a smaller --image-size"
-                    ) from None
-                batch_size //= 2
-                say(f"a batch does not fit the memory: going on with batches of {batch_size}")
-        for writer, lacked, computed in zip(writers, lacking, self._computed, strict=True):
-            for split, count in wanted.count(worked & lacked & writer.done).items():
-                computed[split] += count
-        return self._with_copies(failures)
-
-    def _compute(self, writers: Sequence[EntryWriter], wanted: Wanted, batch_size: int) -> list[Failure]:
-        """Runs the base over every missing row and returns the images that failed."""
-        done = [writer.done for writer in writers]
-        block_rows = self._block_rows(batch_size, int((~np.logical_and.reduce(done)).sum()))
-        blocks = plan_blocks(wanted.keys, done, block_rows)
-        loader = Loader(
-            source=self.catalog.source,
-            items=wanted.items,
-            digests=wanted.digests,
-            views=wanted.views,
-            augmentation=self.request.augmentation,
-            image_size=self.request.image_size,
-            batch_size=batch_size,
+    def _waits(self, portion: Portion) -> bool:
+        """Tells whether files are not published though no row of their split is missing anywhere."""
+        parts = [stretch.part for stretch in portion if stretch.part.split not in self._held]
+        return any(
+            part in outcomes.files
+            and not outcomes.files[part].published
+            and part.split not in outcomes.lacking
+            for outcomes in self._outcomes
+            for part in parts
         )
-        total = sum(map(len, blocks))
-        with self.timings.step("fill"), progress("stage one", total, "images") as advance:
-            return self._crew.fill(
-                blocks, loader=loader, writers=writers, timings=self.timings, advance=advance
-            )
-
-    def _block_rows(self, batch_size: int, missing: int) -> int:
-        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
-        bytes_a_row = sum(
-            row_bytes(shape, entry.spec.store)
-            for shape, entry in zip(self._crew.feature_shapes, self.entries, strict=True)
-        )
-        most = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
-        return rows_in_block(batch_size, most=most, missing=missing, workers=self.crew.workers)
 
     @cached_property
-    def _crew(self) -> Crew:
-        """The crew with its base loaded; a run that computes nothing never loads it."""
-        with self.timings.step("load"):
-            self.crew.load(self.request, self.weights)
-        return self.crew
+    def _held(self) -> set[str]:
+        """Splits that are not to be published: an image of theirs, or of any, could not even be read."""
+        unreadable = [] if self._skip_bad else self.catalog.unreadable
+        return {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
 
-    def _announce(self, writer: EntryWriter, feature_shape: tuple[int, ...]) -> None:
-        """Prints what is about to be written and refuses what the disk cannot hold."""
-        needed = writer.missing_bytes(feature_shape)
-        free = shutil.disk_usage(self.cache).free
-        spec = writer.entry.spec
-        say(
-            f"{writer.entry.dataset}: {writer.rows:,} rows of {spec.backbone} {spec.layer} "
-            f"{feature_shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, {free / 1e9:,.1f} GB free"
-        )
-        if needed > free:
-            raise PipelineError(
-                f"the features need {needed / 1e6:,.1f} MB and {self.cache} has {free / 1e6:,.1f} MB free: "
-                "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
+    def _title(self, portion: Portion) -> str:
+        count = len(self.portions)
+        return "stage one" if count == 1 else f"stage one, {self.portions.index(portion) + 1} of {count}"
+
+    def _later(self, portion: Portion) -> list[int]:
+        """Counts, per cut, the rows of other files that are not laid out yet."""
+        others = [stretch for other in self.portions if other != portion for stretch in other]
+        return [
+            sum(
+                (stretch.stop - stretch.start) * (1 + (self._views if stretch.part.split == "train" else 0))
+                for stretch in others
+                if not entry.file(stretch.part.name).exists()
+                and not entry.partial(stretch.part.name).exists()
             )
-
-    def _headers(self, entry: Entry, wanted: Wanted, skipped: Sequence[Failure]) -> dict[str, Header]:
-        record = tuple(asdict(failure) for failure in sorted(skipped, key=lambda failure: failure.id))
-        software = {name: version(name) for name in ("tensorflow", "keras", "h5py", "pillow", "numpy")}
-        if self.request.engine == "openvino" and openvino_installed():
-            software["openvino"] = version("openvino")
-        software |= {f"{name} images/s": f"{rate:.1f}" for name, rate in self.measured.items()}
-        return {
-            split: Header(
-                spec=entry.spec,
-                dataset=entry.dataset,
-                source=entry.source,
-                split=split,
-                classes=tuple(self.catalog.source.classes),
-                weights_label=entry.weights_label,
-                skipped=record,
-                software=software,
-            )
-            for split in wanted.rows
-        }
-
-    def _skipped_before(self) -> list[Failure]:
-        """Images that need not be tried again: unreadable files, and contents known to be bad."""
-        known: list[Failure] = []
-        for split in self.entries[0].splits:
-            with contextlib.suppress(CacheMismatchError, UsageError):
-                header = open_layout(self.entries[0].file(split)).header
-                known += [Failure(**record) for record in header.skipped if record["digest"]]
-        return [Failure(bad.id, bad.reason) for bad in self.catalog.unreadable] + self._with_copies(known)
-
-    def _with_copies(self, failures: Sequence[Failure]) -> list[Failure]:
-        """Lists failures by file, and for each bad content all images of the source that have it."""
-        reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
-        contents = (
-            (name, digest.tobytes().hex())
-            for rows in self.catalog.splits.values()
-            for name, digest in zip(rows.ids, rows.digests, strict=True)
-            if reasons
-        )
-        return [failure for failure in failures if not failure.digest] + [
-            Failure(name, reasons[digest], digest) for name, digest in contents if digest in reasons
+            for entry in self.entries
         ]
 
-    def _finish(
-        self,
-        writer: EntryWriter,
-        computed: Mapping[str, int],
-        wanted: Wanted,
-        held: set[str],
-        failures: list[Failure],
-        skipped: list[Failure],
-    ) -> Extraction:
-        """Publishes an entry's whole splits and reports on all of them."""
-        done = writer.done
-        unfinished = writer.publish(held)
-        seconds = self.timings.seconds["fill"]
-        total = max(sum(computed.values()), 1)
-        there = wanted.count(done)
-        splits = {
-            split: SplitReport(
-                file=writer.entry.partial(split) if split in unfinished else writer.entry.file(split),
-                rows=len(rows),
-                computed=computed[split],
-                reused=there[split] - computed[split],
-                failed=len(rows) - there[split],
-                seconds=seconds * computed[split] / total,
-            )
-            for split, rows in wanted.rows.items()
-        }
+    def _skip_known(self, parts: Collection[Part]) -> None:
+        """Leaves out contents that published files record as bad: they need not be tried again."""
+        known: list[Failure] = []
+        for part in parts:
+            with contextlib.suppress(CacheMismatchError, UsageError):
+                header = open_layout(self.entries[0].file(part.name)).header
+                known += [Failure(**record) for record in header.skipped if record["digest"]]
+        self._skipped |= {failure.id: failure for failure in self._with_copies(known)}
+
+    def _with_copies(self, failures: Collection[Failure]) -> list[Failure]:
+        """Lists failures by file, and for each bad content all images of the source that have it."""
+        reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
+        beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
+        copies: list[Failure] = []
+        for rows in self.catalog.splits.values() if reasons else ():
+            first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
+            for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
+                digest = rows.digests[row].tobytes().hex()
+                if digest in reasons:
+                    copies.append(Failure(rows.ids[row], reasons[digest], digest))
+        return [failure for failure in failures if not failure.digest] + copies
+
+    def _report(self, outcomes: Outcomes) -> Extraction:
+        seconds = self._filler.timings.seconds
         return Extraction(
-            writer.entry,
-            splits,
-            failures,
-            skipped,
-            unfinished,
-            timings=dict(self.timings.seconds),
-            measured=self.measured,
+            outcomes.entry,
+            outcomes.reports(seconds["fill"]),
+            failures=list(self._failed.values()),
+            skipped=list(self._skipped.values()),
+            unfinished=outcomes.unfinished,
+            timings=dict(seconds),
+            measured=self._measured,
         )

@@ -1,4 +1,4 @@
-"""The rows that a run of stage one is to bring about, over all splits of a source."""
+"""The rows that stage one is to bring about in some files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.extraction.portions import Portion
 from pipeline.images import ImageItem
 from pipeline.images.catalog import Catalog
 from pipeline.images.rows import Rows
@@ -15,10 +15,10 @@ from pipeline.images.rows import Rows
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """Wanted rows; row g counts through the splits in order.
+    """Wanted rows; row g counts through the files in order.
 
     Attributes:
-        rows: Per split, its rows.
+        rows: By the name of the part, its rows; at least one part.
         items: The image of each wanted row g.
     """
 
@@ -41,34 +41,35 @@ class Wanted:
         return np.concatenate([rows.digests for rows in self.rows.values()])
 
     def count(self, mask: np.ndarray) -> dict[str, int]:
-        """Counts the True values of a mask, bool (G,), per split."""
+        """Counts the True values of a mask, bool (G,), per part."""
         ends = np.cumsum([len(rows) for rows in self.rows.values()])
         parts = np.split(mask, ends[:-1])
-        return {split: int(part.sum()) for split, part in zip(self.rows, parts, strict=True)}
+        return {name: int(part.sum()) for name, part in zip(self.rows, parts, strict=True)}
 
 
-def wanted_rows(catalog: Catalog, without: Collection[str] = (), *, views: int = 0) -> Wanted:
-    """Lists what a catalog asks for.
+def wanted_rows(
+    catalog: Catalog, portion: Portion, without: Collection[str] = (), *, views: int = 0
+) -> Wanted:
+    """Lists what the files of a portion shall hold.
 
     Args:
         catalog: Images of all splits.
-        without: Names of images to leave out.
+        portion: The files.
+        without: Names of images to leave out; the only file of a split with no other image is left out, too.
         views: Augmented views of each *training* image, which follow it; other splits have none.
-
-    Raises:
-        PipelineError: Nothing is left.
     """
-    rows, items = {}, []
-    for split, listed in catalog.splits.items():
-        keep = np.array([name not in without for name in listed.ids], bool)
-        if keep.any():
-            each = 1 + (views if split == "train" else 0)
-            index = np.repeat(np.flatnonzero(keep), each)
-            numbers = np.tile(np.arange(each, dtype=np.uint8), int(keep.sum()))
-            rows[split] = replace(listed.take(index), views=numbers)
-            items += [catalog.items[split][i] for i in index]
-    if not items:
-        raise PipelineError(
-            f"no image of {catalog.source.uri} can be read: check the files, or give another --data"
+    rows: dict[str, Rows] = {}
+    items: list[ImageItem] = []
+    for stretch in portion:
+        listed, split = catalog.splits[stretch.part.split], stretch.part.split
+        keep = np.array(
+            [i for i in range(stretch.start, stretch.stop) if not without or listed.ids[i] not in without],
+            np.intp,
         )
+        if len(keep) or stretch.part.count > 1:
+            each = 1 + (views if split == "train" else 0)
+            index = np.repeat(keep, each)
+            numbers = np.tile(np.arange(each, dtype=np.uint8), len(keep))
+            rows[stretch.part.name] = replace(listed.take(index), views=numbers)
+            items += [catalog.items[split][i] for i in index]
     return Wanted(rows, items)

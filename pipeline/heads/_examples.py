@@ -56,6 +56,10 @@ class Examples:
         """Tells whether :meth:`once` has made it already."""
         return (make,) in self._made
 
+    def forget(self) -> None:
+        """Drops all that :meth:`once` has made."""
+        self._made.clear()
+
 
 def select(features: FeatureSet, classes: np.ndarray, *, fits: int = 1) -> Examples:
     """Picks the rows labelled with one of the given classes.

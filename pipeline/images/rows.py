@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,27 @@ class Rows:
         """What identifies each row's features under a spec: void (N,) of digest and view, 33 bytes."""
         packed = np.concatenate([self.digests, self.views[:, None]], axis=1)
         return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """Puts the rows of several lists, at least one, one below the other."""
+        return cls(
+            ids=[name for part in parts for name in part.ids],
+            labels=np.concatenate([part.labels for part in parts]),
+            digests=np.concatenate([part.digests for part in parts]),
+            views=np.concatenate([part.views for part in parts]),
+            groups=[name for part in parts for name in part.groups],
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of all columns."""
+        whole = hashlib.sha256(f"{len(self)}".encode())
+        for column in (self.labels.astype("<i4"), self.digests, self.views):
+            whole.update(np.ascontiguousarray(column))
+        for names in (self.ids, self.groups):
+            for name in names:
+                whole.update(name.encode("utf-8", "surrogateescape") + b"\0")
+        return whole.hexdigest()
 
     def take(self, index: np.ndarray) -> Rows:
         """Returns the rows at the given int positions (or under a boolean mask), in that order."""

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
-import os
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import (
-    Examples,
-    Prepared,
-    TrainedHead,
-    fit_prepared,
-    make_head,
-    prepare,
-    run_folder,
-    save_head,
-    train_head,
-)
-from pipeline.heads._examples import select
-from pipeline.heads._table import scaled_by, standardised
+from pipeline.heads import TrainedHead, make_head, run_folder, save_head, train_head
 from pipeline.progress import progress
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
+from pipeline.sweep.executors import make_executor
+from pipeline.sweep.executors.local import LocalCrew, LocalExecutor
+from pipeline.sweep.fitting import Ground, make_ground
 from pipeline.sweep.folds import split_folds
-from pipeline.sweep.results import Result, ResultStore, ranked
+from pipeline.sweep.results import Result, ResultStore, joined, ranked
 
-__all__ = ["Candidate", "Leaderboard", "Result", "candidates", "parse_grid", "preset", "sweep"]
+if TYPE_CHECKING:
+    from pipeline.sweep.executors import Crew, Executor, Fitted
+
+__all__ = [
+    "Candidate",
+    "Leaderboard",
+    "Result",
+    "candidates",
+    "make_executor",
+    "parse_grid",
+    "preset",
+    "sweep",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +64,12 @@ def sweep(
     seed: int = 0,
     jobs: int | None = None,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> Leaderboard:
     """Fits every candidate, ranks them by validation accuracy, and saves the best.
 
-    The features are prepared once and shared by all workers. Every finished candidate is kept, whatever
-    happens to the others.
+    The features are prepared once and shared by all workers of a machine. Every finished candidate is kept,
+    whatever happens to the others.
 
     Args:
         wanted: What to compare.
@@ -80,6 +80,7 @@ def sweep(
         seed: Seed of every fit and of the folds.
         jobs: Fits at the same time; default: one per core.
         resume: Take up the finished results of an earlier sweep over the same rows.
+        executor: Who fits; default: this process. See :func:`make_executor`.
 
     Raises:
         UsageError: There are no validation rows and no folds.
@@ -95,20 +96,23 @@ def sweep(
     results = {one.key: results[one.key] for one in wanted if one.key in results}
     missing = [one for one in wanted if one.key not in results]
     pairs = [(train, valid)] if folds is None else split_folds(train, folds, seed=seed)
-    workers = min(jobs or os.cpu_count() or 1, max(len(missing), 1))
-    fitted: dict[str, TrainedHead] = {}  # of the best so far: without folds it needs no second fit
-    with progress("sweep", len(missing), "heads") as advance:
-        for result, trained in _fit_all(missing, pairs, seed=seed, workers=workers, store=store):
+    how = {"seed": seed, "jobs": jobs, "executor": executor or LocalExecutor(), "store": store}
+    fitted: dict[str, TrainedHead | None] = {}  # of the best so far: without folds it needs no second fit
+    with (
+        progress("sweep", len(missing), "heads") as advance,
+        closing(_fit_all(missing, pairs, **how)) as finished,
+    ):
+        for result, fetch in finished:
             results[result.key] = result
-            if trained is not None and ranked(list(results.values()))[0].key == result.key:
-                fitted = {result.key: trained}
+            if folds is None and ranked(list(results.values()))[0].key == result.key:
+                fitted = {result.key: fetch()}
             advance(1)
     order = ranked(list(results.values()))
     best = order[0]
     if best.score is None:
         raise PipelineError(f"every candidate failed; the first: {best.candidate.label}: {best.problem}")
-    if folds is None and best.key in fitted:
-        winner = save_head(replace(fitted[best.key], val_accuracy=best.score), runs=runs)
+    if (trained := fitted.get(best.key)) is not None:
+        winner = save_head(replace(trained, val_accuracy=best.score), runs=runs)
     else:
         winner = train_head(best.head, train, valid, options=best.options, seed=seed, runs=runs)
     chosen_on = "val" if folds is None else f"{folds} folds of train"
@@ -117,101 +121,55 @@ def sweep(
 
 def _fit_all(
     missing: Sequence[Candidate],
-    pairs: Sequence[tuple[FeatureSet, FeatureSet | None]],
+    pairs: Sequence[tuple[FeatureSet, FeatureSet]],
     *,
     seed: int,
-    workers: int,
+    jobs: int | None,
+    executor: Executor,
     store: ResultStore,
-) -> Iterator[tuple[Result, TrainedHead | None]]:
+) -> Iterator[Fitted]:
     """Yields results as they are finished; with several folds, a candidate after its last fold.
 
-    scikit-learn heads are fitted in threads of this process, which share all they are given and spend their
-    time in code that runs beside others; Keras heads one after the other, because each uses all cores and
-    draws from a generator of the whole process.
+    scikit-learn heads are fitted by the executor; Keras heads one after the other in this process, because
+    each uses all cores and draws from a generator of the whole process.
     """
-    from joblib import Parallel, delayed
-
     parts: dict[str, list[Result]] = {one.key: [] for one in missing}
     beside = [one for one in missing if hasattr(make_head(one.head, one.options), "prepare")]
-    for train, valid in pairs if missing else []:
-        prepared = prepare(train, valid)
-        judged = select(valid, np.arange(len(valid.classes)))
-        _make_shared(prepared, judged, beside)
+    alone = [one for one in missing if one not in beside]
+    with ExitStack() as opened:
+        crew = opened.enter_context(executor.crew(jobs)) if beside else None
+        for train, valid in pairs if missing else []:
+            ground = make_ground(train, valid, beside)
+            here = opened.enter_context(LocalCrew(1).share(ground, seed=seed))
+            with closing(_fit_beside(beside, ground, crew, seed=seed)) as fitted:
+                for part, fetch in itertools.chain(fitted, map(here, alone)):
+                    parts[part.key].append(part)
+                    if len(parts[part.key]) == len(pairs):
+                        result = joined(parts[part.key])
+                        store.save(result)
+                        yield result, fetch
+
+
+def _fit_beside(
+    candidates: Sequence[Candidate], ground: Ground, crew: Crew | None, *, seed: int
+) -> Iterator[Fitted]:
+    """Yields candidates as they are finished; many are fitted at the same time."""
+    from joblib import Parallel, delayed
+
+    if crew is None:
+        return
+    with crew.share(ground, seed=seed) as fit:
+        workers = min(crew.workers, len(candidates))
         pool = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
-        fitted = pool(delayed(_fit_one)(one, prepared, judged, seed) for one in beside)
-        alone = (_fit_one(one, prepared, judged, seed) for one in missing if one not in beside)
+        fitted = pool(delayed(fit)(one) for one in candidates)
         try:
-            for part, trained in itertools.chain(fitted, alone):
-                parts[part.key].append(part)
-                if len(parts[part.key]) == len(pairs):
-                    result = _joined(parts[part.key])
-                    store.save(result)
-                    yield result, trained
+            for one in fitted:  # noqa: UP028 - that would close it by itself, with a warning
+                yield one
         finally:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # joblib's, that fits are given up: whoever stopped them knows
+                # joblib's, that fits are given up: whoever stopped them knows.
+                warnings.simplefilter("ignore")
                 fitted.close()
-
-
-def _make_shared(prepared: Prepared, judged: Examples, candidates: Sequence[Candidate]) -> None:
-    """Makes once what several fits need."""
-    for name in dict.fromkeys(one.head for one in candidates):
-        grid = [make_head(one.head, one.options) for one in candidates if one.head == name]
-        with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
-            grid[0].prepare(prepared.examples, grid)
-            judged.once(scaled_by, prepared.examples.once(standardised).scaler)
-
-
-def _fit_one(
-    candidate: Candidate, prepared: Prepared, judged: Examples, seed: int
-) -> tuple[Result, TrainedHead | None]:
-    base = Result(candidate.key, candidate.head, dict(candidate.options))
-    started = time.perf_counter()
-    try:
-        trained = fit_prepared(candidate.head, prepared, options=candidate.options, seed=seed)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / trained.head.file
-            trained.model.save(path)
-            size = path.stat().st_size
-        proba = trained.predict_examples(judged)
-    except PipelineError as error:
-        return replace(base, problem=str(error), seconds=time.perf_counter() - started), None
-    score = float(np.mean(proba.argmax(axis=1) == judged.labels))
-    of_truth = proba[np.arange(len(judged)), judged.labels]
-    result = replace(
-        base,
-        score=score,
-        scores=(score,),
-        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(float).eps)).mean()),
-        rows=len(judged),
-        seconds=trained.seconds,
-        bytes=size,
-    )
-    return result, trained
-
-
-def _joined(parts: Sequence[Result]) -> Result:
-    """Makes one result of those of all folds."""
-    first = parts[0]
-    problem = next((part.problem for part in parts if part.problem), "")
-    seconds = sum(part.seconds for part in parts)
-    if problem:
-        return Result(first.key, first.head, first.options, problem=problem, seconds=seconds)
-    rows = np.array([part.rows for part in parts])
-    scores = tuple(part.scores[0] for part in parts)
-    return Result(
-        first.key,
-        first.head,
-        first.options,
-        score=float(np.average(scores, weights=rows)),
-        scores=scores,
-        log_loss=float(np.average([part.log_loss for part in parts], weights=rows)),
-        rows=int(rows.sum()),
-        seconds=seconds,
-        bytes=max(part.bytes for part in parts),
-    )
 
 
 def _identity(train: FeatureSet, valid: FeatureSet | None, folds: int | None, seed: int) -> str:

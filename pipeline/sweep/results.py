@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.sweep.candidates import Candidate
 
@@ -53,6 +55,28 @@ def ranked(results: Sequence[Result]) -> list[Result]:
     return sorted(
         results,
         key=lambda one: (one.score is None, -(one.score or 0.0), one.log_loss or 0.0, one.seconds),
+    )
+
+
+def joined(parts: Sequence[Result]) -> Result:
+    """Makes one result of those of all folds."""
+    first = parts[0]
+    problem = next((part.problem for part in parts if part.problem), "")
+    seconds = sum(part.seconds for part in parts)
+    if problem:
+        return Result(first.key, first.head, first.options, problem=problem, seconds=seconds)
+    rows = np.array([part.rows for part in parts])
+    scores = tuple(part.scores[0] for part in parts)
+    return Result(
+        first.key,
+        first.head,
+        first.options,
+        score=float(np.average(scores, weights=rows)),
+        scores=scores,
+        log_loss=float(np.average([part.log_loss for part in parts], weights=rows)),
+        rows=int(rows.sum()),
+        seconds=seconds,
+        bytes=max(part.bytes for part in parts),
     )
 
 

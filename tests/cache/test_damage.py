@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.cache import open_features
-from pipeline.cache.entries import Entry, all_entries, read_entry
+from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.filling import damaged_rows
+from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
 from pipeline.cache.layout import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
@@ -153,10 +154,10 @@ def test_a_file_that_is_not_finished_is_refused(publish: Publish, entry: Entry) 
 
 def test_a_file_of_another_split_is_refused(publish: Publish, entry: Entry) -> None:
     shutil.copy(publish(["a"], "train"), entry.file("test"))
-    with pytest.raises(CacheMismatchError, match="split: 'train' in the file, 'test' expected"):
+    with pytest.raises(CacheMismatchError, match="part: 'train' in the file, 'test' expected"):
         open_features(entry, "test")
     problems = [finding["problem"] for finding in verify_cache(entry.folder.parents[1])]
-    assert problems == [None, "it holds the split train", None]
+    assert problems == [None, "it holds the part train", None]
 
 
 def test_a_file_of_another_spec_is_refused(publish: Publish, entry: Entry) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import find_entries, only_entry
-from pipeline.cache.entries import Entry, all_entries, dataset_name, read_entry
+from pipeline.cache.entries import Entry, dataset_name, read_entry
+from pipeline.cache.finding import all_entries
 from pipeline.errors import PipelineError, UsageError
 from pipeline.spec import FeatureSpec
 
@@ -60,12 +61,34 @@ def test_splits_are_those_published_in_their_order(entry: Entry, publish: Callab
 
 
 def test_retired_files_are_numbered(entry: Entry) -> None:
-    assert entry.next_retired("train").name == "train.1.h5.retired"
-    for name in ("train.1.h5.retired", "train.10.h5.retired", "test.3.h5.retired"):
+    def retire(name: str) -> set[str]:
+        (entry.folder / name).write_text(name)
+        before = set(entry.retired())
+        entry.retire(entry.folder / name)
+        assert not (entry.folder / name).exists()
+        return {path.name for path in set(entry.retired()) - before}
+
+    assert retire("train.h5") == {"train.1.h5.retired"}
+    for name in ("train.10.h5.retired", "test.3.h5.retired"):
         (entry.folder / name).touch()
-    assert entry.next_retired("train").name == "train.11.h5.retired"
-    assert entry.next_retired("val").name == "val.1.h5.retired"
-    assert len(entry.retired()) == 3
+    assert retire("train.h5.partial") == {"train.11.h5.retired"}
+    assert retire("val.h5") == {"val.1.h5.retired"}
+    assert retire("train-00001-of-00002.h5") == {"train-00001-of-00002.1.h5.retired"}
+    assert len(entry.retired()) == 6
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_retired_file_may_keep_its_name(links: bool, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    entry.file("train").write_text("rows")
+    entry.retire(entry.file("train"), keep=True)
+    assert [path.read_text() for path in (entry.file("train"), *entry.retired())] == ["rows", "rows"]
+    entry.retire(entry.folder / "absent.h5")
+    assert len(entry.retired()) == 1
 
 
 @pytest.mark.parametrize(

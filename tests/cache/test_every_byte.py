@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cache.entries import Entry, open_features
+from pipeline.cache import open_features
+from pipeline.cache.entries import Entry
 from pipeline.cache.features import FeatureSet
 from pipeline.errors import CacheMismatchError
 

@@ -13,7 +13,8 @@ import h5py
 import pytest
 from foreign_files import ALTERATIONS, alter
 
-from pipeline.cache.entries import Entry, all_entries, read_entry
+from pipeline.cache.entries import Entry, read_entry
+from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
 from pipeline.cache.layout import open_layout
 from pipeline.errors import CacheMismatchError

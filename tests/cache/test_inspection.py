@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.inspection import describe, remove, remove_retired, summaries, verify_cache
-from pipeline.cache.lock import filling_lock
+from pipeline.cache.lock import filling
+from pipeline.cache.presence import working_in
 from pipeline.errors import CacheMismatchError, PipelineError
 
 Publish = Callable[..., Path]
@@ -91,7 +92,11 @@ def test_a_removed_entry_frees_its_bytes(cache: Path, entry: Entry, publish: Pub
 
 def test_an_entry_that_is_being_filled_is_not_removed(entry: Entry, publish: Publish) -> None:
     path = publish(["a"])
-    with filling_lock([entry.folder]), pytest.raises(PipelineError, match="is being filled by process"):
+    with (
+        working_in([entry.folder]),
+        filling([entry.file("train")]),
+        pytest.raises(PipelineError, match="is being filled by process"),
+    ):
         remove(entry)
     assert path.exists()
 

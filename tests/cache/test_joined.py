@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import join_features, joined_spec
-from pipeline.errors import CacheMismatchError
+from pipeline.cache.entries import Entry
+from pipeline.cache.joined import Selection, join_features, joined_spec
+from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head
 from pipeline.spec import FeatureSpec
 
@@ -72,3 +74,12 @@ def test_heads_learn_from_joined_cuts(cuts: tuple[FeatureSet, FeatureSet]) -> No
     assert trained.predict_proba(joined).shape == (12, 2)
     with pytest.raises(CacheMismatchError, match="layer 'block5_pool' instead of"):
         trained.predict_proba(cuts[1])
+
+
+def test_a_split_is_opened_once(entry: Entry, publish: Callable[..., Path]) -> None:
+    publish(["a", "b"])
+    chosen = Selection((entry,))
+    assert chosen.open("train") is chosen.open("train")
+    assert chosen == Selection((entry,))
+    with pytest.raises(UsageError, match="split 'val' is not in"):
+        chosen.open("val")

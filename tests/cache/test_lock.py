@@ -1,4 +1,4 @@
-"""One filler an entry: others wait, or are told who it is; a dead process holds nothing."""
+"""One filler a file: others wait, or are told who it is; a dead process holds nothing."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipeline.cache import lock
-from pipeline.cache.lock import filling_lock
+from pipeline.cache.lock import LOCK_FILE, filling, lock_of
+from pipeline.cache.presence import alone_in, working_in
 from pipeline.errors import PipelineError
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pipeline.cache.lock import filling_lock
-with filling_lock([Path(sys.argv[1])]):
+from pipeline.cache.lock import filling
+with filling([Path(sys.argv[1])]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -33,28 +35,33 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def file(folder: Path) -> Path:
+    return folder / "train.h5"
+
+
+@pytest.fixture
+def holder(file: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock until it is killed or its stdin is closed."""
-    command = [sys.executable, "-c", HOLDER, folder]
+    command = [sys.executable, "-c", HOLDER, file]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
 
 
-def test_who_does_not_wait_is_told_the_holder(folder: Path, holder: subprocess.Popen[str]) -> None:
+def test_who_does_not_wait_is_told_the_holder(file: Path, holder: subprocess.Popen[str]) -> None:
     with (
         pytest.raises(PipelineError, match=f"is being filled by process {holder.pid} on") as caught,
-        filling_lock([folder], wait_s=0),
+        filling([file], wait_s=0),
     ):
         pass
     assert f"on {socket.gethostname()}: run again when it has ended" in str(caught.value)
-    assert str(folder) in str(caught.value)
+    assert str(file) in str(caught.value)
 
 
 @pytest.mark.parametrize("ending", ["it is killed", "it has finished"])
 def test_who_waits_gets_the_lock_when_the_holder_ends(
-    ending: str, folder: Path, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+    ending: str, file: Path, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
 
@@ -67,62 +74,62 @@ def test_who_waits_gets_the_lock_when_the_holder_ends(
 
     monkeypatch.setattr(lock, "say", end_the_holder)
     monkeypatch.setattr(lock, "POLL_S", 0.01)
-    with filling_lock([folder]):
-        assert str(os.getpid()) in (folder / ".lock").read_text()
-    assert said == [f"waiting: {folder} is being filled by process {holder.pid} on {socket.gethostname()}"]
+    with filling([file]):
+        assert str(os.getpid()) in lock_of(file).read_text()
+    assert said == [f"waiting: {file} is being filled by process {holder.pid} on {socket.gethostname()}"]
 
 
-def test_a_lock_file_of_a_dead_process_is_no_obstacle(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / ".lock").write_text('{"pid": 1, "host": "elsewhere"}' + "x" * 100)
+def test_a_lock_file_of_a_dead_process_is_no_obstacle(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    lock_of(file).write_text('{"pid": 1, "host": "elsewhere"}' + "x" * 100)
     with (
-        filling_lock([folder], wait_s=0),
+        filling([file], wait_s=0),
         pytest.raises(PipelineError, match=f"is being filled by process {os.getpid()} on"),
-        filling_lock([folder], wait_s=0),
+        filling([file], wait_s=0),
     ):
         pass
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"pid": 1}'])
-def test_a_holder_that_left_no_name(text: str, folder: Path) -> None:
-    with filling_lock([folder]):
-        (folder / ".lock").write_text(text)
+def test_a_holder_that_left_no_name(text: str, file: Path) -> None:
+    with filling([file]):
+        lock_of(file).write_text(text)
         with (
             pytest.raises(PipelineError, match="is being filled by another process"),
-            filling_lock([folder], wait_s=0),
+            filling([file], wait_s=0),
         ):
             pass
 
 
-def test_the_lock_is_free_again_after_an_error(folder: Path) -> None:
-    with pytest.raises(ZeroDivisionError), filling_lock([folder]):
+def test_the_lock_is_free_again_after_an_error(file: Path) -> None:
+    with pytest.raises(ZeroDivisionError), filling([file]):
         raise ZeroDivisionError
-    with filling_lock([folder], wait_s=0):
+    with filling([file], wait_s=0):
         pass
 
 
-def test_several_entries_are_locked_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_files_are_locked_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Path] = []
-    acquire = lock._acquire
+    acquire = lock.acquire
 
-    def record(folder: Path, wait_s: float) -> int:
-        taken.append(folder)
-        return acquire(folder, wait_s)
+    def record(path: Path, wait_s: float, kind: int) -> int:
+        taken.append(path)
+        return acquire(path, wait_s, kind)
 
-    monkeypatch.setattr(lock, "_acquire", record)
-    folders = [tmp_path / name for name in "abcdefgh"]
-    for order in (folders, folders[::-1], folders * 2):
-        with filling_lock(order, wait_s=0):
+    monkeypatch.setattr(lock, "acquire", record)
+    files = [tmp_path / name / "train.h5" for name in "abcdefgh"]
+    for order in (files, files[::-1], files * 2):
+        with filling(order, wait_s=0):
             pass
-    assert taken == folders * 3
+    assert taken == [lock_of(file) for file in files] * 3
 
 
 def test_all_or_none(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
-    with filling_lock([second]):
-        with pytest.raises(PipelineError, match="b is being filled"), filling_lock([first, second], wait_s=0):
+    with filling([second]):
+        with pytest.raises(PipelineError, match=r"b\.h5 is being"), filling([first, second], wait_s=0):
             pass
-        with filling_lock([first], wait_s=0):
+        with filling([first], wait_s=0):
             pass
 
 
@@ -130,51 +137,99 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(PipelineError, match=r"cannot write the cache at .*Not a directory.*--cache"),
-        filling_lock([tmp_path / "file" / "entry"]),
+        filling([tmp_path / "file" / "entry" / "train.h5"]),
     ):
         pass
 
 
 @pytest.mark.parametrize("folder_goes", [False, True])
 def test_a_lock_file_removed_before_it_is_locked(
-    folder_goes: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder_goes: bool, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flock, calls = fcntl.flock, []
 
     def remove_first(fd: int, operation: int) -> None:
         calls.append(fd)
         if len(calls) == 1:
-            (folder / ".lock").unlink()
+            lock_of(file).unlink()
             if folder_goes:
-                folder.rmdir()
+                file.parent.rmdir()
         flock(fd, operation)
 
     monkeypatch.setattr(fcntl, "flock", remove_first)
     with (
-        filling_lock([folder]),
+        filling([file]),
         pytest.raises(PipelineError, match=f"is being filled by process {os.getpid()} on"),
-        filling_lock([folder], wait_s=0),
+        filling([file], wait_s=0),
     ):
         pass
     assert len(calls) == 3
 
 
-def test_a_file_system_without_locks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(fd: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with (
         pytest.raises(PipelineError, match=r"has no locks \(No locks available\).*--cache"),
-        filling_lock([folder]),
+        filling([file]),
     ):
         pass
 
 
-def test_nothing_made_leaves_nothing(folder: Path) -> None:
-    with filling_lock([folder]):
+def test_nothing_made_leaves_nothing(folder: Path, file: Path) -> None:
+    with working_in([folder]):
+        with filling([file]):
+            assert lock_of(file).exists()
         (folder / "spec.json").write_text("{}")
+        (folder / ".val.lock").touch()  # of a run that was killed
     assert not folder.parent.exists()
-    with filling_lock([folder]):
+    with working_in([folder]), filling([file]):
         (folder / "train.h5.partial").write_text("")
-    assert {path.name for path in folder.iterdir()} == {".lock", "train.h5.partial"}
+    assert {path.name for path in folder.iterdir()} == {LOCK_FILE, "train.h5.partial"}
+
+
+def test_files_of_a_folder_are_filled_side_by_side(
+    folder: Path, file: Path, holder: subprocess.Popen[str]
+) -> None:
+    with (
+        working_in([folder]),
+        filling([folder / "test.h5"], wait_s=0),
+        pytest.raises(PipelineError, match=r"train\.h5 is being filled"),
+        filling([file], wait_s=0),
+    ):
+        pass
+
+
+def test_who_would_be_alone_is_told_who_is_at_work(folder: Path, file: Path) -> None:
+    with working_in([folder]) as first:
+        with first.alone() as alone:
+            assert alone
+        with filling([file]):
+            with (
+                pytest.raises(PipelineError, match=f"{folder.name} is being filled by process {os.getpid()}"),
+                alone_in(folder, wait_s=0),
+            ):
+                pass
+            with working_in([folder]) as second, second.alone() as alone:
+                assert not alone
+    with alone_in(folder, wait_s=0):
+        pass
+
+
+def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lock, "POLL_S", 0.01)
+    with ExitStack() as held:
+        held.enter_context(alone_in(folder))
+        (folder / "train.h5").write_text("")
+
+        def end_it(message: str) -> None:
+            said.append(message)
+            held.close()
+
+        monkeypatch.setattr(lock, "say", end_it)
+        with working_in([folder]):
+            pass
+    assert said == [f"waiting: {folder} is being filled by process {os.getpid()} on {socket.gethostname()}"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache import mapping
-from pipeline.cache.entries import Entry, open_features
+from pipeline.cache import mapping, open_features
+from pipeline.cache.entries import Entry
 from pipeline.cache.layout import Layout, open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 

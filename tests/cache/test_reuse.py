@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache import reuse
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile
-from pipeline.cache.layout import Header, lay_out, open_layout
-from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows, stored_rows
+from pipeline.cache.layout import Header, Layout, lay_out, open_layout
+from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
 from pipeline.images.rows import Rows
 
 Publish = Callable[..., Path]
@@ -126,11 +127,53 @@ def test_a_file_is_kept_for_rows_that_no_newer_one_has(
     old: str, newer: list[str], unique: bool, entry: Entry, publish: Publish
 ) -> None:
     path = publish(list(old), path=entry.folder / "train.1.h5.retired")
-    layouts = [
-        open_layout(publish(list(part), path=entry.folder / f"{number}.h5"))
-        for number, part in enumerate(newer)
-    ]
-    assert holds_unique_rows(path, layouts) is unique
+    paths = [publish(list(part), path=entry.folder / f"{number}.h5") for number, part in enumerate(newer)]
+    assert holds_unique_rows(path, [*paths, entry.folder / "absent.h5"]) is unique
+
+
+def test_a_file_is_not_opened_twice_in_vain(
+    cache: Path,
+    entry: Entry,
+    publish: Publish,
+    make_rows: MakeRows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(["a", "b"], "train")
+    publish(["c"], "test")
+    opened: list[str] = []
+    open_mapped = reuse.open_mapped
+
+    def note(path: Path) -> Layout:
+        opened.append(path.name)
+        return open_mapped(path)
+
+    monkeypatch.setattr(reuse, "open_mapped", note)
+    shelf = Shelf()
+    for wanted, expected, read in (
+        ("b", ["b"], ["test.h5", "train.h5"]),
+        ("c", ["c"], ["test.h5"]),
+        ("x", [], []),
+        ("ac", ["a", "c"], ["test.h5", "train.h5"]),
+    ):
+        opened.clear()
+        stored = stored_rows(cache, entry.spec, make_rows(list(wanted)).keys, shelf=shelf)
+        assert sorted(names(stored)) == expected
+        assert opened == read
+    publish(["x"], "test")  # another version of the file
+    assert names(stored_rows(cache, entry.spec, make_rows(["x"]).keys, shelf=shelf)) == ["x"]
+
+
+@pytest.mark.parametrize("wanted", ["", "a", "bd", "xb"])
+def test_only_rows_that_are_looked_for_are_found(
+    wanted: str, cache: Path, entry: Entry, publish: Publish, make_rows: MakeRows
+) -> None:
+    publish(["a", "b"], "train")
+    publish(["c"], "test")
+    publish(["d"], path=entry.folder / "val.h5.partial")
+    stored = stored_rows(cache, entry.spec, make_rows(list(wanted)).keys)
+    assert sorted(names(stored)) == sorted(set(wanted) & set("abcd"))
+    assert len(stored.layouts) == len(set(wanted) & set("abd"))
+    assert stored.feature_shape == (2, 3)
 
 
 def test_a_file_that_cannot_be_read_holds_nothing(entry: Entry) -> None:

@@ -112,11 +112,11 @@ def test_two_splits_that_have_changed_places(
 ) -> None:
     swap_with_val(entry / "train.h5")
     verified = cli("cache", "verify")
-    assert "it holds the split val" in verified.stdout
-    assert "it holds the split train" in verified.stdout
+    assert "it holds the part val" in verified.stdout
+    assert "it holds the part train" in verified.stdout
     refused = cli("train-head", *stored)
     assert refused.exit_code == 4
-    assert "split: 'val' in the file, 'train' expected" in refused.stderr
+    assert "part: 'val' in the file, 'train' expected" in refused.stderr
     assert extract().exit_code == 0
     assert engine.computed == 0  # both files are sound, so their rows are copied
     assert cli("cache", "verify").exit_code == 0

@@ -85,7 +85,7 @@ def test_json_of_a_failure_is_one_object(extract: Cli, some_photos: Photos, the_
     assert [failure["id"] for failure in described["failures"]] == ["train/cats/0001.png"]
     assert list(described["failures"][0]) == ["id", "reason"]
     assert described["splits"]["train"]["failed"] == 1
-    assert described["splits"]["train"]["file"].endswith("train.h5.partial")
+    assert described["splits"]["train"]["files"][0].endswith("train.h5.partial")
 
 
 def test_skipping_publishes_and_says_so(extract: Cli, some_photos: Photos) -> None:

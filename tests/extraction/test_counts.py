@@ -11,7 +11,7 @@ from photos import Photos
 
 from pipeline.cache import open_features
 from pipeline.errors import UsageError
-from pipeline.extraction import Extraction, stage
+from pipeline.extraction import Extraction, filling
 
 BATCH = 4
 
@@ -54,7 +54,7 @@ def test_many_blocks_fill_every_row(
     assert_complete: Check,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stage, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(filling, "BLOCK_ROWS", block_rows)
     for split, count in (("train", 13), ("val", 5), ("test", 1)):
         photos.add(f"{split}/cats", count)
         photos.add(f"{split}/dogs", count)

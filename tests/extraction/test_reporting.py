@@ -11,7 +11,7 @@ from photos import Photos
 from pipeline.extraction import Extraction
 from pipeline.extraction.timing import STEPS, Timings
 
-SPLIT_KEYS = ["file", "rows", "computed", "reused", "failed", "seconds", "images_per_second"]
+SPLIT_KEYS = ["files", "rows", "computed", "reused", "failed", "seconds", "images_per_second"]
 
 Run = Callable[..., list[Extraction]]
 
@@ -30,7 +30,7 @@ def test_the_object_has_the_promised_keys(photos: Photos, run: Run) -> None:
         "val": SPLIT_KEYS,
     }
     train = described["splits"]["train"]
-    assert train["file"] == str(extraction.entry.file("train"))
+    assert train["files"] == [str(extraction.entry.file("train"))]
     assert (train["rows"], train["computed"], train["reused"], train["failed"]) == (3, 3, 0, 0)
     assert train["images_per_second"] > 0
     assert list(described["timings"]) == list(STEPS)

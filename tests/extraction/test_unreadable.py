@@ -46,7 +46,7 @@ def test_a_corrupt_image_holds_back_its_split_alone(
     train = extraction.splits["train"]
     assert (train.rows, train.computed, train.failed) == (7, 6, 1)
     assert open_layout(extraction.entry.partial("train")).done.sum() == 6
-    assert train.file == extraction.entry.partial("train")
+    assert train.files == [extraction.entry.partial("train")]
 
     engine.forget()
     (again,) = run()

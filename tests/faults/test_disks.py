@@ -18,7 +18,7 @@ from photos import Photos
 from pipeline.cache import open_features
 from pipeline.cache.filling import PartialFile, disk_error
 from pipeline.errors import PipelineError
-from pipeline.extraction import Extraction, stage
+from pipeline.extraction import Extraction, filling
 from pipeline.heads import load_head, train_head
 from pipeline.sweep import candidates, sweep
 from pipeline.sweep.leaderboard import write_leaderboard
@@ -34,7 +34,7 @@ def some_photos(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
     photos.add("train/cats", ROWS // 2)
     photos.add("train/dogs", ROWS // 4)
     photos.add("val/cats", ROWS // 4)
-    monkeypatch.setattr(stage, "BLOCK_ROWS", BLOCK)
+    monkeypatch.setattr(filling, "BLOCK_ROWS", BLOCK)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_disk_that_fills_after_the_layout_matters_no_more(
 ) -> None:
     before_batch(engine, 2, disk.fill)
     (extraction,) = run()
-    assert disk.free == 0
+    assert disk.free <= 2 * 4096  # the locks of two files, which are gone
     assert extraction.entry.splits == ["train", "val"]
 
 

@@ -23,9 +23,11 @@ from photos import Photos
 from stumbler import STAGE
 
 from pipeline.cache import lock, open_features
-from pipeline.cache.entries import Entry, all_entries
+from pipeline.cache.entries import Entry
+from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import remove, summaries, verify_cache
-from pipeline.cache.lock import filling_lock
+from pipeline.cache.lock import filling
+from pipeline.cache.presence import working_in
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
 from pipeline.extraction.engines import keras as engine_module
@@ -209,7 +211,7 @@ def test_removing_while_others_wait_for_the_lock(
                 with suppress(PipelineError):  # somebody is at work in it
                     remove(entry)
                     removed[0] += 1
-            with filling_lock([entry.folder]):
+            with working_in([entry.folder]), filling([entry.file("train")]):
                 inside.append(seed)
                 most[0] = max(most[0], len(inside))
                 (entry.folder / "train.h5").write_text(str(seed))

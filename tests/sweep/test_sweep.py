@@ -23,25 +23,6 @@ Make = Callable[..., FeatureSet]
 WANTED = candidates([("logreg", {"C": ["1e-6", "1"]}), ("knn", {"k": ["1", "3"]}), ("prototype", {})])
 
 
-def rows(make: Make, n: int, split: str, seed: int) -> FeatureSet:
-    """Two noisy classes that a head can tell apart, but not perfectly."""
-    draw = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    features = draw.normal(size=(n, 2, 2, 4)).astype(np.float32)
-    features[..., 0] += 1.2 * labels[:, None, None]
-    return make(features, labels, split=split)
-
-
-@pytest.fixture
-def train(make_features: Make) -> FeatureSet:
-    return rows(make_features, 60, "train", 0)
-
-
-@pytest.fixture
-def valid(make_features: Make) -> FeatureSet:
-    return rows(make_features, 40, "val", 1)
-
-
 def test_the_best_on_val_is_refitted_and_saved(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
     board = sweep(WANTED, train, valid, runs=tmp_path, jobs=2)
     scores = [one.score for one in board.results]
@@ -79,10 +60,10 @@ def test_resuming_fits_only_what_is_missing(
 
 
 def test_results_on_other_rows_are_not_taken_up(
-    make_features: Make, train: FeatureSet, valid: FeatureSet, tmp_path: Path
+    rows: Make, train: FeatureSet, valid: FeatureSet, tmp_path: Path
 ) -> None:
     first = sweep(WANTED[:1], train, valid, runs=tmp_path, jobs=1)
-    other = rows(make_features, 40, "val", 2)
+    other = rows(40, "val", seed=2)
     second = sweep(WANTED[:1], train, other, runs=tmp_path, jobs=1, resume=True)
     assert first.results[0].log_loss != second.results[0].log_loss
 

@@ -38,6 +38,9 @@ AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 @click.option(
     "--augment", multiple=True, metavar="NAME=VALUE", help=f"How views are drawn: {', '.join(AUGMENTATIONS)}."
 )
+@click.option(
+    "--rows-per-file", type=click.IntRange(1), help="Most rows of a feature file. [as before, else 1,048,576]"
+)
 @executor_options
 @click.option("--skip-bad", is_flag=True, help="Publish without the images that cannot be read.")
 @json_option
@@ -47,6 +50,7 @@ def command(
     cache: Path,
     batch_size: str,
     augment: tuple[str, ...],
+    rows_per_file: int | None,
     executor: str,
     skip_bad: bool,
     as_json: bool,
@@ -70,7 +74,13 @@ def command(
     chosen = make_executor(executor, executor_settings(options))
     request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
     reports = extract(
-        data or DEFAULT_DATA, request, cache=cache, name=name, skip_bad=skip_bad, executor=chosen
+        data or DEFAULT_DATA,
+        request,
+        cache=cache,
+        name=name,
+        skip_bad=skip_bad,
+        rows_per_file=rows_per_file,
+        executor=chosen,
     )
     if as_json:
         objects = [report.to_json() for report in reports]

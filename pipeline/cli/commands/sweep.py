@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import StoredFeatures, json_option, print_json, runs_option, stored_features
+from pipeline.cli.options import (
+    StoredFeatures,
+    address_option,
+    executor_option,
+    executor_settings,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+)
+from pipeline.sweep import executors
 
 
 class HeadsWithGrids(click.Command):
@@ -39,7 +49,11 @@ class HeadsWithGrids(click.Command):
 @click.option("--grid", "grids", multiple=True, metavar="OPTION=V1,V2", help="Values for the head before it.")
 @click.option("--preset", help="quick or full: a ready list of heads with their options.")
 @click.option("--cv", "folds", type=int, help="Choose by cross-validation on train instead of on val.")
-@click.option("--jobs", type=click.IntRange(1), help="Fits at the same time. [one per core]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Fits at the same time. [one per core, with Ray of all machines]"
+)
+@executor_option(executors)
+@address_option
 @click.option("--resume", is_flag=True, help="Keep what an earlier sweep over the same rows has finished.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same scores.")
 @runs_option
@@ -51,25 +65,31 @@ def command(
     preset: str | None,
     folds: int | None,
     jobs: int | None,
+    executor: str,
     resume: bool,
     seed: int,
     runs: Path,
     as_json: bool,
-    **_: Any,
+    **options: Any,
 ) -> None:
     """Compare many heads on cached features, chosen on val, never on test; save the best.
+
+    With Ray, features travel to each machine once and scikit-learn heads are fitted all over the cluster;
+    Keras heads are fitted here, one after the other.
 
     \b
     pipeline sweep --preset quick
     pipeline sweep --head logreg --grid C=1e-4,1e-3,1e-2 --head knn --grid k=1,5,20
     pipeline sweep --data photos/ --preset full --cv 5 --resume
+    pipeline sweep --data photos/ --preset quick --executor ray --address auto
     """
     from rich.console import Console
 
-    from pipeline.sweep import candidates, parse_grid, sweep
+    from pipeline.sweep import candidates, make_executor, parse_grid, sweep
     from pipeline.sweep import preset as preset_candidates
     from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
 
+    chosen_executor = make_executor(executor, executor_settings(options))
     pairs = [(head, dict(map(parse_grid, grids))) for head, grids in ctx.meta["pairs"]]
     wanted = preset_candidates(preset) if preset else []
     if pairs or not wanted:
@@ -78,7 +98,17 @@ def command(
     chosen = features.selection()
     train = chosen.open("train")
     valid = chosen.open("val") if "val" in chosen.splits else None
-    board = sweep(wanted, train, valid, runs=runs, folds=folds, seed=seed, jobs=jobs, resume=resume)
+    board = sweep(
+        wanted,
+        train,
+        valid,
+        runs=runs,
+        folds=folds,
+        seed=seed,
+        jobs=jobs,
+        resume=resume,
+        executor=chosen_executor,
+    )
     paths = write_leaderboard(board)
     if as_json:
         best = board.results[0]

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline import registry
-from pipeline.errors import UsageError, unknown
-from pipeline.typed_options import Option, describe_type, options_of, parse_options
+from pipeline.executor_choice import make_configured
 
 if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
@@ -102,32 +100,4 @@ def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = No
     """
     from pipeline.extraction import executors
 
-    made = registry.load(executors, "executor", name).EXECUTOR
-    given = dict(options or {})
-    known = {option.name for option in options_of(made)}
-    for option in given.keys() - known:
-        having = [
-            other
-            for other in registry.names(executors)
-            if option in {o.name for o in options_of(registry.load(executors, "executor", other).EXECUTOR)}
-        ]
-        raise unknown(
-            f"option of executor {name!r},",
-            f"--{option.replace('_', '-')}",
-            [f"--{other.replace('_', '-')}" for other in sorted(known)] or ["none"],
-            next_step=f"Executors that have it: {', '.join(having) or 'none'}",
-        )
-    for option in options_of(made):
-        if option.name in given:
-            given |= _parsed(name, made, option, given[option.name])
-    return made(**given)
-
-
-def _parsed(name: str, made: type, option: Option, value: object) -> dict[str, object]:
-    try:
-        return parse_options(made, {option.name: value}, subject=f"executor {name!r}")
-    except UsageError:
-        raise UsageError(
-            f"--{option.name.replace('_', '-')} {value} of executor {name!r} must be "
-            f"{describe_type(option.type)}"
-        ) from None
+    return make_configured(executors, name, options)

@@ -39,9 +39,3 @@ class Worked(NamedTuple):
     block: Block
     filled: Filled | None
     reason: str = ""
-
-
-def main_reason(error: BaseException) -> str:
-    """Returns the sentence of an error that says most: Ray's last line names the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__

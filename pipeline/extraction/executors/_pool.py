@@ -12,13 +12,14 @@ import pipeline
 from pipeline.backbones.weights import Weights
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.executors._calls import Call, Member, Worked, main_reason
+from pipeline.extraction.executors._calls import Call, Member, Worked
 from pipeline.extraction.executors._messages import Introduction, Job
 from pipeline.extraction.executors._resources import Share
 from pipeline.extraction.executors._worker import Worker
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.progress import say
+from pipeline.ray_runtime import main_reason
 
 BLOCKS_AT_A_TIME = 2
 """Blocks that a worker has: while one waits for its images, or travels, the other is computed."""

@@ -53,15 +53,16 @@ def pictures(photos: Photos) -> Photos:
 def assert_same(one: Extraction, other: Extraction) -> None:
     """Asserts that two entries hold the same rows in files of the same columns."""
     assert one.entry.splits == other.entry.splits
-    for split in one.entry.splits:
-        mine, theirs = open_layout(one.entry.file(split)), open_layout(other.entry.file(split))
+    assert one.entry.parts == other.entry.parts
+    for part in (part for parts in one.entry.parts.values() for part in parts):
+        mine, theirs = (open_layout(each.entry.file(part.name)) for each in (one, other))
         assert mine.rows.equals(theirs.rows)
         assert mine.done.all()
         assert mine.offsets == theirs.offsets
         assert mine.offsets.keys() == set(FILLED)
         np.testing.assert_array_equal(mine.crc32, theirs.crc32)
         np.testing.assert_array_equal(mine.features, theirs.features)
-        assert open_features(one.entry, split).labels.tolist() == theirs.rows.labels.tolist()
+        assert mine.rows.labels.tolist() == theirs.rows.labels.tolist()
 
 
 def assert_pixels(report: Extraction, photos: Photos) -> None:
@@ -90,6 +91,15 @@ def test_the_files_are_those_of_one_process(
     assert {path.name for path in distributed.entry.folder.iterdir()} == {
         path.name for path in alone.entry.folder.iterdir()
     }
+
+
+def test_splits_in_several_files(pictures: Photos, fill: Fill) -> None:
+    distributed = fill(TWO, "ray", rows_per_file=15)
+    alone = fill(None, "local", rows_per_file=15)
+    assert_same(distributed, alone)
+    assert len(distributed.splits["train"].files) == 4
+    assert distributed.computed == alone.computed == 69
+    assert_pixels(distributed, pictures)
 
 
 def test_a_network_gives_the_same_features(pictures: Photos, fill: Fill) -> None:

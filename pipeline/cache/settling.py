@@ -1,0 +1,54 @@
+"""Settling an entry: once its wanted files are published, all others are put away, and in the end deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.cache.entries import Entry
+from pipeline.cache.lock import LOCK_FILE, is_lock
+from pipeline.cache.parts import Part
+from pipeline.cache.reuse import holds_unique_rows
+from pipeline.cache.writing import disk_errors
+from pipeline.publishing import sync_to_disk
+
+
+def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> None:
+    """Retires the files, published and partial, that belong to no wanted part.
+
+    Several processes may do so at the same time.
+
+    Args:
+        entry: Whose files.
+        wanted: The parts that it shall have.
+        held: Splits whose other files stay for now: what shall replace them is not whole.
+
+    Raises:
+        PipelineError: The disk refuses it.
+    """
+    names = {part.name for part in wanted}
+    with disk_errors(entry):
+        for path in [*entry.folder.glob("*.h5"), *entry.folder.glob("*.h5.partial")]:
+            part = Part.of(path.name.split(".")[0])
+            if part and part.name not in names and part.split not in held:
+                entry.retire(path)
+
+
+def clean(entry: Entry, wanted: Collection[Part]) -> None:
+    """Deletes retired files that hold no row of their own any more, and what killed runs have left.
+
+    Args:
+        entry: Whose files; the caller is alone in its folder.
+        wanted: The parts that it shall have.
+
+    Raises:
+        PipelineError: The disk refuses it.
+    """
+    newer = [path for part in wanted for path in (entry.file(part.name), entry.partial(part.name))]
+    with disk_errors(entry):
+        for path in entry.retired():
+            if not holds_unique_rows(path, newer):
+                path.unlink()
+        for path in entry.folder.iterdir():
+            if path.suffix == ".tmp" or (is_lock(path) and path.name != LOCK_FILE):
+                path.unlink()
+        sync_to_disk(entry.folder)

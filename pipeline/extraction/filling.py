@@ -1,0 +1,180 @@
+"""Filling the files of a portion: what stands in the cache is copied, what is missing computed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.backbones.weights import Weights
+from pipeline.cache.layout import row_bytes
+from pipeline.cache.reuse import Shelf, stored_rows
+from pipeline.cache.writing import EntryWriter
+from pipeline.errors import PipelineError
+from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.executors import Crew
+from pipeline.extraction.loading import Failure, Loader
+from pipeline.extraction.plan import plan_blocks, plan_copies, rows_in_block
+from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.timing import Timings
+from pipeline.extraction.wanted import Wanted
+from pipeline.images import ImageSource
+from pipeline.progress import progress, say
+from pipeline.spec import FeatureSpec
+
+BLOCK_ROWS = 256
+"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
+BLOCK_BYTES = 2**26
+"""Bytes of a block's features, at most: it may have to travel."""
+
+
+class Filler:
+    """Fills one portion after the other with the same crew.
+
+    Attributes:
+        timings: Seconds of each step so far.
+    """
+
+    def __init__(
+        self,
+        request: FeatureRequest,
+        weights: Weights,
+        source: ImageSource,
+        cache: Path,
+        *,
+        crew: Crew,
+    ) -> None:
+        self.timings = Timings()
+        self._request, self._weights = request, weights
+        self._source, self._cache = source, cache
+        self._idle = crew
+        self._batch_size: int | None = None
+        self._announced = False
+        self._shelves: dict[FeatureSpec, Shelf] = {}
+        self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
+
+    def fill(
+        self, writers: Sequence[EntryWriter], wanted: Wanted, *, later: Sequence[int], title: str
+    ) -> tuple[list[Failure], list[np.ndarray]]:
+        """Brings about the rows that the files lack.
+
+        Args:
+            writers: One per cut.
+            wanted: The rows of their files.
+            later: Per cut, rows of other files that are still to be laid out: the disk must hold them, too.
+            title: What is shown beside the progress.
+
+        Returns:
+            The images that failed, and for each cut, bool (G,), which rows were computed.
+
+        Raises:
+            PipelineError: The disk or the memory does not suffice.
+        """
+        keys = wanted.keys
+        if not all(writer.complete for writer in writers):
+            self._lay_out(writers, keys, later)
+        missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
+        lacking = [~writer.done for writer in writers]
+        if not missing:
+            return [], [np.zeros_like(lacked) for lacked in lacking]
+        worked = np.zeros(len(keys), bool)
+        worked[np.concatenate([block.rows for block in missing])] = True
+        failures = self._compute(writers, wanted, rows=sum(map(len, missing)), title=title)
+        return failures, [
+            worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
+        ]
+
+    def _lay_out(self, writers: Sequence[EntryWriter], keys: np.ndarray, later: Sequence[int]) -> None:
+        """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
+        shapes, found = [], []
+        for number, writer in enumerate(writers):
+            spec = writer.entry.spec
+            shelf = self._shelves.setdefault(spec, Shelf())
+            stored = stored_rows(self._cache, spec, keys[~writer.done], shelf=shelf)
+            if spec not in self._shapes:
+                self._shapes[spec] = stored.feature_shape or self._crew.feature_shapes[number]
+            shapes.append(self._shapes[spec])
+            found.append(stored)
+        if not self._announced:
+            self._announce(writers, shapes, later)
+        for writer, shape, stored in zip(writers, shapes, found, strict=True):
+            with self.timings.step("copy"):
+                writer.open(shape)
+                writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))
+
+    def _compute(
+        self, writers: Sequence[EntryWriter], wanted: Wanted, *, rows: int, title: str
+    ) -> list[Failure]:
+        """Runs the base over every missing row, in batches that fit the memory."""
+        if self._batch_size is None:
+            self._batch_size = self._crew.settle_batch_size(self._request, rows)
+        while True:
+            try:
+                return self._run_blocks(writers, wanted, self._batch_size, title)
+            except BatchTooLargeError:
+                if self._batch_size == 1:
+                    raise PipelineError(
+                        "not even one image fits the memory: choose a smaller --image-size"
+                    ) from None
+                self._batch_size //= 2
+                say(f"a batch does not fit the memory: going on with batches of {self._batch_size}")
+
+    def _run_blocks(
+        self, writers: Sequence[EntryWriter], wanted: Wanted, batch_size: int, title: str
+    ) -> list[Failure]:
+        done = [writer.done for writer in writers]
+        block_rows = self._block_rows(writers, batch_size, int((~np.logical_and.reduce(done)).sum()))
+        blocks = plan_blocks(wanted.keys, done, block_rows)
+        loader = Loader(
+            source=self._source,
+            items=wanted.items,
+            digests=wanted.digests,
+            views=wanted.views,
+            augmentation=self._request.augmentation,
+            image_size=self._request.image_size,
+            batch_size=batch_size,
+        )
+        total = sum(map(len, blocks))
+        with self.timings.step("fill"), progress(title, total, "images") as advance:
+            return self._crew.fill(
+                blocks, loader=loader, writers=writers, timings=self.timings, advance=advance
+            )
+
+    def _block_rows(self, writers: Sequence[EntryWriter], batch_size: int, missing: int) -> int:
+        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
+        bytes_a_row = sum(
+            row_bytes(shape, writer.entry.spec.store)
+            for shape, writer in zip(self._crew.feature_shapes, writers, strict=True)
+        )
+        most = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
+        return rows_in_block(batch_size, most=most, missing=missing, workers=self._idle.workers)
+
+    @cached_property
+    def _crew(self) -> Crew:
+        """The crew with its base loaded; a run that computes nothing never loads it."""
+        with self.timings.step("load"):
+            self._idle.load(self._request, self._weights)
+        return self._idle
+
+    def _announce(
+        self, writers: Sequence[EntryWriter], shapes: Sequence[tuple[int, ...]], later: Sequence[int]
+    ) -> None:
+        """Prints what is about to be written and refuses what the disk cannot hold."""
+        self._announced = True
+        free, total = shutil.disk_usage(self._cache).free, 0
+        for writer, shape, rows in zip(writers, shapes, later, strict=True):
+            spec = writer.entry.spec
+            needed = writer.missing_bytes(shape) + rows * row_bytes(shape, spec.store)
+            total += needed
+            say(
+                f"{writer.entry.dataset}: {writer.rows + rows:,} rows of {spec.backbone} {spec.layer} "
+                f"{shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, {free / 1e9:,.1f} GB free"
+            )
+        if total > free:
+            raise PipelineError(
+                f"the features need {total / 1e6:,.1f} MB and {self._cache} has {free / 1e6:,.1f} MB free: "
+                "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
+            )

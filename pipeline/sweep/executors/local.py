@@ -1,0 +1,45 @@
+"""Fits in threads of this process, which share all they are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.sweep.candidates import Candidate
+from pipeline.sweep.fitting import Ground, fit_one
+
+if TYPE_CHECKING:
+    from pipeline.sweep.executors import Fit, Fitted
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Fits on all cores of this machine."""
+
+    @contextmanager
+    def crew(self, jobs: int | None) -> Iterator[LocalCrew]:
+        """Opens nothing."""
+        yield LocalCrew(jobs or os.cpu_count() or 1)
+
+
+EXECUTOR = LocalExecutor
+
+
+@dataclass(frozen=True)
+class LocalCrew:
+    """This process; see :class:`pipeline.sweep.executors.Crew`."""
+
+    workers: int
+
+    @contextmanager
+    def share(self, ground: Ground, *, seed: int) -> Iterator[Fit]:
+        """Fits with the rows as they are, in whatever thread asks."""
+
+        def fit(candidate: Candidate) -> Fitted:
+            result, trained = fit_one(candidate, ground, seed=seed)
+            return result, lambda: trained
+
+        yield fit

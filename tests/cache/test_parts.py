@@ -1,0 +1,60 @@
+"""Parts: the names of a split's files, and when a split is whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.cache.parts import Part, parts_of, whole_sets
+from pipeline.images import SPLITS
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    ("number", "count"), [(0, 1), (0, 2), (1, 2), (7, 8), (99_999, 100_000), (10**5, 10**6)]
+)
+def test_a_name_is_read_again(split: str, number: int, count: int) -> None:
+    part = Part(split, number, count)
+    assert Part.of(part.name) == part
+
+
+def test_names_sort_as_their_files_do() -> None:
+    names = [part.name for part in parts_of("train", 11)]
+    assert names == sorted(names)
+    assert names[10] == "train-00010-of-00011"
+    assert [part.name for part in parts_of("val", 1)] == ["val"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Train",
+        "validation",
+        "train-0-of-2",
+        "train-00002-of-00002",
+        "train-00000-of-00001",
+        "train-00000-of-00000",
+        "train-000001-of-00002",
+        "pets-00000-of-00002",
+        "train-00000-of-00002-of-00003",
+        "../train-00000-of-00002",
+        "train-0000\u0661-of-00002",
+        "train-00000-of-00002\n",
+    ],
+)
+def test_other_names_are_no_parts(name: str) -> None:
+    assert Part.of(name) is None
+
+
+def test_a_split_is_whole_when_no_file_is_missing() -> None:
+    names = ["test", "train-00000-of-00003", "train-00002-of-00003", "val-00001-of-00002", "notes"]
+    assert whole_sets(names) == {"test": [Part("test")]}
+    found = whole_sets([*names, "train-00001-of-00003"])
+    assert list(found) == ["train", "test"]
+    assert found["train"] == parts_of("train", 3)
+
+
+def test_of_two_whole_sets_the_one_of_more_files_counts() -> None:
+    names = [part.name for count in (1, 2, 3) for part in parts_of("val", count)]
+    assert whole_sets(names) == {"val": parts_of("val", 3)}
+    assert whole_sets(names[:-1]) == {"val": parts_of("val", 2)}
