@@ -16,10 +16,15 @@ LAYOUT = "<class>/image.jpg or <split>/<class>/image.jpg, with splits train, val
 
 
 class Lister(Protocol):
-    """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``."""
+    """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``.
+
+    Attributes:
+        root: The tree, for messages.
+        shards: Whether tar files were seen in it.
+    """
 
     root: str
-    ignored: set[str]
+    shards: bool
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder."""
@@ -104,7 +109,7 @@ def _by_split(walker: Lister, top: Listing, notes: list[str]) -> list[Found]:
             where = os.path.join(walker.root, named[split][0])
             raise UsageError(
                 f"the {split} folder {where} holds no images: expected <class>/image.jpg in it"
-                + _or_shards(walker, prefix, "*/*.tar")
+                + _or_shards(walker, "*/*.tar")
             )
     return found
 
@@ -138,7 +143,7 @@ def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
     if not top.folders:
         trouble = "images but no class folders" if top.images else "no images"
         raise UsageError(
-            f"{walker.root} holds {trouble}: expected {LAYOUT} below it" + _or_shards(walker, "", "*.tar")
+            f"{walker.root} holds {trouble}: expected {LAYOUT} below it" + _or_shards(walker, "*.tar")
         )
     if len(top.folders) == 1:
         inner = walker.listing(f"{top.folders[0]}/").folders
@@ -148,9 +153,9 @@ def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
     return top.folders
 
 
-def _or_shards(walker: Lister, folder: str, pattern: str) -> str:
-    """Returns how to take the tar shards in a folder, as the end of a message; empty if there are none."""
-    if not any(name.startswith(folder) and name.lower().endswith(".tar") for name in walker.ignored):
+def _or_shards(walker: Lister, pattern: str) -> str:
+    """Returns how to take the tar shards that were seen, as the end of a message; empty if there are none."""
+    if not walker.shards:
         return ""
     return f"; to read the tar files there, give '{walker.root}/{pattern}'"
 

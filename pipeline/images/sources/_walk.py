@@ -30,11 +30,13 @@ class Walker:
         root: Absolute path without links.
         ignored: Relative paths of files that are no images.
         strays: Relative paths of links that lead out of the root, or back to a folder they stand in.
+        shards: Whether a tar file was seen.
     """
 
     root: str
     ignored: set[str] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
+    shards: bool = False
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder.
@@ -60,6 +62,7 @@ class Walker:
                         images.append(entry.name)
                     else:
                         self.ignored.add(folder + entry.name)
+                        self.shards |= entry.name.lower().endswith(".tar")
         except OSError as error:
             raise UsageError(
                 f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"

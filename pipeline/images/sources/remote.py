@@ -117,6 +117,7 @@ class RemoteWalker:
         path: The folder in it.
         versions: What the store says of each image's version, by relative path.
         ignored: Relative paths of files that are no images.
+        shards: Whether a tar file was seen.
     """
 
     root: str
@@ -124,6 +125,7 @@ class RemoteWalker:
     path: str
     versions: dict[str, str] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
+    shards: bool = False
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder; names that do not stand directly in it are passed over.
@@ -150,6 +152,7 @@ class RemoteWalker:
                     self.versions[folder + name] = version
             else:
                 self.ignored.add(folder + name)
+                self.shards |= name.lower().endswith(".tar")
         return Listing(in_natural_order(folders), sorted(images))
 
     def images(self, folder: str) -> Iterator[str]:

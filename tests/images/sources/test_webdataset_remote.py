@@ -64,6 +64,13 @@ def test_an_unchanged_shard_is_listed_and_not_read_again(store, requests, tmp_pa
     assert len(requests) == listing + 2
 
 
+def test_a_remote_folder_of_shards_says_how_to_read_them(store):
+    with pytest.raises(
+        UsageError, match=rf"holds no images.*to read the tar files there, give 'memory://{store}/\*"
+    ):
+        open_images(f"memory:/{store}")
+
+
 def test_an_image_is_one_request_for_its_bytes(store, requests):
     source = open_images(f"memory:/{store}/pets-1.tar")
     requests.clear()
