@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.extraction.executors._pool import BLOCKS_AT_A_TIME, TRIES
+from pipeline.extraction.filling import BLOCK_BYTES, BLOCK_ROWS
 from pipeline.extraction.plan import rows_in_block
-from pipeline.extraction.stage import BLOCK_BYTES, BLOCK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Fuzzing: good files with bytes changed at random, read until time is up.
 
-``python fuzzing.py decode|open SECONDS SEED FILE...`` mutates the files and prints what came of it. A case
-that crashes the process, takes longer than ``CASE_S``, or ends in any other way than it may, stands in the
-working folder as ``case``.
+``python fuzzing.py decode|open|shard SECONDS SEED FILE...`` mutates the files and prints what came of it. A
+case that crashes the process, takes longer than ``CASE_S``, or ends in any other way than it may, stands in
+the working folder as ``case``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cache.layout import open_layout
-from pipeline.errors import CacheMismatchError
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode
 
 CASE_S = 60
 CASE = Path("case")
+SHARD = Path("case.tar")
 INTERESTING = np.array([0, 1, 2, 7, 8, 16, 31, 32, 63, 64, 127, 128, 200, 254, 255], np.uint8)
 
 
@@ -73,13 +75,36 @@ def check_open(content: bytes) -> str:
     return "opened"
 
 
+def check_shard(content: bytes) -> str:
+    """Lists a tar shard and reads its images; returns ``listed`` or ``refused``, lets nothing else pass."""
+    SHARD.write_bytes(_with_checksums(content))
+    try:
+        source = open_images(str(SHARD))
+    except UsageError as error:
+        return _refused(error)
+    for item in source.items():
+        assert ".." not in item.id.split("/")
+        assert len(source.read(item)) <= len(content)
+    return "listed"
+
+
+def _with_checksums(content: bytes) -> bytes:
+    """Makes the checksums of a tar file's headers right again, or nothing behind them would be tried."""
+    blocks = [content[at : at + 512] for at in range(0, len(content), 512)]
+    for number, block in enumerate(blocks):
+        if block[257:262] == b"ustar" and len(block) == 512:
+            total = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
+            blocks[number] = block[:148] + f"{total:06o}\0 ".encode() + block[156:]
+    return b"".join(blocks)
+
+
 def _refused(error: Exception) -> str:
     assert str(error)
     assert "\n" not in str(error)
     return "refused"
 
 
-CHECKS: dict[str, Callable[[bytes], str]] = {"decode": check_decode, "open": check_open}
+CHECKS: dict[str, Callable[[bytes], str]] = {"decode": check_decode, "open": check_open, "shard": check_shard}
 
 
 def main(what: str, seconds: float, seed: int, files: list[Path]) -> None:

@@ -54,7 +54,8 @@ head_option = click.option("--head", default="logreg", show_default=True, help="
 
 data_options = _stack(
     click.option(
-        "--data", help=f"Folder, .csv/.jsonl table, .npz, builtin:digits, keras:NAME. [{DEFAULT_DATA}]"
+        "--data",
+        help=f"Folder, .csv/.jsonl table, .npz, .tar shards, builtin:digits, keras:NAME. [{DEFAULT_DATA}]",
     ),
     click.option("--name", help="Name of the data set in the cache. [the source's own]"),
     cache_option,

@@ -24,7 +24,8 @@ class ImageItem:
         group: Items of one group (a patient, a product) stay in one split; None = no group.
         path: The file behind the item, for the stat cache; None where there is no file of its own.
         version: What a remote store says to tell this content from a later one (an ETag, or size and time),
-            for the stat cache; None where it says nothing that can be relied on.
+            for the stat cache; None where it says nothing that can be relied on. In tar shards, that of the
+            shard and where the image begins in it.
     """
 
     id: str
@@ -68,7 +69,7 @@ def open_images(uri: str) -> ImageSource:
 
     Args:
         uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
-            ``.csv``/``.jsonl`` table, an ``.npz`` file.
+            ``.csv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).
 
     Raises:
         UsageError: Nothing claims the address, or what stands there is no usable image source.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.images import ImageItem, ImageSource, spill
-from pipeline.images._shards import Place
+from pipeline.images._columns import Place
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.rows import DIGEST_BYTES
@@ -117,7 +117,9 @@ def _read(source: ImageSource, item: ImageItem) -> _Read:
 
 
 def _remote(source: ImageSource, place: Place | ImageItem, result: bytes = b"") -> Remote:
-    return Remote(f"{source.uri.rstrip('/')}/{place.id}", place.version or "", result)
+    # Shards have a root: the same image is known under every pattern that takes its shard.
+    root = getattr(source, "root", source.uri)
+    return Remote(f"{root.rstrip('/')}/{place.id}", place.version or "", result)
 
 
 def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images._lazy import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
-from pipeline.images._shards import VERSION, Columns, Place, Shard
+from pipeline.images._columns import VERSION, Columns, Place, Shard
 from pipeline.images.texts import SHARD, CodedTexts, Texts
 
 _STRETCH = 4096

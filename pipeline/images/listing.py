@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images._shards import NO_GROUP, SPLIT_CODES, Columns, Shard, ShardBuilder
+from pipeline.images._columns import NO_GROUP, SPLIT_CODES, Columns, Shard, ShardBuilder
 from pipeline.images.image_list import ImageList
 from pipeline.images.spill import KEPT_BYTES, Span, Spill
 from pipeline.images.texts import SHARD, Texts

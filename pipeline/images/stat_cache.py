@@ -11,6 +11,9 @@ from typing import NamedTuple, Self, TypeVar
 
 from pipeline.progress import say
 
+UNSETTLED = "unsettled"
+"""How the version of an object begins that may change without a trace: its digest is not stored."""
+
 _RACY_NS = 2_000_000_000
 _PARAMETERS = 900  # SQLite's limit on older builds is 999
 _TABLE = """
@@ -116,8 +119,8 @@ class StatCache:
         return [stored.get(known[:2]) for known in objects]
 
     def store_remote(self, objects: Iterable[Remote]) -> None:
-        """Stores digests of remote objects in one transaction."""
-        rows = [tuple(known) for known in objects]
+        """Stores digests of remote objects in one transaction, without those that are not settled."""
+        rows = [tuple(known) for known in objects if not known.version.startswith(UNSETTLED)]
         if rows and self._file is not None:
             self._attempt(_insert_objects, rows)
 

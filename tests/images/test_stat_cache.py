@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
+from pipeline.images.stat_cache import UNSETTLED, Known, Remote, Stamp, StatCache
 
 DIGEST = bytes(range(32))
 
@@ -163,6 +163,13 @@ def test_remote_objects_are_known_by_address_and_version(cache_file):
         assert cache.look_up_remote([Remote("s3://other/0.png", "etag 1")]) == [None]
         cache.store_remote([Remote("s3://bucket/0.png", "etag 2", DIGEST)])
         assert cache.look_up_remote([known[0], Remote("s3://bucket/0.png", "etag 2")]) == [None, DIGEST]
+
+
+def test_what_may_change_without_a_trace_is_not_remembered(cache_file):
+    known = Remote("/shards/p.tar/1.png", f"{UNSETTLED} @512+3", DIGEST)
+    with StatCache(cache_file) as cache:
+        cache.store_remote([known])
+        assert cache.look_up_remote([known]) == [None]
 
 
 def test_a_cache_of_local_files_gets_no_table_of_remote_ones(file, cache_file):

@@ -47,20 +47,26 @@ class FileSource:
         Raises:
             OSError: The file is gone, no regular file, larger than 1 GiB, or cannot be read.
         """
-        _refuse_special(os.stat(item.path))
-        with open(item.path, "rb", opener=_open_without_waiting) as file:
-            _refuse_special(os.fstat(file.fileno()))  # it may have been replaced in between
+        refuse_special(os.stat(item.path))
+        with open(item.path, "rb", opener=without_waiting) as file:
+            refuse_special(os.fstat(file.fileno()))  # it may have been replaced in between
             return file.read()
 
 
-def _refuse_special(status: os.stat_result) -> None:
+def refuse_special(status: os.stat_result, *, most: int | None = MAX_BYTES) -> None:
+    """Refuses what is no regular file, or larger than ``most`` bytes.
+
+    Raises:
+        OSError: It is one of these.
+    """
     if not stat.S_ISREG(status.st_mode):  # a device may do anything when it is opened, and a pipe may wait
         raise OSError("not a regular file")
-    if status.st_size > MAX_BYTES:
-        raise OSError(f"{status.st_size:,} bytes are more than the limit of {MAX_BYTES:,}")
+    if most is not None and status.st_size > most:
+        raise OSError(f"{status.st_size:,} bytes are more than the limit of {most:,}")
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
+def without_waiting(path: str, flags: int) -> int:
+    """Opens a file, as ``os.open`` does, but never waits for the other end of a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -17,9 +17,15 @@ LAYOUT = "<class>/image.jpg or <split>/<class>/image.jpg, with splits train, val
 
 
 class Lister(Protocol):
-    """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``."""
+    """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``.
+
+    Attributes:
+        root: The tree, for messages.
+        shards: Whether tar files were seen in it.
+    """
 
     root: str
+    shards: bool
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder."""
@@ -95,6 +101,7 @@ class Laid:
                 where = os.path.join(self.walker.root, branch.prefix.rstrip("/"))
                 raise UsageError(
                     f"the {branch.split} folder {where} holds no images: expected <class>/image.jpg in it"
+                    + _or_shards(self.walker, "*/*.tar")
                 )
 
     def notes(self) -> tuple[str, ...]:
@@ -174,13 +181,22 @@ def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
     """Returns the class folders of a root without splits, or explains why it has none."""
     if not top.folders:
         trouble = "images but no class folders" if top.images else "no images"
-        raise UsageError(f"{walker.root} holds {trouble}: expected {LAYOUT} below it")
+        raise UsageError(
+            f"{walker.root} holds {trouble}: expected {LAYOUT} below it" + _or_shards(walker, "*.tar")
+        )
     if len(top.folders) == 1:
         inner = walker.listing(f"{top.folders[0]}/").folders
         if any(split_of(folder) for folder in inner):
             where = os.path.join(walker.root, top.folders[0])
             raise UsageError(f"the splits are one folder further down: give {where}")
     return top.folders
+
+
+def _or_shards(walker: Lister, pattern: str) -> str:
+    """Returns how to take the tar shards that were seen, as the end of a message; empty if there are none."""
+    if not walker.shards:
+        return ""
+    return f"; to read the tar files there, give '{walker.root}/{pattern}'"
 
 
 def _refuse_ambiguous(

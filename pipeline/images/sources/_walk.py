@@ -58,11 +58,13 @@ class Walker:
         root: Absolute path without links.
         ignored: Files that are no images.
         strays: Links that lead out of the root, or back to a folder they stand in.
+        shards: Whether a tar file was seen.
     """
 
     root: str
     ignored: PassedOver = field(default_factory=PassedOver)
     strays: PassedOver = field(default_factory=PassedOver)
+    shards: bool = False
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder.
@@ -90,6 +92,7 @@ class Walker:
                         images.append(entry.name)
                     else:
                         ignored.append(entry.name)
+                        self.shards |= entry.name.lower().endswith(".tar")
         except OSError as error:
             raise UsageError(
                 f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"

@@ -12,6 +12,7 @@ from pipeline.images import ImageItem
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
+from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
 from pipeline.images.sources._walk import LITTER, Listing, PassedOver
 from pipeline.images.sources._words import in_natural_order, on_one_line
@@ -26,8 +27,8 @@ _DEEPEST = 64  # folders in folders; a web server may invent them without end
 
 
 def claims(uri: str) -> bool:
-    """Tells whether the address begins with the protocol of a store."""
-    return protocol_of(uri) is not None
+    """Tells whether the address begins with the protocol of a store, and is not one of tar shards."""
+    return protocol_of(uri) is not None and not is_shards(uri)
 
 
 def open_uri(uri: str) -> RemoteSource:
@@ -117,6 +118,7 @@ class RemoteWalker:
         path: The folder in it.
         versions: What the store says of each image's version, by relative path, until it is taken away.
         ignored: Files that are no images.
+        shards: Whether a tar file was seen.
     """
 
     root: str
@@ -124,6 +126,7 @@ class RemoteWalker:
     path: str
     versions: dict[str, str] = field(default_factory=dict)
     ignored: PassedOver = field(default_factory=PassedOver)
+    shards: bool = False
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder; names that do not stand directly in it are passed over.
@@ -151,6 +154,7 @@ class RemoteWalker:
                     self.versions[folder + name] = version
             else:
                 ignored.add(name)
+                self.shards |= name.lower().endswith(".tar")
         self.ignored.add(folder, ignored)
         return Listing(in_natural_order(folders), sorted(images))
 

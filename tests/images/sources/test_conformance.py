@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,6 +53,15 @@ def sample_table(tmp_path, make_images, monkeypatch):
     rows = [f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else ''},{i // 2}" for i in range(20)]
     (tmp_path / "toy.csv").write_text("\n".join(["path,label,split,group", *rows]))
     return str(tmp_path / "toy.csv")
+
+
+def sample_webdataset(tmp_path, make_images, monkeypatch):
+    root = make_images(tmp_path / "toy", *(f"{kind}/{i}.png" for kind in "ab" for i in range(12)))
+    for number in range(2):
+        with tarfile.open(tmp_path / f"toy-{number}.tar", "w") as tar:
+            for path in sorted(root.glob("*/*"))[number::2]:
+                tar.add(path, path.relative_to(root))
+    return str(tmp_path / "toy-{0..1}.tar")
 
 
 SAMPLES = {

@@ -1,0 +1,135 @@
+"""What the labels and folders in tar shards mean: classes by name or number, and splits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.images.sources._words import on_one_line, split_of
+
+NAMES = "classes.txt"
+"""File beside the shards with the names of numbered classes, one a line, number 0 first."""
+
+_NUMBER = re.compile(r"-1|[0-9]{1,9}")
+
+
+class Place(NamedTuple):
+    """Shard and member where something was seen first, for messages."""
+
+    shard: str
+    member: str
+
+
+class Home(NamedTuple):
+    """What a member's folder says of it; None where it says nothing."""
+
+    split: str | None = None
+    label: str | None = None
+
+
+def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, Home]:
+    """Tells what folders mean: ``<split>/<class>/...`` or ``<class>/...``, below any that all have in common.
+
+    Args:
+        folders: Every folder that holds an image, with where it was seen; ``""`` for none.
+        labelled: Images have labels of their own, so that folders name splits at most.
+
+    Raises:
+        UsageError: Some images are in class folders, or in split folders, and others are not.
+    """
+    parts = {folder: folder.split("/") if folder else [] for folder in folders}
+    while len({tuple(path[:1]) for path in parts.values()}) == 1 and all(len(p) > 1 for p in parts.values()):
+        if split_of(next(iter(parts.values()))[0]):
+            break
+        parts = {folder: path[1:] for folder, path in parts.items()}
+    if not any(path and split_of(path[0]) for path in parts.values()):
+        homes = {folder: Home(None, path[0] if path else None) for folder, path in parts.items()}
+    else:
+        homes = {
+            folder: Home(split_of(path[0]) if path else None, path[1] if len(path) > 1 else None)
+            for folder, path in parts.items()
+        }
+    if labelled:
+        return {folder: Home(home.split, None) for folder, home in homes.items()}
+    _refuse_mixture(homes, folders)
+    return homes
+
+
+def _refuse_mixture(homes: Mapping[str, Home], folders: Mapping[str, Place]) -> None:
+    """Refuses images beside class folders or split folders: they may have lost theirs."""
+    splits = {home.split for home in homes.values()}
+    for folder, home in homes.items():
+        shard, member = folders[folder]
+        if home.split is None and len(splits) > 1:
+            raise UsageError(
+                f"{shard}: {on_one_line(member)!r} is in no split folder, but others are: put it into "
+                "train/, val/ or test/"
+            )
+        siblings = [other.label for other in homes.values() if other.split == home.split]
+        if home.label is None and any(siblings):
+            raise UsageError(
+                f"{shard}: {on_one_line(member)!r} is in no class folder, but others are: give it a "
+                "folder, or give all images a .cls"
+            )
+
+
+def name_labels(labels: Mapping[str, Place], names: list[str] | None) -> dict[str, str | None]:
+    """Returns the class behind each label: the name itself, that of its number, or the number as text.
+
+    Args:
+        labels: Every label, with where it was seen.
+        names: Those of numbered classes, number 0 first; None where there are none.
+
+    Returns:
+        The class by label; None for ``-1``, which means unlabelled.
+
+    Raises:
+        UsageError: Some labels are numbers and others are names, or a number has no name.
+    """
+    numbers = [label for label in labels if _NUMBER.fullmatch(label)]
+    texts = [label for label in labels if not _NUMBER.fullmatch(label)]
+    if numbers and texts:
+        number, text = labels[numbers[0]], labels[texts[0]]
+        raise UsageError(
+            f"{text.shard}: {on_one_line(text.member)!r} has the class {texts[0]!r}, but "
+            f"{number.member!r} in {number.shard} has the number {numbers[0]}: use names or numbers, not both"
+        )
+    if texts:
+        return {label: label for label in labels}
+    return {label: _name_of(int(label), labels[label], names) for label in labels}
+
+
+def _name_of(number: int, place: Place, names: list[str] | None) -> str | None:
+    if number < 0:
+        return None
+    if names is None:
+        return str(number)
+    if number >= len(names):
+        raise UsageError(
+            f"{place.shard}: {on_one_line(place.member)!r} has the class {number}, but {NAMES} has "
+            f"{len(names):,} lines (number 0 is the first): add the missing names"
+        )
+    return names[number]
+
+
+def read_names(content: bytes, shown: str) -> list[str]:
+    """Reads the names of numbered classes, one a line.
+
+    Raises:
+        UsageError: It is not UTF-8 text, or a line is empty or repeated.
+    """
+    try:
+        lines = [line.strip() for line in content.decode("utf-8-sig").rstrip().split("\n")]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line or "\0" in line:
+            raise UsageError(f"{shown}, line {number}: no class name: one a line, number 0 first")
+        if first.setdefault(line, number) != number:
+            raise UsageError(
+                f"{shown}, line {number}: {line!r} is line {first[line]} already: tell them apart"
+            )
+    return lines
