@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images._lazy import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
 from pipeline.images._columns import VERSION, Columns, Place, Shard
+from pipeline.images._lazy import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
 from pipeline.images.texts import SHARD, CodedTexts, Texts
 
 _STRETCH = 4096
