@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.cache.features import FeatureSet
 from pipeline.cache.filling import PartialFile
-from pipeline.cache.layout import lay_out, open_layout
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.reading import open_layout
 
 Read = Callable[[np.ndarray | None], np.ndarray]
 """Reads some rows, int (n,), in their order, or all of them where None is given."""

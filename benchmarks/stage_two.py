@@ -21,7 +21,9 @@ import numpy as np
 from inputs import MADE as SPEC
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.layout import Header, lay_out, open_layout
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import Header
+from pipeline.cache.reading import open_layout
 from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.cache.layout import _seal, open_layout
+from pipeline.cache.reading import open_layout
+from pipeline.cache.seal import seal
 from pipeline.errors import PipelineError
 
 HUGE = 1 << 40
@@ -163,7 +164,7 @@ def alter(path: Path, name: str, elsewhere: Path) -> str:
         del file.attrs["seal"]
         if "promises" not in message and "other" not in message and "bomb" not in name:
             try:
-                file.attrs["seal"] = np.bytes_(_seal(file))
+                file.attrs["seal"] = np.bytes_(seal(file))
             except (KeyError, TypeError, ValueError, AttributeError, OSError):
                 file.attrs["seal"] = np.bytes_("0" * 64)
         else:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode

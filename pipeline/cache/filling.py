@@ -11,8 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.cache.layout import Layout, open_layout, row_bytes
+from pipeline.cache.layout import Layout, row_bytes
 from pipeline.cache.lock import is_still_at
+from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
 from pipeline.publishing import sync_to_disk
 

@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.finding import all_entries
-from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import LOCK_FILE
 from pipeline.cache.mapping import open_mapped
 from pipeline.cache.presence import alone_in
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.progress import progress
 

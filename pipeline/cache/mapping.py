@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pipeline.cache.layout import Layout, open_layout
+from pipeline.cache.layout import Layout
+from pipeline.cache.reading import open_layout
 
 
 def open_mapped(path: Path) -> Layout:

@@ -13,8 +13,9 @@ import numpy as np
 from pipeline.cache.entries import FEATURE_FILES
 from pipeline.cache.filling import PartialFile
 from pipeline.cache.finding import all_entries
-from pipeline.cache.layout import Layout, open_layout
+from pipeline.cache.layout import Layout
 from pipeline.cache.mapping import open_mapped
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.spec import FeatureSpec

@@ -13,7 +13,9 @@ import numpy as np
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile, damaged_rows
-from pipeline.cache.layout import Header, lay_out, open_layout, row_bytes
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import Header, row_bytes
+from pipeline.cache.reading import open_layout
 from pipeline.cache.remote import FeaturePlace
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError

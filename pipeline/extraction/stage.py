@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import open_layout
 from pipeline.cache.lock import BusyError, filling
 from pipeline.cache.parts import Part
 from pipeline.cache.presence import Presence
+from pipeline.cache.reading import open_layout
 from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile
-from pipeline.cache.layout import Header, lay_out
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import Header
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
 

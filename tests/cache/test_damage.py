@@ -16,7 +16,7 @@ from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.spec import SCHEMA
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from pipeline.cache.filling import PartialFile
-from pipeline.cache.layout import Header, lay_out, open_layout
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import Header
+from pipeline.cache.reading import open_layout
 from pipeline.images.rows import Rows
 
 N = 10

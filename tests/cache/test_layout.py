@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.layout import ALIGNMENT, STORED_DTYPES, Header, lay_out, open_layout, row_bytes
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import ALIGNMENT, STORED_DTYPES, Header, row_bytes
+from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
 from pipeline.images.rows import Rows
 from pipeline.spec import SCHEMA, FeatureSpec

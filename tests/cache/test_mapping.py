@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.cache import mapping, open_features
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Layout, open_layout
+from pipeline.cache.layout import Layout
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Header, open_layout
+from pipeline.cache.layout import Header
+from pipeline.cache.reading import open_layout
 from pipeline.cache.remote import FeatureFiles
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import PipelineError

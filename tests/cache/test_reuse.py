@@ -13,7 +13,9 @@ import pytest
 from pipeline.cache import reuse
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile
-from pipeline.cache.layout import Header, Layout, lay_out, open_layout
+from pipeline.cache.laying_out import lay_out
+from pipeline.cache.layout import Header, Layout
+from pipeline.cache.reading import open_layout
 from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
 from pipeline.images.rows import Rows
 

@@ -16,7 +16,8 @@ from counting_engine import BACKBONE, SIDE, CountingEngine, expected_row
 from photos import Photos
 
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.layout import Layout, open_layout
+from pipeline.cache.layout import Layout
+from pipeline.cache.reading import open_layout
 from pipeline.cache.writing import EntryWriter
 from pipeline.extraction import Extraction
 

@@ -11,7 +11,7 @@ from photos import Photos
 
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]

@@ -18,7 +18,7 @@ from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.filling import PartialFile
 from pipeline.cache.inspection import summaries, verify_cache
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.extraction import Extraction
 

@@ -20,7 +20,7 @@ from stumbler import STAGE, Stopped, Stumbler
 from stumbling import STAGE_ONE
 
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 
 SEED = 20
 STOPPED = "pipeline: stopped. Whatever was finished is kept; run the same command to continue\n"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.layout import Header, open_layout
+from pipeline.cache.layout import Header
+from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
 from pipeline.heads import TrainedHead

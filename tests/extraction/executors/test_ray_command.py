@@ -16,7 +16,7 @@ import pytest
 import stopping
 from photos import Photos
 
-from pipeline.cache.layout import open_layout
+from pipeline.cache.reading import open_layout
 
 GONE_WITHIN_S = 20.0
 

@@ -1,0 +1,152 @@
+"""Reading a feature file, which can come from anywhere: what is not sound is refused before it is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.cache.layout import (
+    ATTRIBUTES,
+    COLUMNS,
+    FILLED,
+    HDF5_LOCK,
+    PART_ATTRIBUTES,
+    STORED_DTYPES,
+    Header,
+    Layout,
+)
+from pipeline.cache.parts import Part
+from pipeline.cache.seal import plain, plain_attributes, seal
+from pipeline.cache.structure import is_folder_name, refuse_foreign_parts, refuse_other_columns
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images import UNLABELLED
+from pipeline.images.rows import Rows
+from pipeline.images.texts import Texts
+from pipeline.spec import SCHEMA, FeatureSpec
+
+_TROUBLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What h5py, NumPy and JSON raise at files that are damaged or made to do harm."""
+
+
+def open_layout(path: Path) -> Layout:
+    """Reads a feature file's header and rows and checks that nothing in them was altered.
+
+    The file can come from anywhere: it is refused, before a value is read, where it points to another file
+    or declares more than its bytes hold.
+
+    Raises:
+        UsageError: There is no such file.
+        CacheMismatchError: The file is foreign, damaged, or of another schema version.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist: run `pipeline extract` to make it")
+    try:
+        with HDF5_LOCK, h5py.File(path, "r") as file:
+            return _read_layout(path, file)
+    except CacheMismatchError:
+        raise
+    except _TROUBLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CacheMismatchError(
+            f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again"
+        ) from error
+
+
+def _read_layout(path: Path, file: h5py.File) -> Layout:
+    refuse_foreign_parts(path, file)
+    schema = plain(file.attrs.get("schema"))
+    if schema != SCHEMA:
+        raise CacheMismatchError(
+            f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA}: "
+            "run `pipeline extract` to make it anew"
+        )
+    refuse_other_columns(
+        file, COLUMNS, ATTRIBUTES | (PART_ATTRIBUTES if PART_ATTRIBUTES & set(file.attrs) else frozenset())
+    )
+    attributes = plain_attributes(file)
+    if attributes.get("seal") != seal(file):
+        raise CacheMismatchError(
+            f"{path} is damaged: its header or row list was altered since it was written. "
+            "Remove it and run `pipeline extract` again"
+        )
+    spec = FeatureSpec.from_json(attributes["spec"])
+    features = file["features"]
+    n = features.shape[0]
+    ids = _strings(file["ids"])
+    rows = Rows(
+        ids=ids,
+        labels=file["labels"][()],
+        digests=file["digests"][()],
+        views=file["views"][()],
+        groups=_strings(file["groups"]),
+    )
+    sizes = {name: (file[name].id.get_offset(), file[name].id.get_storage_size()) for name in FILLED}
+    lengths = {
+        len(ids),
+        len(rows.labels),
+        len(rows.digests),
+        len(rows.views),
+        len(rows.groups),
+        *(file[k].shape[0] for k in FILLED),
+    }
+    whole = all(
+        offset is not None and offset + size <= path.stat().st_size for offset, size in sizes.values()
+    )
+    if lengths != {n} or features.dtype != np.dtype(STORED_DTYPES[spec.store]) or not (whole or n == 0):
+        raise CacheMismatchError(
+            f"{path} is truncated or damaged. Remove it and run `pipeline extract` again"
+        )
+    header = Header(
+        spec=spec,
+        dataset=attributes["dataset"],
+        source=attributes["source"],
+        split=attributes["split"],
+        classes=tuple(_strings(file["classes"])),
+        weights_label=attributes["weights_label"],
+        skipped=tuple(json.loads(item) for item in _strings(file["skipped"])),
+        software=json.loads(attributes["software"]),
+        number=int(attributes.get("part", 0)),
+        count=int(attributes.get("parts", 1)),
+        whole=str(attributes.get("whole", "")),
+    )
+    _refuse_impossible(header, rows, tuple(features.shape[1:]))
+    return Layout(
+        path=path,
+        header=header,
+        rows=rows,
+        crc32=file["crc32"][()],
+        done=file["done"][()] == 1,
+        offsets={name: offset or 0 for name, (offset, _) in sizes.items()},
+        feature_shape=tuple(features.shape[1:]),
+        dtype=features.dtype,
+    )
+
+
+def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+    """Refuses what no run writes, sealed or not: whoever writes a file can seal it, too."""
+    if not is_folder_name(header.dataset) or Part.of(header.part.name) != header.part:
+        names = f"{header.dataset[:40]!r}, {header.part.name[:40]!r}"
+        raise ValueError(f"{names} are no names of data set and split")
+    if not feature_shape or 0 in feature_shape:
+        raise ValueError(f"{feature_shape} is no shape of features")
+    if len(rows) and not (rows.labels.min() >= UNLABELLED and rows.labels.max() < len(header.classes)):
+        raise ValueError("a label stands for no class")
+    for item in header.skipped:
+        if not isinstance(item, dict) or not all(isinstance(text, str) for text in item.values()):
+            raise ValueError("the list of skipped images is none")
+
+
+def _strings(dataset: h5py.Dataset) -> Texts:
+    return Texts.of_encoded(dataset[()])
