@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
+from peaks import peak_kib
 
 from pipeline.cache.reading import open_layout
 from pipeline.cache.seal import seal
@@ -175,14 +175,14 @@ def alter(path: Path, name: str, elsewhere: Path) -> str:
 def main(folder: Path) -> None:
     """Opens the sound file first, then all others, and prints a line for each."""
     open_layout(folder / "sound.h5")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     for path in sorted(folder.glob("*.h5")):
         try:
             open_layout(path)
             print(path.stem, "opened", sep="\t")
         except PipelineError as error:
             print(path.stem, error, sep="\t")
-    print("KiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, sep="\t")
+    print("KiB", peak_kib() - before, sep="\t")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ the working folder as ``case``.
 from __future__ import annotations
 
 import faulthandler
-import resource
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from peaks import peak_kib
 
 from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
@@ -117,7 +117,7 @@ def main(what: str, seconds: float, seed: int, files: list[Path]) -> None:
         faulthandler.dump_traceback_later(CASE_S, exit=True)
         outcomes[CHECKS[what](content)] += 1
         faulthandler.cancel_dump_traceback_later()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = peak_kib() // 1024
     print(f"{outcomes.total()} cases of {what}: {dict(outcomes)}, peak {peak} MiB")
 
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
 
 import fuzzing
-import numpy as np
 import pytest
 from hostile_images import encode, picture
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from mutating import try_for_minutes, try_mutations
 from PIL import Image
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 MEMORY_MIB = 2_000
 """A picture within the limit of 100 million pixels takes up to 400 MB as it is and 400 MB converted."""
 
@@ -41,34 +34,10 @@ def seeds() -> list[bytes]:
 
 
 def test_a_mutated_image_is_decoded_or_refused() -> None:
-    outcomes, good = Counter(), seeds()
-
-    @settings(
-        max_examples=1000,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**32))
-    def mutate(seed: int) -> None:
-        random = np.random.default_rng(seed)
-        outcomes[fuzzing.check_decode(fuzzing.mutated(good[seed % len(good)], random))] += 1
-
-    mutate()
-    print(f"{outcomes.total()} mutated images: {dict(outcomes)}")
+    outcomes = try_mutations(fuzzing.check_decode, seeds(), examples=1000)
     assert min(outcomes["decoded"], outcomes["refused"]) > 100
 
 
 @pytest.mark.torture
 def test_mutated_images_for_minutes(tmp_path: Path) -> None:
-    for number, content in enumerate(seeds()):
-        (tmp_path / f"{number}.seed").write_bytes(content)
-    files = [str(path) for path in sorted(tmp_path.glob("*.seed"))]
-    command = [sys.executable, fuzzing.__file__, "decode", str(SECONDS), "1", *files]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=SECONDS + 120, check=False, cwd=tmp_path
-    )
-    assert result.returncode == 0, f"{tmp_path / 'case'}: {result.stderr[-2000:]}"
-    print(result.stdout.strip())
-    assert int(result.stdout.split()[-2]) < MEMORY_MIB
+    assert try_for_minutes("decode", seeds(), tmp_path) < MEMORY_MIB

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tarfile
 import tracemalloc
 from collections import Counter
@@ -13,8 +12,7 @@ from pathlib import Path
 import fuzzing
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from mutating import try_for_minutes, try_mutations
 from shards import member, png, raw_tar, write_tar
 
 from pipeline.errors import UsageError
@@ -24,7 +22,6 @@ from pipeline.images.sources._tar import walk_tar
 from pipeline.images.sources._tar_header import read_header
 from pipeline.images.sources._window import Window
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 MEMORY_MIB = 400
 CAT, DOG = member("cat/1.png", 1), member("dog/2.png", 2)
 
@@ -260,34 +257,10 @@ def seeds() -> list[bytes]:
 
 def test_a_mutated_shard_is_listed_or_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    outcomes, good = Counter(), seeds()
-
-    @settings(
-        max_examples=1000,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**32))
-    def mutate(seed: int) -> None:
-        random = np.random.default_rng(seed)
-        outcomes[fuzzing.check_shard(fuzzing.mutated(good[seed % len(good)], random))] += 1
-
-    mutate()
-    print(f"{outcomes.total()} mutated shards: {dict(outcomes)}")
+    outcomes = try_mutations(fuzzing.check_shard, seeds(), examples=1000)
     assert min(outcomes["listed"], outcomes["refused"]) > 100
 
 
 @pytest.mark.torture
 def test_mutated_shards_for_minutes(tmp_path: Path) -> None:
-    for number, content in enumerate(seeds()):
-        (tmp_path / f"{number}.seed").write_bytes(content)
-    files = [str(path) for path in sorted(tmp_path.glob("*.seed"))]
-    command = [sys.executable, fuzzing.__file__, "shard", str(SECONDS), "1", *files]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=SECONDS + 120, check=False, cwd=tmp_path
-    )
-    assert result.returncode == 0, f"{tmp_path / 'case'}: {result.stderr[-2000:]}"
-    print(result.stdout.strip())
-    assert int(result.stdout.split()[-2]) < MEMORY_MIB
+    assert try_for_minutes("shard", seeds(), tmp_path) < MEMORY_MIB
