@@ -1,4 +1,4 @@
-"""A folder with one picture that cannot be read."""
+"""Folders of pictures for several tests of stage one."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def bad(photos: Photos) -> Path:
     photos.add("test/cats", 2)
     photos.spoil(bad)
     return bad
+
+
+@pytest.fixture
+def pictures(photos: Photos) -> Photos:
+    """Eleven training pictures, four of ``val``, and one of ``test``."""
+    photos.add("train/cats", 6)
+    photos.add("train/dogs", 5)
+    photos.add("val/cats", 4)
+    photos.add("test/dogs", 1)
+    return photos

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-import stumbling
 from counting_engine import CountingEngine
 from photos import Photos
-from stumbler import STAGE
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.filling import PartialFile
-from pipeline.cache.inspection import summaries, verify_cache
+from pipeline.cache.inspection import summaries
 from pipeline.cache.reading import open_layout
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import UsageError
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]
 Check = Callable[..., None]
-
-
-@pytest.fixture
-def pictures(photos: Photos) -> Photos:
-    """Eleven training pictures, four of ``val``, and one of ``test``."""
-    photos.add("train/cats", 6)
-    photos.add("train/dogs", 5)
-    photos.add("val/cats", 4)
-    photos.add("test/dogs", 1)
-    return photos
 
 
 def names(entry: Entry) -> list[str]:
@@ -201,140 +185,7 @@ def test_a_file_of_bad_pictures_alone_is_empty(
     assert (engine.loads, engine.computed) == (0, 0)
 
 
-def test_files_of_several_states_are_refused(pictures: Photos, run: Run, tmp_path: Path) -> None:
-    (extraction,) = run(rows_per_file=6)
-    entry = extraction.entry
-    old = entry.file("train-00000-of-00002").read_bytes()
-    pictures.files("train")[0].rename(pictures.root / "train/cats/zz.png")
-    run()
-    assert len(open_features(entry, "train")) == 11
-    entry.file("train-00000-of-00002").write_bytes(old)
-    with pytest.raises(CacheMismatchError, match=r"00000-of-00002.*00001-of-00002.*different states"):
-        open_features(entry, "train")
-    run()
-    assert len(open_features(entry, "train")) == 11
-
-
-def test_readers_see_the_old_files_until_the_new_ones_are_whole(
-    pictures: Photos,
-    engine: CountingEngine,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    assert_complete: Check,
-) -> None:
-    (extraction,) = run(rows_per_file=4)
-    seen: list[list[str]] = []
-    publish = PartialFile.publish
-
-    def look_first(partial: PartialFile, path: Path) -> None:
-        seen.append(list(open_features(extraction.entry, "train").rows.ids))
-        publish(partial, path)
-
-    before = list(open_features(extraction.entry, "train").rows.ids)
-    pictures.add("train/cats", 4)  # four files instead of three
-    monkeypatch.setattr(PartialFile, "publish", look_first)
-    (extraction,) = run()
-    assert seen == [before] * 4
-    assert_complete(extraction)
-
-
-def test_files_of_the_same_names_are_replaced_when_all_are_whole(
-    pictures: Photos,
-    engine: CountingEngine,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    assert_complete: Check,
-) -> None:
-    run(rows_per_file=4)
-    computed_before: list[int] = []
-    publish = PartialFile.publish
-
-    def note(partial: PartialFile, path: Path) -> None:
-        computed_before.append(engine.computed)
-        publish(partial, path)
-
-    engine.forget()
-    pictures.files("train")[0].unlink()
-    pictures.add("train/dogs", 1)  # every row moves, and the number of files stays
-    monkeypatch.setattr(PartialFile, "publish", note)
-    (extraction,) = run()
-    assert computed_before == [1, 1, 1]
-    assert_complete(extraction)
-    assert len(extraction.entry.retired()) == 1  # the one that holds the row of the removed picture
-
-
-def test_files_that_are_gone_are_kept_aside(
-    pictures: Photos, engine: CountingEngine, run: Run, assert_complete: Check
-) -> None:
-    run(rows_per_file=3)
-    engine.forget()
-    away = pictures.root.with_name("away")
-    (pictures.root / "train").rename(away)
-    pictures.add("train/cats", 2)
-    pictures.add("train/dogs", 1)
-    (without,) = run()
-    assert_complete(without)
-    assert len(without.entry.retired()) == 4
-    for path in (pictures.root / "train").glob("*/*"):
-        path.rename(away / path.relative_to(pictures.root / "train"))
-    (pictures.root / "train/cats").rmdir()
-    (pictures.root / "train/dogs").rmdir()
-    (pictures.root / "train").rmdir()
-    away.rename(pictures.root / "train")
-    (back,) = run()
-    assert engine.computed == 3
-    assert back.entry.retired() == []
-    assert_complete(back)
-
-
 @pytest.mark.parametrize("rows", [0, -1])
 def test_a_size_that_is_none(rows: int, pictures: Photos, run: Run) -> None:
     with pytest.raises(UsageError, match=f"--rows-per-file {rows} is too small"):
         run(rows_per_file=rows)
-
-
-def test_processes_share_the_files(
-    pictures: Photos, cache: Path, run: Run, tmp_path: Path, assert_complete: Check
-) -> None:
-    pictures.add("train/cats", 40)
-    logs = [tmp_path / f"{number}.log" for number in range(3)]
-    command = ["extract", "--data", pictures.root, "--cache", cache, "--batch-size", 4, *STAGE]
-    started = [
-        subprocess.Popen(
-            [
-                *map(str, [sys.executable, stumbling.__file__, "decode", 1, "go on", log, *command]),
-                "--rows-per-file",
-                "4",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for log in logs
-    ]
-    for process in started:
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == 0, stderr
-    computed = [pixels for log in logs if log.exists() for pixels in log.read_text().split()]
-    assert len(computed) == len(set(computed)) == 56
-    (extraction,) = run()
-    assert_complete(extraction)
-    assert not [one for one in verify_cache(cache) if one["problem"] or one["bad_rows"]]
-    left = {path.name for path in extraction.entry.folder.iterdir()}
-    assert left == {*numbered("train", 13), "val.h5", "test.h5", "spec.json", ".lock"}
-
-
-def test_a_killed_run_goes_on_with_its_files(
-    pictures: Photos, cache: Path, engine: CountingEngine, run: Run, tmp_path: Path, assert_complete: Check
-) -> None:
-    log = tmp_path / "log"
-    command = [sys.executable, stumbling.__file__, "decode", 60, "hold", log, "extract"]
-    command += ["--data", pictures.root, "--cache", cache, "--batch-size", 2, *STAGE, "--rows-per-file", 2]
-    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "reached\n"
-        process.kill()
-    done = sum(int(open_layout(path).done.sum()) for path in cache.glob("*/*/*.h5*"))
-    (extraction,) = run()
-    assert engine.computed == 16 - done
-    assert_complete(extraction)
-    assert read_entry(extraction.entry.folder).rows_per_file == 2
