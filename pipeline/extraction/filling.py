@@ -57,14 +57,15 @@ class Filler:
         self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
 
     def fill(
-        self, writers: Sequence[EntryWriter], wanted: Wanted, *, later: Sequence[int], title: str
+        self, writers: Sequence[EntryWriter], wanted: Wanted, *, others: Sequence[tuple[int, int]], title: str
     ) -> tuple[list[Failure], list[np.ndarray]]:
         """Brings about the rows that the files lack.
 
         Args:
             writers: One per cut.
             wanted: The rows of their files.
-            later: Per cut, rows of other files that are still to be laid out: the disk must hold them, too.
+            others: Per cut, the rows of all other files, and of those that are still to be laid out: the
+                disk must hold them, too.
             title: What is shown beside the progress.
 
         Returns:
@@ -75,7 +76,7 @@ class Filler:
         """
         keys = wanted.keys
         if not all(writer.complete for writer in writers):
-            self._lay_out(writers, keys, later)
+            self._lay_out(writers, keys, others)
         missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
         lacking = [~writer.done for writer in writers]
         if not missing:
@@ -87,7 +88,9 @@ class Filler:
             worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
         ]
 
-    def _lay_out(self, writers: Sequence[EntryWriter], keys: np.ndarray, later: Sequence[int]) -> None:
+    def _lay_out(
+        self, writers: Sequence[EntryWriter], keys: np.ndarray, others: Sequence[tuple[int, int]]
+    ) -> None:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
         shapes, found = [], []
         for number, writer in enumerate(writers):
@@ -99,7 +102,7 @@ class Filler:
             shapes.append(self._shapes[spec])
             found.append(stored)
         if not self._announced:
-            self._announce(writers, shapes, later)
+            self._announce(writers, shapes, others)
         for writer, shape, stored in zip(writers, shapes, found, strict=True):
             with self.timings.step("copy"):
                 writer.open(shape)
@@ -160,14 +163,17 @@ class Filler:
         return self._idle
 
     def _announce(
-        self, writers: Sequence[EntryWriter], shapes: Sequence[tuple[int, ...]], later: Sequence[int]
+        self,
+        writers: Sequence[EntryWriter],
+        shapes: Sequence[tuple[int, ...]],
+        others: Sequence[tuple[int, int]],
     ) -> None:
         """Prints what is about to be written and refuses what the disk cannot hold."""
         self._announced = True
         free, total = shutil.disk_usage(self._cache).free, 0
-        for writer, shape, rows in zip(writers, shapes, later, strict=True):
+        for writer, shape, (rows, to_lay_out) in zip(writers, shapes, others, strict=True):
             spec = writer.entry.spec
-            needed = writer.missing_bytes(shape) + rows * row_bytes(shape, spec.store)
+            needed = writer.missing_bytes(shape) + to_lay_out * row_bytes(shape, spec.store)
             total += needed
             say(
                 f"{writer.entry.dataset}: {writer.rows + rows:,} rows of {spec.backbone} {spec.layer} "

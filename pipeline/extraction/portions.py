@@ -25,6 +25,10 @@ class Stretch:
     start: int
     stop: int
 
+    def rows(self, views: int) -> int:
+        """Counts its rows; every *training* image has so many augmented views beside itself."""
+        return (self.stop - self.start) * (1 + (views if self.part.split == "train" else 0))
+
 
 Portion = tuple[Stretch, ...]
 """Files that are filled together."""
@@ -49,15 +53,10 @@ def cut_portions(sizes: Mapping[str, int], rows_per_file: int, *, views: int = 0
         for part in parts_of(split, max(1, math.ceil(images / images_per_file))):
             start = part.number * images_per_file
             stretch = Stretch(part, start, min(start + images_per_file, images))
-            rows = (stretch.stop - stretch.start) * rows_an_image
+            rows = stretch.rows(views)
             if rows_before + rows > rows_per_file:
                 portions.append(())
                 rows_before = 0
             portions[-1] += (stretch,)
             rows_before += rows
     return portions
-
-
-def parts_in(portions: list[Portion]) -> list[Part]:
-    """Lists the files of some portions."""
-    return [stretch.part for portion in portions for stretch in portion]

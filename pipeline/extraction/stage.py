@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-
-import numpy as np
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.lock import BusyError, filling
 from pipeline.cache.parts import Part
 from pipeline.cache.presence import Presence
-from pipeline.cache.reading import open_layout
 from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import PipelineError
 from pipeline.extraction.filling import Filler
 from pipeline.extraction.headers import Headers
 from pipeline.extraction.loading import Failure
 from pipeline.extraction.outcomes import Outcomes
-from pipeline.extraction.portions import Portion
+from pipeline.extraction.portions import Portion, Stretch
 from pipeline.extraction.report import Extraction
+from pipeline.extraction.skipping import known_failures, with_copies
 from pipeline.extraction.wanted import wanted_rows
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
@@ -137,11 +134,11 @@ class Stage:
                 for writer in writers:
                     opened.enter_context(kept_when_stopped(writer.commit))
                 failures, computed = self._filler.fill(
-                    writers, wanted, later=self._later(portion), title=self._title(portion)
+                    writers, wanted, others=self._others(portion), title=self._title(portion)
                 )
                 for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
                     outcomes.count(portion, wanted, writer.done, rows)
-                found = {failure.id: failure for failure in self._with_copies(failures)}
+                found = {failure.id: failure for failure in with_copies(failures, self.catalog)}
                 if found and self._skip_bad:
                     self._skipped |= found
                     continue
@@ -172,40 +169,21 @@ class Stage:
         count = len(self.portions)
         return "stage one" if count == 1 else f"stage one, {self.portions.index(portion) + 1} of {count}"
 
-    def _later(self, portion: Portion) -> list[int]:
-        """Counts, per cut, the rows of other files that are not laid out yet."""
+    def _others(self, portion: Portion) -> list[tuple[int, int]]:
+        """Counts, per cut, the rows of all other files, and of those that are not laid out yet."""
         others = [stretch for other in self.portions if other != portion for stretch in other]
         return [
-            sum(
-                (stretch.stop - stretch.start) * (1 + (self._views if stretch.part.split == "train" else 0))
-                for stretch in others
-                if not entry.file(stretch.part.name).exists()
-                and not entry.partial(stretch.part.name).exists()
+            (
+                sum(stretch.rows(self._views) for stretch in others),
+                sum(stretch.rows(self._views) for stretch in others if not _is_there(entry, stretch)),
             )
             for entry in self.entries
         ]
 
-    def _skip_known(self, parts: Collection[Part]) -> None:
+    def _skip_known(self, parts: Iterable[Part]) -> None:
         """Leaves out contents that published files record as bad: they need not be tried again."""
-        known: list[Failure] = []
-        for part in parts:
-            with contextlib.suppress(CacheMismatchError, UsageError):
-                header = open_layout(self.entries[0].file(part.name)).header
-                known += [Failure(**record) for record in header.skipped if record["digest"]]
-        self._skipped |= {failure.id: failure for failure in self._with_copies(known)}
-
-    def _with_copies(self, failures: Collection[Failure]) -> list[Failure]:
-        """Lists failures by file, and for each bad content all images of the source that have it."""
-        reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
-        beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
-        copies: list[Failure] = []
-        for rows in self.catalog.splits.values() if reasons else ():
-            first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
-            for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
-                digest = rows.digests[row].tobytes().hex()
-                if digest in reasons:
-                    copies.append(Failure(rows.ids[row], reasons[digest], digest))
-        return [failure for failure in failures if not failure.digest] + copies
+        known = known_failures(self.entries[0], parts)
+        self._skipped |= {failure.id: failure for failure in with_copies(known, self.catalog)}
 
     def _report(self, outcomes: Outcomes) -> Extraction:
         seconds = self._filler.timings.seconds
@@ -218,3 +196,7 @@ class Stage:
             timings=dict(seconds),
             measured=self._measured,
         )
+
+
+def _is_there(entry: Entry, stretch: Stretch) -> bool:
+    return entry.file(stretch.part.name).exists() or entry.partial(stretch.part.name).exists()
