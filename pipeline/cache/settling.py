@@ -15,10 +15,8 @@ from pipeline.publishing import sync_to_disk
 def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> None:
     """Retires the files, published and partial, that belong to no wanted part.
 
-    Several processes may do so at the same time.
-
     Args:
-        entry: Whose files.
+        entry: Whose files; the caller is alone in its folder, so that nobody fills them.
         wanted: The parts that it shall have.
         held: Splits whose other files stay for now: what shall replace them is not whole.
 

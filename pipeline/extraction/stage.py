@@ -89,10 +89,9 @@ class Stage:
         self._go_through(
             list(filter(self._waits, self.portions)), lambda portion: self._fill(portion, replace=True)
         )
-        for outcomes in self._outcomes:
-            put_away(outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held})
-        with presence.alone() as alone:
+        with presence.alone() as alone:  # else the last to leave does it
             for outcomes in self._outcomes if alone else ():
+                put_away(outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held})
                 clean(outcomes.entry, outcomes.files)
         return [self._report(outcomes) for outcomes in self._outcomes]
 

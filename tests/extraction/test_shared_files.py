@@ -72,3 +72,19 @@ def test_a_killed_run_goes_on_with_its_files(
     assert engine.computed == 16 - done
     assert_complete(extraction)
     assert read_entry(extraction.entry.folder).rows_per_file == 2
+
+
+def test_files_of_another_state_stay_while_somebody_fills_them(
+    pictures: Photos, cache: Path, run: Run, tmp_path: Path, assert_complete: Check
+) -> None:
+    command = [sys.executable, stumbling.__file__, "decode", 60, "hold", tmp_path / "log", "extract"]
+    command += ["--data", pictures.root, "--cache", cache, "--batch-size", 2, *STAGE, "--rows-per-file", 2]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "reached\n"
+        before = set(cache.glob("*/*/*.h5*"))
+        (extraction,) = run(rows_per_file=5)
+        assert before <= set(cache.glob("*/*/*.h5*"))
+        process.kill()
+    (extraction,) = run()
+    assert_complete(extraction)
+    assert not list(cache.glob("*/*/train-*-of-00006.h5*"))
