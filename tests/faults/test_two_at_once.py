@@ -218,6 +218,7 @@ def test_removing_while_others_wait_for_the_lock(
                 time.sleep(chance.uniform(0, 0.001))
                 assert (entry.folder / "train.h5").read_text() == str(seed)
                 inside.remove(seed)
+            time.sleep(chance.uniform(0, 0.01))  # so that now and then somebody is alone
 
     failures: list[BaseException] = []
     monkeypatch.setattr(threading, "excepthook", lambda failure: failures.append(failure.exc_value))
@@ -228,6 +229,7 @@ def test_removing_while_others_wait_for_the_lock(
         thread.join()
     assert not failures
     assert most == [1]
+    assert removed[0] > 0
     tell(f"{4 * turns} turns of four, {removed[0]} removals: never two fillers")
 
 
