@@ -49,11 +49,11 @@ class Rows:
     def joined(cls, parts: Sequence[Rows]) -> Rows:
         """Puts the rows of several lists, at least one, one below the other."""
         return cls(
-            ids=Texts.of(name for part in parts for name in part.ids),
+            ids=_joined_texts([part.ids for part in parts]),
             labels=np.concatenate([part.labels for part in parts]),
             digests=np.concatenate([part.digests for part in parts]),
             views=np.concatenate([part.views for part in parts]),
-            groups=Texts.of(name for part in parts for name in part.groups),
+            groups=_joined_texts([part.groups for part in parts]),
         )
 
     def fingerprint(self) -> str:
@@ -93,3 +93,7 @@ class Rows:
 
 def _take_texts(texts: Sequence[str], rows: Positions) -> Sequence[str]:
     return texts.take(rows) if isinstance(texts, LazySequence) else [texts[i] for i in rows]
+
+
+def _joined_texts(parts: Sequence[Sequence[str]]) -> Texts:
+    return Texts.joined([part if isinstance(part, Texts) else Texts.of(part) for part in parts])

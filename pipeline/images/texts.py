@@ -100,6 +100,14 @@ class Texts(LazySequence[str]):
         length = SHARD * len(packs) + len(builder)
         return cls([*packs, builder.finish()], range(length))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Texts]) -> Texts:
+        """Puts texts, at least one sequence of them, one below the other; whole shards are not copied."""
+        if all(part._is_whole and len(part) % SHARD == 0 for part in parts[:-1]) and parts[-1]._is_whole:
+            packs = [pack for part in parts for pack in part.packs if len(pack.ends) > 1]
+            return cls(packs, range(sum(map(len, parts))))
+        return cls.of_encoded(text for part in parts for text in part.encoded())
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -116,9 +124,12 @@ class Texts(LazySequence[str]):
 
     def alone(self) -> Texts:
         """Returns the same texts without any others that they share memory with."""
+        return self if self._is_whole else Texts.of_encoded(self.encoded())
+
+    @property
+    def _is_whole(self) -> bool:
         length = sum(len(pack.ends) - 1 for pack in self.packs)
-        whole = isinstance(self._rows, range) and self._rows == range(length)
-        return self if whole else Texts.of_encoded(self.encoded())
+        return isinstance(self._rows, range) and self._rows == range(length)
 
     def encoded(self) -> Iterator[bytes]:
         """Yields each text as bytes."""

@@ -33,7 +33,7 @@ def make(request, monkeypatch):
     return Texts.of
 
 
-def test_feware_equal_to_a_list_of_them(make):
+def test_they_are_equal_to_a_list_of_them(make):
     packed = make(WORDS)
     assert packed == WORDS
     assert packed == WORDS
@@ -47,7 +47,7 @@ def test_feware_equal_to_a_list_of_them(make):
     assert "ö" not in packed
 
 
-def test_no_fewat_all(make):
+def test_none_at_all(make):
     assert make([]) == []
     assert make([])[:0] == make([]).take(np.array([], int)) == travel(make([])) == []
 
@@ -125,7 +125,7 @@ def test_equal_codes_take_no_memory():
     assert len(pickle.dumps(few[:1000])) < 1000
 
 
-def test_fewtake_little_more_than_their_bytes():
+def test_they_take_little_more_than_their_bytes():
     count = 20_000
     tracemalloc.start()
     packed = Texts.of(f"train/cats/{i:09}.jpg" for i in range(count))
@@ -137,13 +137,28 @@ def test_fewtake_little_more_than_their_bytes():
     assert peak < count * (3 * length + 20)
 
 
-def test_repeated_feware_found(make):
+def test_repeated_ones_are_found(make):
     words = [*"abcabd", "", "x", ""]
     packed = Texts.of(words)
     assert repeated(packed) == [0, 1, 3, 4, 6, 8]
     assert repeated(packed[2:5]) == repeated(Texts.of([])) == []
 
 
-def test_fewof_equal_hashes_are_told_apart(monkeypatch):
+def test_texts_of_equal_hashes_are_told_apart(monkeypatch):
     monkeypatch.setattr("pipeline.images.repeats.hash", lambda text: len(text), raising=False)
     assert repeated(Texts.of(["aa", "b", "bb", "ccc", "aa", "d"])) == [0, 4]
+
+
+@pytest.mark.parametrize("lengths", [[8], [4, 8, 3], [4, 3, 4], [0, 4], [4, 0, 5], [0, 0], [3, 8]], ids=str)
+@pytest.mark.parametrize("part", [slice(None), slice(1, None)], ids=["whole", "parts"])
+def test_several_can_be_joined(lengths, part, monkeypatch):
+    monkeypatch.setattr(texts, "SHARD", 4)
+    lists = [[f"ü{number} {i}" for i in range(length)] for number, length in enumerate(lengths)]
+    packed = [Texts.of(words) for words in lists]
+    joined = Texts.joined([one[part] for one in packed])
+    expected = [word for words in lists for word in words[part]]
+    assert joined == expected
+    assert travel(joined) == expected
+    assert joined[::-1] == expected[::-1]
+    if lengths == [4, 8, 3] and part == slice(None):
+        assert joined.packs[0] is packed[0].packs[0]
