@@ -79,7 +79,7 @@ class Entry:
         for number in itertools.count(max(numbers, default=0) + 1):
             with contextlib.suppress(FileExistsError):  # another process has taken this number
                 try:
-                    _name_also(path, self.folder / f"{name}.{number}.h5.retired")
+                    _name_also(path, self.folder / f"{name}.{number}.h5.retired", keep=keep)
                 except FileNotFoundError:
                     return
                 break
@@ -119,8 +119,8 @@ class Entry:
             ) from error
 
 
-def _name_also(path: Path, other: Path) -> None:
-    """Gives a file a second name; where the file system has no hard links, a copy.
+def _name_also(path: Path, other: Path, *, keep: bool) -> None:
+    """Gives a file a second name; where the file system has no hard links, it is moved, or copied to be kept.
 
     Raises:
         FileExistsError: The name is taken.
@@ -131,8 +131,14 @@ def _name_also(path: Path, other: Path) -> None:
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError:
-        with open(path, "rb") as source, open(other, "xb") as target:
-            shutil.copyfileobj(source, target)
+        if not path.exists():
+            raise FileNotFoundError(path) from None
+        with open(other, "xb") as target:
+            if keep:
+                with open(path, "rb") as source:
+                    shutil.copyfileobj(source, target)
+        if not keep:
+            os.replace(path, other)
 
 
 def dataset_name(name: str) -> str:

@@ -87,8 +87,12 @@ def test_a_retired_file_may_keep_its_name(links: bool, entry: Entry, monkeypatch
     entry.file("train").write_text("rows")
     entry.retire(entry.file("train"), keep=True)
     assert [path.read_text() for path in (entry.file("train"), *entry.retired())] == ["rows", "rows"]
+    entry.file("test").write_text("more rows")
+    entry.retire(entry.file("test"))
+    assert [path.read_text() for path in entry.retired()] == ["more rows", "rows"]
+    assert not entry.file("test").exists()
     entry.retire(entry.folder / "absent.h5")
-    assert len(entry.retired()) == 1
+    assert len(entry.retired()) == 2
 
 
 @pytest.mark.parametrize(
