@@ -158,16 +158,26 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
     return copied
 
 
-def holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
+def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None = None) -> bool:
     """Tells whether a file to be replaced has done rows that none of the newer files holds.
 
     Files that cannot be read hold none.
+
+    Args:
+        path: The file.
+        newer: What is compared with it, one after the other.
+        shelf: What earlier calls have learnt of the newer files.
     """
+    shelf = shelf or Shelf()
     lacking = _done_keys(path)
     for other in newer:
         if not len(lacking):
             break
-        lacking = lacking[~np.isin(lacking, _done_keys(other))]
+        if shelf.may_hold(other, _beginnings(lacking)):
+            version = _version(other)
+            keys = _done_keys(other)
+            shelf.remember(version, _beginnings(keys))
+            lacking = lacking[~np.isin(lacking, keys)]
     return bool(len(lacking))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pipeline.cache.entries import Entry
 from pipeline.cache.lock import LOCK_FILE, is_lock
 from pipeline.cache.parts import Part
-from pipeline.cache.reuse import holds_unique_rows
+from pipeline.cache.reuse import Shelf, holds_unique_rows
 from pipeline.cache.writing import disk_errors
 from pipeline.publishing import sync_to_disk
 
@@ -43,8 +43,9 @@ def clean(entry: Entry, wanted: Collection[Part]) -> None:
     """
     newer = [path for part in wanted for path in (entry.file(part.name), entry.partial(part.name))]
     with disk_errors(entry):
+        shelf = Shelf()  # there may be as many retired files as newer ones
         for path in entry.retired():
-            if not holds_unique_rows(path, newer):
+            if not holds_unique_rows(path, newer, shelf=shelf):
                 path.unlink()
         for path in entry.folder.iterdir():
             if path.suffix == ".tmp" or (is_lock(path) and path.name != LOCK_FILE):

@@ -178,6 +178,24 @@ def test_only_rows_that_are_looked_for_are_found(
     assert stored.feature_shape == (2, 3)
 
 
+def test_newer_files_are_read_once_unless_they_may_hold_what_is_looked_for(
+    entry: Entry, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = [publish(list(rows), path=entry.folder / f"{rows}.h5") for rows in ("ab", "cd")]
+    retired = [publish([row], path=entry.folder / f"{row}.1.h5.retired") for row in "cxa"]
+    opened: list[str] = []
+    open_layout = reuse.open_layout
+
+    def note(path: Path) -> Layout:
+        opened.append(path.name)
+        return open_layout(path)
+
+    monkeypatch.setattr(reuse, "open_layout", note)
+    shelf = Shelf()
+    assert [holds_unique_rows(path, newer, shelf=shelf) for path in retired] == [False, True, False]
+    assert opened == ["c.1.h5.retired", "ab.h5", "cd.h5", "x.1.h5.retired", "a.1.h5.retired", "ab.h5"]
+
+
 def test_a_file_that_cannot_be_read_holds_nothing(entry: Entry) -> None:
     entry.file("train").write_text("text")
     assert not holds_unique_rows(entry.file("train"), [])
