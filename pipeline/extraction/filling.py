@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +29,8 @@ BLOCK_ROWS = 256
 """Rows between two commits, rounded down to full batches: what a kill can cost at most."""
 BLOCK_BYTES = 2**26
 """Bytes of a block's features, at most: it may have to travel."""
+
+CountOthers = Callable[[], Sequence[tuple[int, int]]]
 
 
 class Filler:
@@ -57,15 +59,15 @@ class Filler:
         self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
 
     def fill(
-        self, writers: Sequence[EntryWriter], wanted: Wanted, *, others: Sequence[tuple[int, int]], title: str
+        self, writers: Sequence[EntryWriter], wanted: Wanted, *, others: CountOthers, title: str
     ) -> tuple[list[Failure], list[np.ndarray]]:
         """Brings about the rows that the files lack.
 
         Args:
             writers: One per cut.
             wanted: The rows of their files.
-            others: Per cut, the rows of all other files, and of those that are still to be laid out: the
-                disk must hold them, too.
+            others: Counts, per cut, the rows of all other files, and of those that are still to be laid
+                out: the disk must hold them, too. Asked once.
             title: What is shown beside the progress.
 
         Returns:
@@ -88,9 +90,7 @@ class Filler:
             worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
         ]
 
-    def _lay_out(
-        self, writers: Sequence[EntryWriter], keys: np.ndarray, others: Sequence[tuple[int, int]]
-    ) -> None:
+    def _lay_out(self, writers: Sequence[EntryWriter], keys: np.ndarray, others: CountOthers) -> None:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
         shapes, found = [], []
         for number, writer in enumerate(writers):
@@ -102,7 +102,7 @@ class Filler:
             shapes.append(self._shapes[spec])
             found.append(stored)
         if not self._announced:
-            self._announce(writers, shapes, others)
+            self._announce(writers, shapes, others())
         for writer, shape, stored in zip(writers, shapes, found, strict=True):
             with self.timings.step("copy"):
                 writer.open(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.lock import BusyError, filling
@@ -124,16 +124,18 @@ class Stage:
                 for outcomes in self._outcomes:
                     outcomes.forget(portion)
                 return
+            skipped = list(self._skipped.values())
             with ExitStack() as opened:
                 writers = [
-                    opened.enter_context(EntryWriter(entry, headers, wanted.rows))
+                    opened.enter_context(
+                        EntryWriter(entry, self._headers.of(entry, portion, skipped), wanted.rows)
+                    )
                     for entry in self.entries
-                    for headers in [self._headers.of(entry, portion, list(self._skipped.values()))]
                 ]
                 for writer in writers:
                     opened.enter_context(kept_when_stopped(writer.commit))
                 failures, computed = self._filler.fill(
-                    writers, wanted, others=self._others(portion), title=self._title(portion)
+                    writers, wanted, others=partial(self._others, portion), title=self._title(portion)
                 )
                 for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
                     outcomes.count(portion, wanted, writer.done, rows)
