@@ -77,7 +77,8 @@ def _remove(path: Path, file: int) -> None:
 def acquire(path: Path, wait_s: float, kind: int) -> int:
     """Returns an open file that is locked and is the one that anybody else would try to lock."""
     deadline = time.monotonic() + wait_s
-    for attempt in itertools.count():
+    polls = 0
+    while True:
         file = _open(path)
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -96,10 +97,10 @@ def acquire(path: Path, wait_s: float, kind: int) -> int:
             ) from error
         if time.monotonic() >= deadline:
             raise BusyError(f"{_locked(path)} is being filled by {holder}: run again when it has ended")
-        if attempt == 1:  # not at once: who leaves a folder holds it alone for a moment
+        if polls == 1:  # not at once: who leaves a folder holds it alone for a moment
             say(f"waiting: {_locked(path)} is being filled by {holder}")
         time.sleep(POLL_S)
-    raise AssertionError
+        polls += 1
 
 
 def _open(path: Path) -> int:
