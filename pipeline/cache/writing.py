@@ -44,14 +44,13 @@ class EntryWriter:
         self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
         self._partials: dict[str, PartialFile] = {}
         self.current = {name: self._sound(entry.file(name), name, whole=True) for name in wanted}
-        self._continued = {
-            name for name in wanted if not self.current[name] and self._sound(entry.partial(name), name)
-        }
 
     def __enter__(self) -> Self:
         """Continues the partial files that are there."""
-        for name in sorted(self._continued):
-            self._partials[name] = PartialFile(self.entry.partial(name))
+        for name in self._wanted:
+            path = self.entry.partial(name)
+            if not self.current[name] and self._sound(path, name):
+                self._partials[name] = PartialFile(path)
         return self
 
     def __exit__(
@@ -88,7 +87,7 @@ class EntryWriter:
         return sum(
             len(rows) * row_bytes(feature_shape, self.entry.spec.store)
             for name, rows in self._wanted.items()
-            if not self.current[name] and name not in self._continued
+            if not self.current[name] and name not in self._partials
         )
 
     def open(self, feature_shape: tuple[int, ...]) -> None:

@@ -104,10 +104,10 @@ def _entries(
     if rows_per_file is not None and rows_per_file < 1:
         raise UsageError(f"--rows-per-file {rows_per_file} is too small: give 1 or more")
     chosen = {entry.folder: entry.rows_per_file for entry in existing}
+    paths = [folder / spec.entry_name for spec in specs]
     return [
         Entry(path, spec, source.uri, weights.label, rows_per_file or chosen.get(path))
-        for spec in specs
-        for path in [folder / spec.entry_name]
+        for path, spec in zip(paths, specs, strict=True)
     ]
 
 

@@ -27,11 +27,16 @@ class Stretch:
 
     def rows(self, views: int) -> int:
         """Counts its rows; every *training* image has so many augmented views beside itself."""
-        return (self.stop - self.start) * (1 + (views if self.part.split == "train" else 0))
+        return (self.stop - self.start) * rows_an_image(self.part.split, views)
 
 
 Portion = tuple[Stretch, ...]
 """Files that are filled together."""
+
+
+def rows_an_image(split: str, views: int) -> int:
+    """Counts the rows of an image: itself, and in ``train`` its augmented views."""
+    return 1 + (views if split == "train" else 0)
 
 
 def cut_portions(sizes: Mapping[str, int], rows_per_file: int, *, views: int = 0) -> list[Portion]:
@@ -48,8 +53,7 @@ def cut_portions(sizes: Mapping[str, int], rows_per_file: int, *, views: int = 0
     portions: list[Portion] = []
     rows_before = rows_per_file
     for split, images in sizes.items():
-        rows_an_image = 1 + (views if split == "train" else 0)
-        images_per_file = max(1, rows_per_file // rows_an_image)
+        images_per_file = max(1, rows_per_file // rows_an_image(split, views))
         for part in parts_of(split, max(1, math.ceil(images / images_per_file))):
             start = part.number * images_per_file
             stretch = Stretch(part, start, min(start + images_per_file, images))

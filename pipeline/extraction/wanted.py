@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.extraction.portions import Portion
+from pipeline.extraction.portions import Portion, rows_an_image
 from pipeline.images import ImageItem
 from pipeline.images.catalog import Catalog
 from pipeline.images.image_list import ImageList
@@ -68,7 +68,7 @@ def wanted_rows(
             names = listed.ids[stretch.start : stretch.stop]
             keep = keep[np.array([name not in without for name in names], bool)]
         if len(keep) or stretch.part.count > 1:
-            each = 1 + (views if split == "train" else 0)
+            each = rows_an_image(split, views)
             index = np.repeat(keep, each)
             numbers = np.tile(np.arange(each, dtype=np.uint8), len(keep))
             rows[stretch.part.name] = replace(listed.take(index), views=numbers)
