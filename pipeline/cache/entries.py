@@ -8,12 +8,13 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.cache.parts import Part, whole_sets
 from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.images.source_options import SourceOptions
 from pipeline.spec import FeatureSpec
 
 SPEC_FILE = "spec.json"
@@ -32,6 +33,7 @@ class Entry:
         source: Canonical address of the image source.
         weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
         rows_per_file: Most rows of a file, where the user has chosen.
+        source_options: How the source is to be read.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class Entry:
     source: str
     weights_label: str
     rows_per_file: int | None = None
+    source_options: SourceOptions = field(default_factory=SourceOptions)
 
     @property
     def dataset(self) -> str:
@@ -100,6 +103,8 @@ class Entry:
         }
         if self.rows_per_file:
             described["rows_per_file"] = self.rows_per_file
+        if self.source_options.given:
+            described["source_options"] = self.source_options.to_json()
         text = json.dumps(described, indent=2)
         path = self.folder / SPEC_FILE
         try:
@@ -165,8 +170,9 @@ def read_entry(folder: Path) -> Entry:
             str(data["source"]),
             str(data["weights_label"]),
             None if chosen is None else max(int(chosen), 1),
+            SourceOptions.from_json(data.get("source_options", {})),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CacheMismatchError(
             f"{path} cannot be read ({error}). Run `pipeline extract` to write it anew"
         ) from error

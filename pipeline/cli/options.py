@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.cache.finding import find_entries, only_entry
 from pipeline.cache.joined import Selection
 from pipeline.extraction import executors
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
+from pipeline.images.source_options import SourceOptions
 
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -78,6 +79,14 @@ feature_options = _stack(
 )
 
 
+reading_options = _stack(
+    click.option("--path-column", default="", help="Tables: column of the paths. [path]"),
+    click.option("--label-column", default="", help="Tables: column of the labels. [label]"),
+    click.option("--follow-links", is_flag=True, help="Folders: read images through links to elsewhere."),
+    click.option("--leave-out", multiple=True, metavar="PATTERN", help="Images not of the set."),
+)
+
+
 def executor_option(folder: ModuleType) -> Decorator:
     """Makes ``--executor`` of the files in a folder."""
     return click.option(
@@ -107,6 +116,11 @@ def executor_settings(options: dict[str, Any]) -> dict[str, object]:
     """Takes the options of executors that were given out of all options."""
     values = {name: options.pop(name) for name in EXECUTOR_OPTIONS if name in options}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def source_options(options: dict[str, Any]) -> SourceOptions:
+    """Takes out of all options what says how a source is to be read."""
+    return SourceOptions(**{field.name: options.pop(field.name) for field in fields(SourceOptions)})
 
 
 def feature_request(options: dict[str, Any], **more: Any) -> FeatureRequest:

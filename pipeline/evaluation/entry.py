@@ -97,5 +97,6 @@ def write_with_page(
 def _images(chosen: Selection) -> ImageSource | None:
     """Opens the images behind an entry; None where they are gone, which costs only the thumbnails."""
     with suppress(PipelineError, OSError):
-        return open_images(chosen.entries[0].source)
+        entry = chosen.entries[0]
+        return open_images(entry.source, entry.source_options)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.backbones.weights import Weights, resolve_weights
@@ -21,6 +22,7 @@ from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import Stage
 from pipeline.images import ImageSource, open_images
 from pipeline.images.catalog import take_stock
+from pipeline.images.source_options import SourceOptions
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
 
@@ -38,6 +40,7 @@ def extract(
     skip_bad: bool = False,
     rows_per_file: int | None = None,
     executor: Executor | None = None,
+    source_options: SourceOptions | None = None,
 ) -> list[Extraction]:
     """Brings the cache to the state in which it holds the features of every image of a source.
 
@@ -53,6 +56,7 @@ def extract(
         rows_per_file: Most rows of a feature file; a split of more has several. Default: what the entry has
             been made with, else ``DEFAULT_ROWS_PER_FILE``.
         executor: Who computes, see ``make_executor``; default: this process.
+        source_options: How the source is to be read, where its layout leaves that open.
 
     Returns:
         One report per cut.
@@ -62,7 +66,8 @@ def extract(
         PipelineError: The cache cannot be written; all finished rows are kept.
     """
     started = time.perf_counter()
-    source = open_images(data)
+    source_options = source_options or SourceOptions()
+    source = open_images(data, source_options)
     for note in source.notes:
         say(f"note: {note}")
     catalog = take_stock(source, cache / STAT_CACHE)
@@ -73,7 +78,10 @@ def extract(
     with (executor or make_executor()).crew() as crew:
         request, measured = settle_precision(request, weights, existing, call=crew.call)
         request = settle_calibration(request, weights, catalog, folder)
-        entries = _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
+        entries = [
+            replace(entry, source_options=source_options)
+            for entry in _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
+        ]
         _refuse_another_source(cache, entries[0])
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
         sizes = {split: len(listed) for split, listed in catalog.splits.items()}

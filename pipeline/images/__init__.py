@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.images.source_options import SourceOptions
+
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1
 
@@ -36,6 +38,21 @@ class ImageItem:
     version: str | None = None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Files or entries of a source that were not taken for images of the set.
+
+    Attributes:
+        what: What they are, and why they were left out.
+        count: How many.
+        examples: The first few, as shown to people.
+    """
+
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
 class ImageSource(Protocol):
     """Lists images with labels and reads them one by one.
 
@@ -44,12 +61,14 @@ class ImageSource(Protocol):
         name: Default name of the data set in the cache.
         classes: Class names in natural order; labels index into it.
         notes: Remarks for the user, e.g. folders that were ignored.
+        left_out: What stands there and is not among the images.
     """
 
     uri: str
     name: str
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""
@@ -64,16 +83,18 @@ class ImageSource(Protocol):
         ...
 
 
-def open_images(uri: str) -> ImageSource:
+def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
     """Opens an image source: the first module of ``images/sources`` that claims the address.
 
     Args:
         uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
             ``.csv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).
+        options: How it is to be read, where its layout leaves that open.
 
     Raises:
-        UsageError: Nothing claims the address, or what stands there is no usable image source.
+        UsageError: Nothing claims the address, what stands there is no usable image source, or an option
+            means nothing there.
     """
     from pipeline.images.sources import open_source
 
-    return open_source(uri)
+    return open_source(uri, options)

@@ -14,6 +14,7 @@ from pipeline.cache import find_entries, only_entry
 from pipeline.cache.entries import Entry, dataset_name, read_entry
 from pipeline.cache.finding import all_entries
 from pipeline.errors import PipelineError, UsageError
+from pipeline.images.source_options import SourceOptions
 from pipeline.spec import FeatureSpec
 
 
@@ -33,6 +34,12 @@ def test_a_saved_entry_is_read_again(entry: Entry) -> None:
     saved = json.loads((entry.folder / "spec.json").read_text())
     assert list(saved) == ["dataset", "source", "weights_label", "spec"]
     assert (saved["dataset"], saved["spec"]["image_size"]) == ("toy", 150)
+
+
+def test_how_a_source_is_read_is_kept(entry: Entry) -> None:
+    told = replace(entry, source_options=SourceOptions(label_column="kind", leave_out=("*_mask.png",)))
+    told.save()
+    assert read_entry(entry.folder) == told
 
 
 def test_saving_again_writes_only_what_changed(entry: Entry) -> None:

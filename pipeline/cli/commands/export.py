@@ -91,14 +91,16 @@ def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | Non
 
     if not count:
         return None
-    source = chosen.entries[0].source
+    entry = chosen.entries[0]
     try:
-        sample = export.sample_rows(trained, chosen.open(chosen.splits[-1]), open_images(source), count=count)
+        source = open_images(entry.source, entry.source_options)
+        sample = export.sample_rows(trained, chosen.open(chosen.splits[-1]), source, count=count)
     except PipelineError as error:
         say(f"note: the model will not be checked: {error}")
         return None
     if sample is None:
-        say(f"note: the model will not be checked: no image of {source} is as it was when features were made")
+        gone = f"no image of {entry.source} is as it was when features were made"
+        say(f"note: the model will not be checked: {gone}")
     return sample
 
 

@@ -16,6 +16,8 @@ from pipeline.cli.options import (
     feature_request,
     json_option,
     print_json,
+    reading_options,
+    source_options,
 )
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.augment import Augmentation
@@ -30,6 +32,7 @@ AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 
 @click.command()
 @data_options
+@reading_options
 @feature_options
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
 @click.option(
@@ -72,6 +75,7 @@ def command(
 
     augmentation = Augmentation.from_options(split_settings(augment, "--augment"))
     chosen = make_executor(executor, executor_settings(options))
+    reading = source_options(options)
     request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
     reports = extract(
         data or DEFAULT_DATA,
@@ -81,6 +85,7 @@ def command(
         skip_bad=skip_bad,
         rows_per_file=rows_per_file,
         executor=chosen,
+        source_options=reading,
     )
     if as_json:
         objects = [report.to_json() for report in reports]

@@ -1,7 +1,8 @@
 """Kinds of image sources: each module of this folder is one, and the folder's listing is the registry.
 
-A module offers ``ADDRESS`` (what its addresses look like, for messages), ``claims(uri)`` (whether an address
-is its own, told without reading files) and ``open_uri(uri)`` (the source behind it, or a UsageError).
+A module offers ``ADDRESS`` (what its addresses look like, for messages), ``OPTIONS`` (the fields of
+``SourceOptions`` that it understands), ``claims(uri)`` (whether an address is its own, told without reading
+files) and ``open_uri(uri, options)`` (the source behind it, or a UsageError).
 
 The items of a source may be any sequence; those of ``pipeline.images.listing`` need not fit in memory.
 """
@@ -15,6 +16,7 @@ from types import ModuleType
 from pipeline import registry
 from pipeline.errors import UsageError
 from pipeline.images import ImageSource
+from pipeline.images.source_options import SourceOptions
 
 
 def kinds() -> list[ModuleType]:
@@ -23,14 +25,17 @@ def kinds() -> list[ModuleType]:
     return [registry.load(package, "image source", name) for name in registry.names(package)]
 
 
-def open_source(uri: str) -> ImageSource:
+def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
     """Opens the source of the first kind that claims the address.
 
     Raises:
-        UsageError: No kind claims the address, or what stands there cannot be used.
+        UsageError: No kind claims the address, what stands there cannot be used, or an option means nothing
+            there.
     """
+    options = options or SourceOptions()
     for kind in kinds():
         if kind.claims(uri):
-            return kind.open_uri(uri)
+            options.refuse_others(kind.OPTIONS, uri)
+            return kind.open_uri(uri, options)
     trouble = "is a file of another kind" if os.path.exists(os.path.expanduser(uri)) else "does not exist"
     raise UsageError(f"{uri!r} {trouble}: give {'; '.join(kind.ADDRESS for kind in kinds())}")

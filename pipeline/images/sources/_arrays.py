@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._words import in_natural_order
@@ -45,6 +45,7 @@ class ArraySource:
         parts: The arrays, with labels that index into the classes.
         whites: Pixel value of white in each part.
         listed: The images in order.
+        left_out: What stands there and is not among the images.
     """
 
     uri: str
@@ -54,6 +55,7 @@ class ArraySource:
     parts: dict[str, Part] = field(repr=False)
     whites: dict[str, float] = field(repr=False)
     listed: ImageList = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images, part by part."""

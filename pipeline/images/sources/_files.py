@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import ImageItem
+from pipeline.images import ImageItem, LeftOut
 
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .pfm"
 
@@ -29,6 +29,7 @@ class FileSource:
         classes: Class names in natural order.
         notes: Remarks for the user.
         listed: The images in order.
+        left_out: What stands there and is not among the images.
     """
 
     uri: str
@@ -36,6 +37,7 @@ class FileSource:
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     listed: Sequence[ImageItem] = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order."""

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._arrays import ArraySource, Part, array_source
 from pipeline.images.sources._files import existing
 from pipeline.images.sources._words import printable, some
 
 ADDRESS = "an .npz file (x_train, y_train, x_test, y_test, ...)"
+
+OPTIONS: tuple[str, ...] = ()
 
 _PARTS = {
     "x_train": ("y_train", "train"),
@@ -30,7 +33,7 @@ def claims(uri: str) -> bool:
     return uri.lower().endswith(".npz") and not os.path.isdir(uri)
 
 
-def open_uri(uri: str) -> ArraySource:
+def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     """Reads an ``.npz`` file into memory; nothing in it is ever run.
 
     ``classes``, if given, names the whole-number labels. Images without labels are unlabelled.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pipeline.errors import unknown
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._arrays import ArraySource, Part, array_source
 
 ADDRESS = "builtin:digits"
+
+OPTIONS: tuple[str, ...] = ()
 
 _PREFIX = "builtin:"
 _DIGITS_WHITE = 16
@@ -16,7 +19,7 @@ def claims(uri: str) -> bool:
     return uri.startswith(_PREFIX)
 
 
-def open_uri(uri: str) -> ArraySource:
+def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     """Loads the digits that scikit-learn ships (UCI ML hand-written digits, test set).
 
     Raises:

@@ -6,6 +6,7 @@ import os
 
 from pipeline.errors import UsageError
 from pipeline.images.listing import ImageListBuilder
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._walk import Walker
@@ -13,13 +14,15 @@ from pipeline.images.sources._words import printable
 
 ADDRESS = "a folder (root/train/cats/1.jpg or root/cats/1.jpg)"
 
+OPTIONS: tuple[str, ...] = ()
+
 
 def claims(uri: str) -> bool:
     """Tells whether the address is a folder."""
     return os.path.isdir(os.path.expanduser(uri))
 
 
-def open_uri(uri: str) -> FileSource:
+def open_uri(uri: str, options: SourceOptions) -> FileSource:
     """Lists the images of a folder; see ``read_layout`` for what its folders mean.
 
     Raises:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 
 from pipeline.errors import PipelineError, unknown
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._arrays import ArraySource, Part, array_source
 from pipeline.keras_runtime import import_keras
 
@@ -43,13 +44,15 @@ CLASSES = {
 
 ADDRESS = f"{_PREFIX}{'|'.join(CLASSES)}"
 
+OPTIONS: tuple[str, ...] = ()
+
 
 def claims(uri: str) -> bool:
     """Tells whether the address begins with ``keras:``."""
     return uri.startswith(_PREFIX)
 
 
-def open_uri(uri: str) -> ArraySource:
+def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     """Loads a data set from Keras's folder, where it is downloaded to when first used.
 
     Raises:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images import ImageItem
+from pipeline.images import ImageItem, LeftOut
 from pipeline.images.listing import ImageListBuilder
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._shards import is_shards
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ADDRESS = "a remote folder (s3://, gs://, az://, hf://, sftp://, https://; laid out like a local one)"
 
+OPTIONS: tuple[str, ...] = ()
+
 _CHUNK = 2**20
 _DEEPEST = 64  # folders in folders; a web server may invent them without end
 
@@ -31,7 +34,7 @@ def claims(uri: str) -> bool:
     return protocol_of(uri) is not None and not is_shards(uri)
 
 
-def open_uri(uri: str) -> RemoteSource:
+def open_uri(uri: str, options: SourceOptions) -> RemoteSource:
     """Lists the images of a remote folder, laid out as a local one; nothing is downloaded yet.
 
     Raises:
@@ -75,6 +78,7 @@ class RemoteSource:
         listed: The images in order.
         files: The store.
         path: The folder in it.
+        left_out: What stands there and is not among the images.
     """
 
     uri: str
@@ -84,6 +88,7 @@ class RemoteSource:
     listed: Sequence[ImageItem] = field(repr=False)
     files: AbstractFileSystem = field(repr=False)
     path: str = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order."""

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._records import COLUMNS, REQUIRED, Record, Table, table_error
 from pipeline.images.sources._words import printable, some
 
 ADDRESS = "a table .csv or .jsonl (columns path,label[,split][,group])"
+
+OPTIONS: tuple[str, ...] = ()
 
 _SUFFIXES = (".csv", ".jsonl")
 
@@ -23,7 +26,7 @@ def claims(uri: str) -> bool:
     return uri.lower().endswith(_SUFFIXES) and not os.path.isdir(uri)
 
 
-def open_uri(uri: str) -> FileSource:
+def open_uri(uri: str, options: SourceOptions) -> FileSource:
     """Reads a table of images.
 
     Paths are relative to the table's folder, or absolute. An empty label means unlabelled, an empty split

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.listing import list_images
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._local_shards import LocalShards
 from pipeline.images.sources._remote_shards import RemoteShards
@@ -28,6 +29,8 @@ ADDRESS = (
     "tar shards (photos.tar, photos-{000..099}.tar, 'shards/*.tar'; also s3://bucket/photos-{000..099}.tar)"
 )
 
+OPTIONS: tuple[str, ...] = ()
+
 _PLACE = re.compile(r" @([0-9]+)\+([0-9]+)\Z")
 _THREADS = 8  # shards listed at once in a remote store, where threads mostly wait
 
@@ -37,7 +40,7 @@ def claims(uri: str) -> bool:
     return is_shards(uri)
 
 
-def open_uri(uri: str) -> ShardSource:
+def open_uri(uri: str, options: SourceOptions) -> ShardSource:
     """Lists the images in tar shards; their headers and labels are read, the images are not.
 
     Raises:
@@ -78,6 +81,7 @@ class ShardSource:
         listed: The images in order.
         files: Where the shards are kept.
         shards: The shards as they were when they were listed.
+        left_out: What stands there and is not among the images.
     """
 
     uri: str
@@ -87,6 +91,7 @@ class ShardSource:
     listed: Sequence[ImageItem] = field(repr=False)
     files: ShardFiles = field(repr=False)
     shards: Sequence[Shard] = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def root(self) -> str:

@@ -50,7 +50,7 @@ class Site:
         self._predictor = predictor
         self._train = train
         self._neighbours = Neighbours(train)
-        self._thumbnails = Thumbnails(predictor.selection.entries[0].source, train.rows)
+        self._thumbnails = Thumbnails(predictor.selection.entries[0], train.rows)
         self._places = asyncio.Semaphore(uploads.MAX_AT_A_TIME)
         self._computing = threading.Lock()
 

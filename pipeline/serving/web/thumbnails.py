@@ -7,6 +7,7 @@ import threading
 
 from PIL import Image
 
+from pipeline.cache import Entry
 from pipeline.errors import PipelineError
 from pipeline.images import ImageItem, ImageSource, open_images
 from pipeline.images.decode import DecodeError, decode
@@ -21,11 +22,11 @@ QUALITY = 80
 class Thumbnails:
     """Draws rows of a split from the source that they came from."""
 
-    def __init__(self, uri: str, rows: Rows) -> None:
+    def __init__(self, entry: Entry, rows: Rows) -> None:
         """Opens the source; where it is gone there are no pictures, which is said once.
 
         Args:
-            uri: Address of the source.
+            entry: Says where the images are, and how they are read.
             rows: What is to be drawn.
         """
         self._rows = rows
@@ -33,7 +34,7 @@ class Thumbnails:
         self._source: ImageSource | None = None
         self._items: dict[str, ImageItem] = {}
         try:
-            self._source = open_images(uri)
+            self._source = open_images(entry.source, entry.source_options)
         except PipelineError as error:
             say(f"note: no pictures of the training images: {error}")
             return
