@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import zlib
@@ -30,6 +31,7 @@ from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
 from pipeline.ray_runtime import import_ray
 from pipeline.spec import FeatureSpec
+from pipeline.stopping import SIGNALS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -43,6 +45,19 @@ started = ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100_
 print(started.address_info["address"], flush=True)
 sys.stdin.read()
 """
+
+
+def hear_signals() -> None:
+    """Has processes that tests start hear signals that were ignored when the tests began, as `nohup` has it.
+
+    What is ignored is inherited; a handler is not, even one that does nothing.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
+
+
+hear_signals()
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,14 @@ def test_a_server_may_have_a_handler_of_its_own() -> None:
     assert process.returncode == 0
 
 
+def test_these_tests_work_where_signals_are_ignored() -> None:
+    """Below `nohup` and in the background of a script they are, and what is ignored is inherited."""
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "native_code"]
+    command = f"trap '' INT HUP TERM; exec {shlex.join(tests)}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
 def test_without_stderr(tmp_path: Path) -> None:
     command = "exec 2>&-; exec " + shlex.join([sys.executable, "-m", "pipeline", "cache", "ls"])
     result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, cwd=tmp_path, check=False)

@@ -26,7 +26,7 @@ from pipeline.serving.predictor import Predictor
 from pipeline.serving.web import uploads
 from pipeline.serving.web.guard import Guard
 from pipeline.serving.web.thumbnails import Thumbnails
-from pipeline.serving.web.uploads import Upload, UploadError, receive_upload
+from pipeline.serving.web.uploads import HeldUploads, Upload, UploadError
 
 PAGE = {
     "/": ("page.html", "text/html"),
@@ -51,6 +51,7 @@ class Site:
         self._train = train
         self._neighbours = Neighbours(train)
         self._thumbnails = Thumbnails(predictor.selection.entries[0], train.rows)
+        self._uploads = HeldUploads()
         self._places = asyncio.Semaphore(uploads.MAX_AT_A_TIME)
         self._computing = threading.Lock()
 
@@ -78,8 +79,7 @@ class Site:
 
     async def predict(self, request: Request) -> Response:
         """Answers for the image in the body."""
-        async with self._places:  # until there is one the body stays where it is
-            upload = await receive_upload(request)
+        async with self._uploads.receive(request) as upload, self._places:
             return _json(await run_in_threadpool(self._answer, upload))
 
     async def thumbnail(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pipeline.errors import UsageError
+from pipeline.serving.web.connections import BURST, BoundedProtocol, most_connections
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -48,7 +49,8 @@ def serve_until_interrupted(app: ASGIApp, listening: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=BoundedProtocol.for_server(most_connections()),
+        backlog=BURST,
         ws="none",
         lifespan="off",
         log_config=None,
