@@ -56,7 +56,7 @@ head_option = click.option("--head", default="logreg", show_default=True, help="
 data_options = _stack(
     click.option(
         "--data",
-        help=f"Folder, .csv/.jsonl table, .npz, .tar shards, builtin:digits, keras:NAME. [{DEFAULT_DATA}]",
+        help=f"Folder, .csv/.tsv/.jsonl table, .npz, tar shards, builtin:digits, keras:NAME [{DEFAULT_DATA}]",
     ),
     click.option("--name", help="Name of the data set in the cache. [the source's own]"),
     cache_option,
@@ -82,6 +82,8 @@ feature_options = _stack(
 reading_options = _stack(
     click.option("--path-column", default="", help="Tables: column of the paths. [path]"),
     click.option("--label-column", default="", help="Tables: column of the labels. [label]"),
+    click.option("--split-column", default="", help="Tables: column of the splits, or none. [split]"),
+    click.option("--group-column", default="", help="Tables: column of the groups, or none. [group]"),
     click.option("--follow-links", is_flag=True, help="Folders: read images through links to elsewhere."),
     click.option("--leave-out", multiple=True, metavar="PATTERN", help="Images not of the set."),
 )

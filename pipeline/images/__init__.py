@@ -88,7 +88,7 @@ def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
 
     Args:
         uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
-            ``.csv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).
+            ``.csv``/``.tsv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).
         options: How it is to be read, where its layout leaves that open.
 
     Raises:

@@ -19,12 +19,16 @@ class SourceOptions:
     Attributes:
         path_column: Column of a table that holds the paths; empty = ``path``.
         label_column: Column of a table that holds the labels; empty = ``label``.
+        split_column: Column of a table that names the splits; empty = ``split``, ``none`` = there is none.
+        group_column: Column of a table that names the groups; empty = ``group``, ``none`` = there is none.
         follow_links: Read images through links that lead out of a folder.
         leave_out: Shell patterns of image ids that do not belong to the set, such as ``*_mask.png``.
     """
 
     path_column: str = ""
     label_column: str = ""
+    split_column: str = ""
+    group_column: str = ""
     follow_links: bool = False
     leave_out: tuple[str, ...] = ()
 

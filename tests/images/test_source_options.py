@@ -13,7 +13,12 @@ from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources import kinds, open_source
 
 GIVEN = SourceOptions(
-    path_column="file", label_column="kind", follow_links=True, leave_out=("*_mask.png", "b")
+    path_column="file",
+    label_column="kind",
+    split_column="fold",
+    group_column="patient",
+    follow_links=True,
+    leave_out=("*_mask.png", "b"),
 )
 FIELDS = [field.name for field in dataclasses.fields(SourceOptions)]
 

@@ -46,6 +46,11 @@ def on_one_line(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
 
 
-def _natural_key(name: str) -> tuple[list[int | str], str]:
+def _natural_key(name: str) -> tuple[list[tuple[int, str] | str], str]:
     parts = _DIGITS.split(name.casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+    return [_by_value(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def _by_value(digits: str) -> tuple[int, str]:
+    """Returns what sorts digits as their number does, however many they are."""
+    return len(significant := digits.lstrip("0")), significant

@@ -1,24 +1,60 @@
-"""A table of images: ``.csv`` or ``.jsonl`` with columns ``path, label[, split][, group]``."""
+"""A table of images: ``.csv``, ``.tsv`` or ``.jsonl`` with columns ``path, label[, split][, group]``."""
 
 from __future__ import annotations
 
 import csv
-import json
+import math
 import os
+import reprlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images import ImageItem
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
-from pipeline.images.sources._records import COLUMNS, REQUIRED, Record, Table, table_error
-from pipeline.images.sources._words import printable, some
+from pipeline.images.sources._records import Table, table_error
+from pipeline.images.sources._table_columns import MEANINGS
+from pipeline.images.sources._table_paths import why_missing
+from pipeline.images.sources._table_text import SEPARATORS, is_cut_off, not_utf_8, open_table, separator
+from pipeline.images.sources._words import printable
+from pipeline.plain_json import parse_json
 
-ADDRESS = "a table .csv or .jsonl (columns path,label[,split][,group])"
+ADDRESS = "a table .csv, .tsv or .jsonl (columns path,label[,split][,group])"
 
-OPTIONS: tuple[str, ...] = ()
+OPTIONS = ("path_column", "label_column", "split_column", "group_column")
 
-_SUFFIXES = (".csv", ".jsonl")
+_SEPARATED = {".csv": ",", ".tsv": "\t"}
+_OBJECTS = (".jsonl", ".ndjson")
+_SUFFIXES = (*_SEPARATED, *_OBJECTS)
+_EXACT = 2**53  # from here on floats leave out whole numbers
+
+
+@dataclass(frozen=True)
+class TableSource(FileSource):
+    """A source whose images are the files that a table names."""
+
+    def read(self, item: ImageItem) -> bytes:
+        """Returns the bytes of an image file.
+
+        Raises:
+            OSError: The file is not there, and why, as far as can be told; or cannot be read.
+        """
+        try:
+            return super().read(item)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(error.errno, why_missing(Path(self.uri).parent, item.id)) from error
+
+
+class _Line(NamedTuple):
+    """A record: where it stands, its columns, a text for each, and whether some were left out at the end."""
+
+    number: int
+    names: tuple[str, ...]
+    values: list[str]
+    short: bool = False
 
 
 def claims(uri: str) -> bool:
@@ -26,91 +62,120 @@ def claims(uri: str) -> bool:
     return uri.lower().endswith(_SUFFIXES) and not os.path.isdir(uri)
 
 
-def open_uri(uri: str, options: SourceOptions) -> FileSource:
+def open_uri(uri: str, options: SourceOptions) -> TableSource:
     """Reads a table of images.
 
     Paths are relative to the table's folder, or absolute. An empty label means unlabelled, an empty split
-    that the image's content decides, an empty group none. Text is UTF-8, with or without a byte order mark.
+    that the image's content decides, an empty group none. Text is UTF-8, or UTF-16 and UTF-32 with a byte
+    order mark; columns are separated by commas, semicolons, tabs or bars.
 
     Raises:
-        UsageError: The table is missing, empty or malformed; the message gives the line.
+        UsageError: The table is missing, empty, malformed, or can be understood in two ways; the message
+            gives the line.
     """
     file = existing(uri)
-    table = Table(file)
+    table, remarks = Table(file, options), []
     try:
-        for line, record in (_csv if file.suffix.lower() == ".csv" else _jsonl)(file):
-            table.add(line, record)
+        kind = file.suffix.lower()
+        lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table)
+        for line in lines:
+            table.add(line.number, line.names, line.values, short=line.short)
     except UsageError:
         table.finish()  # what it refuses stands further up
         raise
     except UnicodeDecodeError as error:
         table.finish()
-        raise UsageError(f"{file} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
+        raise not_utf_8(file, error) from error
     except OSError as error:
         table.finish()
-        raise UsageError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+        raise UsageError(f"cannot read {file}: {error.strerror or error}; check its permissions") from error
     listed, classes = table.finish()
     if not len(listed):
-        raise UsageError(f"{file} lists no images: expected columns {', '.join(COLUMNS)} and a row an image")
+        raise UsageError(f"{file} lists no images: expected columns {', '.join(MEANINGS)} and a row an image")
     if table.unknown_split:
         raise table.unknown_split
-    return FileSource(
-        uri=str(file),
-        name=printable(file.stem),
-        classes=classes,
-        notes=(f"ignored columns: {some(sorted(table.ignored))}",) if table.ignored else (),
-        listed=listed,
+    remarks += table.remarks(classes, cut_off=lambda: is_cut_off(file))
+    return TableSource(
+        uri=str(file), name=printable(file.stem), classes=classes, notes=tuple(remarks), listed=listed
     )
 
 
-def _csv(file: Path) -> Iterator[tuple[int, Record]]:
-    """Yields (line, record) of a comma-separated table with a header."""
-    with open(file, encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, skipinitialspace=True, strict=True)
+def _csv(file: Path, table: Table, options: SourceOptions, remarks: list[str]) -> Iterator[_Line]:
+    """Yields the records of a table with a header and a separator, which is remarked where it is unusual."""
+    usual = _SEPARATED[file.suffix.lower()]
+    with open_table(file) as text:
         try:
-            header = [name.strip().lower() for name in next(reader, [])]
-            _require(file, 1, header)
+            mark, before = separator(text, usual=usual, options=options)
+        except csv.Error as error:
+            raise table_error(file, 1, str(error)) from error
+        reader = csv.reader(text, delimiter=mark, skipinitialspace=True, strict=True)
+        try:
+            for _ in range(before):
+                next(reader)
+            names = tuple(next(reader, []))
+            table.columns(reader.line_num or 1, names)
+            if mark != usual:
+                remarks.append(f"columns are separated by {SEPARATORS.get(mark, repr(mark))}")
             for fields in reader:
-                if len(fields) > len(header):
+                if len(fields) > len(names):
                     raise table_error(
-                        file, reader.line_num, f"{len(fields)} fields under {len(header)} columns"
+                        file,
+                        reader.line_num,
+                        f"{len(fields)} fields under {len(names)} columns: "
+                        f"a field that holds {mark!r} stands in double quotes",
                     )
                 if any(fields):
-                    padded = fields + [""] * (len(header) - len(fields))
-                    yield reader.line_num, {k: v.strip() for k, v in zip(header, padded, strict=True)}
+                    missing = len(names) - len(fields)
+                    yield _Line(reader.line_num, names, fields + [""] * missing, short=missing > 0)
         except csv.Error as error:
             raise table_error(file, reader.line_num, str(error)) from error
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, Record]]:
-    """Yields (line, record) of a file with one JSON object a line."""
-    with open(file, encoding="utf-8-sig") as text:
+def _jsonl(file: Path, table: Table) -> Iterator[_Line]:
+    """Yields the records of a file with one JSON object a line."""
+    with open_table(file) as text:
         for number, line in enumerate(text, start=1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise table_error(file, number, f"not JSON ({error})") from error
-            if not isinstance(record, dict):
-                raise table_error(file, number, "not a JSON object")
-            _require(file, number, list(record))
-            yield number, {key: _text(file, number, key, value) for key, value in record.items()}
+                record = parse_json(line, nan=True, pairs=_Members)
+            except ValueError as error:
+                raise table_error(file, number, f"not JSON ({error}); expected one object a line") from error
+            if not isinstance(record, _Members):
+                raise table_error(file, number, "not a JSON object: expected one object a line")
+            names = tuple(name for name, _ in record)
+            meant = table.columns(number, names).position.values()
+            yield _Line(
+                number,
+                names,
+                [
+                    _text(file, number, name, value) if at in meant else _plain(value)
+                    for at, (name, value) in enumerate(record)
+                ],
+            )
 
 
-def _text(file: Path, line: int, key: str, value: object) -> str:
-    """Returns a JSON value as text: null is empty, whole numbers are names."""
-    if value is None:
-        return ""
-    if key in COLUMNS and (isinstance(value, bool) or not isinstance(value, str | int)):
-        raise table_error(file, line, f"{key} must be text or a whole number, not {value!r}")
-    return str(value).strip()
+class _Members(list[tuple[str, object]]):
+    """The members of a JSON object in order, with names that stand there twice."""
 
 
-def _require(file: Path, line: int, names: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        found = ", ".join(names) or "nothing"
-        raise table_error(
-            file, line, f"no {' and no '.join(missing)}: expected {', '.join(COLUMNS)}; found {found}"
-        )
+def _text(file: Path, line: int, name: str, value: object) -> str:
+    """Returns a JSON value as text: null is empty, whole numbers and truth values are names."""
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and _is_name(value)):
+        return _plain(value)
+    raise table_error(file, line, f"{name} must be text or a whole number, not {reprlib.repr(value)}")
+
+
+def _is_name(number: float) -> bool:
+    return math.isnan(number) or (number.is_integer() and abs(number) < _EXACT)
+
+
+def _plain(value: object) -> str:
+    """Returns a JSON value as a CSV file would have it; other values than those of names are of no use."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and _is_name(value):
+        return "NaN" if math.isnan(value) else str(int(value))
+    return str(value) if isinstance(value, int) else ""

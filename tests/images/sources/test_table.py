@@ -36,7 +36,7 @@ def test_a_csv_table(table, tmp_path, make_images):
     assert source.uri == str(tmp_path / "toy.csv")
     assert source.name == "toy"
     assert source.classes == ("cat", "dog")
-    assert source.notes == ()
+    assert source.notes == ("1 row has no label",)
     assert rows(source) == EXPECTED
     assert source.items()[0].path == tmp_path / "img" / "1.png"
     assert source.read(source.items()[0]) == (tmp_path / "img" / "1.png").read_bytes()
@@ -50,7 +50,7 @@ def test_a_jsonl_table(table):
     ]
     source = open_source(table("\n\n".join(map(json.dumps, records)) + "\n", "toy.JSONL"))
     assert rows(source) == EXPECTED
-    assert source.notes == ("ignored columns: width",)
+    assert source.notes == ("ignored columns: width", "1 row has no label")
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_paths_may_be_absolute_or_lead_upwards(table, tmp_path):
 
 CSV_ERRORS = {
     "label\ncat\n": r"line 1: no path: expected path, label, split, group; found label",
-    "path;label\na.png;cat\n": r"line 1: no path and no label: .*found path;label",
+    "path label\na.png cat\n": r"line 1: no path and no label: .*found path label",
     "": r"line 1: no path and no label: .*found nothing",
     "path,label\n": r"lists no images: expected columns path, label, split, group",
     "path,label\na.png,cat\n,dog\n": r"line 3: the path is empty",
     "path,label\na.png,cat,x\n": r"line 2: 3 fields under 2 columns",
     "path,label\na.png,cat\n./a.png,dog\n": r"line 3: 'a.png' stands in line 2 already",
     "path,label\nhttps://x.org/a.png,cat\n": r"line 2: 'https://x.org/a.png' is a URL: download",
-    "path,label,split\na.png,cat,dev\n": r"line 2: unknown split 'dev': choose from train, .*test_set",
+    "path,label,split\na.png,cat,0\n": r"line 2: unknown split '0': choose from train, .*test_set, dev",
     'path,label\n"a.png,cat\n': r"line 2: unexpected end of data",
     "path,label\na\0.png,cat\n": r"line 2: path 'a\\x00.png' is not valid text",
 }
@@ -112,7 +112,7 @@ JSONL_ERRORS = {
     GOOD + '{"path": "b.png", "label": ["x"]}': r"line 2: label must be text or a whole number, not \['x'\]",
     GOOD + '{"path": "b.png", "label": 1.5}': r"line 2: label must be text or a whole number, not 1.5",
     GOOD + '{"path": null, "label": 1}': r"line 2: the path is empty",
-    GOOD + r'{"path": "b.png", "label": "\ud800"}': r"line 2: label '\\ud800' is not valid text",
+    GOOD + r'{"path": "b.png", "label": "\ud800"}': r"line 2: not JSON \(it holds half of a surrogate",
     GOOD + GOOD: r"line 2: 'a.png' stands in line 1 already",
     "\n": r"lists no images",
 }
@@ -136,7 +136,7 @@ def test_a_table_that_cannot_be_read_is_refused(table, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     file = table("path,label\na.png,a\n")
-    monkeypatch.setattr("pipeline.images.sources.table.open", locked, raising=False)
+    monkeypatch.setattr("pipeline.images.sources._table_text.open", locked, raising=False)
     with pytest.raises(UsageError, match=r"cannot read .*: Permission denied"):
         open_source(file)
 

@@ -1,0 +1,129 @@
+"""What the names of classes give away: spellings of a missing label, and names that may not be meant."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+NO_LABEL = frozenset(
+    (
+        "",
+        "NaN",
+        "nan",
+        "NAN",
+        "None",
+        "null",
+        "NULL",
+        "Null",
+        "NA",
+        "N/A",
+        "n/a",
+        "<NA>",
+        "#N/A",
+        "NaT",
+        "-",
+        "?",
+    )
+)
+"""How tables and arrays of text spell that a value is missing; pandas writes most of these."""
+
+_SHOWN = 3
+_LISTED = re.compile(r"[^;|]+[;|][^;|].*|\[.*,.*\]")
+_FEW = 20
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def means_none(label: str, labels: Iterable[str]) -> bool:
+    """Tells whether a label says that there is none; ``-`` does not where ``+`` is another.
+
+    Args:
+        label: A label as it is written.
+        labels: All labels of the set.
+    """
+    return label in NO_LABEL and not (label == "-" and "+" in labels)
+
+
+def unlabelled_remark(counts: Mapping[str, int]) -> list[str]:
+    """Says how many rows have no label, and what stands there instead.
+
+    Args:
+        counts: Rows of each spelling of a missing label; an empty one where nothing stands.
+    """
+    rows = sum(counts.values())
+    if not rows:
+        return []
+    spelt = {text: count for text, count in counts.items() if text and count}
+    said = " and ".join(f"{text!r} ({count:,})" for text, count in sorted(spelt.items()))
+    subject = "1 row has" if rows == 1 else f"{rows:,} rows have"
+    if not said:
+        return [f"{subject} no label"]
+    return [f"{subject} no label: {said} is taken for none; if it is a class of yours, spell it otherwise"]
+
+
+def class_remarks(counts: Mapping[str, int]) -> list[str]:
+    """Says what is odd about names of classes that are taken as they are.
+
+    Args:
+        counts: Rows of each class.
+    """
+    return [
+        remark
+        for remark in (_spellings(counts), _several(counts), _minus_one(counts), _too_many(counts))
+        if remark
+    ]
+
+
+def _spellings(counts: Mapping[str, int]) -> str:
+    """Names that differ in nothing but case, blanks, the form of their Unicode, or ``1`` against ``1.0``."""
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        alike.setdefault(_plain(name), []).append(name)
+    groups = [names for names in alike.values() if len(names) > 1]
+    if not groups:
+        return ""
+    listed = _some([", ".join(map(repr, names)) for names in groups], "; ")
+    return f"classes that differ in their spelling only are kept apart: {listed}"
+
+
+def _several(counts: Mapping[str, int]) -> str:
+    several = [name for name in counts if _LISTED.fullmatch(name)]
+    if not several:
+        return ""
+    return f"{_some(list(map(repr, several)))}: one class each; several labels an image are not supported"
+
+
+def _minus_one(counts: Mapping[str, int]) -> str:
+    others = [name for name in counts if name != "-1"]
+    if "-1" not in counts or not others or not all(name.isdecimal() for name in others) or others == ["1"]:
+        return ""
+    return "'-1' is a class like the others: leave the label empty where there is none"
+
+
+def _too_many(counts: Mapping[str, int]) -> str:
+    rows = sum(counts.values())
+    numbers = [name for name in counts if _NUMBER.fullmatch(name)]
+    if len(numbers) > 1 and any(float(name) % 1 for name in numbers if math.isfinite(float(name))):
+        return (
+            f"{len(numbers):,} of the classes are numbers, with fractions: each is a class of its own; "
+            "a quantity to be estimated is not supported"
+        )
+    if len(counts) > max(_FEW, rows // 2):
+        return (
+            f"{len(counts):,} classes in {rows:,} labelled rows: is this a column of ids or measurements? "
+            "Each value is a class of its own"
+        )
+    return ""
+
+
+def _plain(name: str) -> str:
+    text = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return repr(float(text)) if abs(float(text)) < 2**53 else text
+    return text
+
+
+def _some(texts: Sequence[str], between: str = ", ") -> str:
+    rest = len(texts) - _SHOWN
+    return between.join(texts[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
