@@ -5,28 +5,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-NO_LABEL = frozenset(
-    (
-        "",
-        "NaN",
-        "nan",
-        "NAN",
-        "None",
-        "null",
-        "NULL",
-        "Null",
-        "NA",
-        "N/A",
-        "n/a",
-        "<NA>",
-        "#N/A",
-        "NaT",
-        "-",
-        "?",
-    )
-)
+_SPELLINGS = "NaN nan NAN None null NULL Null NA N/A n/a <NA> #N/A NaT - ?"
+NO_LABEL = frozenset(("", *_SPELLINGS.split()))
 """How tables and arrays of text spell that a value is missing; pandas writes most of these."""
 
 _SHOWN = 3
@@ -62,59 +44,56 @@ def unlabelled_remark(counts: Mapping[str, int]) -> list[str]:
     return [f"{subject} no label: {said} is taken for none; if it is a class of yours, spell it otherwise"]
 
 
-def class_remarks(counts: Mapping[str, int]) -> list[str]:
-    """Says what is odd about names of classes that are taken as they are.
+def name_remarks(names: Sequence[str]) -> list[str]:
+    """Says what is odd about the names of classes, which are taken as they are."""
+    return [remark for remark in (_spellings(names), _several(names), _minus_one(names)) if remark]
+
+
+def number_remarks(names: Collection[str], rows: int) -> list[str]:
+    """Says where labels look like ids or measurements, not like names of classes.
 
     Args:
-        counts: Rows of each class.
+        names: The different labels.
+        rows: Rows that have one.
     """
-    return [
-        remark
-        for remark in (_spellings(counts), _several(counts), _minus_one(counts), _too_many(counts))
-        if remark
-    ]
+    numbers = [name for name in names if _NUMBER.fullmatch(name) and math.isfinite(float(name))]
+    if len(numbers) > 1 and any(float(name) % 1 for name in numbers):
+        return [
+            f"{len(numbers):,} of the classes are numbers, with fractions: each is a class of its own; "
+            "a quantity to be estimated is not supported"
+        ]
+    if len(names) > max(_FEW, rows // 2):
+        return [
+            f"{len(names):,} classes in {rows:,} labelled rows: is this a column of ids or measurements? "
+            "Each value is a class of its own"
+        ]
+    return []
 
 
-def _spellings(counts: Mapping[str, int]) -> str:
+def _spellings(names: Sequence[str]) -> str:
     """Names that differ in nothing but case, blanks, the form of their Unicode, or ``1`` against ``1.0``."""
     alike: dict[str, list[str]] = {}
-    for name in counts:
+    for name in names:
         alike.setdefault(_plain(name), []).append(name)
-    groups = [names for names in alike.values() if len(names) > 1]
+    groups = [same for same in alike.values() if len(same) > 1]
     if not groups:
         return ""
-    listed = _some([", ".join(map(repr, names)) for names in groups], "; ")
+    listed = _some([", ".join(map(repr, same)) for same in groups], "; ")
     return f"classes that differ in their spelling only are kept apart: {listed}"
 
 
-def _several(counts: Mapping[str, int]) -> str:
-    several = [name for name in counts if _LISTED.fullmatch(name)]
+def _several(names: Sequence[str]) -> str:
+    several = [name for name in names if _LISTED.fullmatch(name)]
     if not several:
         return ""
     return f"{_some(list(map(repr, several)))}: one class each; several labels an image are not supported"
 
 
-def _minus_one(counts: Mapping[str, int]) -> str:
-    others = [name for name in counts if name != "-1"]
-    if "-1" not in counts or not others or not all(name.isdecimal() for name in others) or others == ["1"]:
+def _minus_one(names: Sequence[str]) -> str:
+    others = [name for name in names if name != "-1"]
+    if "-1" not in names or not others or not all(name.isdecimal() for name in others) or others == ["1"]:
         return ""
     return "'-1' is a class like the others: leave the label empty where there is none"
-
-
-def _too_many(counts: Mapping[str, int]) -> str:
-    rows = sum(counts.values())
-    numbers = [name for name in counts if _NUMBER.fullmatch(name)]
-    if len(numbers) > 1 and any(float(name) % 1 for name in numbers if math.isfinite(float(name))):
-        return (
-            f"{len(numbers):,} of the classes are numbers, with fractions: each is a class of its own; "
-            "a quantity to be estimated is not supported"
-        )
-    if len(counts) > max(_FEW, rows // 2):
-        return (
-            f"{len(counts):,} classes in {rows:,} labelled rows: is this a column of ids or measurements? "
-            "Each value is a class of its own"
-        )
-    return ""
 
 
 def _plain(name: str) -> str:

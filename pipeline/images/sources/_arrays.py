@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED, ImageItem, LeftOut
+from pipeline.images import ImageItem, LeftOut
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
-from pipeline.images.sources._words import in_natural_order
+from pipeline.images.sources._array_labels import understand_labels
 
-_UNKNOWN = -2
+_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Part:
     Attributes:
         name: Prefix of the ids: ``x_train`` gives ``x_train[17]``.
         images: (n, height, width) or (n, height, width, 1 | 3 | 4); uint8, uint16 or float.
-        labels: int or text, (n,) or (n, 1); None = unlabelled.
+        labels: Whole numbers or text, (n,) or (n, 1), or one column a class, (n, k); None = unlabelled.
         split: ``train``, ``val``, ``test``, or None where content decides.
     """
 
@@ -92,27 +92,22 @@ def array_source(
     Raises:
         UsageError: Shapes, dtypes, lengths, ranges or labels do not fit.
     """
-    for part in parts:
-        _check_shapes(uri, part)
-    columns = [_label_column(uri, part) for part in parts]
-    if classes is None:
-        columns = [([str(label) for label in distinct], rows) for distinct, rows in columns]
-        classes = in_natural_order({label for distinct, _ in columns for label in distinct} - {""})
-    index = {"": UNLABELLED} | {name: i for i, name in enumerate(classes)}
-    index |= {i: i for i in range(len(classes))}
-    labelled = {}
-    for part, (distinct, rows) in zip(parts, columns, strict=True):
-        meaning = np.array([index.get(label, _UNKNOWN) for label in distinct], np.int32)
-        labels = meaning[rows]
-        if (meaning == _UNKNOWN).any():
-            unknown = distinct[rows[np.argmax(labels == _UNKNOWN)]]
-            raise UsageError(f"{uri}: label {unknown!r} of {part.name} is none of the {len(classes)} classes")
-        labelled[part.name] = Part(part.name, part.images, labels, part.split)
+    parts, remarks = _with_channels_last(uri, parts)
+    understood = understand_labels(
+        uri,
+        {part.name: part.labels for part in parts},
+        {part.name: len(part.images) for part in parts},
+        classes,
+    )
+    labelled = {
+        part.name: Part(part.name, part.images, labels, part.split)
+        for part, labels in zip(parts, understood.labels, strict=True)
+    }
     return ArraySource(
         uri=uri,
         name=name,
-        classes=tuple(classes),
-        notes=tuple(notes),
+        classes=understood.classes,
+        notes=(*notes, *remarks, *understood.remarks),
         parts=labelled,
         whites={part.name: white or _white(uri, part) for part in parts},
         listed=_listed(labelled.values()),
@@ -127,32 +122,41 @@ def _listed(parts: Iterable[Part]) -> ImageList:
     return builder.finish()
 
 
-def _check_shapes(uri: str, part: Part) -> None:
-    shape = part.images.shape
-    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,), (3,), (4,)) or 0 in shape:
-        raise UsageError(f"{uri}: {part.name} has shape {shape}: expected (n, height, width[, 1 | 3 | 4])")
-    if part.labels is None:
-        return
-    lengths = part.labels.shape
-    if lengths not in ((shape[0],), (shape[0], 1)):
-        raise UsageError(f"{uri}: {part.name} has {shape[0]:,} images, but its labels have shape {lengths}")
-
-
-def _label_column(uri: str, part: Part) -> tuple[list[str | int], np.ndarray]:
-    """Returns the different labels of a part, and which of them each image has.
+def _with_channels_last(uri: str, parts: Iterable[Part]) -> tuple[list[Part], list[str]]:
+    """Checks the shapes of images, and moves channels that stand first to the end.
 
     Returns:
-        Texts (names) or numbers (positions), an empty text stands for none; and positions in it, int (n,).
+        The parts, and a remark for each that was turned.
     """
-    if part.labels is None:
-        return [""], np.zeros(len(part.images), np.intp)
-    labels = part.labels.reshape(-1)
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8", "replace")
-    if labels.dtype.kind not in "iuU":
-        raise UsageError(f"{uri}: labels of {part.name} are {labels.dtype}: expected whole numbers or text")
-    distinct, rows = np.unique(labels, return_inverse=True)
-    return ["" if label == UNLABELLED else label for label in distinct.tolist()], rows
+    turned, remarks = [], []
+    for part in parts:
+        shape = part.images.shape
+        if len(shape) == 4 and shape[1] in _CHANNELS and shape[3] not in _CHANNELS and 0 not in shape:
+            part = replace(part, images=np.moveaxis(part.images, 1, -1))
+            remarks.append(f"{part.name} has shape {shape}: read with the channels first")
+        elif trouble := _shape_trouble(part):
+            raise UsageError(
+                f"{uri}: {part.name} has shape {shape}: expected (n, height, width[, 1 | 3 | 4]){trouble}"
+            )
+        turned.append(part)
+    return turned, remarks
+
+
+def _shape_trouble(part: Part) -> str:
+    """Returns what is wrong with the shape of images, as the end of a sentence; empty = nothing."""
+    shape = part.images.shape
+    count = 0 if part.labels is None else len(part.labels) if part.labels.ndim else 1
+    if 0 in shape:
+        return "; it is empty"
+    if len(shape) == 2:
+        return "; if these are flattened pixels, reshape them"
+    if len(shape) == 3 and shape[2] in _CHANNELS:
+        return "; if this is one image, write x[None]"
+    if len(shape) == 4 and shape[3] not in _CHANNELS and shape[3] == count:
+        return "; the images stand along the last axis: write numpy.moveaxis(x, -1, 0)"
+    if len(shape) not in (3, 4) or shape[3:] not in ((), *((channels,) for channels in _CHANNELS)):
+        return "; these are no pictures in grey, RGB or RGBA"
+    return ""
 
 
 def _white(uri: str, part: Part) -> float:

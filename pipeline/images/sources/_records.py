@@ -10,18 +10,15 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
-from pipeline.images.class_names import NO_LABEL, class_remarks, means_none, unlabelled_remark
+from pipeline.images.class_names import NO_LABEL, means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.repeats import repeated
 from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources._table_columns import NONE, Columns, find_columns, tells_split
 from pipeline.images.sources._table_paths import read_path
-from pipeline.images.sources._words import SPLIT_WORDS, in_natural_order, on_one_line, some, split_of
+from pipeline.images.sources._words import STATED_WORDS, in_natural_order, on_one_line, some, stated_split
 from pipeline.images.texts import Texts
-
-_DEVELOPMENT = {"dev": "val", "development": "val"}
-"""Words for a split that tables use and folders do not."""
 
 _SHOWN = 40
 _LONG = 1000  # letters of a message about a line, whatever stands in it
@@ -150,7 +147,7 @@ class Table:
         if spelt := {text: count for text, count in self._without_group.items() if text}:
             listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(spelt.items()))
             found.append(f"{listed} is taken for no group")
-        found += class_remarks({name: self._labels[name] for name in classes})
+        found += name_remarks(classes) + number_remarks(classes, sum(self._labels[name] for name in classes))
         if (
             self._labels[self._last_label] == 1
             and self._last_label in known
@@ -163,9 +160,9 @@ class Table:
         return found
 
     def _split(self, line: int, word: str) -> str | None:
-        split = _split_of(word)
+        split = stated_split(word)
         if word and split is None:
-            words = ", ".join([*(one for known in SPLIT_WORDS.values() for one in known), *_DEVELOPMENT])
+            words = ", ".join(one for known in STATED_WORDS.values() for one in known)
             self.unknown_split = self.unknown_split or table_error(
                 self._file, line, f"unknown split {word[:_SHOWN]!r}: choose from {words}"
             )
@@ -199,7 +196,7 @@ class _UnreadSplits:
         for at, name in columns.others.items():
             if name in self._others or (word := values[at].strip()) in NO_LABEL:
                 continue
-            split = _split_of(word)
+            split = stated_split(word)
             if split is None and not tells_split(name):
                 self._others.add(name)
                 self._words.pop(name, None)
@@ -217,7 +214,7 @@ class _UnreadSplits:
                 continue
             shown, option = on_one_line(name.strip()), flag("split_column")
             way = (
-                f"write a column split with {', '.join(SPLIT_WORDS)}"
+                f"write a column split with {', '.join(STATED_WORDS)}"
                 if tells_split(name)
                 else f"give {option} {shown}"
             )
@@ -225,10 +222,6 @@ class _UnreadSplits:
                 f"{file}: column {shown!r} tells splits apart ({', '.join(sorted(words))}) and is not read: "
                 f"{way}, or {option} {NONE} to have splits chosen by content"
             )
-
-
-def _split_of(word: str) -> str | None:
-    return split_of(word) or _DEVELOPMENT.get(word.casefold())
 
 
 def _check_text(file: Path, line: int, texts: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.images.source_options import SourceOptions, flag
-from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, some
+from pipeline.images.sources._words import STATED_WORDS, on_one_line, some
 
 REQUIRED = ("path", "label")
 MEANINGS = (*REQUIRED, "split", "group")
@@ -30,7 +30,7 @@ _NAMES = {
 
 _MARKS = "\ufeff\u200b\u200e\u200f"  # a byte order mark and its like, which nobody sees
 _SHOWN = 8
-_FLAG = re.compile(rf"is_?({'|'.join(word for words in SPLIT_WORDS.values() for word in words)})(_.*)?")
+_FLAG = re.compile(rf"is_?({'|'.join(word for words in STATED_WORDS.values() for word in words)})(_.*)?")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ SPLIT_WORDS = {
 }
 """The words for each split that are understood in folder names and tables, in any case."""
 
+STATED_WORDS = SPLIT_WORDS | {"val": (*SPLIT_WORDS["val"], "dev", "development")}
+"""The words that are understood where somebody states a split: in a table, in the name of an array."""
+
 SHOWN = 3
 """Names that a remark gives."""
 
@@ -23,6 +26,11 @@ _DIGITS = re.compile(r"([0-9]+)")
 def split_of(word: str) -> str | None:
     """Returns ``train``, ``val`` or ``test`` for a word that means it, else None."""
     return _SPLITS.get(word.casefold())
+
+
+def stated_split(word: str) -> str | None:
+    """Returns the split that a word of ``STATED_WORDS`` means, else None."""
+    return next((split for split, words in STATED_WORDS.items() if word.casefold() in words), None)
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:

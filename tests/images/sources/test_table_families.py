@@ -428,7 +428,9 @@ def test_a_file_in_the_working_folder_is_said_to_be_there(folder, tmp_path_facto
     monkeypatch.chdir(folder)
     elsewhere = tmp_path_factory.mktemp("tables")
     source = open_source(write(elsewhere, csv_text()))
-    with pytest.raises(FileNotFoundError, match=r"but in the working folder .*paths are relative to the table"):
+    with pytest.raises(
+        FileNotFoundError, match=r"but in the working folder .*paths are relative to the table"
+    ):
         source.read(source.items()[0])
 
 
