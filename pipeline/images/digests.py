@@ -104,9 +104,12 @@ def _put(digests: np.ndarray, found: dict[int, bytes]) -> None:
 
 def _read(source: ImageSource, item: ImageItem) -> _Read:
     now_ns = time.time_ns()
+    stamp = None
+    if item.path is not None:
+        with contextlib.suppress(OSError):  # the source says more of what is wrong
+            # The stamp is taken before the content, so that a change in between shows next time.
+            stamp = Stamp.of(item.path)
     try:
-        # The stamp is taken before the content, so that a change in between shows next time.
-        stamp = Stamp.of(item.path) if item.path is not None else None
         result = digest(source.read(item))
     except OSError as error:
         return _Read(None, reason=error.strerror or str(error) or type(error).__name__)

@@ -8,8 +8,9 @@ import re
 
 import pytest
 
-from pipeline.errors import UsageError
+from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import UNLABELLED
+from pipeline.images.catalog import take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import open_source
 from pipeline.images.sources._table_columns import find_columns
@@ -432,6 +433,16 @@ def test_a_file_in_the_working_folder_is_said_to_be_there(folder, tmp_path_facto
         FileNotFoundError, match=r"but in the working folder .*paths are relative to the table"
     ):
         source.read(source.items()[0])
+
+
+def test_the_explanation_reaches_those_who_take_stock(folder, tmp_path):
+    file = write(folder, "path,label\ncat/0,cat\ncat/1.png,cat\n")
+    unreadable = take_stock(open_source(file), tmp_path / "digests.sqlite").unreadable
+    assert [(bad.id, bad.reason) for bad in unreadable] == [
+        ("cat/0", "no such file, but one with .png at the end of its name: write the whole names")
+    ]
+    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 images .*cat/0: no such file, but"):
+        take_stock(open_source(write(folder, "path,label\ncat/0,cat\n")))
 
 
 HOSTILE = {
