@@ -202,7 +202,7 @@ def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> 
     return replace(
         recipe,
         options=options,
-        experiment=replace(recipe.experiment, data=data or recipe.experiment.data),
+        experiment=replace(recipe.experiment, data=recipe.experiment.data if data is None else data),
         request=replace(recipe.request, **changes),
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache.parts import Part, whole_sets
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.images.source_options import SourceOptions
 from pipeline.spec import FeatureSpec
 
@@ -148,7 +148,22 @@ def _name_also(path: Path, other: Path, *, keep: bool) -> None:
 
 def dataset_name(name: str) -> str:
     """Turns any name into one that is safe as a folder: letters, digits, ``.``, ``_`` and ``-``."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "images"
+    return _safe(name) or "images"
+
+
+def chosen_name(name: str) -> str:
+    """Turns the name that a user gives a data set into one that is safe as a folder.
+
+    Raises:
+        UsageError: Nothing is left of it.
+    """
+    if safe := _safe(name):
+        return safe
+    raise UsageError(f"--name {name!r} has no letter from A to Z, no digit and no -: choose one that has")
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._")
 
 
 def read_entry(folder: Path) -> Entry:

@@ -6,6 +6,8 @@ import atexit
 import gc
 import json
 import threading
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -49,8 +51,13 @@ class Commands(Group):
         return registry.load(commands, "command", cmd_name).command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Finds the command, and notes whether a failure is to be printed as an object, too."""
+        """Finds the command, and notes whether a failure is to be printed as an object, too.
+
+        Raises:
+            UsageError: A value is empty: no option and no argument of any command means anything then.
+        """
         ctx.obj["json"] = "--json" in args
+        _refuse_empty(args)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -83,6 +90,18 @@ class Commands(Group):
                 f"unexpected {type(error).__name__}: {error}. Run `pipeline --debug ...` for the traceback"
             )
             _fail(ctx, message, PipelineError.exit_code)
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    for before, word in pairwise(["", *words]):
+        option, joined, value = word.partition("=")
+        if not word.strip():
+            subject = f"the value of {before}" if before.startswith("-") else "an argument"
+        elif joined and option.startswith("--") and not value.strip():
+            subject = f"the value of {option}"
+        else:
+            continue
+        raise click.UsageError(f"{subject} is empty (an unset variable?): give one, or leave it out")
 
 
 def _fail(ctx: click.Context, message: str, code: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from pipeline import registry
-from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.entries import Entry, chosen_name
 from pipeline.cache.finding import find_entries, only_entry
 from pipeline.cache.joined import Selection
 from pipeline.extraction import executors
@@ -173,7 +173,7 @@ class StoredFeatures:
         return Selection(tuple(one.entry() for one in each))
 
     def _matches(self, entry: Entry) -> bool:
-        if self.name is not None and entry.dataset != dataset_name(self.name):
+        if self.name is not None and entry.dataset != chosen_name(self.name):
             return False
         if (self.data is not None or self.name is None) and entry.source != self._source():
             return False
@@ -189,12 +189,12 @@ class StoredFeatures:
         )
 
     def _source(self) -> str:
-        data = self.data or DEFAULT_DATA
+        data = DEFAULT_DATA if self.data is None else self.data
         named = re.match(r"[a-z]+:", data) and not Path(data).exists()
         return data if named else str(Path(data).expanduser().resolve())  # the images may be gone by now
 
     def _command(self) -> str:
-        given = {"data": self.data or DEFAULT_DATA, "name": self.name, **self.options}
+        given = {"data": DEFAULT_DATA if self.data is None else self.data, "name": self.name, **self.options}
         parts = ["pipeline", "extract"]
         for key, value in given.items():
             for one in value if isinstance(value, tuple) else (value,):

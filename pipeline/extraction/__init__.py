@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.backbones.weights import Weights, resolve_weights
-from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.entries import Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.presence import working_in
 from pipeline.errors import UsageError
@@ -73,7 +73,7 @@ def extract(
     catalog = take_stock(source, cache / STAT_CACHE)
     stock_seconds = time.perf_counter() - started
     weights = resolve_weights(request.backbone, request.weights, request.image_size)
-    folder = cache / dataset_name(name or source.name)
+    folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
     with (executor or make_executor()).crew() as crew:
         request, measured = settle_precision(request, weights, existing, call=crew.call)

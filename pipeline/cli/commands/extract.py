@@ -78,7 +78,7 @@ def command(
     reading = source_options(options)
     request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
     reports = extract(
-        data or DEFAULT_DATA,
+        DEFAULT_DATA if data is None else data,
         request,
         cache=cache,
         name=name,
