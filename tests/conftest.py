@@ -27,6 +27,7 @@ from photos import Photos
 from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
+from pipeline.images import file_systems
 from pipeline.images.rows import Rows
 from pipeline.keras_runtime import import_keras
 from pipeline.ray_runtime import import_ray
@@ -135,6 +136,13 @@ def make_features(spec: FeatureSpec, tmp_path: Path) -> Callable[..., FeatureSet
         return FeatureSet(**(fields | changes))
 
     return make
+
+
+@pytest.fixture
+def trusted_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the temporary folder stand on a file system whose change times can be relied on."""
+    mounts = [file_systems.Mount(tmp_path.stat().st_dev, "/", "ext4", "/dev/vda", "rw")]
+    monkeypatch.setattr(file_systems, "read_mounts", lambda: mounts)
 
 
 @pytest.fixture

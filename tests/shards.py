@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import time
 from pathlib import Path
 
 from photos import noise
@@ -53,6 +54,7 @@ def raw_tar(*parts: tuple[tarfile.TarInfo, bytes] | bytes, closed: bool = True) 
 
 
 def settle(path: Path) -> Path:
-    """Sets a file's time back, so that a later change is bound to show."""
+    """Sets a file's time back and lets the clock tick, so that a later change is bound to show."""
     os.utime(path, ns=(10**18, 10**18))
+    time.sleep(0.03)
     return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,8 @@ from pipeline.images._columns import Place
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.rows import DIGEST_BYTES
-from pipeline.images.stat_cache import Known, Remote, Stamp, StatCache
+from pipeline.images.stamps import Stamps
+from pipeline.images.stat_cache import Known, StatCache
 from pipeline.progress import Advance, progress
 
 _BLOCK = 4096  # images between two transactions of the stat cache
@@ -51,47 +51,46 @@ def digest_items(
     items = list_images(items)
     digests = spill.zeros((len(items), DIGEST_BYTES))
     failures: dict[int, str] = {}
+    stamps = Stamps()
     with StatCache(stat_cache) as cache:
-        missing = _recall(source, items, cache, digests)
+        missing = _recall(source, items, cache, digests, stamps)
         shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
-                fresh: list[Known | Remote] = []
+                fresh: list[Known] = []
                 found: dict[int, bytes] = {}
                 tasks = _cut(list(zip(block.tolist(), items[block], strict=True)), _TASK)
-                results = pool.map(lambda task: [_read(source, item) for _, item in task], tasks)
+                results = pool.map(lambda task: [_read(source, item, stamps) for _, item in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
                     for (i, _), read in zip(task, reads, strict=True):
                         if read.digest is None:
                             failures[i] = read.reason
                         else:
                             found[i] = read.digest
-                            fresh += read.storable
+                            fresh.append(read.known)
                     advance(len(task))
                 _put(digests, found)
-                cache.store(known for known in fresh if isinstance(known, Known))
-                cache.store_remote(known for known in fresh if isinstance(known, Remote))
+                cache.store(fresh)
     return digests, failures
 
 
 class _Read(NamedTuple):
-    """What one read came to: a digest, perhaps fit for the stat cache, or the reason why there is none."""
+    """What one read came to: a digest and what is now known of the image, or the reason why there is none."""
 
     digest: bytes | None
-    storable: tuple[Known | Remote, ...] = ()
+    known: Known | None = None
     reason: str = ""
 
 
-def _recall(source: ImageSource, items: ImageList, cache: StatCache, digests: np.ndarray) -> np.ndarray:
+def _recall(
+    source: ImageSource, items: ImageList, cache: StatCache, digests: np.ndarray, stamps: Stamps
+) -> np.ndarray:
     """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
     missing = np.ones(len(items), bool)
     for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
-        places = dict(zip(block, items[block.start : block.stop].places(), strict=True))
-        files = {i: place.path for i, place in places.items() if place.path is not None}
-        found = dict(zip(files, cache.look_up(list(files.values())), strict=True))
-        remote = {i: _remote(source, place) for i, place in places.items() if place.version is not None}
-        found |= dict(zip(remote, cache.look_up_remote(list(remote.values())), strict=True))
-        known = {i: one for i, one in found.items() if one}
+        places = items[block.start : block.stop].places()
+        found = cache.look_up([_as_it_is_now(source, place, stamps) for place in places])
+        known = {i: one for i, one in zip(block, found, strict=True) if one}
         _put(digests, known)
         missing[list(known)] = False
     return np.flatnonzero(missing)
@@ -102,27 +101,28 @@ def _put(digests: np.ndarray, found: dict[int, bytes]) -> None:
         digests[list(found)] = np.frombuffer(b"".join(found.values()), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def _read(source: ImageSource, item: ImageItem) -> _Read:
-    now_ns = time.time_ns()
-    stamp = None
-    if item.path is not None:
-        with contextlib.suppress(OSError):  # the source says more of what is wrong
-            # The stamp is taken before the content, so that a change in between shows next time.
-            stamp = Stamp.of(item.path)
+def _read(source: ImageSource, item: ImageItem, stamps: Stamps) -> _Read:
+    # What tells its version is asked before the content is read, so that a change in between shows next time.
+    now = _as_it_is_now(source, item, stamps)
     try:
         result = digest(source.read(item))
     except OSError as error:
         return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
-    if item.version is not None:  # told before the content was read, as with stamps
-        return _Read(result, (_remote(source, item, result),))
-    settled = stamp is not None and stamp.settled(now_ns)
-    return _Read(result, (Known(item.path, stamp, result),) if settled else ())
+    return _Read(result, now._replace(digest=result))
 
 
-def _remote(source: ImageSource, place: Place | ImageItem, result: bytes = b"") -> Remote:
-    # Shards have a root: the same image is known under every pattern that takes its shard.
-    root = getattr(source, "root", source.uri)
-    return Remote(f"{root.rstrip('/')}/{place.id}", place.version or "", result)
+def _as_it_is_now(source: ImageSource, image: Place | ImageItem, stamps: Stamps) -> Known:
+    """Says what tells an image's content from another one's, by one ``stat`` at most and no request."""
+    if image.version is not None:
+        # Shards have a root: the same image is known under every pattern that takes its shard.
+        root = getattr(source, "root", source.uri)
+        return Known(f"{root.rstrip('/')}/{image.id}", image.version)
+    if image.path is None:
+        return Known(image.id, None)
+    try:
+        return Known(str(image.path), stamps.of(image.path))
+    except OSError:
+        return Known(str(image.path), None)
 
 
 def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:

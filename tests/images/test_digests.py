@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from pipeline.images import ImageItem, digests
+from pipeline.images import ImageItem, digests, file_systems
 from pipeline.images.digests import digest, digest_items
 from pipeline.images.sources._files import FileSource
 
@@ -24,15 +26,19 @@ def source_of(folder):
     return Counting(str(folder), "toy", (), (), items), reads
 
 
+SETTLED_S = 0.03  # after which a later change is bound to show
+
+
 @pytest.fixture
-def folder(tmp_path):
-    """Five files, last changed long ago."""
+def folder(tmp_path, trusted_disk):
+    """Five files, last written to long ago."""
     folder = tmp_path / "images"
     folder.mkdir()
     for i in range(5):
         path = folder / f"{i}.png"
         path.write_bytes(bytes([i]) * 9)
         os.utime(path, ns=(0, 10**18))
+    time.sleep(SETTLED_S)
     return folder
 
 
@@ -70,10 +76,50 @@ def test_only_the_changed_file_is_read_again(folder, cache):
     digest_items(source, source.items(), stat_cache=cache)
     reads.clear()
     (folder / "3.png").write_bytes(b"x" * 9)  # of the same size
-    os.utime(folder / "3.png", ns=(0, 10**18 + 1))
+    os.utime(folder / "3.png", ns=(0, 10**18))
     result, _ = digest_items(source, source.items(), stat_cache=cache)
     assert reads == ["3.png"]
     assert [row.tobytes() for row in result] == expected(folder)
+
+
+@pytest.mark.parametrize("kind", ["squashfs", "vfat", "fuse.sshfs", "tmpfs", "of next year"])
+def test_where_change_times_cannot_be_relied_on_every_file_is_read(kind, folder, cache, monkeypatch):
+    mount = file_systems.Mount(folder.stat().st_dev, "/", kind, "/dev/loop0", "")
+    monkeypatch.setattr(file_systems, "read_mounts", lambda: [mount])
+    source, reads = source_of(folder)
+    for _ in range(2):
+        digest_items(source, source.items(), stat_cache=cache)
+    assert len(reads) == 10
+
+
+def test_another_file_system_at_the_same_place_is_read_anew(folder, cache, monkeypatch):
+    source, reads = source_of(folder)
+    digest_items(source, source.items(), stat_cache=cache)
+    mount = file_systems.Mount(folder.stat().st_dev, "/", "ext4", "/dev/vdb", "")
+    monkeypatch.setattr(file_systems, "read_mounts", lambda: [mount])
+    for _ in range(2):
+        digest_items(source, source.items(), stat_cache=cache)
+    assert len(reads) == 10
+
+
+def test_a_second_run_asks_once_for_each_file_and_once_for_the_file_system(folder, cache, monkeypatch):
+    for i in range(4000):
+        (folder / f"more{i}.png").write_bytes(b"x")
+        os.utime(folder / f"more{i}.png", ns=(0, 10**18))
+    time.sleep(SETTLED_S)
+    source, reads = source_of(folder)
+    items = source.items()
+    digest_items(source, items, stat_cache=cache)
+    reads.clear()
+    asked = Counter()
+    for name in ("stat", "lstat", "statvfs", "open", "readlink"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, n=name, c=call, **kw: asked.update([n]) or c(*args, **kw))
+    digest_items(source, items, stat_cache=cache)
+    assert reads == []
+    assert 4005 <= asked["stat"] <= 4010
+    assert asked["statvfs"] == 1
+    assert sum(asked.values()) < 4030
 
 
 def test_files_changed_a_moment_ago_are_not_trusted(folder, cache):
@@ -128,6 +174,7 @@ def test_names_that_are_no_text_work(folder, cache):
     path = folder / os.fsdecode(b"caf\xe9.png")
     path.write_bytes(b"coffee")
     os.utime(path, ns=(0, 10**18))
+    time.sleep(SETTLED_S)
     source, reads = source_of(folder)
     for _ in range(2):
         result, failures = digest_items(source, source.items(), stat_cache=cache)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import threading
-import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ from pipeline.images.sources._files import refuse_special, without_waiting
 from pipeline.images.sources._shard_files import Shard
 from pipeline.images.sources._shards import cut_root, find_shards
 from pipeline.images.sources._words import on_one_line, printable
-from pipeline.images.stat_cache import Stamp
+from pipeline.images.stamps import Stamps
 
 _HELD = 16  # shards kept open: to open one anew for every image is slow on a network file system
 
@@ -29,6 +28,7 @@ class LocalShards:
     window: tuple[int, int] = (4096, 4096)  # the system reads ahead
     _files: OrderedDict[str, _File] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _stamps: Stamps = field(default_factory=Stamps, repr=False)
 
     @classmethod
     def at(cls, uri: str) -> LocalShards:
@@ -57,14 +57,13 @@ class LocalShards:
 
     def _shard(self, name: str) -> Shard:
         path = os.path.join(self.root, name)
-        now_ns = time.time_ns()
         try:
-            refuse_special(os.stat(path), most=None)
-            stamp = Stamp.of(path)
+            status = os.stat(path)
+            refuse_special(status, most=None)
+            version = self._stamps.of(path, status)
         except OSError as error:
             raise UsageError(f"cannot read {on_one_line(path)}: {error.strerror or error}") from error
-        version = " ".join(map(str, stamp)) if stamp.settled(now_ns) else None
-        return Shard(printable(name), path, stamp.size, version, stamp.mtime_ns)
+        return Shard(printable(name), path, status.st_size, version, status.st_mtime_ns)
 
     def read(self, shard: Shard, offset: int, size: int) -> bytes:
         """Returns bytes of a shard, fewer at its end; any thread may call it.

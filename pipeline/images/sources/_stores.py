@@ -40,7 +40,7 @@ PAUSE_S = 0.5
 
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError)
 _ETAGS = ("ETag", "etag", "e_tag", "content_md5", "md5Hash", "generation", "blob_id", "oid")
-_TIMES = ("mtime", "LastModified", "last_modified", "updated", "timeModified")
+_TIMES = ("LastModified", "last_modified", "updated", "timeModified")  # a writer can set an "mtime"
 _RACY_S = 2.0
 _T = TypeVar("_T")
 
@@ -98,8 +98,8 @@ def patiently(action: Callable[[], _T], *, sleep: Callable[[float], None] = time
 def version_of(details: Mapping[str, object], *, now_s: float) -> str | None:
     """Returns what tells an object's content from a later one, None where the store says too little.
 
-    An ETag or checksum is taken as it is. Size and time of change count only where the time lies back long
-    enough that a later change is bound to show, as with ``Stamp.settled``.
+    An ETag or checksum is taken as it is. Size and time of change count only where the store itself takes
+    down the time, and it lies back long enough that a later change is bound to show, as with ``Stamps``.
 
     Args:
         details: What ``fsspec`` lists for the object.
@@ -113,7 +113,7 @@ def version_of(details: Mapping[str, object], *, now_s: float) -> str | None:
         zoned = changed if changed.tzinfo else changed.replace(tzinfo=datetime.UTC)
         changed = zoned.timestamp()
     if isinstance(changed, int | float) and changed <= now_s - _RACY_S and details.get("size") is not None:
-        return f"mtime {changed!r} {details['size']}"
+        return f"changed {changed!r} {details['size']}"
     return None
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from pipeline.evaluation.leaks.hash_store import HashStore
+from pipeline.evaluation.leaks.hashing import SCHEME
+from pipeline.record_store import RecordStore
 
 HASHES = {hashlib.sha256(bytes([i])).digest(): bytes([i]) * 32 for i in range(5)}
 
@@ -39,15 +40,16 @@ def test_without_a_file_nothing_is_kept() -> None:
     assert store.look_up(HASHES) == {}
 
 
-def test_a_damaged_file_costs_a_note_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_replaced_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "hashes.sqlite"
     file.write_bytes(b"no database" * 100)
     store = HashStore(file)
     assert store.look_up(HASHES) == {}
     store.store(HASHES)
+    assert store.look_up(HASHES) == HASHES
     said = capsys.readouterr().err
-    assert said.count(f"note: {file} cannot be used") == 1
-    assert file.read_bytes() == b"no database" * 100
+    assert said.count(f"note: {file} was damaged") == said.count("\n") == 1
+    assert "so pictures are hashed again once" in said
 
 
 def test_a_folder_that_cannot_be_made_costs_a_note(
@@ -62,8 +64,6 @@ def test_a_value_that_is_no_hash_is_not_taken(tmp_path: Path) -> None:
     file = tmp_path / "hashes.sqlite"
     store = HashStore(file)
     store.store(HASHES)
-    with sqlite3.connect(file) as connection:
-        (table,) = connection.execute("SELECT name FROM sqlite_master").fetchone()
-        connection.execute(f"UPDATE \"{table}\" SET hash = 'short'")  # noqa: S608
-    connection.close()
+    with RecordStore(file, SCHEME, otherwise="") as records:
+        records.put(dict.fromkeys(HASHES, b"short"))
     assert store.look_up(HASHES) == {}

@@ -50,13 +50,14 @@ def test_without_the_package_of_a_store_the_line_to_install_it_is_given(monkeypa
     [
         ({"ETag": '"a1"', "size": 3, "LastModified": LATER}, 'ETag "a1" 3'),
         ({"md5Hash": "xyz", "size": 3}, "md5Hash xyz 3"),
-        ({"mtime": 1.5, "size": 3}, "mtime 1.5 3"),
-        ({"LastModified": LONG_AGO, "size": 3}, f"mtime {LONG_AGO.timestamp()!r} 3"),
-        ({"mtime": LONG_AGO.replace(tzinfo=None), "size": 3}, f"mtime {LONG_AGO.timestamp()!r} 3"),
-        ({"mtime": NOW_S - 1, "size": 3}, None),
+        ({"updated": 1.5, "size": 3}, "changed 1.5 3"),
+        ({"LastModified": LONG_AGO, "size": 3}, f"changed {LONG_AGO.timestamp()!r} 3"),
+        ({"updated": LONG_AGO.replace(tzinfo=None), "size": 3}, f"changed {LONG_AGO.timestamp()!r} 3"),
+        ({"updated": NOW_S - 1, "size": 3}, None),
+        ({"mtime": 1.5, "size": 3}, None),  # whoever writes the file can set it
         ({"LastModified": LATER, "size": 3}, None),
-        ({"mtime": 1.5, "size": None}, None),
-        ({"mtime": "yesterday", "size": 3}, None),
+        ({"updated": 1.5, "size": None}, None),
+        ({"updated": "yesterday", "size": 3}, None),
         ({"size": 3}, None),
     ],
 )

@@ -275,7 +275,7 @@ def count_reads(source, monkeypatch):
     return reads
 
 
-def test_unchanged_shards_are_not_read_again_under_any_pattern(tmp_path, monkeypatch):
+def test_unchanged_shards_are_not_read_again_under_any_pattern(tmp_path, trusted_disk, monkeypatch):
     place = Here(tmp_path)
     place.put(**{f"p_{i}": {"cat/1.png": i, "dog/2.png": 9 + i} for i in range(3)})
     cache = tmp_path / "digests.sqlite"
@@ -290,7 +290,7 @@ def test_unchanged_shards_are_not_read_again_under_any_pattern(tmp_path, monkeyp
     assert known.items() <= found.items()
 
 
-def test_a_changed_shard_is_read_again_and_a_fresh_one_is_not_relied_on(tmp_path, monkeypatch):
+def test_a_changed_shard_is_read_again_and_a_fresh_one_is_not_relied_on(tmp_path, trusted_disk, monkeypatch):
     place = Here(tmp_path)
     place.put(p={"cat/1.png": 1}, q={"dog/1.png": 2})
     cache = tmp_path / "digests.sqlite"
