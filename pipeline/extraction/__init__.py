@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.stage import Stage
+from pipeline.extraction.stage import MisrememberedError, Stage
 from pipeline.images import ImageSource, open_images
 from pipeline.images.catalog import take_stock
 from pipeline.images.source_options import SourceOptions
@@ -65,8 +67,51 @@ def extract(
         UsageError: The source, the request or the name cannot be used.
         PipelineError: The cache cannot be written; all finished rows are kept.
     """
+    looked_again: set[str] = set()
+    earlier: list[Counter[str]] = []
+    while True:
+        try:
+            reports = _extract(
+                data,
+                request,
+                cache=cache,
+                name=name,
+                skip_bad=skip_bad,
+                rows_per_file=rows_per_file,
+                executor=executor,
+                source_options=source_options or SourceOptions(),
+                looked_again=looked_again,
+            )
+        except MisrememberedError as error:
+            looked_again.update(error.ids)
+            earlier = [
+                Counter(now) + before
+                for now, before in itertools.zip_longest(error.computed, earlier, fillvalue=Counter())
+            ]
+            say(
+                f"note: {cache / STAT_CACHE} had wrong digests of {len(error.ids):,} images "
+                f"(e.g. {error.ids[0]!r}): they are forgotten, and the images are read anew"
+            )
+            continue
+        for report, computed in zip(reports, earlier, strict=False):
+            report.count_earlier(computed)
+        return reports
+
+
+def _extract(
+    data: str,
+    request: FeatureRequest,
+    *,
+    cache: Path,
+    name: str | None,
+    skip_bad: bool,
+    rows_per_file: int | None,
+    executor: Executor | None,
+    source_options: SourceOptions,
+    looked_again: Collection[str],
+) -> list[Extraction]:
+    """Does what ``extract`` promises, unless digests of an earlier run turn out to be wrong."""
     started = time.perf_counter()
-    source_options = source_options or SourceOptions()
     source = open_images(data, source_options)
     for note in source.notes:
         say(f"note: {note}")
@@ -95,6 +140,7 @@ def extract(
             views=request.views,
             measured=measured,
             skip_bad=skip_bad,
+            looked_again=looked_again,
         )
         with working_in([entry.folder for entry in entries]) as presence:
             return stage.run(presence)

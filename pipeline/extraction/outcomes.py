@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,14 @@ class Outcomes:
         for part in (stretch.part for stretch in portion):
             if part in self.files:
                 self.files[part].published = part.name not in unfinished
+
+    @property
+    def computed(self) -> Counter[str]:
+        """Rows of each split that went through the base in this run."""
+        counts: Counter[str] = Counter()
+        for part, file in self.files.items():
+            counts[part.split] += file.computed
+        return counts
 
     @property
     def lacking(self) -> set[str]:

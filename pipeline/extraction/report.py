@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,13 @@ class Extraction:
     unfinished: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+
+    def count_earlier(self, computed: Mapping[str, int]) -> None:
+        """Counts rows of each split as computed that this run computed before it had to begin anew."""
+        for name, split in self.splits.items():
+            rows = min(computed.get(name, 0), split.reused)
+            split.computed += rows
+            split.reused -= rows
 
     @property
     def computed(self) -> int:

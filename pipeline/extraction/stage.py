@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 
@@ -20,10 +20,23 @@ from pipeline.extraction.outcomes import Outcomes
 from pipeline.extraction.portions import Portion, Stretch
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.skipping import known_failures, with_copies
-from pipeline.extraction.wanted import wanted_rows
+from pipeline.extraction.wanted import Wanted, wanted_rows
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
 from pipeline.stopping import kept_when_stopped
+
+
+class MisrememberedError(Exception):
+    """Digests that an earlier run kept are wrong; they are forgotten now, and a new catalog has them right.
+
+    Attributes:
+        ids: Of the images.
+        computed: Per cut, the rows of each split that were computed before it was noticed.
+    """
+
+    def __init__(self, ids: Sequence[str], computed: Sequence[Mapping[str, int]]) -> None:
+        super().__init__(f"wrong digests of {len(ids):,} images")
+        self.ids, self.computed = ids, computed
 
 
 class Stage:
@@ -39,6 +52,7 @@ class Stage:
         views: int,
         measured: Mapping[str, float],
         skip_bad: bool,
+        looked_again: Collection[str] = (),
     ) -> None:
         """Plans a run and touches nothing.
 
@@ -51,10 +65,11 @@ class Stage:
             measured: Images per second in each arithmetic, where ``auto`` measured them.
             skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
                 rows, and its file is made once more from the rows that are there.
+            looked_again: Images whose digest in the catalog was not taken from an earlier run.
         """
         self.entries, self.catalog, self.portions = entries, catalog, portions
         self._filler, self._views, self._measured = filler, views, dict(measured)
-        self._skip_bad = skip_bad
+        self._skip_bad, self._looked_again = skip_bad, looked_again
         self._headers = Headers(catalog, views, entries[0].spec.engine, measured)
         self._skipped: dict[str, Failure] = {}
         self._failed: dict[str, Failure] = {}
@@ -73,6 +88,7 @@ class Stage:
             One report per entry.
 
         Raises:
+            MisrememberedError: Digests of an earlier run were wrong; what was computed is kept.
             PipelineError: No image is left, or the disk or the memory does not suffice.
         """
         unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
@@ -139,6 +155,7 @@ class Stage:
                 )
                 for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
                     outcomes.count(portion, wanted, writer.done, rows)
+                self._look_again(failures, wanted)
                 found = {failure.id: failure for failure in with_copies(failures, self.catalog)}
                 if found and self._skip_bad:
                     self._skipped |= found
@@ -148,6 +165,22 @@ class Stage:
                 for outcomes, writer in zip(self._outcomes, writers, strict=True):
                     outcomes.settle(portion, writer.publish(held, replace=replace))
                 return
+
+    def _look_again(self, failures: Sequence[Failure], wanted: Wanted) -> None:
+        """Finds out whether images failed because the digests that an earlier run kept are wrong.
+
+        Raises:
+            MisrememberedError: So it was; they are forgotten.
+        """
+        doubtful = {one.id for one in failures if not one.digest and one.id not in self._looked_again}
+        planned = {
+            name: rows.digests[row].tobytes()
+            for rows in (wanted.rows.values() if doubtful else ())
+            for row, name in enumerate(rows.ids)
+            if name in doubtful
+        }
+        if wrong := self.catalog.look_again(planned):
+            raise MisrememberedError(wrong, [outcomes.computed for outcomes in self._outcomes])
 
     def _waits(self, portion: Portion) -> bool:
         """Tells whether files are not published though no row of their split is missing anywhere."""

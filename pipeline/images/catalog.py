@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import SPLITS, ImageSource, spill
 from pipeline.images._lazy import Positions, as_run
-from pipeline.images.digests import digest_items
+from pipeline.images.digests import digest_items, forget_wrong
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.repeats import repeated
@@ -45,12 +46,29 @@ class Catalog:
         splits: Rows of each split that has any, in the order train, val, test; all views are 0.
         items: The images of each split; ``items[split][i]`` is row i.
         unreadable: Images whose files could not be read; they are in no split.
+        stat_cache: Where digests are kept from one run to the next; None = nowhere.
     """
 
     source: ImageSource
     splits: dict[str, Rows]
     items: dict[str, ImageList]
     unreadable: list[Unreadable]
+    stat_cache: Path | None = None
+
+    def look_again(self, items: Mapping[str, bytes]) -> list[str]:
+        """Forgets digests that were kept and are wrong although the image has not changed since.
+
+        Args:
+            items: The digest in this catalog of each image in doubt, by its id.
+
+        Returns:
+            The ids of those that were forgotten: a new catalog has their digests right.
+        """
+        if self.stat_cache is None or not items:
+            return []
+        listed = [item for part in self.items.values() for item in part if item.id in items]
+        wrong = forget_wrong(self.source, listed, items, stat_cache=self.stat_cache)
+        return [item.id for item in wrong]
 
 
 def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
@@ -84,6 +102,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         splits={split: _rows(part, _digests_of(digests, members[split])) for split, part in parts.items()},
         items=parts,
         unreadable=unreadable,
+        stat_cache=stat_cache,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,32 @@ def digest_items(
                 _put(digests, found)
                 cache.store(fresh)
     return digests, failures
+
+
+def forget_wrong(
+    source: ImageSource, items: Sequence[ImageItem], digests: Mapping[str, bytes], *, stat_cache: Path
+) -> list[ImageItem]:
+    """Removes from the stat cache what it says of images that are as they were, and have another digest.
+
+    Args:
+        source: Reads the items.
+        items: Images in doubt.
+        digests: By the id of the image, the SHA-256 that was taken for its.
+        stat_cache: SQLite file.
+
+    Returns:
+        The images that were misremembered. What has changed since, or cannot be read, is not among them.
+    """
+    stamps, wrong = Stamps(), []
+    with StatCache(stat_cache) as cache:
+        for item in items:
+            kept = _as_it_is_now(source, item, stamps)
+            if cache.look_up([kept]) == [digests[item.id]]:
+                read = _read(source, item, stamps)
+                if read.digest not in (None, digests[item.id]):
+                    cache.forget([kept])
+                    wrong.append(item)
+    return wrong
 
 
 class _Read(NamedTuple):
