@@ -50,7 +50,12 @@ def main() -> None:
             store.store({each: hashlib.sha256(each).digest() for each in digests})
         rows = [
             measured(splits, kinds)
-            for kinds in (("exact", "conflict", "group"), ("perceptual", "mirrored"), ("near",))
+            for kinds in (
+                ("exact", "conflict", "group"),
+                ("perceptual", "mirrored", "turned"),
+                ("named",),
+                ("near",),
+            )
         ]
     write_table(
         given.out,

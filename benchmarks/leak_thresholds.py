@@ -25,7 +25,7 @@ from tables import RESULTS, number, write_table
 from pipeline.cache import open_features
 from pipeline.evaluation.leaks.hash_store import HashStore
 from pipeline.evaluation.leaks.hashes import Hashed, hash_all
-from pipeline.evaluation.leaks.hashing import mirrored
+from pipeline.evaluation.leaks.hashing import oriented
 from pipeline.evaluation.leaks.likeness import LEAST_COSINE, Whitening, pooled_rows
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
 from pipeline.evaluation.leaks.originals import Originals, take_originals
@@ -186,7 +186,7 @@ def compared_copies(
     old, new = hashes.hashes[own[chosen]], copied.hashes[chosen]
     found = [
         (HASH, np.bitwise_count(old ^ new).sum(axis=1)),
-        (MIRRORED_HASH, np.bitwise_count(old ^ mirrored(new)).sum(axis=1)),
+        (MIRRORED_HASH, np.bitwise_count(old ^ oriented(new, 1)).sum(axis=1)),
     ]
     for measure, (originals, copies) in directions(train, train, made):
         found.append((measure, (originals[own[chosen]] * copies[chosen]).sum(axis=1)))
@@ -198,7 +198,9 @@ def compared_strangers(
 ) -> list[tuple[Measure, np.ndarray]]:
     """Compares each picture of the later split with its nearest in the earlier one."""
     old, new = hashes[earlier.split].hashes, hashes[later.split].hashes
-    found = [(measure, nearest(old, each)) for measure, each in ((HASH, new), (MIRRORED_HASH, mirrored(new)))]
+    found = [
+        (measure, nearest(old, each)) for measure, each in ((HASH, new), (MIRRORED_HASH, oriented(new, 1)))
+    ]
     for measure, (first, second) in directions(train, earlier, later):
         found.append((measure, (second @ first.T).max(axis=1)))
     return found

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUICK_ROWS = 20_000
 """Up to this many rows in all, a leak check costs seconds and is part of every evaluation."""
 LARGE = (
-    "the splits are large, so only exact copies, groups and pictures hashed before were compared: "
+    "the splits are large, so only exact copies, groups, names and pictures hashed before were compared: "
     "`pipeline check` compares everything, and remembers its hashes"
 )
 

@@ -36,7 +36,10 @@ def test_help_names_the_thresholds(cli: Cli) -> None:
 def test_a_clean_entry_passes(stored: list[str], cli: Cli) -> None:
     result = cli("check", *stored, "--fail-on-leak")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == ("0 leaks, 0 near pictures to look at (train 12, val 6, test 8)")
+    last = " ".join(result.stdout.split())
+    assert (
+        "0 leaks, 0 pictures to look at (train 12, val 6, test 8). Not looked for: cut-outs, turns by" in last
+    )
 
 
 @pytest.mark.parametrize(("option", "code"), [([], 0), (["--fail-on-leak"], 4)])
@@ -56,7 +59,16 @@ def test_json_is_one_object_with_every_finding(leaking: list[str], cli: Cli, the
     result = cli("check", *leaking, "--fail-on-leak", "--json")
     assert result.exit_code == 4
     described = the_object(result)
-    assert list(described) == ["dataset", "checked", "leaks", "counts", "repeated", "findings", "notes"]
+    assert list(described) == [
+        "dataset",
+        "checked",
+        "leaks",
+        "counts",
+        "repeated",
+        "findings",
+        "notes",
+        "not_looked_for",
+    ]
     assert described["counts"] == dict.fromkeys(KINDS, 0) | {"exact": 1, "perceptual": 1, "conflict": 1}
     first = described["findings"][0]
     assert (first["kind"], first["first"]["id"]) == ("exact", "train/cats/0000.png")

@@ -27,7 +27,7 @@ from pipeline.progress import say
 @click.option(
     "--fail-on-leak",
     is_flag=True,
-    help=f"Exit with {CacheMismatchError.exit_code} where a leak is found; near pictures are none.",
+    help=f"Exit with {CacheMismatchError.exit_code} where a leak is found; pictures to look at are none.",
 )
 @json_option
 def command(
@@ -37,10 +37,11 @@ def command(
     fail_on_leak: bool,
     as_json: bool,
 ) -> None:
-    """Look for test images that training has seen: copied, re-encoded, resized, mirrored, of the same group.
+    """Look for test images that training has seen: copied, re-encoded, resized, turned, of the same group.
 
     All splits of an entry are compared. Copies are found by their pictures where the images can still be
-    read, everything else by what the cache holds.
+    read, in all eight orientations; everything else by what the cache holds, names that tell of copies among
+    it. Cut-outs and other angles are not looked for.
 
     \b
     pipeline check

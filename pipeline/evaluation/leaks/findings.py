@@ -9,9 +9,21 @@ from typing import Any
 
 import numpy as np
 
-KINDS = ("exact", "perceptual", "mirrored", "near", "conflict", "group")
-DOUBTFUL = ("near",)
-"""Kinds that are a reason to look, not yet a leak: pictures may be alike without being the same."""
+KINDS = ("exact", "perceptual", "mirrored", "turned", "augmented", "named", "near", "conflict", "group")
+DOUBTFUL = ("named", "near")
+"""Kinds that are a reason to look, not yet a leak: pictures may be alike without being the same, and so may
+names."""
+COPIES = ("exact", "perceptual", "mirrored", "turned", "augmented", "named")
+"""Kinds that a table with groups mends."""
+MEND = (
+    "To mend it: remove the copies, or list the images in a table `path,label,group`, each picture and its "
+    "copies as one group, and run `pipeline extract --data table.csv`: a group stays in one split"
+)
+NOT_LOOKED_FOR = (
+    "cut-outs, turns by other angles than 90 degrees, changed colours (beyond what `near` happens to find), "
+    "and several photographs of one thing"
+)
+"""What no kind finds: its absence is never shown by a check."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +49,16 @@ class Finding:
         kind: One of ``KINDS``.
         first: The one in the split that comes first in train, val, test.
         second: The other.
-        value: Hamming distance of the hashes (``perceptual``, ``mirrored``), cosine similarity (``near``),
-            0 for the others.
+        value: Hamming distance of the hashes (``perceptual``, ``mirrored``, ``turned``), cosine similarity of
+            the features (``near``, ``augmented``; ``named`` where it was looked at), 0 for the others.
+        change: How the second picture is turned or mirrored; empty where it is not.
     """
 
     kind: str
     first: Place
     second: Place
     value: float = 0.0
+    change: str = ""
 
     @property
     def certain(self) -> bool:
@@ -82,7 +96,7 @@ class Leaks:
     def mask(self, split: str, ids: Sequence[str], *, seen: Collection[str] = ("train",)) -> np.ndarray:
         """Tells which images of a split leak: the figures without them are the honest ones.
 
-        Near findings do not count, nor do contradictory labels inside the split itself.
+        Reasons to look do not count, nor do contradictory labels inside the split itself.
 
         Args:
             split: The split that figures are for.
@@ -108,4 +122,5 @@ class Leaks:
             "repeated": self.repeated,
             "findings": [asdict(finding) for finding in self.findings],
             "notes": list(self.notes),
+            "not_looked_for": NOT_LOOKED_FOR,
         }

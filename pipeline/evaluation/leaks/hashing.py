@@ -32,7 +32,35 @@ def _basis() -> np.ndarray:
 
 
 _BASIS = _basis()
-_ODD = np.packbits(np.tile(np.arange(_FREQUENCIES) % 2 == 1, _FREQUENCIES))
+
+ORIENTATIONS = (
+    "as it is",
+    "mirrored left to right",
+    "mirrored top to bottom",
+    "turned by 180 degrees",
+    "mirrored at the diagonal",
+    "turned by 90 degrees to the left",
+    "turned by 90 degrees to the right",
+    "mirrored at the other diagonal",
+)
+"""What may have been done to a picture without changing a pixel; the order is that of ``oriented``."""
+
+_PLACES = np.arange(_FREQUENCIES**2).reshape(_FREQUENCIES, _FREQUENCIES)
+_VERTICAL, _HORIZONTAL = np.divmod(_PLACES.reshape(-1), _FREQUENCIES)
+_ODD = ((_HORIZONTAL % 2) == 1, (_VERTICAL % 2) == 1)
+"""Mirroring turns the sign of the frequencies that are odd in its direction, and of no other."""
+_GROUPED = np.lexsort((_PLACES.reshape(-1), *_ODD))
+"""The places of all bits, those first that are even in both directions, which no mirroring changes."""
+
+
+def _words(bits: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.packbits(bits[..., _GROUPED], axis=-1)).view(np.uint64)
+
+
+FLIPS = np.stack(
+    [_words((_ODD[0] & bool(way & 1)) ^ (_ODD[1] & bool(way & 2))) for way in range(len(ORIENTATIONS) // 2)]
+)
+"""uint64 (4, 4): what the first four orientations change in the words of :func:`in_words`."""
 
 
 def picture_hash(data: bytes | np.ndarray) -> bytes:
@@ -52,9 +80,21 @@ def picture_hash(data: bytes | np.ndarray) -> bytes:
     return np.packbits(frequencies > 0).tobytes()
 
 
-def mirrored(hashes: np.ndarray) -> np.ndarray:
-    """Returns the hashes of the pictures mirrored left to right, uint8 (n, 32), without the pictures.
+def in_words(hashes: np.ndarray) -> np.ndarray:
+    """Returns uint64 (n, 4) of uint8 (n, 32): the bits that no mirroring changes are the first word."""
+    return _words(np.unpackbits(hashes, axis=1))
 
-    Mirroring turns the sign of the frequencies that are odd from left to right, and of no other.
+
+def transposed(hashes: np.ndarray) -> np.ndarray:
+    """Returns the hashes of the pictures mirrored at the diagonal, uint8 (n, 32), without the pictures.
+
+    Pictures are hashed as squares, so that rows and columns only change places.
     """
-    return hashes ^ _ODD
+    return np.packbits(np.unpackbits(hashes, axis=1)[:, _PLACES.T.reshape(-1)], axis=1)
+
+
+def oriented(hashes: np.ndarray, way: int) -> np.ndarray:
+    """Returns the hashes of pictures to which one of ``ORIENTATIONS`` is undone, uint8 (n, 32)."""
+    turn, flips = divmod(way, len(FLIPS))
+    mask = np.packbits((_ODD[0] & bool(flips & 1)) ^ (_ODD[1] & bool(flips & 2)))
+    return (transposed(hashes) if turn else hashes) ^ mask

@@ -20,6 +20,9 @@ _MOST_CHANNELS = 4096
 _SAMPLE = 4096  # rows that the whitening is worked out from
 _BLOCK_BYTES = 2**24
 
+Pair = tuple[tuple[str, int], tuple[str, int]]
+"""Two images, each as the name of its split and its row among the originals."""
+
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
@@ -68,14 +71,13 @@ def find_near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE
         CacheMismatchError: A row is damaged.
     """
     first = splits[0]
-    step = -(-len(first) // _SAMPLE)
-    sample = np.concatenate(list(pooled_rows(first, np.arange(0, len(first), step))))
+    sample = _sample(first)
     whitening = Whitening.of(sample)
     held = {one.split: _directions(one, whitening) for one in splits[1:]}
     for position, earlier in enumerate(splits[:-1]):
         later = splits[position + 1 :]
         if earlier is first:
-            whole = [sample] if step == 1 else pooled_rows(first, np.arange(len(first)))
+            whole = [sample] if len(sample) == len(first) else pooled_rows(first, np.arange(len(first)))
             blocks: Iterable[np.ndarray] = (whitening.directions(block) for block in whole)
         else:
             blocks = [held[earlier.split]]
@@ -86,6 +88,29 @@ def find_near(splits: Sequence[Originals], *, least_cosine: float = LEAST_COSINE
                 value = min(1.0, float(best[start + row]))
                 yield Finding("near", earlier.place(partner[start + row]), one.place(row), value)
             start += len(one)
+
+
+def cosines(splits: Sequence[Originals], pairs: Sequence[Pair]) -> np.ndarray:
+    """Returns the cosine similarity of some pairs of images, float32 (n,), as :func:`find_near` has it.
+
+    Args:
+        splits: In the order train, val, test; the first is what the whitening is worked out from.
+        pairs: Two images each, as the name of a split and a row among its originals.
+
+    Raises:
+        CacheMismatchError: A row is damaged.
+    """
+    whitening = Whitening.of(_sample(splits[0]))
+    wanted: dict[str, dict[int, int]] = {one.split: {} for one in splits}
+    for split, row in (side for pair in pairs for side in pair):
+        wanted[split].setdefault(row, len(wanted[split]))
+    known = {
+        one.split: _directions(one, whitening, np.array([*wanted[one.split]]))
+        for one in splits
+        if wanted[one.split]
+    }
+    sides = [[known[split][wanted[split][row]] for split, row in pair] for pair in pairs]
+    return np.minimum([first @ second for first, second in sides], np.float32(1))
 
 
 def too_few_channels(one: Originals) -> int:
@@ -99,8 +124,15 @@ def _part(one: Originals) -> FeatureSet:
     return one.features.parts[-1] if isinstance(one.features, JoinedFeatureSet) else one.features
 
 
-def _directions(one: Originals, whitening: Whitening) -> np.ndarray:
-    return np.concatenate([whitening.directions(block) for block in pooled_rows(one, np.arange(len(one)))])
+def _sample(first: Originals) -> np.ndarray:
+    """Returns pooled features of every n-th row, float32 (m, channels); of all where they are few."""
+    step = -(-len(first) // _SAMPLE)
+    return np.concatenate(list(pooled_rows(first, np.arange(0, len(first), step))))
+
+
+def _directions(one: Originals, whitening: Whitening, rows: np.ndarray | None = None) -> np.ndarray:
+    chosen = np.arange(len(one)) if rows is None else rows
+    return np.concatenate([whitening.directions(block) for block in pooled_rows(one, chosen)])
 
 
 def pooled_rows(one: Originals, rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Pictures that look the same: re-encoded, resized or mirrored copies."""
+"""Pictures that look the same: re-encoded, resized, mirrored or turned copies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 from pipeline.evaluation.leaks.findings import Finding
 from pipeline.evaluation.leaks.hamming import nearest_hashes
 from pipeline.evaluation.leaks.hashes import Hashed
-from pipeline.evaluation.leaks.hashing import mirrored
+from pipeline.evaluation.leaks.hashing import ORIENTATIONS
 from pipeline.evaluation.leaks.originals import Originals
 
 MOST_BITS = 20
 """Of 256. docs/leaks.md: no copy of a photograph at JPEG quality 30 or 70 % of the size is further away than
-8, no two photographs of different things are nearer than 78, no two 8 x 8 scans of digits nearer than 24."""
+8, no two photographs of different things are nearer than 70 in any orientation, no two 8 x 8 scans of digits
+nearer than 24."""
+_KINDS = ("perceptual", "mirrored", "turned")
+"""As it is; mirrored left to right, as so many augmentations do; in one of the six other orientations."""
 
 
 def find_lookalikes(
@@ -35,12 +38,9 @@ def find_lookalikes(
         twins = set(earlier.keys)
         keys = later.keys
         rows = [row for row in np.flatnonzero(hashed[later.split].known) if keys[row] not in twins]
-        straight = hashed[later.split].hashes[rows]
-        # Both ways of looking at each picture in one pass.
-        both = np.concatenate([straight, mirrored(straight)])
-        distances, partners = nearest_hashes(hashed[earlier.split].hashes[old], both, most_bits)
-        for row, *ways in zip(rows, *distances.reshape(2, -1), *partners.reshape(2, -1), strict=True):
-            for kind, distance, partner in zip(("perceptual", "mirrored"), ways[:2], ways[2:], strict=True):
-                if distance >= 0:
-                    yield Finding(kind, earlier.place(old[partner]), later.place(row), float(distance))
-                    break
+        found = nearest_hashes(hashed[earlier.split].hashes[old], hashed[later.split].hashes[rows], most_bits)
+        for row, distance, partner, way in zip(rows, *found, strict=True):
+            if distance >= 0:
+                change = ORIENTATIONS[way] if way else ""
+                places = earlier.place(old[partner]), later.place(row)
+                yield Finding(_KINDS[min(way, 2)], *places, float(distance), change)

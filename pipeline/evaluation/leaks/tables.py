@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks
+from pipeline.evaluation.leaks.findings import COPIES, KINDS, MEND, NOT_LOOKED_FOR, Finding, Leaks
 from pipeline.evaluation.names import readable
 
 MOST_FINDINGS = 20
@@ -16,6 +16,9 @@ _MEANING = {
     "exact": "the same file in two splits",
     "perceptual": "the same picture, re-encoded or resized; bits that differ, of 256",
     "mirrored": "the same picture, mirrored; bits that differ, of 256",
+    "turned": "the same picture, turned or mirrored in another way; bits that differ, of 256",
+    "augmented": "named like copies of images in another split, and much alike; cosine similarity",
+    "named": "named like copies of images in another split, not much alike: look at them; cosine similarity",
     "near": "much alike, perhaps the same scene: look at them; cosine similarity",
     "conflict": "the same file with two labels",
     "group": "a group that stands in two splits",
@@ -41,13 +44,16 @@ def print_leaks(leaks: Leaks, *, console: Console, most: int = MOST_FINDINGS) ->
             console.print(Text(f"  ... and {len(found) - most:,} more: --json has them all\n"))
     for split, count in leaks.repeated.items():
         console.print(Text(f"{count:,} images of {split} repeat another of the same split"))
+    if any(finding.kind in COPIES for finding in leaks.findings):
+        console.print(Text(MEND))
     checked = ", ".join(f"{split} {count:,}" for split, count in leaks.checked.items())
     certain = len(leaks.certain)
     doubtful = len(leaks.findings) - certain
     console.print(
         Text(
             f"{certain:,} {'leak' if certain == 1 else 'leaks'}, "
-            f"{doubtful:,} near {'picture' if doubtful == 1 else 'pictures'} to look at ({checked})"
+            f"{doubtful:,} {'picture' if doubtful == 1 else 'pictures'} to look at ({checked}). "
+            f"Not looked for: {NOT_LOOKED_FOR}"
         )
     )
 
@@ -64,6 +70,8 @@ def _table(found: list[Finding]) -> Table:
 
 
 def _value(finding: Finding) -> str:
-    if finding.kind == "near":
-        return f"{finding.value:.3f}"
-    return f"{finding.value:.0f}" if finding.kind in ("perceptual", "mirrored") else ""
+    if finding.kind in ("near", "augmented", "named"):
+        return f"{finding.value:.3f}" if finding.value else ""
+    if finding.kind in ("perceptual", "mirrored", "turned"):
+        return f"{finding.value:.0f}"
+    return ""

@@ -11,7 +11,7 @@ import pipeline
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import WINNER, Comparison
-from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
 from pipeline.evaluation.report import confusions, facts, gallery, headlines, leak_pairs, rankings
 from pipeline.evaluation.report.calibration import diagram
 from pipeline.evaluation.report.comparisons import compared_heads
@@ -99,6 +99,7 @@ def gather(
         "uncertain": uncertain,
         "gallery_pictures": _encoded(album, [one.id for one in mistakes + uncertain], GALLERY_SIZE),
         "leaks_checked": leaks is not None,
+        "not_looked_for": NOT_LOOKED_FOR,
         "leaks": kinds,
         "checked": leaks.checked if leaks else {},
         "leak_notes": leaks.notes if leaks else (),

@@ -15,11 +15,16 @@ MEANING = {
     "exact": "the same file",
     "perceptual": "the same picture, encoded or sized anew",
     "mirrored": "the same picture, mirrored",
+    "turned": "the same picture, turned or mirrored in another way",
+    "augmented": "named like copies of images in another split, with features that are nearly the same",
+    "named": "named like copies of images in another split; look whether they are",
     "near": "features that are nearly the same; look whether the pictures are",
     "conflict": "the same file with two labels",
     "group": "one group in two splits",
 }
-VALUES = {"perceptual": "distance {:.0f}", "mirrored": "distance {:.0f}", "near": "cosine {:.4f}"}
+VALUES = dict.fromkeys(("perceptual", "mirrored", "turned"), "distance {:.0f}") | dict.fromkeys(
+    ("near", "augmented", "named"), "cosine {:.4f}"
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,10 @@ def kinds_of_leaks(leaks: Leaks, *, most: int = MOST) -> list[KindOfLeak]:
 
 
 def _pair(finding: Finding) -> PairOfPictures:
-    value = VALUES.get(finding.kind, "").format(finding.value)
+    words = VALUES.get(finding.kind, "").format(finding.value)
+    if finding.kind == "named" and not finding.value:
+        words = ""  # the features were not looked at
+    value = ", ".join(filter(None, [finding.change, words]))
     return PairOfPictures(_side(finding.first), _side(finding.second), value)
 
 

@@ -91,6 +91,26 @@ def test_photographs_are_told_apart_and_their_copies_found(
 
 
 @pytest.mark.usefixtures("scenes")
+def test_copies_in_all_eight_orientations_are_found(
+    stored: Stored, save: Save, photos: Photos, images: Callable[[], ImageSource]
+) -> None:
+    whole = opened(photos.root / "train/dogs/00.jpg")
+    for way in Image.Transpose:
+        save(whole.transpose(way).resize((150, 200)), f"test/dogs/{way.name.lower()}.jpg", quality=80)
+    leaks = find_leaks(stored(), images=images)
+    assert {Path(one.second.id).stem: (one.kind, one.change) for one in leaks.findings} == {
+        "flip_left_right": ("mirrored", "mirrored left to right"),
+        "flip_top_bottom": ("turned", "mirrored top to bottom"),
+        "rotate_180": ("turned", "turned by 180 degrees"),
+        "rotate_90": ("turned", "turned by 90 degrees to the left"),
+        "rotate_270": ("turned", "turned by 90 degrees to the right"),
+        "transpose": ("turned", "mirrored at the diagonal"),
+        "transverse": ("turned", "mirrored at the other diagonal"),
+    }
+    assert all(one.certain and one.first.id == "train/dogs/00.jpg" for one in leaks.findings)
+
+
+@pytest.mark.usefixtures("scenes")
 def test_hashes_are_kept_so_images_may_go(stored: Stored, save: Save, photos: Photos) -> None:
     planted = plant(save, photos.root)
     splits = stored()

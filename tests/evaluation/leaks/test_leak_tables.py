@@ -5,8 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.evaluation.leaks import KINDS, Finding, Leaks, Place
+from pipeline.evaluation.leaks import KINDS, NOT_LOOKED_FOR, Finding, Leaks, Place
 from pipeline.evaluation.leaks.tables import print_leaks
+
+NEVER = f"Not looked for: {NOT_LOOKED_FOR}"
 
 
 def printed(leaks: Leaks, width: int = 80) -> str:
@@ -25,7 +27,8 @@ def test_both_places_are_named(kind: str) -> None:
     text = printed(Leaks((finding(kind, 7, 0.75),)))
     assert f"{kind}: 1, " in text
     assert all(f"{split}/cats/007.jpg" in text for split in ("train", "test"))
-    assert ("0.750" in text) == (kind == "near")
+    assert ("0.750" in text) == (kind in ("near", "augmented", "named"))
+    assert ("To mend it: remove the copies, or" in text) == (kind not in ("near", "conflict", "group"))
 
 
 def test_only_the_surest_of_many_are_shown() -> None:
@@ -42,14 +45,20 @@ def test_the_last_line_tells_what_it_amounts_to() -> None:
         {"train": 2000, "test": 1},
         {"train": 3},
     )
-    *_, last = lines = printed(leaks).splitlines()
-    assert last == "1 leak, 2 near pictures to look at (train 2,000, test 1)"
+    *_, last = lines = printed(leaks, 400).splitlines()
+    assert last == f"1 leak, 2 pictures to look at (train 2,000, test 1). {NEVER}"
     assert lines[0] == "! a note"
     assert "3 images of train repeat another of the same split" in lines
 
 
 def test_nothing_found_is_said() -> None:
-    assert printed(Leaks(checked={"train": 1})) == "0 leaks, 0 near pictures to look at (train 1)\n"
+    text = printed(Leaks(checked={"train": 1}), 400)
+    assert text == f"0 leaks, 0 pictures to look at (train 1). {NEVER}\n"
+
+
+@pytest.mark.parametrize("what", ["cut-outs", "other angles", "colours", "several photographs"])
+def test_what_is_not_looked_for_is_said(what: str) -> None:
+    assert what in NEVER
 
 
 def test_hostile_names_are_shown_and_steer_nothing(hostile: tuple[str, ...]) -> None:
