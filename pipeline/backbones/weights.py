@@ -7,16 +7,21 @@ import hashlib
 import os
 import re
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.backbones.table import BACKBONES, Backbone
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images.stat_cache import Known, Stamp, StatCache
+from pipeline.paths import with_home
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
 
 WEIGHTS_HOST = "storage.googleapis.com"
 REACH_TIMEOUT_S = 3.0
+FILE = "sha256:"
+"""How the identity of filters in a file begins."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,15 @@ class Weights:
     path: Path | None = None
     seed: int | None = None
 
+    @property
+    def named(self) -> Path | None:
+        """The file, where it is one that the user named."""
+        return None if self.label == "imagenet" else self.path
 
-def resolve_weights(backbone: str, choice: str, image_size: int) -> Weights:
+
+def resolve_weights(
+    backbone: str, choice: str, image_size: int, *, stat_cache: Path | None = None
+) -> Weights:
     """Finds the filters behind ``--weights``.
 
     Args:
@@ -44,9 +56,10 @@ def resolve_weights(backbone: str, choice: str, image_size: int) -> Weights:
         choice: ``imagenet`` (strict), ``random`` or ``random:<seed>``, ``auto`` (ImageNet where it can be
             had within seconds, else random), or the path of a weights file.
         image_size: Height and width in pixels.
+        stat_cache: Where the digest of a file of the user's is kept for :func:`file_identity`.
 
     Raises:
-        UsageError: The file does not exist, or ImageNet weights cannot be downloaded.
+        UsageError: The file cannot be read, or ImageNet weights cannot be downloaded.
     """
     row = BACKBONES[backbone]
     if not row.factory:
@@ -61,50 +74,46 @@ def resolve_weights(backbone: str, choice: str, image_size: int) -> Weights:
         if not path.is_file():
             _download(backbone, row, image_size)
         return Weights(f"sha256:{_sha256(path)}", "imagenet", path)
-    path = Path(choice)
-    if not path.is_file():
-        raise UsageError(
-            f"weights {choice!r} is not a file: choose imagenet, random, auto or the path of a weights file"
-        )
-    return Weights(f"sha256:{_sha256(path)}", path.name, path.resolve())
+    path = _existing(choice)
+    stamp, now_ns = Stamp.of(path), time.time_ns()
+    digest = _sha256(path)
+    if stamp.settled(now_ns):
+        with StatCache(stat_cache) as cache:
+            cache.store([Known(path.resolve(), stamp, bytes.fromhex(digest))])
+    return Weights(FILE + digest, path.name, path.resolve())
 
 
-def find_weights(backbone: str, identity: str, image_size: int) -> Weights | None:
-    """Finds filters by their identity; None where they stand in a file that only the user can name.
+def file_identity(choice: str, *, stat_cache: Path | None = None) -> str:
+    """Returns the identity of the filters in a file: ``sha256:`` and the SHA-256 of its bytes.
 
     Args:
-        backbone: A row of ``BACKBONES``.
-        identity: As in a ``FeatureSpec``.
-        image_size: Height and width in pixels.
+        choice: Its path.
+        stat_cache: Where the digests of unchanged files are known; what is found there is not read again.
+
+    Raises:
+        UsageError: It cannot be read, or is no file.
     """
-    if identity.startswith("random:") or not BACKBONES[backbone].factory:
-        return resolve_weights(backbone, identity, image_size)
-    if not _imagenet_file(BACKBONES[backbone], image_size).is_file():
-        return None
-    weights = resolve_weights(backbone, "imagenet", image_size)
-    return weights if weights.identity == identity else None
+    path = _existing(choice)
+    with StatCache(stat_cache) as cache:
+        (digest,) = cache.look_up([path.resolve()])
+    return FILE + (digest.hex() if digest else _sha256(path))
 
 
-def weights_of(spec: FeatureSpec, choice: str | None, *, option: str) -> Weights:
+def weights_of(spec: FeatureSpec, choice: str | None, *, option: str, file: Path | None = None) -> Weights:
     """Returns the very filters that made some features.
 
     Args:
         spec: What determined the features.
         choice: A weights file, ``imagenet``, ``random:<seed>``, or None to find them by their identity.
         option: How the user can name the file, for the message where it has to be named.
+        file: Where the filters were read from; they are taken from there while they are there.
 
     Raises:
         UsageError: They cannot be found.
         CacheMismatchError: ``choice`` are others than those that made the features.
     """
     if choice is None:
-        weights = find_weights(spec.backbone, spec.weights, spec.image_size)
-        if weights is None:
-            raise UsageError(
-                f"the filters that made these features, {spec.weights[:15]}..., are in a file of yours: "
-                f"name it with `{option}`"
-            )
-        return weights
+        return _find(spec, file, option)
     weights = resolve_weights(spec.backbone, choice, spec.image_size)
     if weights.identity != spec.weights:
         raise CacheMismatchError(
@@ -112,6 +121,33 @@ def weights_of(spec: FeatureSpec, choice: str | None, *, option: str) -> Weights
             f"{spec.weights[:15]}...: give those, or run `pipeline extract --weights {choice}`"
         )
     return weights
+
+
+def _find(spec: FeatureSpec, file: Path | None, option: str) -> Weights:
+    """Finds filters by their identity: drawn again, in the file they came from, or where Keras keeps its own.
+
+    Raises:
+        UsageError: They are in a file that only the user can name.
+    """
+    if not spec.weights.startswith(FILE):
+        return resolve_weights(spec.backbone, spec.weights, spec.image_size)
+    where = "are in a file of yours"
+    if file is not None:
+        try:
+            weights = resolve_weights(spec.backbone, str(file), spec.image_size)
+        except UsageError:
+            where = f"were read from {file}, which cannot be read any more"
+        else:
+            if weights.identity == spec.weights:
+                return weights
+            where = f"were read from {file}, which now holds others ({weights.identity[:15]}...)"
+    if _imagenet_file(BACKBONES[spec.backbone], spec.image_size).is_file():
+        weights = resolve_weights(spec.backbone, "imagenet", spec.image_size)
+        if weights.identity == spec.weights:
+            return weights
+    raise UsageError(
+        f"the filters that made these features, {spec.weights[:15]}..., {where}: name it with `{option}`"
+    )
 
 
 def _automatic(backbone: str, row: Backbone, image_size: int) -> Weights:
@@ -155,6 +191,18 @@ def _download(backbone: str, row: Backbone, image_size: int) -> None:
         ) from error
 
 
+def _existing(choice: str) -> Path:
+    path = Path(with_home(choice))
+    if not path.is_file():
+        raise UsageError(
+            f"weights {choice!r} is not a file: choose imagenet, random, auto or the path of a weights file"
+        )
+    return path
+
+
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"weights {str(path)!r} cannot be read: {error.strerror or error}") from error

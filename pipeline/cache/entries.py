@@ -19,6 +19,8 @@ from pipeline.spec import FeatureSpec
 
 SPEC_FILE = "spec.json"
 FEATURE_FILES = (".h5", ".partial", ".retired")
+STAT_CACHE = ".digests.sqlite"
+"""File of a cache that knows the digests of unchanged files outside of it."""
 NETWORKS = "int8"
 """Folder of a data set's quantised networks; no entry has this name."""
 
@@ -34,6 +36,8 @@ class Entry:
         weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
         rows_per_file: Most rows of a file, where the user has chosen.
         source_options: How the source is to be read.
+        weights_file: The file that the filters were read from, where the user named one; ``spec.weights``
+            says what it held.
     """
 
     folder: Path
@@ -42,11 +46,22 @@ class Entry:
     weights_label: str
     rows_per_file: int | None = None
     source_options: SourceOptions = field(default_factory=SourceOptions)
+    weights_file: Path | None = None
 
     @property
     def dataset(self) -> str:
         """Name of the data set."""
         return self.folder.parent.name
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the cache that it stands in."""
+        return self.folder.parent.parent
+
+    @property
+    def full_name(self) -> str:
+        """What ``--entry`` takes: no other entry of the cache has it."""
+        return f"{self.dataset}/{self.folder.name}"
 
     @property
     def parts(self) -> dict[str, list[Part]]:
@@ -105,6 +120,8 @@ class Entry:
             described["rows_per_file"] = self.rows_per_file
         if self.source_options.given:
             described["source_options"] = self.source_options.to_json()
+        if self.weights_file:
+            described["weights_file"] = str(self.weights_file)
         text = json.dumps(described, indent=2)
         path = self.folder / SPEC_FILE
         try:
@@ -178,7 +195,7 @@ def read_entry(folder: Path) -> Entry:
             raise ValueError("it is no regular file")
         data: dict[str, Any] = json.loads(path.read_text())
         spec = FeatureSpec.from_json(json.dumps(data["spec"]))
-        chosen = data.get("rows_per_file")
+        chosen, file = data.get("rows_per_file"), data.get("weights_file")
         entry = Entry(
             folder,
             spec,
@@ -186,6 +203,7 @@ def read_entry(folder: Path) -> Entry:
             str(data["weights_label"]),
             None if chosen is None else max(int(chosen), 1),
             SourceOptions.from_json(data.get("source_options", {})),
+            None if file is None else Path(file),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CacheMismatchError(

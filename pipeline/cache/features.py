@@ -74,6 +74,7 @@ class FeatureSet:
         split: ``train``, ``val`` or ``test``.
         dataset: Name of the data set.
         path: The file behind it, the first of several.
+        weights_file: The file of the user's that the filters of the base were read from, if it was one.
     """
 
     features: np.ndarray | Stacked
@@ -84,6 +85,7 @@ class FeatureSet:
     split: str
     dataset: str
     path: Path
+    weights_file: Path | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

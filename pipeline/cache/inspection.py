@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pipeline.cache.choosing import is_called, options_apart
 from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.finding import all_entries
@@ -19,9 +22,9 @@ from pipeline.progress import progress
 
 
 def summaries(cache: Path) -> list[dict[str, Any]]:
-    """Lists every readable entry with its rows per split and its size in bytes."""
+    """Lists every readable entry: its rows per split, its bytes, the options that tell it from its kin."""
     found = []
-    for entry in all_entries(cache):
+    for entry, apart in _told_apart(all_entries(cache)):
         rows: dict[str, int | None] = {}
         for split, parts in entry.parts.items():
             try:
@@ -29,8 +32,23 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
             except (CacheMismatchError, UsageError):
                 rows[split] = None
         size = sum(map(_size, _feature_files(entry.folder)))
-        found.append({"entry": str(entry.folder), "source": entry.source, "rows": rows, "bytes": size})
+        found.append(
+            {
+                "entry": str(entry.folder),
+                "source": entry.source,
+                "rows": rows,
+                "bytes": size,
+                "told_apart_by": apart,
+            }
+        )
     return found
+
+
+def _told_apart(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
+    """Yields entries with the options that tell each from the others of its data set."""
+    for _, group in groupby(entries, key=lambda entry: entry.folder.parent):
+        kin = list(group)
+        yield from zip(kin, options_apart(kin), strict=True)
 
 
 def describe(entry: Entry) -> dict[str, Any]:
@@ -59,16 +77,21 @@ def describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-def verify_cache(cache: Path) -> list[dict[str, Any]]:
+def verify_cache(cache: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Re-checks every file of a cache.
+
+    Args:
+        cache: The folder.
+        names: Names of entries, see ``is_called``; none = all of them.
 
     Returns:
         One finding per feature or spec file: ``file``, ``rows``, ``problem`` (None or why the file cannot be
         used at all) and ``bad_rows`` (``row`` and ``id`` of each whose checksum differs).
     """
-    paths = [
-        path for folder in sorted({spec.parent for spec in cache.glob("*/*/*")}) for path in _checked(folder)
-    ]
+    folders = sorted({spec.parent for spec in cache.glob("*/*/*")})
+    if names:
+        folders = [folder for folder in folders if any(is_called(folder, name) for name in names)]
+    paths = [path for folder in folders for path in _checked(folder)]
     findings = []
     with progress("verify", len(paths), "files") as advance:
         for path in paths:

@@ -106,6 +106,7 @@ def join_features(parts: Sequence[FeatureSet]) -> FeatureSet:
         split=first.split,
         dataset=first.dataset,
         path=first.path,
+        weights_file=first.weights_file,
         parts=tuple(parts),
     )
 

@@ -6,6 +6,7 @@ import itertools
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def open_features(entry: Entry, split: str) -> FeatureSet:
                 raise
             time.sleep(PAUSE_S)
             continue
-        return _as_one(layouts)
+        return replace(_as_one(layouts), weights_file=entry.weights_file)
     raise AssertionError
 
 

@@ -6,8 +6,8 @@ import functools
 import json
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +15,18 @@ from typing import Any
 import click
 
 from pipeline import registry
-from pipeline.cache.entries import Entry, chosen_name
+from pipeline.backbones.weights import file_identity
+from pipeline.cache.choosing import WEIGHTS_WORDS, EntryFilter
+from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name
 from pipeline.cache.finding import find_entries, only_entry
 from pipeline.cache.joined import Selection
+from pipeline.cli.parameters import PATH, PATH_OR_NAME
+from pipeline.errors import UsageError
 from pipeline.extraction import executors
+from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
+from pipeline.typed_options import options_of, split_settings
 
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -39,24 +45,34 @@ def print_json(value: Any) -> None:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 cache_option = click.option(
     "--cache",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("features_cache"),
     show_default=True,
     help="Cache folder.",
 )
 runs_option = click.option(
     "--runs",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("runs"),
     show_default=True,
     help="Folder of trained heads.",
 )
 head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
 
+
+def data_option(help: str) -> Decorator:
+    """Makes ``--data``."""
+    return click.option("--data", type=PATH_OR_NAME, help=help)
+
+
+def weights_option(help: str) -> Decorator:
+    """Makes ``--weights``."""
+    return click.option("--weights", type=PATH_OR_NAME, help=help)
+
+
 data_options = _stack(
-    click.option(
-        "--data",
-        help=f"Folder, .csv/.tsv/.jsonl table, .npz, tar shards, builtin:digits, keras:NAME [{DEFAULT_DATA}]",
+    data_option(
+        f"Folder, .csv/.tsv/.jsonl table, .npz, tar shards, builtin:digits, keras:NAME [{DEFAULT_DATA}]"
     ),
     click.option("--name", help="Name of the data set in the cache. [the source's own]"),
     cache_option,
@@ -72,10 +88,26 @@ feature_options = _stack(
     ),
     click.option("--pooling", help="none, avg or max: global pooling after the cut. [none]"),
     click.option("--image-size", type=click.IntRange(1), help="Height and width in pixels. [150]"),
-    click.option("--weights", help="imagenet, random[:SEED], auto, or a weights file. [imagenet]"),
+    weights_option("imagenet, random[:SEED], auto, or a weights file. [imagenet]"),
     click.option("--precision", help=f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]"),
     click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
     click.option("--engine", "base_engine", help=f"What runs the base: {', '.join(ENGINES)}. [keras]"),
+    click.option(
+        "--views", type=int, help="Augmented views of each training image; 0 = the entry without. [0]"
+    ),
+    click.option(
+        "--augment",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help=f"How views are drawn: {', '.join(map(str, options_of(Augmentation)))}.",
+    ),
+)
+entry_option = click.option(
+    "--entry",
+    "entries",
+    multiple=True,
+    metavar="NAME",
+    help="An entry as `pipeline cache ls` names it, or the beginning of its name; repeatable.",
 )
 
 
@@ -112,6 +144,19 @@ executor_options = _stack(
 )
 FLAGS = {"layers": "layer", "base_engine": "engine"}
 """Options whose parameter has another name."""
+FEATURE_OPTIONS = (
+    "backbone",
+    "layers",
+    "pooling",
+    "image_size",
+    "weights",
+    "precision",
+    "store",
+    "base_engine",
+    "views",
+    "augment",
+)
+"""The parameters of ``feature_options``."""
 
 
 def executor_settings(options: dict[str, Any]) -> dict[str, object]:
@@ -144,58 +189,72 @@ class StoredFeatures:
         data: Address of the source, as it was given to ``extract``.
         name: Name of the data set.
         cache: Folder of the cache.
+        entries: Names of entries.
         options: Values of ``feature_options``; None or empty = any.
     """
 
     data: str | None
     name: str | None
     cache: Path
+    entries: tuple[str, ...]
     options: dict[str, Any]
 
     def entry(self) -> Entry:
-        """Returns the one entry that matches.
+        """Returns the one entry that matches, published or not.
 
         Raises:
             UsageError: None or several do.
         """
-        return only_entry(
-            find_entries(self.cache, self._matches), cache=self.cache, extract_command=self._command()
-        )
+        return self._only(self._filter(), published=False)
 
     def selection(self) -> Selection:
-        """Returns the entry that matches, or one for each layer that was named.
+        """Returns the entry that matches, or one for each layer or entry that was named.
 
         Raises:
-            UsageError: For a layer, none or several do.
+            UsageError: For a layer or a name, none or several do.
         """
-        layers = [(layer,) for layer in self.options["layers"]] or [()]
-        each = (replace(self, options=self.options | {"layers": one}) for one in layers)
-        return Selection(tuple(one.entry() for one in each))
+        wanted = self._filter()
+        if wanted.layers:
+            each = [replace(wanted, layers=(layer,)) for layer in wanted.layers]
+        else:
+            each = [replace(wanted, entries=(name,)) for name in wanted.entries] or [wanted]
+        return Selection(tuple(self._only(one) for one in each))
 
-    def _matches(self, entry: Entry) -> bool:
-        if self.name is not None and entry.dataset != chosen_name(self.name):
-            return False
-        if (self.data is not None or self.name is None) and entry.source != self._source():
-            return False
-        spec, wanted = entry.spec, self.options
-        cuts = {spec.layer, f"{spec.layer}:{spec.pooling}"}
-        return (
-            all(wanted[key] in (None, getattr(spec, key)) for key in ("backbone", "image_size", "store"))
-            and wanted["precision"] in (None, "auto", spec.precision)
-            and wanted["base_engine"] in (None, "auto", spec.engine)
-            and wanted["pooling"] in (None, spec.pooling)
-            and (not wanted["layers"] or bool(cuts & set(wanted["layers"])))
-            and _same_weights(entry, wanted["weights"])
+    def _only(self, wanted: EntryFilter, *, published: bool = True) -> Entry:
+        found = find_entries(self.cache, wanted.matches, published=published)
+        exact = [one for one in found if {one.folder.name, one.full_name} & set(wanted.entries)]
+        if wanted.entries and not found:
+            raise no_entry(wanted.entries, self.cache)
+        return only_entry(exact or found, cache=self.cache, extract_command=self.command("extract"))
+
+    def _filter(self) -> EntryFilter:
+        options = dict(self.options)
+        given = split_settings(options.pop("augment"), "--augment")
+        drawn = asdict(Augmentation.from_options(given))
+        anywhere = self.data is None and (self.name is not None or self.entries)
+        return EntryFilter(
+            source=None if anywhere else self._source(),
+            dataset=None if self.name is None else chosen_name(self.name),
+            entries=self.entries,
+            weights=_filters(options.pop("weights"), self.cache / STAT_CACHE),
+            engine=options.pop("base_engine"),
+            augment={name: drawn[name] for name in given},
+            **options,
         )
 
     def _source(self) -> str:
         data = DEFAULT_DATA if self.data is None else self.data
         named = re.match(r"[a-z]+:", data) and not Path(data).exists()
-        return data if named else str(Path(data).expanduser().resolve())  # the images may be gone by now
+        return data if named else str(Path(data).resolve())  # the images may be gone by now
 
-    def _command(self) -> str:
+    def command(self, name: str, *more: str) -> str:
+        """Returns another command with the same options, as it is typed."""
         given = {"data": DEFAULT_DATA if self.data is None else self.data, "name": self.name, **self.options}
-        parts = ["pipeline", "extract"]
+        if (self.options["weights"] or "").startswith("sha256:"):  # tells entries apart, but names no file
+            given["weights"] = "FILE"
+        if name != "extract":
+            given |= {"data": self.data, "entry": self.entries}
+        parts = ["pipeline", name, *more]
         for key, value in given.items():
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None:
@@ -205,21 +264,30 @@ class StoredFeatures:
         return shlex.join(parts)
 
 
-def _same_weights(entry: Entry, choice: str | None) -> bool:
+def no_entry(names: Sequence[str], cache: Path) -> UsageError:
+    """Builds the error for ``--entry`` where nothing is called so, or is not what other options say."""
+    command = shlex.join(["pipeline", "cache", "ls", "--cache", str(cache)])
+    given = " or ".join(map(repr, names))
+    return UsageError(f"no entry {given} in {cache} matches these options: `{command}` lists what is there")
+
+
+def _filters(choice: str | None, stat_cache: Path) -> str | None:
+    """Turns ``--weights`` into a word or an identity; None where it says nothing."""
     if choice in (None, "auto"):
-        return True
-    if choice in (entry.weights_label, entry.spec.weights):
-        return True
-    return Path(choice).name == entry.weights_label
+        return None
+    if choice in WEIGHTS_WORDS or re.match("(random|sha256):", choice):
+        return choice
+    return file_identity(choice, stat_cache=stat_cache)
 
 
 def stored_features(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command the stage options and passes them on as one ``features: StoredFeatures``."""
 
     @functools.wraps(command)
-    def with_features(*, data: str | None, name: str | None, cache: Path, **arguments: Any) -> Any:
-        keys = ("backbone", "layers", "pooling", "image_size", "weights", "precision", "store", "base_engine")
-        options = {key: arguments.pop(key) for key in keys}
-        return command(features=StoredFeatures(data, name, cache, options), **arguments)
+    def with_features(
+        *, data: str | None, name: str | None, cache: Path, entries: tuple[str, ...], **arguments: Any
+    ) -> Any:
+        options = {key: arguments.pop(key) for key in FEATURE_OPTIONS}
+        return command(features=StoredFeatures(data, name, cache, entries, options), **arguments)
 
-    return data_options(feature_options(with_features))
+    return data_options(entry_option(feature_options(with_features)))

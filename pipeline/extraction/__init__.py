@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.backbones.weights import Weights, resolve_weights
-from pipeline.cache.entries import Entry, chosen_name, dataset_name
+from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.presence import working_in
 from pipeline.errors import UsageError
@@ -25,12 +25,11 @@ from pipeline.extraction.stage import MisrememberedError, Stage
 from pipeline.images import ImageSource, open_images
 from pipeline.images.catalog import take_stock
 from pipeline.images.source_options import SourceOptions
+from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
 
 __all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
-
-STAT_CACHE = ".digests.sqlite"
 
 
 def extract(
@@ -67,6 +66,7 @@ def extract(
         UsageError: The source, the request or the name cannot be used.
         PipelineError: The cache cannot be written; all finished rows are kept.
     """
+    cache = expanded(cache)
     looked_again: set[str] = set()
     earlier: list[Counter[str]] = []
     while True:
@@ -112,19 +112,20 @@ def _extract(
 ) -> list[Extraction]:
     """Does what ``extract`` promises, unless digests of an earlier run turn out to be wrong."""
     started = time.perf_counter()
+    stat_cache = cache / STAT_CACHE
     source = open_images(data, source_options)
     for note in source.notes:
         say(f"note: {note}")
-    catalog = take_stock(source, cache / STAT_CACHE)
+    catalog = take_stock(source, stat_cache)
     stock_seconds = time.perf_counter() - started
-    weights = resolve_weights(request.backbone, request.weights, request.image_size)
+    weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
     with (executor or make_executor()).crew() as crew:
         request, measured = settle_precision(request, weights, existing, call=crew.call)
         request = settle_calibration(request, weights, catalog, folder)
         entries = [
-            replace(entry, source_options=source_options)
+            replace(entry, source_options=source_options, weights_file=weights.named)
             for entry in _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
         ]
         _refuse_another_source(cache, entries[0])

@@ -10,6 +10,8 @@ from pipeline.keras_runtime import import_keras
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
     from pipeline.backbones.weights import Weights
@@ -56,11 +58,12 @@ class BaseRest:
         """Builds the layers without filters, to be filled from a trained head's own file."""
         return self._build(None)
 
-    def pretrained(self, choice: str | None) -> keras.Model:
+    def pretrained(self, choice: str | None, file: Path | None = None) -> keras.Model:
         """Builds the layers with the filters that made the features, or with any chosen ones on pixels.
 
         Args:
             choice: A weights file, ``imagenet``, ``random:<seed>``, or None to find them by their identity.
+            file: Where the filters of the features were read from, if that was a file of the user's.
 
         Raises:
             UsageError: They cannot be found, or there is nothing above the cut that could learn.
@@ -68,7 +71,7 @@ class BaseRest:
         """
         from pipeline.backbones.table import find_backbone
 
-        weights, spec = self._weights(choice), self.spec
+        weights, spec = self._weights(choice, file), self.spec
         last = find_backbone(self._name, spec.image_size).layer
         rest = None if spec.layer == last else self._build(weights)
         if rest is None or not rest.trainable_variables:
@@ -105,11 +108,11 @@ class BaseRest:
         layer = None if self.spec.backbone == WHOLE else self.spec.layer
         return upper_part(self._name, layer, image_size=self.spec.image_size, weights=weights)
 
-    def _weights(self, choice: str | None) -> Weights:
+    def _weights(self, choice: str | None, file: Path | None) -> Weights:
         from pipeline.backbones.table import find_backbone
         from pipeline.backbones.weights import resolve_weights, weights_of
 
         find_backbone(self._name, self.spec.image_size)  # refuses what the table does not have
         if self.spec.backbone == WHOLE:
             return resolve_weights(self._name, choice or "imagenet", self.spec.image_size)
-        return weights_of(self.spec, choice, option="--set weights=PATH")
+        return weights_of(self.spec, choice, option="--set weights=PATH", file=file)

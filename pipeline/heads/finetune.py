@@ -47,7 +47,7 @@ class Finetune(KerasHead):
         dropout: Share of the pooled outputs of the base that is dropped while training.
         backbone: The base to train on ``pixels``; other features name theirs themselves.
         weights: File of its filters, ``imagenet`` or ``random:SEED``; needed on ``pixels``, and where the
-            features were made with a file of filters.
+            file that made the features has moved.
     """
 
     takes: ClassVar[str] = BASE
@@ -83,7 +83,7 @@ class Finetune(KerasHead):
         """
         refuse_other_kind(task, self.takes, head=self.name)
         import_keras().utils.set_random_seed(seed)
-        network = self._build(task, self._rest(task).pretrained(self.weights))
+        network = self._build(task, self._rest(task).pretrained(self.weights, train.source.weights_file))
         rows, held_out = open_feeds(train, valid, balanced=self.class_weight is not None)
         if valid is None:
             say("note: no validation rows, so all epochs of both phases run and the last one counts")

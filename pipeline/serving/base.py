@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from pipeline import registry
 from pipeline.backbones.table import find_backbone
 from pipeline.backbones.weights import Weights, weights_of
+from pipeline.cache.choosing import has_filters
 from pipeline.cache.entries import NETWORKS, Entry
 from pipeline.cache.joined import Selection
 from pipeline.errors import CacheMismatchError
@@ -38,7 +38,7 @@ def load_base(selection: Selection, weights: str | None) -> tuple[FeatureRequest
     """
     entries = selection.entries
     spec = entries[0].spec
-    filters = weights_of(spec, _choice(entries[0], weights), option="--weights PATH")
+    filters = filters_of(entries[0], weights)
     request = feature_request(entries)
     _refuse_other_numbers(entries, request, filters)
     say(f"loading {spec.backbone} ({spec.engine}{'' if _is_raw(spec.backbone) else f', {spec.precision}'})")
@@ -85,13 +85,20 @@ def _is_raw(backbone: str) -> bool:
     return not find_backbone(backbone, 1_000_000).factory
 
 
-def _choice(entry: Entry, weights: str | None) -> str | None:
-    """Turns the option into what names the filters; often it was only to tell entries apart."""
-    if weights is not None and Path(weights).is_file():
-        return weights
-    if weights in (None, "auto", entry.weights_label, entry.spec.weights):
-        return "imagenet" if entry.weights_label == "imagenet" else None
-    return weights
+def filters_of(entry: Entry, choice: str | None) -> Weights:
+    """Finds the filters that made an entry's features.
+
+    Args:
+        entry: The entry.
+        choice: What ``--weights`` says, or None; where it names no file, it often only tells entries apart.
+
+    Raises:
+        UsageError: They cannot be found.
+        CacheMismatchError: ``choice`` are others.
+    """
+    if choice in (None, "auto") or has_filters(entry, choice):
+        choice = "imagenet" if entry.weights_label == "imagenet" else None
+    return weights_of(entry.spec, choice, option="--weights PATH", file=entry.weights_file)
 
 
 def _refuse_other_numbers(entries: tuple[Entry, ...], request: FeatureRequest, weights: Weights) -> None:

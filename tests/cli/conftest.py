@@ -25,8 +25,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
-    def run(*arguments: object) -> Result:
-        return CliRunner().invoke(main, [str(part) for part in arguments], prog_name="pipeline")
+    def run(*arguments: object, **more: Any) -> Result:
+        return CliRunner().invoke(main, [str(part) for part in arguments], prog_name="pipeline", **more)
 
     return run
 

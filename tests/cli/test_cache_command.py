@@ -37,7 +37,8 @@ def damaged(entry: Path) -> Path:
 def test_ls_lists_entries(entry: Path, cli: Cli, the_object: Read) -> None:
     assert cli("cache", "ls").stdout.startswith(f"{entry}  train 12, val 6, test 8  ")
     (listed,) = the_object(cli("cache", "ls", "--json"))["entries"]
-    assert list(listed) == ["entry", "source", "rows", "bytes"]
+    assert list(listed) == ["entry", "source", "rows", "bytes", "told_apart_by"]
+    assert listed["told_apart_by"] == []
     assert listed["rows"] == {"train": 12, "val": 6, "test": 8}
 
 
@@ -51,6 +52,30 @@ def test_ls_shows_what_is_not_published(extract: Cli, some_photos: Photos, cli: 
         some_photos.spoil(path)
     extract()
     assert "nothing published" in cli("cache", "ls").stdout
+    result = cli("cache", "rm", "--data", some_photos.root, input="y\n")
+    assert "with nothing published?" in result.stderr
+    assert "holds no features" in cli("cache", "ls").stdout
+
+
+def test_ls_shows_what_differs(extract: Cli, some_photos: Photos, cli: Cli, the_object: Read) -> None:
+    for options in ([], ["--views", "2"], ["--name", "zoo"]):
+        assert extract(*options).exit_code == 0
+    plain, augmented, zoo = sorted(cli("cache", "ls").stdout.splitlines(), key=lambda line: line[-9:])
+    assert plain.endswith("MB  --views 0")
+    assert augmented.endswith("MB  --views 2")
+    assert "/zoo/" in zoo
+
+
+def test_verify_of_some_entries(damaged: Path, extract: Cli, cli: Cli, the_object: Read) -> None:
+    extract("--name", "zoo")
+    assert cli("cache", "verify").exit_code == 4
+    sound = the_object(cli("cache", "verify", "--entry", "zoo/vgg16", "--json"))
+    assert {Path(file["file"]).parts[1] for file in sound["files"]} == {"zoo"}
+    assert sound["bad"] == 0
+    result = cli("cache", "verify", "--entry", "nothing")
+    assert result.exit_code == 2
+    assert "no entry 'nothing' in features_cache" in result.stderr
+    assert "`pipeline cache ls --cache features_cache` lists what is there" in result.stderr
 
 
 def test_show_tells_all_about_an_entry(entry: Path, some_photos: Photos, cli: Cli, the_object: Read) -> None:

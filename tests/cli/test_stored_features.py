@@ -57,8 +57,8 @@ def test_one_match_is_used(options: list[str], expected: dict[str, Any], entries
             ["--layer", "block1_pool"],
             {
                 "--weights random:0 --store float16",
-                "--weights random:0 --store float32",
-                "--weights random:1 --store float16",
+                "--store float32",
+                "--weights random:1",
             },
         ),
     ],
@@ -82,7 +82,8 @@ def test_several_matches_list_the_options_that_tell_them_apart(
         (["--layer", "block9"], " --layer block9"),
         (["--layer", "a:avg", "--layer", "b"], " --layer a:avg --layer b"),
         (["--image-size", "224", "--backbone", "vgg19"], " --backbone vgg19 --image-size 224"),
-        (["--weights", "my filters.h5"], " --weights 'my filters.h5'"),
+        (["--weights", "random:7"], " --weights random:7"),
+        (["--views", "2", "--augment", "zoom=0.1"], " --views 2 --augment zoom=0.1"),
         (["--name", "zoo", "--precision", "bfloat16"], " --name zoo --precision bfloat16"),
         (["--cache", "elsewhere"], " --cache elsewhere"),
     ],
@@ -128,3 +129,91 @@ def test_two_names_of_one_source_are_told_apart(extract: Cli, some_photos: Photo
     extract("--name", "zoo")
     assert {line.strip() for line in show().stderr.splitlines()[1:]} == {"--name photos", "--name zoo"}
     assert show("--name", "zoo").exit_code == 0
+
+
+COMMANDS = [
+    "train-head",
+    "sweep --head knn --jobs 1",
+    "evaluate --no-page",
+    "check",
+    "predict",
+    "cache show",
+    "cache rm --yes",
+]
+
+
+@pytest.fixture
+def views(extract: Cli, cli: Cli, some_photos: Photos) -> None:
+    """A plain entry with a head, and two with augmented views."""
+    for options in ([], ["--views", "2"], ["--views", "2", "--augment", "rotation=20"]):
+        assert extract(*options).exit_code == 0
+    assert cli("train-head", "--data", some_photos.root, "--augment", "rotation=20").exit_code == 0
+
+
+@pytest.fixture
+def run(cli: Cli, some_photos: Photos) -> Cli:
+    """Runs a command; one that needs images is given one."""
+
+    def run(command: str, *options: object) -> Result:
+        images = some_photos.files("test")[:1] if command == "predict" else []
+        return cli(*command.split(), *images, *options)
+
+    return run
+
+
+def test_what_made_an_entry_selects_it(views: None, run: Cli, some_photos: Photos) -> None:
+    data = ["--data", some_photos.root]
+    for command in COMMANDS:  # the last one removes them
+        result = run(command, *data)
+        assert result.exit_code == 2
+        listed = [line.split() for line in result.stderr.splitlines()[1:]]
+        assert sorted(listed) == [
+            ["--augment", "rotation=20"],
+            ["--augment", "rotation=40"],
+            ["--views", "0"],
+        ]
+        for options in listed if command.startswith("cache") else listed[:1]:
+            result = run(command, *data, *options)
+            assert result.exit_code == 0, (command, options, result.stderr)
+    assert not list(Path("features_cache").glob("*/*/spec.json"))
+
+
+def test_any_entry_can_be_named(extract: Cli, run: Cli, some_photos: Photos) -> None:
+    assert extract("--name", "zoo").exit_code == extract().exit_code == 0
+    (folder,) = Path("features_cache/photos").glob("vgg16-*")
+    for command in COMMANDS:
+        ambiguous = run(command, "--entry", folder.name)
+        assert ambiguous.exit_code == 2
+        assert {line.strip() for line in ambiguous.stderr.splitlines()[1:]} == {"--name photos", "--name zoo"}
+        for name in (f"photos/{folder.name[:-4]}", folder):
+            if folder.exists():
+                result = run(command, "--entry", name)
+                assert result.exit_code == 0, (command, name, result.stderr)
+    assert not folder.exists()
+
+
+def test_a_name_that_means_nothing_is_told(extract: Cli, some_photos: Photos, cli: Cli) -> None:
+    assert extract().exit_code == 0
+    for name, *more in (["vgg19"], ["vgg16", "--store", "float32"], [""]):
+        result = cli("cache", "show", "--entry", name, *more)
+        assert result.exit_code == 2
+        assert f"no entry {name!r} in features_cache matches these options" in result.stderr
+
+
+def test_named_entries_are_read_side_by_side(extract: Cli, cli: Cli, some_photos: Photos) -> None:
+    extract("--layer", "block1_pool", "--layer", "block2_pool")
+    names = ["--entry", "vgg16-32-block1", "--entry", "vgg16-32-block2"]
+    result = cli("train-head", *names)
+    assert result.exit_code == 0, result.stderr
+    layers = ["--data", some_photos.root, "--layer", "block1_pool", "--layer", "block2_pool"]
+    assert cli("evaluate", "--no-page", *layers).exit_code == 0
+    assert "tell them apart" in cli("cache", "show", *names).stderr
+
+
+@pytest.mark.parametrize("options", [["--weights", "random", "--store", "float32"], ["--engine", "keras"]])
+def test_options_that_mean_nothing_for_pixels_select_them(
+    options: list[str], cli: Cli, some_photos: Photos
+) -> None:
+    pixels = ["--data", some_photos.root, "--backbone", "pixels", "--image-size", "8", *options]
+    assert cli("extract", *pixels).exit_code == 0
+    assert cli("train-head", *pixels).exit_code == 0

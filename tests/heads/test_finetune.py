@@ -107,6 +107,22 @@ def test_worse_second_phase_keeps_the_first(
     assert -np.log(proba).mean() == pytest.approx(trained.history["val_loss"][0], rel=1e-4)
 
 
+def test_filters_are_read_from_where_they_were(
+    make_rows: Callable[..., FeatureSet], filters: Path, tmp_path: Path
+) -> None:
+    identity = resolve_weights("tiny", str(filters), 4).identity
+    rows = dataclasses.replace(make_rows(weights=identity), weights_file=filters)
+    trained = fit_head("finetune", rows, options=QUICK)
+    named = fit_head(
+        "finetune", dataclasses.replace(rows, weights_file=None), options=QUICK | {"weights": str(filters)}
+    )
+    assert np.array_equal(trained.predict_proba(rows), named.predict_proba(rows))
+
+    filters.rename(tmp_path / "moved.h5")
+    with pytest.raises(UsageError, match=rf"read from {filters}, which .* name it with `--set weights=PATH`"):
+        fit_head("finetune", rows, options=QUICK)
+
+
 def test_saved_head_needs_no_weights_file(
     make_rows: Callable[..., FeatureSet], filters: Path, tmp_path: Path
 ) -> None:

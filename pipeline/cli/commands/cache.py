@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cli import Group
-from pipeline.cli.options import StoredFeatures, cache_option, json_option, print_json, stored_features
+from pipeline.cli.options import (
+    StoredFeatures,
+    cache_option,
+    entry_option,
+    json_option,
+    no_entry,
+    print_json,
+    stored_features,
+)
 from pipeline.errors import CacheMismatchError
 
 
@@ -22,7 +31,7 @@ def command() -> None:
 @cache_option
 @json_option
 def ls(cache: Path, as_json: bool) -> None:
-    """List the entries of a cache.
+    """List the entries of a cache, each with the options that tell it from others of the same images.
 
     \b
     pipeline cache ls
@@ -35,7 +44,8 @@ def ls(cache: Path, as_json: bool) -> None:
         return
     for item in found:
         rows = ", ".join(f"{split} {count:,}" for split, count in item["rows"].items()) or "nothing published"
-        click.echo(f"{item['entry']}  {rows}  {item['bytes'] / 1e6:,.1f} MB")
+        apart = shlex.join(item["told_apart_by"])
+        click.echo(f"{item['entry']}  {rows}  {item['bytes'] / 1e6:,.1f} MB{apart and '  '}{apart}")
     if not found:
         click.echo(f"{cache} holds no features: run `pipeline extract`")
 
@@ -60,16 +70,20 @@ def show(features: StoredFeatures, as_json: bool) -> None:
 
 @command.command()
 @cache_option
+@entry_option
 @json_option
-def verify(cache: Path, as_json: bool) -> None:
-    """Check every file and every row of a cache against its checksum.
+def verify(cache: Path, entries: tuple[str, ...], as_json: bool) -> None:
+    """Check every file and every row of a cache, or of some entries, against its checksum.
 
     \b
     pipeline cache verify
+    pipeline cache verify --entry photos/vgg16-150-block5_pool-7caad1c1
     """
     from pipeline.cache.inspection import verify_cache
 
-    findings = verify_cache(cache)
+    findings = verify_cache(cache, entries)
+    if entries and not findings:
+        raise no_entry(entries, cache)
     bad = [finding for finding in findings if finding["problem"] or finding["bad_rows"]]
     if as_json:
         print_json({"files": findings, "bad": len(bad)})
@@ -107,7 +121,8 @@ def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
 
     entry = features.entry()
     if not yes:
-        click.confirm(f"Remove {entry.folder} with {', '.join(entry.splits)}?", abort=True, err=True)
+        held = ", ".join(entry.splits) or "nothing published"
+        click.confirm(f"Remove {entry.folder} with {held}?", abort=True, err=True)
     freed = remove(entry)
     if as_json:
         print_json({"entry": str(entry.folder), "freed": freed})

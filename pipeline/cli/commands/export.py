@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     runs_option,
     stored_features,
 )
+from pipeline.cli.parameters import PATH
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 from pipeline.serving import export
@@ -39,7 +40,7 @@ SHOWN_CLASSES = 10
     show_default=True,
     help="What the model is written as.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="File or folder. [in the head's own folder]")
+@click.option("--out", type=PATH, help="File or folder. [in the head's own folder]")
 @click.option(
     "--check",
     type=click.IntRange(0),
@@ -54,35 +55,31 @@ def command(
 ) -> None:
     """Write base and head as one model: uint8 images in, probabilities out.
 
-    Preprocessing and class names are inside. Filters from a file of yours are named with --weights.
+    Preprocessing and class names are inside. Filters from a file of yours are read from where they were, or
+    from --weights FILE.
 
     \b
     pipeline export --head logreg --format onnx
     pipeline export --data photos/ --head dense --format savedmodel --out served/1
-    pipeline export --data photos/ --weights filters.h5 --format litert --out photos.tflite
+    pipeline export --data photos/ --format litert --out photos.tflite
     """
     from pipeline.heads import load_head, run_folder
+    from pipeline.serving.base import filters_of
 
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
+    filters = filters_of(chosen.entries[0], features.options["weights"])
     exported = export.export_model(
         trained,
         out,
         format=form,
-        weights=_filters(features.options["weights"], chosen),
+        weights=None if filters.path is None else str(filters.path),
         sample=_sample(trained, chosen, check),
     )
     if as_json:
         print_json(exported.to_json())
     else:
         _print(exported)
-
-
-def _filters(choice: str | None, chosen: Selection) -> str | None:
-    """Returns the file to read filters from; None where ``--weights`` only tells entries apart."""
-    entry = chosen.entries[0]
-    labels = (None, "auto", entry.weights_label, entry.spec.weights)
-    return None if choice in labels and not Path(choice or "").is_file() else choice
 
 
 def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | None:

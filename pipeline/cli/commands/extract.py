@@ -24,10 +24,9 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.timing import describe_timings
 from pipeline.progress import say
-from pipeline.typed_options import options_of, split_settings
+from pipeline.typed_options import split_settings
 
 SHOWN = 20
-AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 
 
 @click.command()
@@ -35,12 +34,6 @@ AUGMENTATIONS = [str(option) for option in options_of(Augmentation)]
 @reading_options
 @feature_options
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
-@click.option(
-    "--views", type=int, default=0, show_default=True, help="Augmented views of each training image."
-)
-@click.option(
-    "--augment", multiple=True, metavar="NAME=VALUE", help=f"How views are drawn: {', '.join(AUGMENTATIONS)}."
-)
 @click.option(
     "--rows-per-file", type=click.IntRange(1), help="Most rows of a feature file. [as before, else 1,048,576]"
 )

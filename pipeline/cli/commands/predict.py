@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     runs_option,
     stored_features,
 )
+from pipeline.cli.parameters import PATH
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.progress import say
 
@@ -28,7 +29,7 @@ NAME_WIDTH = 60
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=PATH)
 @stored_features
 @head_option
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
@@ -51,7 +52,7 @@ def command(
     """Say what is in new images: files, or folders with all that is below them.
 
     The stage options pick the features that the head was trained on; new images are decoded and computed the
-    same way. --weights FILE names the filters of the base where they are a file of yours.
+    same way. --weights FILE names the filters of the base where the file they were read from has moved.
 
     \b
     pipeline predict holiday.jpg

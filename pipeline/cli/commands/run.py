@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import cache_option, json_option, print_json, runs_option
+from pipeline.cli.options import (
+    cache_option,
+    data_option,
+    json_option,
+    print_json,
+    runs_option,
+    weights_option,
+)
+from pipeline.cli.parameters import PATH
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--data", help="Other images than the recipe's.")
+@click.argument("recipe", type=PATH)
+@data_option("Other images than the recipe's.")
 @click.option("--name", help="Name of the data set in the cache. [the source's own]")
-@click.option("--weights", help="Other filters than the recipe's.")
+@weights_option("Other filters than the recipe's.")
 @click.option("--backbone", help="Another base than the recipe's.")
 @click.option("--layer", "layers", multiple=True, help="Another cut than the recipe's.")
 @cache_option
