@@ -26,6 +26,7 @@ from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
+from pipeline.progress import say
 from pipeline.typed_options import options_of, split_settings
 
 DEFAULT_DATA = "builtin:digits"
@@ -262,6 +263,16 @@ class StoredFeatures:
         if self.cache != Path("features_cache"):
             parts += ["--cache", str(self.cache)]
         return shlex.join(parts)
+
+
+def told_changes(chosen: Selection) -> dict[str, Any]:
+    """Says what has changed in the source since stage one, and returns it as ``--json`` has it."""
+    from pipeline.extraction.staleness import compare_with_source
+
+    found = compare_with_source(chosen)
+    if str(found):
+        say(str(found))
+    return {"changed_since_extract": found.to_json()}
 
 
 def no_entry(names: Sequence[str], cache: Path) -> UsageError:

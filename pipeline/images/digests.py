@@ -100,6 +100,19 @@ def forget_wrong(
     return wrong
 
 
+def known_digests(
+    source: ImageSource, items: ImageList, *, stat_cache: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the stat cache knows of images; none of them is read.
+
+    Returns:
+        Digests, uint8 (N, 32), zeros where none is known; and the positions of those, int (n,).
+    """
+    digests = spill.zeros((len(items), DIGEST_BYTES))
+    with StatCache(stat_cache) as cache:
+        return digests, _recall(source, items, cache, digests, Stamps())
+
+
 class _Read(NamedTuple):
     """What one read came to: a digest and what is now known of the image, or the reason why there is none."""
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from pipeline.cli.options import StoredFeatures, json_option, print_json, stored_features
+from pipeline.cli.options import StoredFeatures, json_option, print_json, stored_features, told_changes
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.progress import say
 
@@ -54,6 +54,7 @@ def command(
     from pipeline.images import open_images
 
     chosen = features.selection()
+    changed = told_changes(chosen)
     splits = chosen.splits
     if len(splits) < 2:
         only = f"only the split {splits[0]}" if splits else "no split in common"
@@ -70,7 +71,7 @@ def command(
     if as_json:
         for note in leaks.notes:
             say(f"note: {note}")
-        print_json({"dataset": chosen.dataset, **leaks.to_json()})
+        print_json({"dataset": chosen.dataset, **leaks.to_json(), **changed})
     else:
         print_leaks(leaks, console=Console(file=sys.stdout))
     if fail_on_leak and leaks.certain:

@@ -15,6 +15,7 @@ from pipeline.cli.options import (
     print_json,
     runs_option,
     stored_features,
+    told_changes,
 )
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS
@@ -68,6 +69,7 @@ def command(
 
     loggers = [open_logger(name) for name in logs]  # a missing package is told before anything is measured
     chosen = features.selection()
+    changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     val = _val(chosen) if calibrate else None
     leaks = check_entry(chosen)
@@ -88,7 +90,7 @@ def command(
     if as_json:
         for note in result.notes:
             say(f"note: {note}")
-        print_json(result.to_json())
+        print_json(result.to_json() | changed)
     else:
         show(result, console=Console(file=sys.stdout))
         for path in written:

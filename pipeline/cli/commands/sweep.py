@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     print_json,
     runs_option,
     stored_features,
+    told_changes,
 )
 from pipeline.sweep import executors
 
@@ -96,6 +97,7 @@ def command(
         known = {one.key for one in wanted}
         wanted += [one for one in candidates(pairs) if one.key not in known]
     chosen = features.selection()
+    changed = told_changes(chosen)
     train = chosen.open("train")
     valid = chosen.open("val") if "val" in chosen.splits else None
     board = sweep(
@@ -118,6 +120,7 @@ def command(
                 "chosen_on": board.chosen_on,
                 "compared": len(board.results),
                 "leaderboard": str(paths[1]),
+                **changed,
             }
         )
         return

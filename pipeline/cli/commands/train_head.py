@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     print_json,
     runs_option,
     stored_features,
+    told_changes,
 )
 
 
@@ -41,11 +42,12 @@ def command(
     from pipeline.typed_options import split_settings
 
     chosen = features.selection()
+    changed = told_changes(chosen)
     train = chosen.open("train")
     valid = chosen.open("val") if "val" in chosen.splits else None
     trained = train_head(head, train, valid, options=split_settings(settings, "--set"), seed=seed, runs=runs)
     if as_json:
-        print_json(trained.to_json())
+        print_json(trained.to_json() | changed)
     else:
         accuracy = (
             "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"

@@ -1,0 +1,25 @@
+"""Counts as people read them: ``1 image``, ``2,000 images``, ``train and val are``."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Writes a number before its noun.
+
+    Args:
+        count: How many.
+        noun: Of one.
+        plural: Of any other number; left out = the noun with an ``s``, or ``es`` where it is spoken so.
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + _ending(noun)}"
+
+
+def verb(things: int | Sized, one: str = "is", more: str = "are") -> str:
+    """Chooses the form of a verb for a number of things, or for a list of them."""
+    return one if (things if isinstance(things, int) else len(things)) == 1 else more
+
+
+def _ending(noun: str) -> str:
+    return "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
