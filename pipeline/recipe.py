@@ -15,6 +15,7 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
+from pipeline.paths import expanded
 from pipeline.typed_options import between, options_of, parse_options
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UsageError: The file is no TOML, or a field is missing, unknown or of the wrong type.
     """
+    path = expanded(path)
     if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
         raise UsageError(f"recipe {path} is no file. See the folder recipes/")
     try:

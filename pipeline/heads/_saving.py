@@ -20,6 +20,7 @@ from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads._catalog import describe_head, make_head
 from pipeline.heads._head import Head, Task
 from pipeline.heads._trained import TrainedHead, seen_classes
+from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import published
 from pipeline.spec import FeatureSpec
@@ -54,7 +55,7 @@ def run_folder(runs: Path, dataset: str, spec: FeatureSpec, name: str) -> Path:
     """
     if not is_folder_name(dataset):
         raise UsageError(f"{dataset!r} is no name of a data set: choose one without slashes, with --name")
-    return Path(runs) / dataset / spec.entry_name / name
+    return expanded(runs) / dataset / spec.entry_name / name
 
 
 def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
@@ -89,7 +90,7 @@ def load_head(folder: Path) -> TrainedHead:
         CacheMismatchError: The folder is damaged or was not written by :func:`save_head`; the message names
             the file.
     """
-    folder = Path(folder)
+    folder = expanded(folder)
     if not folder.is_dir():
         describe_head(folder.name)  # A misspelt head is told from one that is not trained yet.
         raise UsageError(

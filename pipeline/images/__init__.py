@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.images.source_options import SourceOptions
+from pipeline.paths import with_home
 
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1
@@ -97,4 +98,4 @@ def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
     """
     from pipeline.images.sources import open_source
 
-    return open_source(uri, options)
+    return open_source(with_home(uri), options)

@@ -12,6 +12,7 @@ from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
+from pipeline.paths import expanded
 
 
 def gather_images(places: Sequence[str | Path]) -> FileSource:
@@ -31,7 +32,7 @@ def gather_images(places: Sequence[str | Path]) -> FileSource:
     """
     items = ImageListBuilder()
     notes: list[str] = []
-    for place in map(str, places):
+    for place in map(str, map(expanded, places)):
         if not os.path.lexists(place):
             raise UsageError(f"{place!r} does not exist: give image files, or folders of images")
         if os.path.isdir(place):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.loggers import scalars
+from pipeline.paths import expanded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +36,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
 
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    root = Path(runs).resolve() / PACKAGE
+    root = expanded(runs).resolve() / PACKAGE
     uri = os.environ.get(URI) or f"sqlite:///{root / 'mlflow.db'}"
     try:
         if URI not in os.environ:

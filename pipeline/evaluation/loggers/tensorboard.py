@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.loggers import scalars
+from pipeline.paths import expanded
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
@@ -29,7 +30,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.summary.writer.record_writer import RecordWriter
 
-    root = Path(runs) / PACKAGE
+    root = expanded(runs) / PACKAGE
     folder = root / report.dataset / report.spec.entry_name / report.head / report.split
     now = time.time()
     name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"

@@ -12,6 +12,7 @@ import numpy as np
 import pipeline
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import TrainedHead
+from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.serving.export._format import Format, example, find_format
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
@@ -90,7 +91,7 @@ def export_model(
         PipelineError: The model cannot be written, or does not answer what the head answers.
     """
     module = find_format(format)
-    target = default_path(trained, module) if path is None else Path(path)
+    target = default_path(trained, module) if path is None else expanded(path)
     _refuse_target(target, module, format)
     network = build_network(trained, weights)
     if not _exact(trained.spec):
