@@ -7,13 +7,13 @@ import hashlib
 import os
 import re
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.backbones.table import BACKBONES, Backbone
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.images.stat_cache import Known, Stamp, StatCache
+from pipeline.images.stamps import Stamps
+from pipeline.images.stat_cache import Known, StatCache
 from pipeline.paths import with_home
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
@@ -75,11 +75,10 @@ def resolve_weights(
             _download(backbone, row, image_size)
         return Weights(f"sha256:{_sha256(path)}", "imagenet", path)
     path = _existing(choice)
-    stamp, now_ns = Stamp.of(path), time.time_ns()
+    now = _as_it_is_now(path)  # asked before it is read, so that a change in between shows next time
     digest = _sha256(path)
-    if stamp.settled(now_ns):
-        with StatCache(stat_cache) as cache:
-            cache.store([Known(path.resolve(), stamp, bytes.fromhex(digest))])
+    with StatCache(stat_cache) as cache:
+        cache.store([now._replace(digest=bytes.fromhex(digest))])
     return Weights(FILE + digest, path.name, path.resolve())
 
 
@@ -95,8 +94,13 @@ def file_identity(choice: str, *, stat_cache: Path | None = None) -> str:
     """
     path = _existing(choice)
     with StatCache(stat_cache) as cache:
-        (digest,) = cache.look_up([path.resolve()])
+        (digest,) = cache.look_up([_as_it_is_now(path)])
     return FILE + (digest.hex() if digest else _sha256(path))
+
+
+def _as_it_is_now(path: Path) -> Known:
+    path = path.resolve()
+    return Known(str(path), Stamps().of(path))
 
 
 def weights_of(spec: FeatureSpec, choice: str | None, *, option: str, file: Path | None = None) -> Weights:
