@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sized
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def counted(count: float, noun: str, plural: str = "") -> str:
     """Writes a number before its noun.
 
     Args:
         count: How many.
         noun: Of one.
-        plural: Of any other number; left out = the noun with an ``s``, or ``es`` where it is spoken so.
+        plural: Of any other number; left out = the noun with an ``s``, or ``es`` after s, x and sh.
     """
-    return f"{count:,} {noun if count == 1 else plural or noun + _ending(noun)}"
+    written = f"{count:g}" if isinstance(count, float) else f"{count:,}"
+    return f"{written} {noun if count == 1 else plural or noun + _ending(noun)}"
 
 
 def verb(things: int | Sized, one: str = "is", more: str = "are") -> str:
     """Chooses the form of a verb for a number of things, or for a list of them."""
-    return one if (things if isinstance(things, int) else len(things)) == 1 else more
+    return one if (len(things) if isinstance(things, Sized) else things) == 1 else more
 
 
 def _ending(noun: str) -> str:
-    return "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return "es" if noun.endswith(("s", "x", "sh")) else "s"

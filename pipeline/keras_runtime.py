@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from types import ModuleType
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+TALKATIVE, SILENT = ("0", "1"), "3"
 
 
 def import_keras() -> ModuleType:
     """Imports Keras without the native library's start-up messages.
 
-    They are shown when the import fails, or when the user has set ``TF_CPP_MIN_LOG_LEVEL``.
+    They are shown when the import fails, or where the user asks for them with ``TF_CPP_MIN_LOG_LEVEL`` 0 or
+    1; 2 and 3 ask for silence.
     """
-    if "keras" not in sys.modules and LOG_LEVEL not in os.environ:
-        os.environ[LOG_LEVEL] = "3"
+    if "keras" not in sys.modules and os.environ.setdefault(LOG_LEVEL, SILENT) not in TALKATIVE:
         with native_stderr_held_back():
             import keras
     import keras

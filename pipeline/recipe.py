@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pipeline.cache.joined import Selection
+from pipeline.counts import counted
 from pipeline.errors import UnreadableImagesError, UsageError, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
@@ -16,6 +17,7 @@ from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
 from pipeline.paths import expanded
+from pipeline.progress import say
 from pipeline.typed_options import between, options_of, parse_options
 
 if TYPE_CHECKING:
@@ -173,10 +175,11 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     if failures := extractions[0].failures:
         first = failures[0]
         raise UnreadableImagesError(
-            f"{len(failures)} images of {experiment.data} cannot be read, e.g. {first.id!r}: "
+            f"{counted(len(failures), 'image')} of {experiment.data} cannot be read, e.g. {first.id!r}: "
             f"{first.reason}. Run `pipeline extract --data {experiment.data} --skip-bad` to see them all"
         )
     chosen = Selection(tuple(extraction.entry for extraction in extractions))
+    measured = _there(experiment, chosen)
     valid = chosen.open("val") if "val" in chosen.splits else None
     trained = train_head(
         experiment.head,
@@ -187,8 +190,24 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
         runs=runs,
     )
     leaks = check_entry(chosen)
-    reports = {split: evaluate_entry(trained, chosen, split, leaks=leaks) for split in experiment.evaluate}
+    reports = {split: evaluate_entry(trained, chosen, split, leaks=leaks) for split in measured}
     return Outcome(recipe, trained, reports)
+
+
+def _there(experiment: Experiment, chosen: Selection) -> list[str]:
+    """Returns the splits to measure on that the images have; told now, and not after the training.
+
+    Raises:
+        UsageError: They have none of them.
+    """
+    there = [split for split in experiment.evaluate if split in chosen.splits]
+    missing = [split for split in experiment.evaluate if split not in there]
+    lacking = f"{experiment.data} has no {' and no '.join(missing)} split, only {' and '.join(chosen.splits)}"
+    if experiment.evaluate and not there:
+        raise UsageError(f"{lacking}: name one of these with `evaluate = [...]` at the top of the recipe")
+    if missing:
+        say(f"note: {lacking}: nothing is measured on {' and '.join(missing)}")
+    return there
 
 
 def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> Recipe:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.keras_runtime import native_stderr_held_back
+from pipeline.keras_runtime import LOG_LEVEL, native_stderr_held_back
 
 
 def test_native_messages_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +32,36 @@ def test_native_messages_are_shown_when_the_import_fails(
         start()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == f"{shown}after\n"
+
+
+SCRIPT = """
+import os, sys, types
+class Chatty:  # stands in for Keras, whose start takes seconds and says nothing on some machines
+    def find_spec(self, name, path=None, target=None):
+        if name == "keras":
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        os.write(2, b"chatter\\n")
+sys.meta_path.insert(0, Chatty())
+from pipeline.keras_runtime import import_keras
+import_keras()
+print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"), [(None, ""), ("0", "chatter\n"), ("1", "chatter\n"), ("2", ""), ("3", ""), ("", "")]
+)
+def test_the_level_is_what_the_user_wants_to_hear(level: str | None, heard: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != LOG_LEVEL}
+    environment |= {} if level is None else {LOG_LEVEL: level}
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, check=True
+    )
+    assert (result.stdout, result.stderr) == (f"{'3' if level is None else level}\n", heard)
 
 
 def test_keras_starts_without_a_word() -> None:

@@ -116,5 +116,5 @@ def test_unreadable_images_end_a_recipe(
     recipe: Recipe, engine: CountingEngine, photos: Photos, cache: Path, tmp_path: Path
 ) -> None:
     photos.spoil(next((photos.root / "train" / "cats").iterdir()))
-    with pytest.raises(UnreadableImagesError, match=r"1 images of .* cannot be read, e\.g\."):
+    with pytest.raises(UnreadableImagesError, match=r"1 image of .* cannot be read, e\.g\."):
         run_recipe(recipe, cache=cache, runs=tmp_path / "runs")

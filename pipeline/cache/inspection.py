@@ -17,6 +17,7 @@ from pipeline.cache.lock import LOCK_FILE
 from pipeline.cache.mapping import open_mapped
 from pipeline.cache.presence import alone_in
 from pipeline.cache.reading import open_layout
+from pipeline.counts import counted, verb
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.progress import progress
 
@@ -116,7 +117,8 @@ def _verify(path: Path) -> dict[str, Any]:
         elif layout.header.part.name != path.name.split(".")[0]:
             finding["problem"] = f"it holds the part {layout.header.part.name}"
         elif path.suffix == ".h5" and not layout.done.all():
-            finding["problem"] = f"{int((~layout.done).sum())} rows are not done"
+            missing = int((~layout.done).sum())
+            finding["problem"] = f"{counted(missing, 'row')} {verb(missing)} not done"
     except PipelineError as error:
         finding["problem"] = str(error)
     return finding

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import scores
 from pipeline.evaluation.figures import ClassFigures, Figures
@@ -116,16 +117,17 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
 def _check(labels: np.ndarray, probabilities: np.ndarray, k: int) -> None:
     if probabilities.shape != (len(labels), k):
-        raise ValueError(f"{probabilities.shape} probabilities for {len(labels)} labels of {k} classes")
+        wanted = f"{counted(len(labels), 'label')} of {counted(k, 'class')}"
+        raise ValueError(f"{probabilities.shape} probabilities for {wanted}")
     if k < 2:
         raise UsageError(f"{k} class: figures need at least two classes to tell apart")
     if not (labels != UNLABELLED).any():
         raise UsageError(
-            f"none of the {len(labels)} rows has a label, and figures need the truth: "
+            f"none of the {counted(len(labels), 'row')} has a label, and figures need the truth: "
             "evaluate a split with labels, or label the source and run `pipeline extract` again"
         )
     if labels.min() < UNLABELLED or labels.max() >= k:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {k} classes")
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {counted(k, 'class')}")
 
 
 def _scaled(probabilities: np.ndarray) -> np.ndarray:
@@ -135,7 +137,7 @@ def _scaled(probabilities: np.ndarray) -> np.ndarray:
     broken = ~(np.isfinite(sums) & (sums > 0) & (wide >= 0).all(axis=1))
     if broken.any():
         raise PipelineError(
-            f"the head gave no probabilities for {broken.sum():,} of {len(wide):,} rows (NaN, infinite, "
-            "negative or all zero): its training diverged. Run `pipeline train-head` again"
+            f"the head gave no probabilities for {broken.sum():,} of {counted(len(wide), 'row')} (NaN, "
+            "infinite, negative or all zero): its training diverged. Run `pipeline train-head` again"
         )
     return wide / sums[:, None]

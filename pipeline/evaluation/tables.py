@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from pipeline.counts import counted
 from pipeline.evaluation.metrics import ClassFigures, Figures
 from pipeline.evaluation.names import readable
 
@@ -52,7 +53,7 @@ def print_comparison(comparison: Comparison, *, console: Console) -> None:
     for note in comparison.notes:
         console.print(Text(f"! {note}", style="bold yellow"))
     best = comparison.best
-    title = f"heads on {best.dataset}, {best.split} split, {best.figures.n:,} rows"
+    title = f"heads on {best.dataset}, {best.split} split, {counted(best.figures.n, 'row')}"
     console.print(Text(readable(title, 90), style="bold"))
     console.print(comparison_table(comparison))
     for name, reason in comparison.skipped.items():
@@ -99,7 +100,7 @@ def calibration_table(calibration: Calibration, after: Figures) -> Table:
     table = Table(f"temperature {calibration.temperature:.3f}", "before", "after", box=box.SIMPLE)
     for name, attribute in (("log-loss", "log_loss"), ("Brier score", "brier"), ("calibration error", "ece")):
         table.add_row(name, f"{getattr(before, attribute):.4f}", f"{getattr(after, attribute):.4f}")
-    table.add_row("fitted on", Text(f"val, {calibration.rows:,} rows"))
+    table.add_row("fitted on", Text(f"val, {counted(calibration.rows, 'row')}"))
     return table
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.loading import Loader
@@ -117,8 +118,9 @@ class Calibration:
         if gone or not decoded:
             raise PipelineError(
                 f"the int8 network in {self.folder} must be made anew, and {gone or len(there)} of the "
-                f"{len(self.digests)} images that set its ranges cannot be had: bring them back, or give it "
-                "up with its features: `pipeline cache rm --precision int8`, then `pipeline cache gc`"
+                f"{counted(len(self.digests), 'image')} that set its ranges cannot be had: bring them back, "
+                "or give it up with its features: `pipeline cache rm --precision int8`, then "
+                "`pipeline cache gc`"
             )
         return batch.images[batch.loaded]
 

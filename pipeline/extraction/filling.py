@@ -13,6 +13,7 @@ from pipeline.backbones.weights import Weights
 from pipeline.cache.layout import row_bytes
 from pipeline.cache.reuse import Shelf, stored_rows
 from pipeline.cache.writing import EntryWriter
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Crew
@@ -176,8 +177,9 @@ class Filler:
             needed = writer.missing_bytes(shape) + to_lay_out * row_bytes(shape, spec.store)
             total += needed
             say(
-                f"{writer.entry.dataset}: {writer.rows + rows:,} rows of {spec.backbone} {spec.layer} "
-                f"{shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, {free / 1e9:,.1f} GB free"
+                f"{writer.entry.dataset}: {counted(writer.rows + rows, 'row')} of {spec.backbone} "
+                f"{spec.layer} {shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, "
+                f"{free / 1e9:,.1f} GB free"
             )
         if total > free:
             raise PipelineError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cache.presence import alone_in
+from pipeline.counts import counted
 from pipeline.extraction.calibration import RECORD, Calibration
 from pipeline.extraction.conversion import convert_base
 from pipeline.openvino_runtime import import_nncf, import_openvino
@@ -62,8 +63,8 @@ def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
     images = calibration.images()
     spec = calibration.spec
     say(
-        f"int8: setting the ranges of {spec.backbone} up to {spec.layer} with {len(images)} training images, "
-        "once for this data set"
+        f"int8: setting the ranges of {spec.backbone} up to {spec.layer} with "
+        f"{counted(len(images), 'training image')}, once for this data set"
     )
     with contextlib.redirect_stdout(io.StringIO()):  # stdout belongs to data
         return nncf.quantize(

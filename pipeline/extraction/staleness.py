@@ -130,7 +130,9 @@ def compare_with_source(chosen: Selection) -> Staleness:
         stored = [chosen.open(split) for split in chosen.splits]
         count = sum(int(np.count_nonzero(part.rows.views == 0)) for part in stored)
         if count > MOST:
-            return _unknown(entry, f"{count:,} images are many: only `pipeline extract` compares them")
+            return _unknown(
+                entry, f"{counted(count, 'image')} are many: only `pipeline extract` compares them"
+            )
         if count >= LONG:
             say(f"comparing the features with {entry.source}")
         source = open_images(entry.source, entry.source_options)

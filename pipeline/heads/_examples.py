@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.spec import FeatureSpec
 
@@ -96,7 +97,8 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
         what = f"numbers beyond {LARGEST:g}" if finite else "NaN or infinity"
         raise PipelineError(
             f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold {what} "
-            f"({np.count_nonzero(~good)} such rows among the {len(index)} read); no head can use them. "
+            f"({counted(np.count_nonzero(~good), 'such row')} among the {len(index):,} read); "
+            "no head can use them. "
             "float16 ends at 65,504: extract again with float32 storage where features grow larger"
         )
     return block

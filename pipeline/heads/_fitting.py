@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.heads._epochs import EpochLoop
 from pipeline.heads._feeding import Feed
@@ -143,4 +144,4 @@ def _say_best(history: History, epoch: int) -> None:
         figures = f"val loss {losses[epoch - 1]:.4f}, val accuracy {hits[epoch - 1]:.4f}"
         say(f"epoch {epoch} of {len(losses)} is kept: {figures}")
     else:
-        say(f"none of {len(losses)} epochs lowered the val loss: the weights from before are kept")
+        say(f"none of {counted(len(losses), 'epoch')} lowered the val loss: the weights from before are kept")

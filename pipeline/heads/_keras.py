@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.counts import counted
 from pipeline.heads._balance import Balanced
 from pipeline.heads._examples import Examples
 from pipeline.heads._feeding import open_feeds
@@ -75,7 +76,8 @@ class KerasHead:
         rows, held_out = open_feeds(train, valid, balanced=self.class_weight is not None)
         fit_scaling(model.network, rows.blocks())
         if valid is None:
-            say(f"note: no validation rows, so all {self.epochs} epochs run and the last one counts")
+            epochs = counted(self.epochs, "epoch")
+            say(f"note: no validation rows, so training runs for {epochs} and the last one counts")
         schedule = Schedule(
             epochs=self.epochs,
             batch_size=self.batch_size,

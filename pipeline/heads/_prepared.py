@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted
 from pipeline.errors import UsageError
 from pipeline.heads._examples import Examples, refuse_other_classes, refuse_other_spec, select
 from pipeline.heads._head import Task
@@ -69,12 +70,12 @@ def _count_classes(train: FeatureSet) -> tuple[int, ...]:
     counts = np.bincount(labels, minlength=len(train.classes))
     if not len(labels):
         raise UsageError(
-            f"{train.path}: none of its {len(train)} rows is labelled, so there is nothing to train on. "
-            "Give `pipeline extract` images with classes"
+            f"{train.path}: none of its {counted(len(train), 'row')} is labelled, so there is nothing to "
+            "train on. Give `pipeline extract` images with classes"
         )
     if np.count_nonzero(counts) < 2:
         raise UsageError(
-            f"{train.path}: all {len(labels)} labelled rows are of class "
+            f"{train.path}: every labelled row ({len(labels):,} in all) is of class "
             f"{train.classes[counts.argmax()]!r}, but a head needs at least two classes to tell apart"
         )
     missing = [name for name, count in zip(train.classes, counts, strict=True) if not count]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import History, Task
@@ -102,10 +103,10 @@ class SklearnHead:
         available = available_bytes()
         if needed > available:
             raise PipelineError(
-                f"head {registry_name(self)!r} learns from all rows in memory: {rows:,} rows of {columns:,} "
-                f"features in {classes:,} classes would take about {needed / 1e9:.1f} GB, "
-                f"{available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras head such as "
-                "`--head dense`, which read the rows in pieces, or "
+                f"head {registry_name(self)!r} learns from all rows in memory: {counted(rows, 'row')} of "
+                f"{counted(columns, 'feature')} in {counted(classes, 'class')} would take about "
+                f"{needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras "
+                "head such as `--head dense`, which read the rows in pieces, or "
                 "extract fewer features a row with `pipeline extract --pooling avg`"
             )
 

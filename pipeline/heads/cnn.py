@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
 from pipeline.heads._head import Task
 from pipeline.heads._keras import KerasHead
@@ -62,8 +63,9 @@ def _refuse_small_images(size: int, depth: int) -> None:
     if size < smallest:
         fits = max(n for n in range(size.bit_length()) if 3 * 2**n - 2 <= size)
         raise UsageError(
-            f"images of {size} pixels are too small for {depth} convolutions with pooling, which need "
-            f"{smallest}: give fewer, for example `--set filters={','.join(['32'] * max(fits, 1))}`, or run "
+            f"images of {counted(size, 'pixel')} are too small for {counted(depth, 'convolution')} with "
+            f"pooling, which {verb(depth, 'needs', 'need')} {smallest}: give fewer, for example "
+            f"`--set filters={','.join(['32'] * max(fits, 1))}`, or run "
             f"`pipeline extract --backbone pixels --image-size {smallest}`"
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import SPLITS, ImageSource, spill
 from pipeline.images._lazy import Positions, as_run
@@ -87,7 +88,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
     digests, failures = digest_items(source, items, stat_cache=stat_cache)
     if failures and len(failures) == len(items):
         raise UnreadableImagesError(
-            f"not one of the {len(items):,} images of {source.uri} can be read: "
+            f"not one of the {counted(len(items), 'image')} of {source.uri} can be read: "
             f"{items[0].id}: {failures[0]}; check the paths and their permissions"
         )
     unreadable = [Unreadable(items[i].id, items[i].split, reason) for i, reason in failures.items()]

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from pipeline.counts import counted, verb
+
 _SPELLINGS = "NaN nan NAN None null NULL Null NA N/A n/a <NA> #N/A NaT - ?"
 NO_LABEL = frozenset(("", *_SPELLINGS.split()))
 """How tables and arrays of text spell that a value is missing; pandas writes most of these."""
@@ -38,7 +40,7 @@ def unlabelled_remark(counts: Mapping[str, int]) -> list[str]:
         return []
     spelt = {text: count for text, count in counts.items() if text and count}
     said = " and ".join(f"{text!r} ({count:,})" for text, count in sorted(spelt.items()))
-    subject = "1 row has" if rows == 1 else f"{rows:,} rows have"
+    subject = f"{counted(rows, 'row')} {verb(rows, 'has', 'have')}"
     if not said:
         return [f"{subject} no label"]
     return [f"{subject} no label: {said} is taken for none; if it is a class of yours, spell it otherwise"]
@@ -64,8 +66,8 @@ def number_remarks(names: Collection[str], rows: int) -> list[str]:
         ]
     if len(names) > max(_FEW, rows // 2):
         return [
-            f"{len(names):,} classes in {rows:,} labelled rows: is this a column of ids or measurements? "
-            "Each value is a class of its own"
+            f"{counted(len(names), 'class')} in {counted(rows, 'labelled row')}: "
+            "is this a column of ids or measurements? Each value is a class of its own"
         ]
     return []
 

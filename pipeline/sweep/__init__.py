@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import TrainedHead, make_head, run_folder, save_head, train_head
 from pipeline.progress import progress
@@ -115,7 +116,7 @@ def sweep(
         winner = save_head(replace(trained, val_accuracy=best.score), runs=runs)
     else:
         winner = train_head(best.head, train, valid, options=best.options, seed=seed, runs=runs)
-    chosen_on = "val" if folds is None else f"{folds} folds of train"
+    chosen_on = "val" if folds is None else f"{counted(folds, 'fold')} of train"
     return Leaderboard(order, winner, folder, chosen_on)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.counts import counted
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.sweep import Leaderboard, Result
 from pipeline.sweep.results import disk_errors
@@ -106,7 +107,9 @@ def _draw(board: Leaderboard, path: Path) -> None:
     axes.set_yticks(range(len(shown)), [result.candidate.label for result in shown], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(f"accuracy on {board.chosen_on}, with its 95 % interval")
-    axes.set_title(f"{board.winner.dataset}: {len(board.results)} heads", loc="left", parse_math=False)
+    axes.set_title(
+        f"{board.winner.dataset}: {counted(len(board.results), 'head')}", loc="left", parse_math=False
+    )
     axes.grid(axis="x", color="#e3e6ea")
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):

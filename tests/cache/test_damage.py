@@ -148,7 +148,7 @@ def test_a_file_that_is_not_finished_is_refused(publish: Publish, entry: Entry) 
         open_features(entry, "train")
     assert [finding["problem"] for finding in verify_cache(entry.folder.parents[1])] == [
         None,
-        "1 rows are not done",
+        "1 row is not done",
     ]
 
 

@@ -99,7 +99,7 @@ def test_verify_names_damaged_rows_and_ends_with_4(damaged: Path, cli: Cli, the_
     result = cli("cache", "verify")
     assert result.exit_code == 4
     assert f"BAD  {damaged}: 12 rows\n       row 2: 'train/cats/0002.png'\n" in result.stdout
-    assert "pipeline: 1 of 4 files are damaged: run the `pipeline extract` that made them" in result.stderr
+    assert "pipeline: 1 of 4 files is damaged: run the `pipeline extract` that made them" in result.stderr
     result = cli("cache", "verify", "--json")
     assert result.exit_code == 4
     described = the_object(result)

@@ -96,7 +96,7 @@ def test_damage_is_named_refused_and_mended(
         verified = cli("cache", "verify")
         assert verified.exit_code == 4
         assert f"BAD  {path}" in verified.stdout
-        assert "1 of 4 files are damaged" in verified.stderr
+        assert "1 of 4 files is damaged" in verified.stderr
         refused = cli(command, *stored)
         assert refused.exit_code == 4, refused.output
         assert str(path.name) in refused.stderr

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from photos import Photos
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -101,3 +104,20 @@ def test_what_is_logged_is_told_on_stderr(stored: list[str], entry: Path, cli: C
     result = cli("evaluate", *stored, "--log", "tensorboard", "--json")
     assert the_object(result)["head"] == "logreg"
     assert "logged: tensorboard --logdir runs/tensorboard" in result.stderr
+
+
+def test_a_missing_split_is_told_with_the_command_for_another(
+    extract: Cli, some_photos: Photos, cli: Cli
+) -> None:
+    shutil.rmtree(some_photos.root / "test")
+    assert extract().exit_code == 0
+    data = ["--data", str(some_photos.root), "--weights", "random:0"]
+    assert cli("train-head", *data).exit_code == 0
+    result = cli("evaluate", *data, "--no-page")
+    assert result.exit_code == 2
+    command = shlex.join(["pipeline", "evaluate", "--split", "val", *data])
+    assert (
+        f"the features of photos have no test split, only train and val: measure on another with `{command}`"
+        in result.stderr
+    )
+    assert cli(*shlex.split(command)[1:], "--no-page").exit_code == 0

@@ -69,7 +69,7 @@ def test_a_corrupt_image_is_listed_and_ends_with_3(extract: Cli, some_photos: Ph
     assert "unreadable: 'train/cats/0001.png': " in result.stderr
     assert "truncated" in result.stderr
     assert result.stderr.splitlines()[-1] == (
-        "pipeline: 1 images could not be read, so train is not published; all other rows are finished and "
+        "pipeline: 1 image could not be read, so train is not published; all other rows are finished and "
         "kept. Mend or remove them and run again, or add --skip-bad"
     )
     assert "train        12 rows: 11 computed, 0 reused, 1 failed" in result.stdout
@@ -93,7 +93,7 @@ def test_skipping_publishes_and_says_so(extract: Cli, some_photos: Photos) -> No
     result = extract("--skip-bad")
     assert result.exit_code == 0
     assert "unreadable: 'train/cats/0001.png': " in result.stderr
-    assert "published without 1 unreadable images, which the file records" in result.stderr
+    assert "published without 1 unreadable image, which the file records" in result.stderr
     assert "train        11 rows: 11 computed" in result.stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,23 @@ def test_json_of_an_experiment_is_one_object(run_recipe: Cli, the_object: Read) 
     described = the_object(run_recipe("--json"))
     assert list(described) == ["title", "train", "evaluate", "published"]
     assert described["evaluate"]["test"]["n"] == 8
+
+
+def test_a_split_that_the_images_lack_is_told_before_the_training(
+    run_recipe: Cli, some_photos: Photos, the_object: Read, tmp_path: Path
+) -> None:
+    shutil.rmtree(some_photos.root / "test")
+    result = run_recipe("--json")
+    assert list(the_object(result)["evaluate"]) == ["val"]
+    note = f"note: {some_photos.root} has no test split, only train and val: nothing is measured on test"
+    assert note in result.stderr
+
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("[extract]", 'evaluate = ["test"]\n[extract]'))
+    shutil.rmtree(Path("runs"))
+    result = run_recipe()
+    assert result.exit_code == 2
+    assert "name one of these with `evaluate = [...]`" in result.stderr
+    assert not Path("runs").exists()
 
 
 def test_another_cut_and_name(run_recipe: Cli, the_object: Read) -> None:

@@ -35,7 +35,14 @@ def test_train_head_prints_what_it_did(stored: list[str], cli: Cli) -> None:
 def test_train_head_json_is_one_object(stored: list[str], cli: Cli, the_object: Read) -> None:
     result = cli("train-head", *stored, "--json", "--set", "C=0.5", "--seed", 3, "--runs", "elsewhere")
     described = the_object(result)
-    assert list(described) == ["head", "run", "train_rows", "val_accuracy", "seconds"]
+    assert list(described) == [
+        "head",
+        "run",
+        "train_rows",
+        "val_accuracy",
+        "seconds",
+        "changed_since_extract",
+    ]
     assert (described["head"], described["train_rows"]) == ("logreg", 12)
     assert 0 <= described["val_accuracy"] <= 1
     assert Path(described["run"]).parts[0] == "elsewhere"
@@ -68,7 +75,7 @@ def test_evaluate_without_its_page(stored: list[str], trained: Path, cli: Cli) -
 def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli, the_object: Read) -> None:
     described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
     promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
-    assert list(described) == [*promised, "leaks"]
+    assert list(described) == [*promised, "leaks", "changed_since_extract"]
     assert set(described["leaks"].values()) == {0}
     assert (described["head"], described["split"], described["n"]) == ("logreg", "val", 6)
     low, high = described["accuracy_ci"]

@@ -117,7 +117,7 @@ def test_missing_folder_says_how_to_train(tmp_path: Path) -> None:
         (lambda folder: edit(folder, options={"D": 1}), "head.json .* unknown option of head 'logreg', 'D'"),
         (lambda folder: edit(folder, spec={"layer": "x"}), "head.json .* not a feature spec"),
         (lambda folder: edit(folder, history=[1]), "head.json is damaged or foreign"),
-        (lambda folder: edit(folder, classes=["ant"]), "head.json .* 3 counts for 1 classes"),
+        (lambda folder: edit(folder, classes=["ant"]), "head.json .* 3 counts for 1 class"),
         (lambda folder: (folder / "model.skops").unlink(), "model.skops is damaged .*No such file"),
         (lambda folder: (folder / "model.skops").write_bytes(b"PK"), "model.skops is damaged .*SHA-256"),
     ],

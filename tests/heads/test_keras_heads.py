@@ -45,7 +45,7 @@ def test_without_validation_rows_all_epochs_run(
 
     captured = capsys.readouterr()
     assert len(trained.history["loss"]) == 3
-    assert "no validation rows, so all 3 epochs run" in captured.err
+    assert "no validation rows, so training runs for 3 epochs and the last" in captured.err
     assert "epoch 1/3  loss" in captured.err
     assert "epoch 3/3" in captured.err
     assert captured.out == ""

@@ -51,7 +51,7 @@ def test_unreadable_images_are_reported_and_in_no_split(memory):
 
 def test_a_source_without_any_readable_image_is_refused(memory):
     source = memory([ImageItem("a", 0)], {"a": OSError(2, "No such file or directory")})
-    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 images of memory: .*a: No such file"):
+    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 image of memory: .*a: No such file"):
         take_stock(source)
 
 

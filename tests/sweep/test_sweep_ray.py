@@ -80,7 +80,7 @@ def test_a_sweep_has_the_same_winner_and_figures(
     )
     here = sweep(wanted, train, valid, runs=tmp_path / "here")
     there = sweep(wanted, train, valid, runs=tmp_path / "there", executor=RAY)
-    assert "ray: 2 fits at a time, each with 1 cores" in capsys.readouterr().err
+    assert "ray: 2 fits at a time, each with 1 core" in capsys.readouterr().err
     same_figures(there, here)
     assert there.winner.name == here.winner.name
     np.testing.assert_allclose(there.winner.predict_proba(valid), here.winner.predict_proba(valid), rtol=1e-5)

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     print_json,
     stored_features,
 )
+from pipeline.counts import counted, verb
 from pipeline.errors import CacheMismatchError
 
 
@@ -92,7 +93,7 @@ def verify(cache: Path, entries: tuple[str, ...], as_json: bool) -> None:
             _print_finding(finding)
     if bad:
         raise CacheMismatchError(
-            f"{len(bad)} of {len(findings)} files are damaged: "
+            f"{len(bad):,} of {counted(len(findings), 'file')} {verb(bad)} damaged: "
             "run the `pipeline extract` that made them to repair them"
         )
 
@@ -102,7 +103,7 @@ def _print_finding(finding: dict[str, Any]) -> None:
         click.echo(f"BAD  {finding['file']}: {finding['problem']}")
         return
     state = "BAD " if finding["bad_rows"] else "ok  "
-    click.echo(f"{state} {finding['file']}: {finding['rows']:,} rows")
+    click.echo(f"{state} {finding['file']}: {counted(finding['rows'], 'row')}")
     for row in finding["bad_rows"]:
         click.echo(f"       row {row['row']}: {row['id']!r}")
 

@@ -69,6 +69,8 @@ def command(
 
     loggers = [open_logger(name) for name in logs]  # a missing package is told before anything is measured
     chosen = features.selection()
+    if split not in chosen.splits:
+        raise _no_split(features, chosen, split, head)
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     val = _val(chosen) if calibrate else None
@@ -97,6 +99,18 @@ def command(
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")
+
+
+def _no_split(features: StoredFeatures, chosen: Selection, split: str, head: str) -> UsageError:
+    there = chosen.splits
+    if not there:
+        return UsageError(f"the features of {chosen.dataset} have no split in common: run `pipeline extract`")
+    more = [] if head == "logreg" else ["--head", head]
+    other = features.command("evaluate", "--split", "val" if "val" in there else there[-1], *more)
+    return UsageError(
+        f"the features of {chosen.dataset} have no {split} split, only {' and '.join(there)}: measure on "
+        f"another with `{other}`, or run `pipeline extract` on images that have one"
+    )
 
 
 def _val(chosen: Selection) -> FeatureSet:

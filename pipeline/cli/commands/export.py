@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.cli.parameters import PATH
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 from pipeline.serving import export
@@ -114,7 +115,7 @@ def _print(exported: Exported) -> None:
     click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")
     if exported.max_difference is not None:
         click.echo(
-            f"  checked  on {exported.checked} {exported.split} images: probabilities differ by at most "
-            f"{exported.max_difference:.1g} from the head's"
+            f"  checked  on {counted(exported.checked, f'{exported.split} image')}: probabilities differ by "
+            f"at most {exported.max_difference:.1g} from the head's"
         )
     click.echo(f"\n{exported.example}")

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     reading_options,
     source_options,
 )
+from pipeline.counts import counted, verb
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.report import Extraction
@@ -96,7 +97,7 @@ def _print(report: Extraction) -> None:
         state = "  NOT PUBLISHED" if name in report.unfinished else ""
         failed = f", {split.failed:,} failed" if split.failed else ""
         done = f"{split.computed:,} computed, {split.reused:,} reused{failed}"
-        click.echo(f"  {name:5} {split.rows:>9,} rows: {done}{rate}{state}")
+        click.echo(f"  {name:5} {counted(split.rows, 'row'):>14}: {done}{rate}{state}")
     if report.computed:
         click.echo(f"  time  {describe_timings(report.timings)}")
 
@@ -117,10 +118,10 @@ def _list_failures(report: Extraction) -> None:
     if hidden > 0:
         say(f"... and {hidden:,} more (all of them with --json)")
     if report.skipped:
-        say(f"published without {len(report.skipped):,} unreadable images, which the file records")
+        say(f"published without {counted(len(report.skipped), 'unreadable image')}, which the file records")
     if report.failures:
         raise UnreadableImagesError(
-            f"{len(report.failures):,} images could not be read, so {', '.join(report.unfinished)} is not "
-            "published; all other rows are finished and kept. "
-            "Mend or remove them and run again, or add --skip-bad"
+            f"{counted(len(report.failures), 'image')} could not be read, so "
+            f"{', '.join(report.unfinished)} {verb(report.unfinished)} not published; "
+            "all other rows are finished and kept. Mend or remove them and run again, or add --skip-bad"
         )

@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.cli.parameters import PATH
+from pipeline.counts import counted
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.progress import say
 
@@ -109,6 +110,6 @@ def _list_failures(answers: Predictions) -> None:
     if answers.failures:
         total = len(answers.failures) + len(answers.ids)
         raise UnreadableImagesError(
-            f"{len(answers.failures):,} of {total:,} images gave no answer; "
+            f"{len(answers.failures):,} of {counted(total, 'image')} gave no answer; "
             "all others are above. Mend or remove them and run again"
         )

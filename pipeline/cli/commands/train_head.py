@@ -15,6 +15,7 @@ from pipeline.cli.options import (
     stored_features,
     told_changes,
 )
+from pipeline.counts import counted
 
 
 @click.command(name="train-head")
@@ -52,5 +53,7 @@ def command(
         accuracy = (
             "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"
         )
-        click.echo(f"{trained.name}: {trained.train_rows:,} rows in {trained.seconds:.1f} s, {accuracy}")
+        click.echo(
+            f"{trained.name}: {counted(trained.train_rows, 'row')} in {trained.seconds:.1f} s, {accuracy}"
+        )
         click.echo(f"  {trained.folder}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.counts import counted, verb
 from pipeline.errors import PipelineError
 from pipeline.evaluation.leaks.hash_store import HashStore
 from pipeline.evaluation.leaks.hashing import HASH_BYTES, picture_hash
@@ -62,7 +63,7 @@ def hash_all(
     notes = _hash_missing(missing, images, store, found) if missing else []
     plain = sum(not value for value in found.values())
     if plain:
-        notes.append(f"{plain:,} pictures are too plain to be told apart by a hash")
+        notes.append(f"{counted(plain, 'picture')} {verb(plain)} too plain to be told apart by a hash")
     return {one.split: _in_rows(one.keys, found) for one in splits}, notes
 
 
@@ -77,7 +78,7 @@ def _hash_missing(
     missing: dict[str, bytes], images: Images, store: HashStore, found: dict[bytes, bytes]
 ) -> list[str]:
     """Hashes what can be read, adds it to ``found`` and to the store; returns remarks on the rest."""
-    count = f"{len(missing):,} pictures were not hashed"
+    count = _not_hashed(len(missing))
     if images is None:
         return [f"{count}: `pipeline check` does that where the images can be read"]
     try:
@@ -103,7 +104,7 @@ def _hash_missing(
             found |= fresh
     if bad:
         name, reason = next(iter(bad.items()))
-        return [f"{len(bad):,} pictures were not hashed, e.g. {readable(name)}: {readable(reason, 100)}"]
+        return [f"{_not_hashed(len(bad))}, e.g. {readable(name)}: {readable(reason, 100)}"]
     return []
 
 
@@ -125,3 +126,7 @@ def _hash(source: ImageSource, task: Sequence[ImageItem], wanted: dict[str, byte
 @contextlib.contextmanager
 def _silent() -> Iterator[Advance]:
     yield lambda count: None
+
+
+def _not_hashed(count: int) -> str:
+    return f"{counted(count, 'picture')} {verb(count, 'was', 'were')} not hashed"

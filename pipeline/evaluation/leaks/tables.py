@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.counts import counted, verb
 from pipeline.evaluation.leaks.findings import COPIES, KINDS, MEND, NOT_LOOKED_FOR, Finding, Leaks
 from pipeline.evaluation.names import readable
 
@@ -43,7 +44,8 @@ def print_leaks(leaks: Leaks, *, console: Console, most: int = MOST_FINDINGS) ->
         if len(found) > most:
             console.print(Text(f"  ... and {len(found) - most:,} more: --json has them all\n"))
     for split, count in leaks.repeated.items():
-        console.print(Text(f"{count:,} images of {split} repeat another of the same split"))
+        repeat = verb(count, "repeats", "repeat")
+        console.print(Text(f"{counted(count, 'image')} of {split} {repeat} another of the same split"))
     if any(finding.kind in COPIES for finding in leaks.findings):
         console.print(Text(MEND))
     checked = ", ".join(f"{split} {count:,}" for split, count in leaks.checked.items())

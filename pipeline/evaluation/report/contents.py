@@ -9,6 +9,7 @@ from typing import Any
 
 import pipeline
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted, verb
 from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
@@ -126,9 +127,10 @@ def _warnings(report: Report, leaks: Leaks | None) -> list[dict[str, Any]]:
     found = [{"text": note, "danger": note.startswith(MISLEADING)} for note in report.notes]
     leaking = int(leaks.mask(report.split, report.rows.ids).sum()) if leaks else 0
     if leaking and report.without_leaks is None:  # else the remarks have it, with both figures
+        stand = f"{leaking:,} of {counted(len(report.rows), 'image')} {verb(leaking, 'stands', 'stand')}"
         text = (
-            f"LEAK: {leaking:,} of these {len(report.rows):,} images stand in the training split, too, so "
-            "the figures are better than they should be. The last part of this page shows them"
+            f"LEAK: {stand} in the training split, too, so the figures are better than they should be. "
+            "The last part of this page shows them"
         )
         found.append({"text": text, "danger": True})
     return sorted(found, key=lambda one: not one["danger"])

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.cache.layout import Header
 from pipeline.cache.reading import open_layout
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
 from pipeline.heads import TrainedHead
@@ -41,7 +42,7 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
     for split, part in features.items():
         shape = " x ".join(map(str, part.feature_shape))
         size = len(part) * int(np.prod(part.feature_shape)) * part.features.dtype.itemsize
-        facts[f"{split} features"] = f"{len(part):,} rows of {shape}, {size / 1e6:,.1f} MB"
+        facts[f"{split} features"] = f"{counted(len(part), 'row')} of {shape}, {size / 1e6:,.1f} MB"
     rates = {name.removesuffix(RATE): rate for name, rate in software.items() if name.endswith(RATE)}
     facts["measured speed"] = ", ".join(f"{name} {rate} images/s" for name, rate in rates.items())
     facts["software"] = _versions(
@@ -53,11 +54,12 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
 def stage_two(head: TrainedHead) -> Facts:
     """Says what was trained, on what, and how long it took."""
     options = ", ".join(f"{name} = {value}" for name, value in head.options.items())
+    classes = sum(count > 0 for count in head.class_counts)
     facts = {
         "head": head.name,
         "options": options,
         "seed": str(head.seed),
-        "training rows": f"{head.train_rows:,} of {sum(count > 0 for count in head.class_counts):,} classes",
+        "training rows": f"{head.train_rows:,} of {counted(classes, 'class')}",
         "classes": _balance(head),
         "accuracy on val": "" if head.val_accuracy is None else f"{head.val_accuracy:.2%}",
         "training time": f"{head.seconds:,.2f} s"
@@ -88,7 +90,7 @@ def _balance(head: TrainedHead) -> str:
     if not seen:
         return ""
     low, high = min(seen), max(seen)
-    return f"{low:,} rows each" if low == high else f"{low:,} to {high:,} rows each"
+    return f"{'' if low == high else f'{low:,} to '}{counted(high, 'row')} each"
 
 
 def _header(features: FeatureSet | None) -> Header | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted
 from pipeline.evaluation import Report
 from pipeline.evaluation.names import readable
 from pipeline.evaluation.report.feature_map import MOST_POINTS, map_features
@@ -34,7 +35,8 @@ def map_contents(
     if features is None:
         return None
     if len(report.rows) > MANY:
-        say(f"laying out the features of {min(len(report.rows), MOST_POINTS):,} images for the report page")
+        shown = counted(min(len(report.rows), MOST_POINTS), "image")
+        say(f"laying out the features of {shown} for the report page")
     laid_out = map_features(features, seed=seed)
     if laid_out is None:
         return None

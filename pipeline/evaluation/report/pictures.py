@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image, features
 
+from pipeline.counts import verb
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
@@ -71,9 +72,10 @@ class Album:
         counts = {kind: sum(one == kind for one in self.failures.values()) for kind in (GONE, CHANGED)}
         parts = []
         if counts[GONE]:
-            parts.append(f"{counts[GONE]:,} are gone or cannot be read")
+            parts.append(f"{counts[GONE]:,} {verb(counts[GONE])} gone or cannot be read")
         if counts[CHANGED]:
-            parts.append(f"{counts[CHANGED]:,} were changed after their features were computed")
+            were = verb(counts[CHANGED], "was", "were")
+            parts.append(f"{counts[CHANGED]:,} {were} changed after the features were computed")
         return f"Some pictures are not shown: {' and '.join(parts)}." if parts else ""
 
     def _read(self, name: str, size: int) -> np.ndarray | str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pipeline
 from pipeline.backbones.weights import Weights
+from pipeline.counts import counted, verb
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors._calls import Call, Member, Worked
@@ -181,7 +182,8 @@ class WorkerPool:
         if not ready:
             there = sum(member.introduction is not None for member in self._members)
             if there < self._share.workers:
-                say(f"ray: {there} of {self._share.workers} workers are there; see `ray status`")
+                workers = counted(self._share.workers, "worker")
+                say(f"ray: {there} of {workers} {verb(there)} there; see `ray status`")
             return None, None, ""
         call = self._calls.pop(ready[0])
         call.member.free += call.takes

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.counts import counted
 from pipeline.errors import UsageError
 
 
@@ -30,7 +31,7 @@ class Share:
 
     def __str__(self) -> str:
         gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
-        return f"{self.workers} workers, each with {self.cpus:g} cores{gpus}"
+        return f"{counted(self.workers, 'worker')}, each with {counted(self.cpus, 'core')}{gpus}"
 
 
 def share_out(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import pipeline
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import TrainedHead
 from pipeline.paths import expanded
@@ -170,8 +171,8 @@ def _difference(module: Format, draft: Path, sample: Sample, trained: TrainedHea
     if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
         raise PipelineError(
             f"the exported model does not answer what head {trained.name!r} answers: a probability of the "
-            f"{len(found)} {sample.split} images it was checked on differs by {difference:.4f}. Nothing was "
-            f"written; choose another --format than {format}"
+            f"{counted(len(found), f'{sample.split} image')} it was checked on differs by {difference:.4f}. "
+            f"Nothing was written; choose another --format than {format}"
         )
     return difference
 

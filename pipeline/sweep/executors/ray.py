@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pipeline
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.executors._resources import Share, share_out
 from pipeline.progress import say
@@ -69,7 +70,7 @@ class RayCrew:
     def __init__(self, ray: ModuleType, share: Share) -> None:
         self._ray, self._share = ray, share
         self.workers = share.workers
-        say(f"ray: {share.workers} fits at a time, each with {share.cpus:g} cores")
+        say(f"ray: {counted(share.workers, 'fit')} at a time, each with {counted(share.cpus, 'core')}")
 
     @contextmanager
     def share(self, ground: Ground, *, seed: int) -> Iterator[Fit]:

@@ -69,7 +69,7 @@ def test_leaking_rows_are_told_at_the_top_and_shown_below(make_case):
     leaks = Leaks((Finding("exact", *places), near), checked={"train": 9, "test": 60}, repeated={"test": 2})
     text = case.write(leaks=leaks)
     top, _, bottom = text.partition('id="leaks"')
-    assert "LEAK: 1 of these 60 images" in top
+    assert "LEAK: 1 of 60 images stands in" in top
     assert "train/copy of it.jpg" in bottom
     assert "9 train, 60 test images" in " ".join(bottom.split())
     assert "2 images of test stand there twice" in bottom

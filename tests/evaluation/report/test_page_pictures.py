@@ -48,7 +48,7 @@ def test_what_cannot_be_shown_is_counted_and_told_apart(make_case):
     assert list(album.read([*ids, "never there"], size=8)) == [ids[1], ids[3]]
     assert album.failures == {ids[0]: "gone", ids[2]: "changed", "never there": "gone"}
     assert album.note == (
-        "Some pictures are not shown: 2 are gone or cannot be read and 1 were changed after their features "
+        "Some pictures are not shown: 2 are gone or cannot be read and 1 was changed after the features "
         "were computed."
     )
 

@@ -74,7 +74,7 @@ def test_stdout_is_one_object(command: list[str]) -> None:
         [sys.executable, "-m", "pipeline", *command, "--json"], capture_output=True, text=True, check=True
     )
     assert json.loads(ended.stdout)["splits"]["train"]["computed"] == 72
-    assert "2 workers, each with 1 cores" in ended.stderr
+    assert "2 workers, each with 1 core" in ended.stderr
 
 
 def test_a_cluster_that_is_not_there_is_told(command: list[str]) -> None:

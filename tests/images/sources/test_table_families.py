@@ -441,7 +441,7 @@ def test_the_explanation_reaches_those_who_take_stock(folder, tmp_path):
     assert [(bad.id, bad.reason) for bad in unreadable] == [
         ("cat/0", "no such file, but one with .png at the end of its name: write the whole names")
     ]
-    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 images .*cat/0: no such file, but"):
+    with pytest.raises(UnreadableImagesError, match=r"not one of the 1 image .*cat/0: no such file, but"):
         take_stock(open_source(write(folder, "path,label\ncat/0,cat\n")))
 
 
