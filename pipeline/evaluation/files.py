@@ -22,6 +22,7 @@ from pipeline.evaluation import plots
 from pipeline.evaluation.reliability_plot import draw_reliability
 from pipeline.images import UNLABELLED
 from pipeline.publishing import published
+from pipeline.sealed import sealed
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
@@ -125,10 +126,8 @@ def write_metrics(report: Report, path: Path) -> None:
 
 
 def write_json(record: dict[str, Any], path: Path) -> None:
-    """Writes an object as JSON with a line a key; numbers that are not finite become null."""
-    lines = (
-        f"{json.dumps(key)}: {json.dumps(_finite(value), allow_nan=False)}" for key, value in record.items()
-    )
+    """Writes an object as sealed JSON with a line a key; numbers that are not finite become null."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sealed(_finite(record)).items())
     path.write_text("{\n  " + ",\n  ".join(lines) + "\n}\n", encoding="ascii")
 
 

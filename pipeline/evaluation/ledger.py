@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.sealed import parse_sealed, sealed
 
 LEDGER = "evaluations.jsonl"
 MANY = 10
@@ -30,18 +31,24 @@ class Looks:
         evaluations: How many evaluations there were, this one included.
         heads: How many heads took part.
         answers: How many different sets of answers were judged; doing the same again adds none.
+        damaged: Lines of the ledger that cannot be believed, and count for no split.
     """
 
     split: str
     evaluations: int
     heads: int
     answers: int
+    damaged: int = 0
 
     @property
     def line(self) -> str:
         """The numbers in words."""
         heads = f"{self.heads} head{'s' if self.heads > 1 else ''}"
-        return f"this is evaluation {self.evaluations} on the {self.split} split of this entry, {heads}"
+        line = f"this is evaluation {self.evaluations} on the {self.split} split of this entry, {heads}"
+        if not self.damaged:
+            return line
+        lines = "a damaged line" if self.damaged == 1 else f"{self.damaged} damaged lines"
+        return f"{line}, without {lines} of {LEDGER}"
 
     @property
     def note(self) -> str:
@@ -63,8 +70,8 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
     """Adds a line to the ledger of an entry and counts the lines about the same split.
 
     The ledger lies outside the folders of heads and reports, which are replaced whole. It is only ever
-    appended to, under a lock: two processes at once are counted one after the other. A line that a crash
-    or an editor has damaged is passed over.
+    appended to, under a lock: two processes at once are counted one after the other. A line that a crash,
+    an editor or a disk has damaged counts as such.
 
     Args:
         folder: Where the ledger lies; created where absent.
@@ -90,7 +97,9 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
             before = file.read()
             # A process that was killed in the middle of its line must not swallow this one.
             file.write(
-                (b"\n" if before[-1:] not in (b"", b"\n") else b"") + json.dumps(line).encode() + b"\n"
+                (b"\n" if before[-1:] not in (b"", b"\n") else b"")
+                + json.dumps(sealed(line)).encode()
+                + b"\n"
             )
             file.flush()
             os.fsync(file.fileno())
@@ -99,19 +108,22 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
             f"the evaluation cannot be counted in {path}: {error.strerror or error}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
-    same = [known for known in [*_lines(before), line] if known["split"] == split]
+    every = [*_lines(before), line]
+    same = [known for known in every if known is not None and known["split"] == split]
     return Looks(
         split,
         evaluations=len(same),
         heads=len({known["head"] for known in same}),
         answers=len({known["answers"] for known in same}),
+        damaged=every.count(None),
     )
 
 
-def _lines(content: bytes) -> Iterator[dict[str, str]]:
-    for line in content.splitlines():
+def _lines(content: bytes) -> Iterator[dict[str, str] | None]:
+    """Yields what each line says, None for one that cannot be believed."""
+    for line in filter(None, content.split(b"\n")):
         try:
-            known = json.loads(line)
+            known = parse_sealed(line)
             yield {key: str(known[key]) for key in ("head", "split", "answers")}
-        except (ValueError, LookupError, TypeError):
-            continue
+        except (ValueError, LookupError, RecursionError):
+            yield None

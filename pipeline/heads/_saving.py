@@ -1,4 +1,4 @@
-"""Trained heads on disk: a folder with ``head.json`` and one model file, whole or absent."""
+"""Trained heads on disk: a folder with a sealed ``head.json`` and one model file, whole or absent."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ from pipeline.heads._trained import TrainedHead, seen_classes
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import published
+from pipeline.sealed import read_sealed, refuse_special, sealed
 from pipeline.spec import FeatureSpec
 
-SCHEMA = 1
 RECORD = "head.json"
-MAX_RECORD_BYTES = 64 << 20
-"""Largest record that is read; one of 10,000 classes has 2 MB at most."""
 
 TROUBLE = (
     ArithmeticError,
@@ -73,7 +71,7 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
         with published(folder) as draft:
             file = draft / trained.head.file
             trained.model.save(file)
-            text = json.dumps(_to_record(trained, _sha256(file)), indent=2)
+            text = json.dumps(sealed(_to_record(trained, _sha256(file))), indent=2)
             (draft / RECORD).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise PipelineError(
@@ -98,14 +96,12 @@ def load_head(folder: Path) -> TrainedHead:
             f"there is no trained head at {folder}: `pipeline train-head --head {folder.name}` trains one"
         )
     with _blaming(folder / RECORD):
-        record = _read_record(folder / RECORD)
-        if record["schema"] != SCHEMA:
-            raise ValueError(f"schema {record['schema']!r}, this version reads {SCHEMA}")
+        record = read_sealed(folder / RECORD)
         head = make_head(record["name"], record["options"])
         known = _from_record(record)
     file = folder / head.file
     with _blaming(file):
-        _refuse_special(file)
+        refuse_special(file)
         if _sha256(file) != record["sha256"]:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
@@ -113,27 +109,9 @@ def load_head(folder: Path) -> TrainedHead:
     return TrainedHead(head=head, model=model, folder=folder, **known)
 
 
-def _read_record(file: Path) -> dict[str, Any]:
-    """Reads what is known about a head; the file can come from anywhere."""
-    _refuse_special(file)
-    if file.stat().st_size > MAX_RECORD_BYTES:
-        raise ValueError(f"it is larger than {MAX_RECORD_BYTES:,} bytes")
-    return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-
-
-def _refuse_special(file: Path) -> None:
-    if file.exists() and not file.is_file():  # opening a named pipe would wait for ever
-        raise ValueError("it is no regular file")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def _to_record(trained: TrainedHead, sha256: str) -> dict[str, Any]:
     """Puts all that is known about a head, except what its model file holds, into JSON types."""
     return {
-        "schema": SCHEMA,
         "name": trained.name,
         "options": trained.options,
         "seed": trained.seed,

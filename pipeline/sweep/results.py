@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.progress import say
+from pipeline.sealed import read_sealed, sealed
 from pipeline.sweep.candidates import Candidate
 
 
@@ -106,8 +107,10 @@ class ResultStore:
     def start(self, *, resume: bool) -> dict[str, Result]:
         """Makes the folder ready and returns what can be taken up: all finished results, or none.
 
+        A damaged result is told, and left out, so that it is made again.
+
         Raises:
-            PipelineError: The folder cannot be written.
+            PipelineError: The folder cannot be written, or a result in it not be read.
         """
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +118,11 @@ class ResultStore:
                 draft.unlink()  # a killed sweep's
         kept = {}
         for path in self.folder.glob("*.json"):
-            result = self._read(path) if resume else None
+            result = None
+            try:
+                result = self._read(path) if resume else None
+            except ValueError as error:
+                say(f"note: {path} is damaged ({error}): this candidate counts as not fitted")
             if result is None:
                 path.unlink()
             else:
@@ -131,20 +138,26 @@ class ResultStore:
         draft = self.folder / f"{result.key}.{os.getpid()}.tmp"
         with disk_errors(self.folder):
             try:
-                draft.write_text(json.dumps({"identity": self.identity, **asdict(result)}))
+                draft.write_text(json.dumps(sealed({"identity": self.identity, **asdict(result)})))
                 os.replace(draft, self.folder / f"{result.key}.json")
             finally:
                 draft.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Result | None:
+        """Returns a result; None where it is one of other rows, or failed.
+
+        Raises:
+            ValueError: The file is damaged.
+            CacheMismatchError: It cannot be read.
+        """
         try:
-            data: dict[str, Any] = json.loads(path.read_text())
+            data = read_sealed(path)
             if data.pop("identity") != self.identity or data["problem"]:
                 return None
             return Result(**data | {"scores": tuple(data["scores"])})
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError("it is no result of a sweep") from error
         except OSError as error:
             raise CacheMismatchError(
-                f"{path} cannot be read: {error.strerror}. Remove it and go on"
+                f"{path} cannot be read: {error.strerror or error}. Remove it and go on"
             ) from error

@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import evaluate, measure
 from pipeline.evaluation.files import replacing, write_json
+from pipeline.sealed import unsealed
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
 
@@ -170,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(make_report, tmp_path
 def test_numbers_that_are_not_finite_are_null(tmp_path):
     numbers = {"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": (float("-inf"), 0)}}
     write_json(numbers, tmp_path / "record.json")
-    assert json.loads((tmp_path / "record.json").read_text()) == {
+    assert unsealed(json.loads((tmp_path / "record.json").read_text())) == {
         "a": None,
         "b": [1.5, None],
         "c": {"d": [None, 0]},

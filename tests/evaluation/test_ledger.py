@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
-from pipeline.evaluation.ledger import LEDGER, MANY, record_look
+from pipeline.evaluation.ledger import LEDGER, MANY, _lines, record_look
 
 LOOK = """
 import sys
@@ -40,7 +40,8 @@ def test_the_count_outlives_the_reports_and_heads(make_report):
         report = make_report(("a", "b"))
         folder = report.write()
         stored = json.loads((folder / "metrics.json").read_text())
-        assert stored["looks"] == {"split": "test", "evaluations": number, "heads": 1, "answers": 1}
+        looks = {"split": "test", "evaluations": number, "heads": 1, "answers": 1, "damaged": 0}
+        assert stored["looks"] == looks
     assert (folder.parent.parent / LEDGER).is_file()
 
 
@@ -74,6 +75,7 @@ def test_the_note_is_one_of_the_report(make_features, make_head, predict):
 @pytest.mark.parametrize(
     "damage",
     [
+        b'{"schema": 2, "head": "x", "split": "test", "answers": "0"}\n',
         b"\x00\xff\n",
         b"{}\n",
         b"[1]\n",
@@ -89,7 +91,30 @@ def test_a_damaged_line_is_passed_over_and_swallows_no_other(tmp_path, damage):
     with (tmp_path / LEDGER).open("ab") as file:
         file.write(damage)
     assert look(tmp_path).evaluations == 2
-    assert look(tmp_path).evaluations == 3
+    looks = look(tmp_path)
+    assert looks.evaluations == 3
+    assert looks.damaged == (1 if damage.strip() else 0)
+    assert ("without a damaged line of evaluations.jsonl" in looks.line) == bool(looks.damaged)
+
+
+def test_every_bit_of_a_line_is_sealed(tmp_path):
+    look(tmp_path)
+    (line,) = (tmp_path / LEDGER).read_bytes().splitlines()
+    expected = list(_lines(line))
+    for bit in range(8 * len(line)):
+        flipped = bytearray(line)
+        flipped[bit // 8] ^= 1 << bit % 8
+        found = list(_lines(bytes(flipped)))
+        assert found == expected or set(found) <= {None}, bit
+
+
+def test_lines_from_before_there_were_seals_are_counted(tmp_path):
+    look(tmp_path)
+    old = {"at": "2026-01-01T00:00:00+00:00", "head": "dense", "split": "test", "answers": "0"}
+    with (tmp_path / LEDGER).open("a") as file:
+        file.write(json.dumps(old) + "\n")
+    looks = look(tmp_path)
+    assert (looks.evaluations, looks.heads, looks.damaged) == (3, 2, 0)
 
 
 def test_two_processes_at_once_lose_no_line(tmp_path):

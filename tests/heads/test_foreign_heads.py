@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import skops.io
+from sealing import rewrite
 
 import pipeline.heads
 from pipeline import registry
@@ -47,8 +48,7 @@ def dense(train: FeatureSet, tmp_path: Path) -> Path:
 
 
 def edit(folder: Path, **changes: object) -> None:
-    file = folder / "head.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    rewrite(folder / "head.json", **changes)
 
 
 def reseal(model: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sealing import rewrite
 
 from pipeline import publishing
 from pipeline.cache import FeatureSet
@@ -25,15 +26,14 @@ def saved(train: FeatureSet, tmp_path: Path) -> TrainedHead:
 
 
 def edit(folder: Path, **changes: object) -> None:
-    file = folder / "head.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    rewrite(folder / "head.json", **changes)
 
 
 def test_folder_holds_a_record_and_a_model_and_nothing_else(saved: TrainedHead) -> None:
     assert sorted(path.name for path in saved.folder.iterdir()) == ["head.json", "model.skops"]
     assert [path.name for path in saved.folder.parent.iterdir()] == ["logreg"]
     record = json.loads((saved.folder / "head.json").read_text())
-    assert record["schema"] == 1
+    assert record["schema"] == 2
     assert record["spec"]["layer"] == "block5_pool"
     assert record["train_rows"] == 60
     assert record["class_counts"] == [20, 20, 20]
@@ -109,9 +109,9 @@ def test_missing_folder_says_how_to_train(tmp_path: Path) -> None:
         (lambda folder: (folder / "head.json").write_text("[]"), "head.json is damaged or foreign"),
         (
             lambda folder: (folder / "head.json").write_text("{}"),
-            "head.json is damaged or foreign: no 'schema'",
+            "head.json is damaged or foreign: no 'name'",
         ),
-        (lambda folder: edit(folder, schema=2), "schema 2, this version reads 1"),
+        (lambda folder: edit(folder, schema=3), "schema 3, this version reads 1 and 2"),
         (lambda folder: edit(folder, name="os"), "head.json .* unknown head 'os'"),
         (lambda folder: edit(folder, options={"C": "x"}), "head.json .* C=x .* must be float"),
         (lambda folder: edit(folder, options={"D": 1}), "head.json .* unknown option of head 'logreg', 'D'"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from sealing import rewrite
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
@@ -92,8 +94,8 @@ def test_file_holds_weights_only(train: FeatureSet, tmp_path: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(train: FeatureSet, tmp_path: Path) -> None:
     folder = train_head("dense", train, None, options={"epochs": 1}, runs=tmp_path).folder
-    record = folder / "head.json"
-    record.write_text(record.read_text().replace('"units": 256', '"units": 8'))
+    record = json.loads((folder / "head.json").read_text())
+    rewrite(folder / "head.json", options=record["options"] | {"units": 8})
 
     with pytest.raises(
         CacheMismatchError,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skops.io
+from sealing import rewrite
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -31,10 +31,8 @@ BALANCING = [
 
 def plant(folder: Path, content: bytes) -> None:
     """Puts another model into a saved head, with the checksum that goes with it."""
-    record = json.loads((folder / "head.json").read_text())
     (folder / "model.skops").write_bytes(content)
-    record["sha256"] = hashlib.sha256(content).hexdigest()
-    (folder / "head.json").write_text(json.dumps(record))
+    rewrite(folder / "head.json", sha256=hashlib.sha256(content).hexdigest())
 
 
 def test_unfinished_solver_is_a_note_that_names_max_iter(

@@ -85,6 +85,7 @@ def gather(
         "head_scale": _scale([one.accuracy_interval for one in heads]),
         "sweep": sweep,
         "sweep_scale": _scale([one.interval for one in sweep.standings] if sweep else []),
+        "damaged": rankings.damaged_records(report),
         "compared": compared,
         "compared_scale": _scale([one.interval for one in compared]),
         "compared_notes": (WINNER,) if compared and comparison.best.split == "test" else (),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation import Report
 from pipeline.evaluation.names import readable
+from pipeline.sealed import read_sealed
 
 MOST_HEADS = 30
+RECORD, METRICS, LEADERBOARD = "head.json", "metrics.json", "sweep/leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def trained_heads(report: Report) -> list[Standing]:
     """Returns every trained head of the entry, the best on validation rows first.
 
     They are ranked by what heads may be chosen on; the evaluated split stands beside it for information.
-    A damaged file of another head only leaves out that head.
+    A damaged file of another head only leaves out that head; see :func:`damaged_records`.
     """
-    found = [_standing(path.parent, report) for path in report.run.parent.glob("[!.]*/head.json")]
+    found = [_standing(path.parent, report) for path in report.run.parent.glob(f"[!.]*/{RECORD}")]
     known = [one for one in found if one is not None]
     if not any(one.current for one in known):
         known.append(_current(report, None, None))
@@ -62,7 +64,7 @@ def trained_heads(report: Report) -> list[Standing]:
 
 def sweep_results(report: Report) -> Sweep | None:
     """Returns the leaderboard of the last sweep over the entry; None where there is none."""
-    board = _read(report.run.parent / "sweep" / "leaderboard.json")
+    board = _read(report.run.parent / LEADERBOARD)
     try:
         results = [one for one in board["results"] if one["score"] is not None]
         standings = tuple(
@@ -81,8 +83,30 @@ def sweep_results(report: Report) -> Sweep | None:
         return None
 
 
+def damaged_records(report: Report) -> list[str]:
+    """Names the files of other heads, and of the sweep, that the page leaves out, each with the reason."""
+    entry = report.run.parent
+    patterns = (f"[!.]*/{RECORD}", f"[!.]*/{report.split}/{METRICS}", LEADERBOARD)
+    return [
+        f"{readable(str(path.relative_to(entry)), 80)} is left out: {readable(reason, 80)}"
+        for pattern in patterns
+        for path in sorted(entry.glob(pattern))
+        if path.parent != report.folder
+        for reason in _damage(path)
+    ]
+
+
+def _damage(path: Path) -> Iterator[str]:
+    try:
+        read_sealed(path)
+    except OSError as error:
+        yield error.strerror or str(error)
+    except (ValueError, RecursionError) as error:
+        yield str(error)
+
+
 def _standing(folder: Path, report: Report) -> Standing | None:
-    record = _read(folder / "head.json")
+    record = _read(folder / RECORD)
     try:
         val_accuracy, seconds = _number(record["val_accuracy"]), _number(record["seconds"])
         if folder == report.run:
@@ -90,7 +114,7 @@ def _standing(folder: Path, report: Report) -> Standing | None:
         name = readable(str(record["name"]))
     except (KeyError, TypeError, ValueError):
         return None
-    metrics = _read(folder / report.split / "metrics.json")
+    metrics = _read(folder / report.split / METRICS)
     try:
         low, high = map(float, metrics["accuracy_ci"])
         accuracy, log_loss = float(metrics["accuracy"]), _number(metrics["log_loss"])
@@ -124,9 +148,8 @@ def _number(value: Any) -> float | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Returns the JSON object in a file; an empty one where there is none."""
+    """Returns the record in a file; an empty one where there is none that can be believed."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_sealed(path)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) else {}
