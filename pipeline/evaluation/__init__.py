@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,9 +16,13 @@ from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.names import readable
 from pipeline.evaluation.remarks import remarks
+from pipeline.evaluation.seen import SeenRows
 from pipeline.evaluation.temperature import Calibration, apply_temperature, fit_temperature
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    from pipeline.heads import SeenImages
 
 __all__ = ["Calibration", "Classifier", "Figures", "Looks", "Report", "evaluate", "measure"]
 
@@ -31,6 +35,7 @@ class Classifier(Protocol):
         classes: The k class names its probabilities are about.
         history: Figures by epoch, empty where training had no epochs.
         versions: Version of each distribution that took part in the training.
+        seen: The images that it was trained and validated on; None where that is not known.
         folder: The run folder of the head; None where it is not saved.
     """
 
@@ -38,6 +43,7 @@ class Classifier(Protocol):
     classes: tuple[str, ...]
     history: dict[str, list[float]]
     versions: dict[str, str]
+    seen: SeenImages | None
     folder: Path | None
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
@@ -68,7 +74,10 @@ class Report:
         calibration: The temperature behind the probabilities; None where they are the head's own.
         looks: How often the split was looked at; None for a head that is not saved.
         leaks: What a leak check between the splits found; None where none was made.
-        without_leaks: The figures on the rows that training has not seen; None where there are no others.
+        without_leaks: The figures on the rows that neither the head nor its training split has seen; None
+            where there are no others, or only others.
+        trained_on: Labelled rows that the head was trained on; None where that is not known.
+        validated_on: Labelled rows that the head, or its training, was chosen on; None where not known.
     """
 
     head: str
@@ -86,6 +95,8 @@ class Report:
     looks: Looks | None = None
     leaks: Leaks | None = None
     without_leaks: Figures | None = None
+    trained_on: int | None = None
+    validated_on: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -108,6 +119,8 @@ class Report:
             "macro_f1": self.figures.macro_f1,
             "log_loss": self.figures.log_loss,
             "run": str(self.run),
+            "trained_on": self.trained_on,
+            "validated_on": self.validated_on,
         }
         if self.calibration is not None:
             record["calibration"] = self.calibration.to_json(self.figures)
@@ -183,12 +196,11 @@ def evaluate(
         fitted_on = int((held_out.labels >= 0).sum())
         calibration = Calibration(temperature=temperature, rows=fitted_on, before=figures)
         figures = measure(rows.labels, probabilities, head.classes, groups=groups)
-    honest = None
-    if leaks is not None:
-        seen = leaks.mask(features.split, rows.ids)
-        if seen.any() and (rows.labels[~seen] >= 0).any():
-            kept = None if groups is None else groups[~seen]
-            honest = measure(rows.labels[~seen], probabilities[~seen], head.classes, groups=kept)
+    seen, honest = SeenRows.among(rows, features.split, head=head.seen, leaks=leaks), None
+    new = ~seen.mask
+    if not new.all() and (seen.labelled & new).any():
+        kept = None if groups is None else groups[new]
+        honest = measure(rows.labels[new], probabilities[new], head.classes, groups=kept)
     looks = None
     if head.folder is not None:
         looks = record_look(head.folder.parent, head=head.name, split=features.split, probabilities=own)
@@ -202,12 +214,14 @@ def evaluate(
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=remarks(features, figures, groups, looks, honest),
+        notes=remarks(features, figures, groups, looks, seen, honest),
         versions=head.versions,
         calibration=calibration,
         looks=looks,
         leaks=leaks,
         without_leaks=honest,
+        trained_on=seen.trained_on,
+        validated_on=seen.validated_on,
     )
 
 

@@ -192,6 +192,8 @@ def _row(rank: int, report: Report, difference: Difference | None) -> dict[str, 
     return {
         "rank": rank,
         "head": report.head,
+        "trained_on": report.trained_on,
+        "validated_on": report.validated_on,
         "temperature": report.calibration.temperature if report.calibration else None,
         "accuracy": figures.accuracy,
         "accuracy_low": low,

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.ledger import Looks
+from pipeline.evaluation.seen import SeenRows
 
 
 def remarks(
@@ -14,6 +15,7 @@ def remarks(
     figures: Figures,
     groups: np.ndarray | None,
     looks: Looks | None,
+    seen: SeenRows,
     without_leaks: Figures | None = None,
 ) -> tuple[str, ...]:
     """Collects the remarks without which figures would mislead.
@@ -23,24 +25,14 @@ def remarks(
         figures: What came out.
         groups: (n,) the group of each row; None where no row has any.
         looks: How often the split was looked at.
-        without_leaks: The figures without the rows that training has seen; None where there are none.
+        seen: The rows that are no new ones.
+        without_leaks: The figures without those; None where there are none, or no others.
     """
-    notes = []
-    if features.split == "train":
-        notes.append(
-            "this is the training split: the head has seen these very images, so the figures tell how "
-            "well it remembers, not how well it recognises. Quote those of `--split test`"
-        )
+    notes = seen.notes(figures, without_leaks)
     if features.spec.weights.startswith("random:"):
         notes.append(
             f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
             "that the pipeline works, not what the base can do. Use `--weights imagenet`"
-        )
-    if without_leaks is not None:
-        notes.append(
-            f"LEAK: {figures.n - without_leaks.n:,} of {figures.n:,} rows stand in the training split, too: "
-            f"accuracy {figures.accuracy:.2%} with them, {without_leaks.accuracy:.2%} without. Quote the "
-            "second; `pipeline check` names both places of each"
         )
     if figures.unlabelled:
         notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")

@@ -44,6 +44,9 @@ def print_report(report: Report, *, console: Console, most_classes: int = MOST_C
             f"These are the {most_classes} classes with the lowest F1 of {count}; metrics.json has them all."
         )
         console.print(Text(line))
+    if report.trained_on is not None:
+        rows = f"of these rows the head was trained on {report.trained_on:,} and chosen on"
+        console.print(Text(f"{rows} {report.validated_on:,}"))
     if report.looks is not None:
         console.print(Text(report.looks.line))
 
@@ -107,7 +110,8 @@ def calibration_table(calibration: Calibration, after: Figures) -> Table:
 def comparison_table(comparison: Comparison) -> Table:
     """Builds the table of the heads, the most accurate first."""
     table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
-    for name in ("accuracy", "95% interval", "log-loss", "ECE", "+/-", "p"):
+    seen = ["trained on"] if any(report.trained_on != 0 for report in comparison.reports) else []
+    for name in ("accuracy", "95% interval", "log-loss", "ECE", *seen, "+/-", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):
         figures = report.figures
@@ -118,6 +122,7 @@ def comparison_table(comparison: Comparison) -> Table:
             f"{low:.1%} to {high:.1%}",
             f"{figures.log_loss:.4f}",
             f"{figures.ece:.4f}",
+            *([_count(report.trained_on)] if seen else []),
             *_against_best(difference),
         )
     return table
@@ -149,6 +154,10 @@ def _cells(one: ClassFigures) -> tuple[str, ...]:
         f"{one.support:,}",
         f"{one.predicted:,}",
     )
+
+
+def _count(rows: int | None) -> str:
+    return "not known" if rows is None else f"{rows:,}"
 
 
 def _against_best(difference: Difference | None) -> tuple[str, str]:

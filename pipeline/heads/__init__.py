@@ -8,7 +8,8 @@ from pipeline.heads._catalog import HeadInfo, describe_head, layered_heads, make
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import Head, Layered, Model, Task
 from pipeline.heads._prepared import Prepared, prepare
-from pipeline.heads._saving import load_head, run_folder, save_head
+from pipeline.heads._saving import load_head, read_seen, run_folder, save_head
+from pipeline.heads._seen import SeenImages
 from pipeline.heads._trained import TrainedHead
 from pipeline.heads._training import fit_head, fit_prepared, train_head
 
@@ -19,6 +20,7 @@ __all__ = [
     "Layered",
     "Model",
     "Prepared",
+    "SeenImages",
     "Task",
     "TrainedHead",
     "describe_head",
@@ -28,6 +30,7 @@ __all__ = [
     "load_head",
     "make_head",
     "prepare",
+    "read_seen",
     "run_folder",
     "save_head",
     "train_head",

@@ -11,6 +11,7 @@ from pipeline.counts import counted
 from pipeline.errors import UsageError
 from pipeline.heads._examples import Examples, refuse_other_classes, refuse_other_spec, select
 from pipeline.heads._head import Task
+from pipeline.heads._seen import SeenImages
 from pipeline.heads._trained import seen_classes
 from pipeline.progress import say
 
@@ -26,6 +27,7 @@ class Prepared:
         task: What the heads map from and to.
         examples: The labelled training rows.
         deciding: The labelled validation rows of classes that were learnt; None without any.
+        seen: The images behind all labelled rows.
     """
 
     train: FeatureSet
@@ -34,6 +36,7 @@ class Prepared:
     task: Task
     examples: Examples
     deciding: Examples | None
+    seen: SeenImages
 
 
 def prepare(train: FeatureSet, valid: FeatureSet | None = None, *, fits: int = 1) -> Prepared:
@@ -61,6 +64,7 @@ def prepare(train: FeatureSet, valid: FeatureSet | None = None, *, fits: int = 1
         task=Task(train.spec, train.feature_shape, len(seen)),
         examples=select(train, seen, fits=fits),
         deciding=deciding or None,
+        seen=SeenImages.of(train, valid),
     )
 
 

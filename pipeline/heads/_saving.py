@@ -1,4 +1,7 @@
-"""Trained heads on disk: a folder with a sealed ``head.json`` and one model file, whole or absent."""
+"""Trained heads on disk: a folder with a sealed ``head.json``, the model and the images it has seen.
+
+The folder is whole or absent; ``head.json`` has the checksums of the other two files.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,27 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.cache.structure import is_folder_name
-from pipeline.counts import counted
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads._catalog import describe_head, make_head
-from pipeline.heads._head import Head, Task
-from pipeline.heads._trained import TrainedHead, seen_classes
+from pipeline.heads._head import Head
+from pipeline.heads._record import NEWER, RECORD, from_record, to_record
+from pipeline.heads._seen import SeenImages
+from pipeline.heads._trained import TrainedHead
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import published
 from pipeline.sealed import read_sealed, refuse_special, sealed
 from pipeline.spec import FeatureSpec
 
-RECORD = "head.json"
+SEEN = "seen.bin"
+TRIES = 5
+"""How often a head is read that others train again meanwhile."""
 
 TROUBLE = (
     ArithmeticError,
@@ -71,7 +75,8 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
         with published(folder) as draft:
             file = draft / trained.head.file
             trained.model.save(file)
-            text = json.dumps(sealed(_to_record(trained, _sha256(file))), indent=2)
+            files = {"sha256": _sha256(file), "seen": _save_seen(trained.seen, draft / SEEN)}
+            text = json.dumps(sealed(to_record(trained) | files), indent=2)
             (draft / RECORD).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise PipelineError(
@@ -95,10 +100,33 @@ def load_head(folder: Path) -> TrainedHead:
         raise UsageError(
             f"there is no trained head at {folder}: `pipeline train-head --head {folder.name}` trains one"
         )
+    for _ in range(TRIES):
+        version = _version(folder)
+        try:
+            return _load(folder)
+        except CacheMismatchError:
+            if _version(folder) == version:
+                raise
+    return _load(folder)
+
+
+def read_seen(folder: Path) -> SeenImages | None:
+    """Reads which images a saved head has seen, and nothing else; None where an earlier version saved it.
+
+    Raises:
+        CacheMismatchError: The folder is damaged or was not written by :func:`save_head`.
+    """
     with _blaming(folder / RECORD):
-        record = read_sealed(folder / RECORD)
+        record = read_sealed(folder / RECORD, newer=NEWER)
+    return _load_seen(folder / SEEN, record.get("seen"))
+
+
+def _load(folder: Path) -> TrainedHead:
+    with _blaming(folder / RECORD):
+        record = read_sealed(folder / RECORD, newer=NEWER)
         head = make_head(record["name"], record["options"])
-        known = _from_record(record)
+        known = from_record(record)
+    seen = _load_seen(folder / SEEN, record.get("seen"))
     file = folder / head.file
     with _blaming(file):
         refuse_special(file)
@@ -106,55 +134,36 @@ def load_head(folder: Path) -> TrainedHead:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
     _say_if_upgraded(head, known["versions"])
-    return TrainedHead(head=head, model=model, folder=folder, **known)
+    return TrainedHead(head=head, model=model, folder=folder, seen=seen, **known)
 
 
-def _to_record(trained: TrainedHead, sha256: str) -> dict[str, Any]:
-    """Puts all that is known about a head, except what its model file holds, into JSON types."""
-    return {
-        "name": trained.name,
-        "options": trained.options,
-        "seed": trained.seed,
-        "dataset": trained.dataset,
-        "classes": trained.classes,
-        "class_counts": trained.class_counts,
-        "train_rows": trained.train_rows,
-        "val_accuracy": trained.val_accuracy,
-        "seconds": trained.seconds,
-        "history": trained.history,
-        "feature_shape": trained.task.feature_shape,
-        "spec": asdict(trained.spec),
-        "versions": trained.versions,
-        "sha256": sha256,
-    }
+def _version(folder: Path) -> tuple[int, int] | None:
+    """Tells one version of a saved head from the next: the files of two must not be read as one."""
+    try:
+        found = (folder / RECORD).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
-def _from_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of the :class:`TrainedHead` that a record describes, without head and model."""
-    classes = tuple(map(str, record["classes"]))
-    class_counts = tuple(map(int, record["class_counts"]))
-    if len(classes) != len(class_counts):
-        raise ValueError(f"{len(class_counts)} counts for {counted(len(classes), 'class')}")
-    if min(class_counts, default=0) < 0 or np.count_nonzero(class_counts) < 2:
-        raise ValueError("fewer than two classes have training rows")
-    spec = FeatureSpec.from_json(json.dumps(record["spec"]))
-    shape = tuple(map(int, record["feature_shape"]))
-    if not shape or min(shape) < 1:
-        raise ValueError(f"{shape} is no shape of features")
-    if not is_folder_name(str(record["dataset"])):
-        raise ValueError(f"{str(record['dataset'])[:40]!r} is no name of a data set")
-    return {
-        "name": record["name"],
-        "task": Task(spec, shape, len(seen_classes(class_counts))),
-        "classes": classes,
-        "class_counts": class_counts,
-        "dataset": str(record["dataset"]),
-        "seed": int(record["seed"]),
-        "history": {name: [float(value) for value in run] for name, run in record["history"].items()},
-        "seconds": float(record["seconds"]),
-        "versions": {name: str(number) for name, number in record["versions"].items()},
-        "val_accuracy": None if record["val_accuracy"] is None else float(record["val_accuracy"]),
-    }
+def _save_seen(seen: SeenImages | None, file: Path) -> dict[str, Any] | None:
+    """Writes what a head has seen, and returns what ``head.json`` has to say of that file."""
+    if seen is None:
+        return None
+    content = seen.to_bytes()
+    file.write_bytes(content)
+    return {"counts": seen.counts, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _load_seen(file: Path, described: dict[str, Any] | None) -> SeenImages | None:
+    if described is None:
+        return None
+    with _blaming(file):
+        refuse_special(file)
+        counts = tuple(map(int, described["counts"]))
+        if _sha256(file) != described["sha256"]:
+            raise ValueError("its SHA-256 is not the one that head.json records")
+        return SeenImages.of_bytes(file.read_bytes(), counts)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads._examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._head import Head, History, Model, Task
+from pipeline.heads._seen import SeenImages
 from pipeline.spec import FeatureSpec
 
 BLOCK_ROWS = 256
@@ -35,6 +36,7 @@ class TrainedHead:
         history: Figures of each epoch by name; empty where there are no epochs.
         seconds: Wall time of the training, reading the features included.
         versions: Version of each distribution that took part.
+        seen: The images that it was trained and validated on; None where an earlier version saved it.
         folder: Where it is saved; None before that.
     """
 
@@ -50,6 +52,7 @@ class TrainedHead:
     seconds: float
     versions: dict[str, str]
     val_accuracy: float | None = None
+    seen: SeenImages | None = None
     folder: Path | None = None
 
     @property

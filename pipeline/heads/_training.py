@@ -82,6 +82,7 @@ def fit_prepared(
         history=history,
         seconds=time.perf_counter() - started,
         versions=_versions(head),
+        seen=prepared.seen,
     )
 
 

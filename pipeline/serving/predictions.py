@@ -15,6 +15,7 @@ from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
 from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
 from pipeline.heads import TrainedHead
+from pipeline.images.rows import DIGEST_BYTES
 from pipeline.progress import progress, say
 from pipeline.serving.gathering import gather_images
 from pipeline.serving.predictor import Predictor
@@ -35,6 +36,7 @@ class Predictions:
         ids: Names of the n images that were answered, in the order they were given.
         probabilities: float64 (n, k).
         failures: The images that were not, in order.
+        trained_on: bool (n,), images that the head was trained on; None where that is not known.
     """
 
     head: str
@@ -44,13 +46,22 @@ class Predictions:
     ids: list[str]
     probabilities: np.ndarray
     failures: list[Failure]
+    trained_on: np.ndarray | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks without which the answers would mislead."""
-        if not self.spec.weights.startswith("random:"):
-            return ()
-        return (f"RANDOM FILTERS ({self.spec.weights}): the base was never trained; expect poor answers",)
+        notes = []
+        if self.spec.weights.startswith("random:"):
+            notes.append(
+                f"RANDOM FILTERS ({self.spec.weights}): the base was never trained; expect poor answers"
+            )
+        if self.trained_on is not None and self.trained_on.any():
+            notes.append(
+                f"the head was trained on {self.trained_on.sum():,} of these {len(self.ids):,} images, so it "
+                "knows their answers"
+            )
+        return tuple(notes)
 
     def to_json(self, *, top: int) -> dict[str, Any]:
         """Returns the object that ``pipeline predict --json`` prints; names are as they are.
@@ -62,11 +73,15 @@ class Predictions:
             "head": self.head,
             "dataset": self.dataset,
             "images": [
-                {"id": name, "top": named(row, self.classes, top)}
-                for name, row in zip(self.ids, self.probabilities, strict=True)
+                {"id": name, "top": named(row, self.classes, top), "trained_on": trained}
+                for name, row, trained in zip(self.ids, self.probabilities, self._trained_on, strict=True)
             ],
             "unreadable": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
         }
+
+    @property
+    def _trained_on(self) -> list[bool | None]:
+        return [None] * len(self.ids) if self.trained_on is None else self.trained_on.tolist()
 
     def write_csv(self, file: TextIO, *, top: int) -> None:
         r"""Writes one CSV row an image, with the columns and the quoting of ``predictions.csv``.
@@ -119,6 +134,7 @@ def predict(
     predictor = Predictor(selection, head, weights=weights)
     ids: list[str] = []
     rows: list[np.ndarray] = []
+    digests: list[bytes] = []
     failures: list[Failure] = []
     with progress("predict", len(source.items()), "images") as advance:
         for answer in predictor.answer(source, batch_size=batch_size):
@@ -127,6 +143,7 @@ def predict(
             else:
                 ids.append(answer.id)
                 rows.append(answer.probabilities)
+                digests.append(answer.digest)
             advance(1)
     return Predictions(
         head=head.name,
@@ -136,7 +153,12 @@ def predict(
         ids=ids,
         probabilities=np.reshape(rows, (len(rows), len(head.classes))),
         failures=failures,
+        trained_on=None if head.seen is None else head.seen.trained_on(_columns(digests)),
     )
+
+
+def _columns(digests: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def most_probable(probabilities: np.ndarray, count: int) -> np.ndarray:

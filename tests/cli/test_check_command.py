@@ -60,7 +60,7 @@ def test_json_is_one_object_with_every_finding(leaking: list[str], cli: Cli, the
     assert result.exit_code == 4
     described = the_object(result)
     promised = ["dataset", "checked", "leaks", "counts", "repeated", "findings", "notes", "not_looked_for"]
-    assert list(described) == [*promised, "changed_since_extract"]
+    assert list(described) == [*promised, "heads", "changed_since_extract"]
     assert described["counts"] == dict.fromkeys(KINDS, 0) | {"exact": 1, "perceptual": 1, "conflict": 1}
     first = described["findings"][0]
     assert (first["kind"], first["first"]["id"]) == ("exact", "train/cats/0000.png")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from photos import Photos
+from sealing import unseal
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -121,3 +122,62 @@ def test_a_missing_split_is_told_with_the_command_for_another(
         in result.stderr
     )
     assert cli(*shlex.split(command)[1:], "--no-page").exit_code == 0
+
+
+@pytest.fixture
+def swapped(stored: list[str], entry: Path, some_photos: Photos, extract: Cli, the_object: Read) -> list[str]:
+    """Options that pick an entry whose train and test have changed places since heads were trained."""
+    root = some_photos.root
+    for old, new in (("train", "aside"), ("test", "train"), ("aside", "test")):
+        (root / old).rename(root / new)
+    splits = the_object(extract("--json"))["splits"].values()
+    assert not any(split["computed"] for split in splits)
+    return stored
+
+
+def test_rows_that_were_trained_on_are_told(
+    swapped: list[str], entry: Path, cli: Cli, the_object: Read
+) -> None:
+    result = cli("evaluate", *swapped, "--json")
+    described = the_object(result)
+    assert (described["n"], described["trained_on"], described["validated_on"]) == (12, 12, 0)
+    assert "LEAK: the head was trained on 12 of 12 rows" in result.stderr
+    metrics = json.loads((entry / "logreg" / "test" / "metrics.json").read_text())
+    assert metrics["trained_on"] == 12
+    page = (entry / "logreg" / "test" / "report.html").read_text()
+    assert "the head was trained on 12 of 12 rows" in page
+    assert "trained on 12, chosen on 0 of these 12 rows" in page
+    compared = the_object(cli("evaluate", *swapped, "--head", "all", "--json"))
+    assert [row["trained_on"] for row in compared["heads"]] == [12, 12]
+
+
+def test_check_asks_the_heads(swapped: list[str], entry: Path, cli: Cli, the_object: Read) -> None:
+    result = cli("check", *swapped, "--fail-on-leak")
+    assert result.exit_code == 4
+    assert "LEAK: head logreg was trained on 12 of the 12 test images" in result.stdout
+    assert cli("check", *swapped).exit_code == 0
+    described = the_object(cli("check", *swapped, "--json"))
+    assert described["leaks"] == 0
+    expected = {"split": "test", "images": 12, "trained_on": 12, "validated_on": 0}
+    assert described["heads"] == [{"head": head, **expected} for head in ("knn", "logreg")]
+    for head in ("knn", "logreg"):
+        assert cli("train-head", *swapped, "--head", head).exit_code == 0
+    assert cli("check", *swapped, "--fail-on-leak").exit_code == 0
+
+
+def test_check_names_heads_that_do_not_know(stored: list[str], entry: Path, cli: Cli) -> None:
+    unseal(entry / "knn" / "head.json", "seen")
+    (entry / "logreg" / "head.json").write_text("{")
+    result = cli("check", *stored, "--fail-on-leak")
+    assert result.exit_code == 0
+    assert "head knn: what it was trained on is not known" in result.stdout
+    assert "head logreg is left out: " in result.stdout
+
+
+def test_predict_says_which_images_it_was_trained_on(
+    stored: list[str], entry: Path, cli: Cli, some_photos: Photos, the_object: Read
+) -> None:
+    images = [some_photos.files("train")[0], some_photos.files("test")[0]]
+    result = cli("predict", *images, *stored, "--json")
+    assert [image["trained_on"] for image in the_object(result)["images"]] == [True, False]
+    assert "the head was trained on 1 of these 2 images" in result.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report, evaluate
+from pipeline.heads import SeenImages
 
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -24,6 +25,8 @@ HOSTILE = (
     "",
 )
 
+NOTHING = np.empty(0, np.uint64)
+
 Predict = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
@@ -36,6 +39,7 @@ class StoredHead:
     name: str = "stored"
     history: dict[str, list[float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    seen: SeenImages | None = field(default_factory=lambda: SeenImages(NOTHING, NOTHING))
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
         return features.to_memory()
@@ -62,9 +66,12 @@ def hostile() -> tuple[str, ...]:
 
 @pytest.fixture
 def make_head(tmp_path: Path) -> Callable[..., StoredHead]:
-    def make(classes: tuple[str, ...], **changes: object) -> StoredHead:
+    def make(classes: tuple[str, ...], *, split: FeatureSet | None = None, **changes: object) -> StoredHead:
+        """Makes one that was trained on a split, where it is called train; else on nothing."""
         folder = tmp_path / "runs" / "stored"
         folder.mkdir(parents=True, exist_ok=True)
+        if split is not None and split.split == "train":
+            changes["seen"] = SeenImages.of(split, None)
         return StoredHead(**({"folder": folder, "classes": classes} | changes))
 
     return make
@@ -87,6 +94,6 @@ def make_report(
     ) -> Report:
         labels, probabilities = predict(len(classes), n, dtype=dtype)
         features = make_features(probabilities, labels, split=split, classes=classes, **changes)
-        return evaluate(make_head(classes, history=history or {}), features)
+        return evaluate(make_head(classes, history=history or {}, split=features), features)
 
     return make

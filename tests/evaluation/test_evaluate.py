@@ -21,7 +21,8 @@ def test_report_says_what_was_evaluated(make_report, spec, tmp_path):
 def test_json_has_exactly_the_promised_keys(make_report):
     report = make_report(("a", "b"), dtype=np.float32)
     record = report.to_json()
-    assert list(record) == ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
+    promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
+    assert list(record) == [*promised, "trained_on", "validated_on"]
     assert record == json.loads(json.dumps(record))
     assert record["run"] == str(report.run)
     assert record["accuracy_ci"] == [*report.figures.accuracy_ci]

@@ -30,7 +30,7 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def test_folder_holds_a_record_and_a_model_and_nothing_else(saved: TrainedHead) -> None:
-    assert sorted(path.name for path in saved.folder.iterdir()) == ["head.json", "model.skops"]
+    assert sorted(path.name for path in saved.folder.iterdir()) == ["head.json", "model.skops", "seen.bin"]
     assert [path.name for path in saved.folder.parent.iterdir()] == ["logreg"]
     record = json.loads((saved.folder / "head.json").read_text())
     assert record["schema"] == 2

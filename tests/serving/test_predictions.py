@@ -49,6 +49,7 @@ def test_the_most_probable_come_first_and_of_equals_the_first(make: Make) -> Non
         {
             "id": "0.png",
             "top": [{"class": "class1", "probability": 0.5}, {"class": "class0", "probability": 0.25}],
+            "trained_on": None,
         }
     ]
 

@@ -89,6 +89,16 @@ def test_cross_validation_measures_every_row_once(train: FeatureSet, tmp_path: P
     assert all(len(one.scores) == 4 and one.rows == 60 for one in board.results)
 
 
+def test_the_winner_of_folds_has_seen_all_training_rows(
+    train: FeatureSet, valid: FeatureSet, tmp_path: Path
+) -> None:
+    for folds, counts in ((3, (60, 0)), (None, (60, 40))):
+        board = sweep(
+            WANTED[:2], train, None if folds else valid, runs=tmp_path / str(folds), folds=folds, jobs=1
+        )
+        assert load_head(board.winner.folder).seen.counts == counts
+
+
 def test_folds_keep_views_and_copies_together(make_features: Make) -> None:
     features = make_features(np.zeros((12, 2), np.float32), np.arange(12) // 6)
     features.rows.digests[1::2] = features.rows.digests[::2]

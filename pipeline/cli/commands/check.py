@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 
 import click
 
-from pipeline.cli.options import StoredFeatures, json_option, print_json, stored_features, told_changes
+from pipeline.cli.options import (
+    StoredFeatures,
+    json_option,
+    print_json,
+    runs_option,
+    stored_features,
+    told_changes,
+)
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.progress import say
+from pipeline.progress import harmless, say
 
 
 @click.command()
@@ -29,19 +37,22 @@ from pipeline.progress import say
     is_flag=True,
     help=f"Exit with {CacheMismatchError.exit_code} where a leak is found; pictures to look at are none.",
 )
+@runs_option
 @json_option
 def command(
     features: StoredFeatures,
     most_bits: int | None,
     least_cosine: float | None,
     fail_on_leak: bool,
+    runs: Path,
     as_json: bool,
 ) -> None:
     """Look for test images that training has seen: copied, re-encoded, resized, turned, of the same group.
 
     All splits of an entry are compared. Copies are found by their pictures where the images can still be
     read, in all eight orientations; everything else by what the cache holds, names that tell of copies among
-    it. Cut-outs and other angles are not looked for.
+    it. Cut-outs and other angles are not looked for. Trained heads of the entry are asked for the val and
+    test images that they have seen: splits may have changed since.
 
     \b
     pipeline check
@@ -51,6 +62,8 @@ def command(
 
     from pipeline.evaluation.leaks import LEAST_COSINE, MOST_BITS, find_leaks
     from pipeline.evaluation.leaks.tables import print_leaks
+    from pipeline.evaluation.seen_by_heads import find_seen
+    from pipeline.heads import run_folder
     from pipeline.images import open_images
 
     chosen = features.selection()
@@ -62,17 +75,21 @@ def command(
             f"the features of {chosen.dataset} have {only}: a leak takes two splits. "
             "Run `pipeline extract` on a source that has more"
         )
+    opened = {split: chosen.open(split) for split in splits}
     leaks = find_leaks(
-        {split: chosen.open(split) for split in splits},
+        opened,
         images=partial(open_images, chosen.entries[0].source),
         most_bits=MOST_BITS if most_bits is None else most_bits,
         least_cosine=LEAST_COSINE if least_cosine is None else least_cosine,
     )
+    heads = find_seen(run_folder(runs, chosen.dataset, chosen.spec, "any").parent, opened)
     if as_json:
-        for note in leaks.notes:
+        for note in (*leaks.notes, *heads.notes, *(one.line for one in heads.found)):
             say(f"note: {note}")
-        print_json({"dataset": chosen.dataset, **leaks.to_json(), **changed})
+        print_json({"dataset": chosen.dataset, **leaks.to_json(), "heads": heads.to_json(), **changed})
     else:
         print_leaks(leaks, console=Console(file=sys.stdout))
-    if fail_on_leak and leaks.certain:
+        for line in (*heads.notes, *(f"LEAK: {one.line}" for one in heads.found)):
+            click.echo(harmless(line))
+    if fail_on_leak and (leaks.certain or heads.found):
         click.get_current_context().exit(CacheMismatchError.exit_code)

@@ -19,6 +19,7 @@ class Compared:
         current: Whether it is the one of this page.
         accuracy: Its accuracy.
         interval: Its 95 % interval.
+        trained_on: Rows that it was trained on, as text; empty for none.
         only_best: Rows that only the best head has right; None for the best itself.
         only_this: Rows that only this head has right.
         verdict: What the test says of the difference, in words.
@@ -28,6 +29,7 @@ class Compared:
     current: bool
     accuracy: float
     interval: tuple[float, float]
+    trained_on: str
     only_best: int | None
     only_this: int | None
     verdict: str
@@ -46,12 +48,19 @@ def compared_heads(comparison: Comparison, *, head: str) -> list[Compared]:
             current=report.head == head,
             accuracy=report.figures.accuracy,
             interval=report.figures.accuracy_ci,
+            trained_on=_trained_on(report.trained_on),
             only_best=difference.only_best if difference else None,
             only_this=difference.only_this if difference else None,
             verdict=_verdict(difference),
         )
         for report, difference in zip(comparison.reports, comparison.differences, strict=True)
     ]
+
+
+def _trained_on(rows: int | None) -> str:
+    if rows is None:
+        return "what it was trained on is not known"
+    return f"trained on {rows:,} of these rows" if rows else ""
 
 
 def _verdict(difference: Difference | None) -> str:

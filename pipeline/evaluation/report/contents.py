@@ -80,7 +80,7 @@ def gather(
         "main_figures": headlines.main_figures(figures, majority=facts.majority_share(report)),
         "other_figures": headlines.other_figures(figures),
         "stage_one": facts.stage_one(report, features),
-        "stage_two": facts.stage_two(head),
+        "stage_two": facts.stage_two(head) | facts.seen_rows(report),
         "heads": heads,
         "head_scale": _scale([one.accuracy_interval for one in heads]),
         "sweep": sweep,
@@ -127,7 +127,7 @@ def _warnings(report: Report, leaks: Leaks | None) -> list[dict[str, Any]]:
     """Returns the remarks, those first that take the meaning from the figures."""
     found = [{"text": note, "danger": note.startswith(MISLEADING)} for note in report.notes]
     leaking = int(leaks.mask(report.split, report.rows.ids).sum()) if leaks else 0
-    if leaking and report.without_leaks is None:  # else the remarks have it, with both figures
+    if leaking and not any(note.startswith("LEAK") for note in report.notes):
         stand = f"{leaking:,} of {counted(len(report.rows), 'image')} {verb(leaking, 'stands', 'stand')}"
         text = (
             f"LEAK: {stand} in the training split, too, so the figures are better than they should be. "

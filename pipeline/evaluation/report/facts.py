@@ -69,6 +69,16 @@ def stage_two(head: TrainedHead) -> Facts:
     return {name: value for name, value in facts.items() if value}
 
 
+def seen_rows(report: Report) -> Facts:
+    """Says how many of the measured rows the head has seen."""
+    if report.trained_on is None:
+        return {"rows it has seen": "not known: an earlier version saved this head"}
+    return {
+        "rows it has seen": f"trained on {report.trained_on:,}, chosen on {report.validated_on:,} of these "
+        f"{report.figures.n:,} rows"
+    }
+
+
 def majority_share(report: Report) -> float:
     """Returns the accuracy of always naming the most frequent class of the split: the bar to clear."""
     support = report.figures.confusion.sum(axis=1)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -97,8 +98,14 @@ class Site:
             nearest = self._neighbours.nearest(answer.features, NEAREST)
         return {
             "top": named(answer.probabilities, self._predictor.head.classes, TOP),
+            "trained_on": self._trained_on(answer.digest),
             "nearest": [self._described(one, answer.digest) for one in nearest],
         }
+
+    def _trained_on(self, digest: bytes) -> bool | None:
+        """Tells whether the head was trained on this very image; None where that is not known."""
+        seen = self._predictor.head.seen
+        return None if seen is None else bool(seen.trained_on(np.frombuffer(digest, np.uint8)[None])[0])
 
     def _described(self, one: Neighbour, digest: bytes) -> dict[str, Any]:
         rows, label = self._train.rows, int(self._train.labels[one.row])

@@ -103,7 +103,8 @@ def make_case(
         features = make_features(
             probabilities, labels, split=split, classes=tuple(classes), rows=rows, spec=spec
         )
-        report = evaluate(make_head(tuple(classes), history=history or {}), features)
+        stored = make_head(tuple(classes), history=history or {}, split=features)
+        report = evaluate(stored, features)
         head = TrainedHead(
             name="logreg",
             head=make_recipe("logreg", {"C": "0.5"}),

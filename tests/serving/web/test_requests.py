@@ -37,6 +37,7 @@ def test_an_image_gets_classes_and_neighbours(server: Server) -> None:
         path.parent.name for path in server.photos.files("train")
     }
     assert sum(one["probability"] for one in answer["top"]) == pytest.approx(1)
+    assert answer["trained_on"] is True
     first, *others = answer["nearest"]
     assert (first["id"], first["class"]) == (str(known.relative_to(server.photos.root)), known.parent.name)
     assert first["same"]

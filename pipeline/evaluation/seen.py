@@ -1,0 +1,112 @@
+"""Rows that a head, or its training split, has seen: figures on them tell how well it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.images import UNLABELLED
+from pipeline.images.rows import Rows
+
+if TYPE_CHECKING:
+    from pipeline.heads import SeenImages
+
+REMEMBERED = (
+    "this is the training split: the head has seen these very images, so the figures tell how well it "
+    "remembers, not how well it recognises. Quote those of `--split test`"
+)
+UNKNOWN = (
+    "which images were trained on is not known: an earlier version saved the head, without a list of them. "
+    "`pipeline train-head` trains it again"
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SeenRows:
+    """Which of n measured rows are no new ones; rows without a label are never among them.
+
+    A head knows the images it was trained and validated on by their bytes, whatever split they stand in now.
+    That val rows were validated on is what val is for, so on val they are counted and not left out.
+
+    Attributes:
+        split: The split that is measured.
+        labelled: bool (n,), rows that count in figures.
+        trained: bool (n,), rows that the head was trained on; None where that is not known.
+        validated: bool (n,), rows that the head, or its training, was chosen on; None where not known.
+        leaking: bool (n,), rows that stand in the training split as it is now, in whatever form.
+    """
+
+    split: str
+    labelled: np.ndarray
+    trained: np.ndarray | None
+    validated: np.ndarray | None
+    leaking: np.ndarray
+
+    @classmethod
+    def among(cls, rows: Rows, split: str, *, head: SeenImages | None, leaks: Leaks | None) -> SeenRows:
+        """Looks up rows, augmented views left out, in what a head has seen and what a check has found."""
+        labelled = rows.labels != UNLABELLED
+        none = np.zeros(len(rows), bool)
+        return cls(
+            split=split,
+            labelled=labelled,
+            trained=None if head is None else labelled & head.trained_on(rows.digests),
+            validated=None if head is None else labelled & head.validated_on(rows.digests),
+            leaking=none if leaks is None else labelled & leaks.mask(split, rows.ids),
+        )
+
+    @property
+    def trained_on(self) -> int | None:
+        """Number of rows that the head was trained on; None where that is not known."""
+        return None if self.trained is None else int(self.trained.sum())
+
+    @property
+    def validated_on(self) -> int | None:
+        """Number of rows that the head was validated on; None where that is not known."""
+        return None if self.validated is None else int(self.validated.sum())
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Rows to leave out of honest figures, bool (n,)."""
+        parts = [self.leaking, self.trained, None if self.split == "val" else self.validated]
+        return np.logical_or.reduce([part for part in parts if part is not None])
+
+    def notes(self, figures: Figures, without: Figures | None) -> list[str]:
+        """Says what figures with and without these rows are worth.
+
+        Args:
+            figures: Those of all rows.
+            without: Those of the rows that are not under ``mask``; None where it leaves all or none.
+        """
+        if self.trained is None:
+            of_split = [REMEMBERED] if self.split == "train" else self._leak(figures, without)
+            return [UNKNOWN, *of_split]
+        if self.split == "train" and self.trained_on == figures.n:
+            return [REMEMBERED]
+        if self.split == "train" and not self.trained_on:
+            return ["the head was trained on none of these rows: this is another training split than its own"]
+        return self._leak(figures, without)
+
+    def _leak(self, figures: Figures, without: Figures | None) -> list[str]:
+        leaking, chosen_on = int(self.leaking.sum()), 0 if self.split == "val" else self.validated_on
+        counts = (
+            (leaking, f"{leaking:,} of {figures.n:,} rows stand in the training split, too"),
+            (self.trained_on, f"the head was trained on {self.trained_on} of {figures.n:,} rows"),
+            (chosen_on, f"the head was chosen on {chosen_on} of {figures.n:,} rows"),
+        )
+        said = "; ".join(text for count, text in counts if count)
+        if not said:
+            return []
+        if without is None:
+            return [
+                f"LEAK: {said}. No other row is left, so the figures tell how well the head remembers, not "
+                "how well it recognises: `pipeline train-head` trains it again on the splits as they are"
+            ]
+        return [
+            f"LEAK: {said}: accuracy {figures.accuracy:.2%} with them, {without.accuracy:.2%} on the "
+            f"{without.n:,} rows without. Quote the second; `pipeline check` names both places of each"
+        ]
