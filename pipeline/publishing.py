@@ -78,6 +78,46 @@ def _flush(folder: Path) -> None:
         sync_to_disk(path)
 
 
+@contextmanager
+def pinned(folder: Path) -> Iterator[int]:
+    """Opens a folder: what is done through the handle is done in it, whatever takes its place meanwhile.
+
+    Only one process at a time has it.
+
+    Raises:
+        OSError: It is no folder, or a link.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with suppress(OSError):  # no locks for folders here, as on NFS: the last of two to write wins
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def replace_within(handle: int, name: str, content: bytes) -> None:
+    """Gives a file in a pinned folder other content, in one step; no link is followed.
+
+    Raises:
+        OSError: It cannot be written; the file stays as it was.
+    """
+    draft = f".{name}.draft"
+    with suppress(FileNotFoundError):  # of a process that was killed
+        os.unlink(draft, dir_fd=handle)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, 0o644, dir_fd=handle), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, name, src_dir_fd=handle, dst_dir_fd=handle)
+        os.fsync(handle)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(draft, dir_fd=handle)
+
+
 def sync_to_disk(path: Path) -> None:
     """Makes a file durable, or what stands in a folder, after a rename for example."""
     handle = os.open(path, os.O_RDONLY)

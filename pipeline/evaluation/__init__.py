@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.evaluation.answers import Classifier, uncalibrated_answers
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import Figures, measure
-from pipeline.evaluation.names import readable
 from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.seen import SeenRows
-from pipeline.evaluation.temperature import Calibration, apply_temperature, fit_temperature
+from pipeline.evaluation.temperature import Calibration
 from pipeline.images.rows import Rows
 from pipeline.spec import FeatureSpec
 
-if TYPE_CHECKING:
-    from pipeline.heads import SeenImages
-
 __all__ = ["Calibration", "Classifier", "Figures", "Looks", "Report", "evaluate", "measure"]
-
-
-class Classifier(Protocol):
-    """What an evaluation needs of a trained head.
-
-    Attributes:
-        name: Name of the head, e.g. ``logreg``.
-        classes: The k class names its probabilities are about.
-        history: Figures by epoch, empty where training had no epochs.
-        versions: Version of each distribution that took part in the training.
-        seen: The images that it was trained and validated on; None where that is not known.
-        folder: The run folder of the head; None where it is not saved.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    history: dict[str, list[float]]
-    versions: dict[str, str]
-    seen: SeenImages | None
-    folder: Path | None
-
-    def predict_proba(self, features: FeatureSet) -> np.ndarray:
-        """Returns float (n, k), a probability for each row and class.
-
-        Raises:
-            CacheMismatchError: The features have another spec than those the head was trained on.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,8 +89,10 @@ class Report:
             "run": str(self.run),
             "trained_on": self.trained_on,
             "validated_on": self.validated_on,
+            "temperature": None,
         }
         if self.calibration is not None:
+            record["temperature"] = self.calibration.temperature
             record["calibration"] = self.calibration.to_json(self.figures)
         if self.leaks is not None:
             record["leaks"] = self.leaks.counts
@@ -159,10 +129,9 @@ def evaluate(
     head: Classifier,
     features: FeatureSet,
     *,
-    calibrate_on: FeatureSet | None = None,
     leaks: Leaks | None = None,
 ) -> Report:
-    """Measures a trained head on one split, and counts that it was done.
+    """Measures a trained head on one split, at its temperature if it has one, and counts that it was done.
 
     Augmented views are left out: they would count one image several times.
 
@@ -170,31 +139,23 @@ def evaluate(
         head: The trained head; it refuses features of another spec.
         features: The split. Its labels are translated by class name where its classes are not those of
             the head.
-        calibrate_on: The val split, for probabilities at the temperature that fits it best; None = the
-            head's own.
         leaks: What a check of this split against the others found; figures without the leaking rows are
             given beside those of all.
 
     Raises:
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
-        UsageError: No row has a label, or the temperature would be fitted on the rows it is judged by.
+        UsageError: No row has a label.
         PipelineError: The head's answers are no probabilities, or the evaluation cannot be counted.
     """
-    if calibrate_on is not None and calibrate_on.split == features.split:
-        raise UsageError(
-            f"`--calibrate` fits a temperature on {calibrate_on.split}, so figures on {features.split} would "
-            "flatter it: choose `--split test`, or leave `--calibrate` out"
-        )
-    rows, own = _answers(head, features)
+    rows, own = uncalibrated_answers(head, features)
     groups = _groups(rows)
     figures = measure(rows.labels, own, head.classes, groups=groups)
     probabilities, calibration = own, None
-    if calibrate_on is not None:
-        held_out, answers = _answers(head, calibrate_on)
-        temperature = fit_temperature(held_out.labels, answers)
-        probabilities = apply_temperature(own, temperature)
-        fitted_on = int((held_out.labels >= 0).sum())
-        calibration = Calibration(temperature=temperature, rows=fitted_on, before=figures)
+    if (temperature := head.temperature) is not None:
+        probabilities, interval = temperature.apply(own, head.known), (temperature.low, temperature.high)
+        calibration = Calibration(
+            temperature=temperature.value, rows=temperature.rows, before=figures, interval=interval
+        )
         figures = measure(rows.labels, probabilities, head.classes, groups=groups)
     seen, honest = SeenRows.among(rows, features.split, head=head.seen, leaks=leaks), None
     new = ~seen.mask
@@ -214,7 +175,7 @@ def evaluate(
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=remarks(features, figures, groups, looks, seen, honest),
+        notes=remarks(features, figures, groups, looks, seen, honest, calibrated=temperature is not None),
         versions=head.versions,
         calibration=calibration,
         looks=looks,
@@ -225,32 +186,8 @@ def evaluate(
     )
 
 
-def _answers(head: Classifier, features: FeatureSet) -> tuple[Rows, np.ndarray]:
-    """Returns the n rows that are no augmented views, labels as the head counts, and float (n, k)."""
-    labels = _labels_of(head, features)
-    originals = features.rows.views == 0
-    rows = replace(features.rows, labels=labels).take(originals)
-    return rows, head.predict_proba(features)[originals]
-
-
 def _groups(rows: Rows) -> np.ndarray | None:
     """Returns the group of each row, one of its own where it has none; None where no row has any."""
     if not any(rows.groups):
         return None
     return np.array([f"group {name}" if name else f"row {i}" for i, name in enumerate(rows.groups)])
-
-
-def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
-    """Returns int32 (N,): the features' labels as indices into the classes of the head."""
-    positions = {name: i for i, name in enumerate(head.classes)}
-    used = [features.classes[i] for i in np.unique(features.labels[features.labels >= 0])]
-    strangers = [readable(name) for name in used if name not in positions]
-    if strangers:
-        raise CacheMismatchError(
-            f"head {head.name!r} does not know {len(strangers)} of the classes in {features.dataset} "
-            f"{features.split}: {', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}. "
-            "Run `pipeline train-head` on a split that has them"
-        )
-    # The extra last place is what the label -1 picks: unlabelled stays unlabelled.
-    translation = [positions.get(name, -1) for name in features.classes] + [-1]
-    return np.array(translation, np.int32)[features.labels]

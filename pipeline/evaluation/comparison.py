@@ -139,7 +139,6 @@ def compare_heads(
     features: FeatureSet,
     *,
     load: Callable[[Path], Classifier],
-    calibrate_on: FeatureSet | None = None,
     leaks: Leaks | None = None,
 ) -> Comparison:
     """Measures several heads on one split and tests each against the best.
@@ -148,11 +147,10 @@ def compare_heads(
         folders: Run folders of the heads, see :func:`head_folders`.
         features: The split.
         load: Makes a head of a folder, see ``pipeline.heads.load_head``.
-        calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
-        leaks: Likewise.
+        leaks: As in :func:`pipeline.evaluation.evaluate`.
 
     Raises:
-        UsageError: No row has a label, or the temperature would be fitted on the rows it is judged by.
+        UsageError: No row has a label.
         PipelineError: None of the heads can be measured; the message is that of the last one.
     """
     from pipeline.evaluation import evaluate
@@ -160,7 +158,7 @@ def compare_heads(
     reports, skipped = [], {}
     for folder in folders:
         try:
-            reports.append(evaluate(load(folder), features, calibrate_on=calibrate_on, leaks=leaks))
+            reports.append(evaluate(load(folder), features, leaks=leaks))
         except UsageError:
             raise  # about the rows, so every other head would say the same
         except PipelineError as error:

@@ -15,7 +15,6 @@ from pipeline.evaluation.leaks import KINDS, Leaks, find_leaks
 from pipeline.images import ImageSource, open_images
 
 if TYPE_CHECKING:
-    from pipeline.cache import FeatureSet
     from pipeline.heads import TrainedHead
 
 QUICK_ROWS = 20_000
@@ -49,7 +48,6 @@ def evaluate_entry(
     chosen: Selection,
     split: str,
     *,
-    calibrate_on: FeatureSet | None = None,
     leaks: Leaks | None = None,
     page: bool = True,
 ) -> Report:
@@ -59,14 +57,13 @@ def evaluate_entry(
         head: The trained head.
         chosen: The entry, or several that are read side by side.
         split: The rows to measure on.
-        calibrate_on: As in :func:`pipeline.evaluation.evaluate`.
         leaks: What :func:`check_entry` found.
         page: Whether ``report.html`` is written, which takes seconds.
 
     Raises:
         PipelineError: As :func:`pipeline.evaluation.evaluate` and ``Report.write``.
     """
-    report = evaluate(head, chosen.open(split), calibrate_on=calibrate_on, leaks=leaks)
+    report = evaluate(head, chosen.open(split), leaks=leaks)
     if page:
         write_with_page(report, head, chosen)
     else:

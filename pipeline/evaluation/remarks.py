@@ -17,6 +17,8 @@ def remarks(
     looks: Looks | None,
     seen: SeenRows,
     without_leaks: Figures | None = None,
+    *,
+    calibrated: bool = False,
 ) -> tuple[str, ...]:
     """Collects the remarks without which figures would mislead.
 
@@ -27,6 +29,7 @@ def remarks(
         looks: How often the split was looked at.
         seen: The rows that are no new ones.
         without_leaks: The figures without those; None where there are none, or no others.
+        calibrated: Whether the probabilities are those of a temperature.
     """
     notes = seen.notes(figures, without_leaks)
     if features.spec.weights.startswith("random:"):
@@ -40,6 +43,11 @@ def remarks(
         notes.append(
             f"the rows belong to {len(np.unique(groups)):,} groups, which the bootstrap intervals take into "
             "account and the interval of the accuracy beside it does not: believe the wider one"
+        )
+    if calibrated and features.split == "val":
+        notes.append(
+            "the temperature of the head was fitted on val, so log-loss, Brier score and calibration error "
+            "on val are a little too good; accuracy is what it was"
         )
     if looks is not None and looks.note:
         notes.append(looks.note)

@@ -103,26 +103,26 @@ def calibration_table(calibration: Calibration, after: Figures) -> Table:
     table = Table(f"temperature {calibration.temperature:.3f}", "before", "after", box=box.SIMPLE)
     for name, attribute in (("log-loss", "log_loss"), ("Brier score", "brier"), ("calibration error", "ece")):
         table.add_row(name, f"{getattr(before, attribute):.4f}", f"{getattr(after, attribute):.4f}")
+    low, high = calibration.interval
+    table.add_row("95% interval", Text(f"{low:.3f} to {high:.3f}"))
     table.add_row("fitted on", Text(f"val, {counted(calibration.rows, 'row')}"))
     return table
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Builds the table of the heads, the most accurate first."""
+    """Builds the table of the heads, the most accurate first; what is special of a head is below its name."""
     table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
-    seen = ["trained on"] if any(report.trained_on != 0 for report in comparison.reports) else []
-    for name in ("accuracy", "95% interval", "log-loss", "ECE", *seen, "+/-", "p"):
+    for name in ("accuracy", "95% interval", "log-loss", "ECE", "+/-", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):
         figures = report.figures
         low, high = figures.accuracy_ci
         table.add_row(
-            Text(readable(report.head)),
+            Text("\n".join([readable(report.head), *_special(report)])),
             f"{figures.accuracy:.2%}",
             f"{low:.1%} to {high:.1%}",
             f"{figures.log_loss:.4f}",
             f"{figures.ece:.4f}",
-            *([_count(report.trained_on)] if seen else []),
             *_against_best(difference),
         )
     return table
@@ -156,8 +156,11 @@ def _cells(one: ClassFigures) -> tuple[str, ...]:
     )
 
 
-def _count(rows: int | None) -> str:
-    return "not known" if rows is None else f"{rows:,}"
+def _special(report: Report) -> list[str]:
+    lines = [] if report.calibration is None else [f"T {report.calibration.temperature:.3f}"]
+    if report.trained_on is None:
+        return [*lines, "trained on: not known"]
+    return [*lines, f"trained on {report.trained_on:,} rows"] if report.trained_on else lines
 
 
 def _against_best(difference: Difference | None) -> tuple[str, str]:

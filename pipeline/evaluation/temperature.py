@@ -1,19 +1,19 @@
-"""Temperature scaling: one number that makes a head as sure of itself as it is right."""
+"""The temperature of a head: fitted on val rows that it was not trained on, and what it changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.evaluation.answers import Classifier, uncalibrated_answers
 from pipeline.evaluation.metrics import Figures
-from pipeline.images import UNLABELLED
+from pipeline.evaluation.seen import SeenRows
 
-COLDEST, HOTTEST = 0.02, 50.0
-FLOOR = np.finfo(np.float64).eps
-"""What a probability of 0 counts as, here as in the log-loss: no temperature could raise a true 0."""
+if TYPE_CHECKING:
+    from pipeline.evaluation.leaks.findings import Leaks
+    from pipeline.heads import Temperature
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,17 +24,20 @@ class Calibration:
         temperature: What logits are divided by: above 1 the head was too sure, below 1 not sure enough.
         rows: Labelled rows of val that it was fitted on.
         before: All figures of the evaluated split as the head itself answers.
+        interval: Lower and upper end of its 95 % interval.
     """
 
     temperature: float
     rows: int
     before: Figures
+    interval: tuple[float, float]
 
     def to_json(self, after: Figures) -> dict[str, Any]:
         """Returns the temperature with the figures that it changes, before and after."""
         names = ("log_loss", "brier", "ece")
         return {
             "temperature": self.temperature,
+            "interval": list(self.interval),
             "fitted_on": "val",
             "rows": self.rows,
             "before": {name: getattr(self.before, name) for name in names},
@@ -42,45 +45,35 @@ class Calibration:
         }
 
 
-def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Finds the temperature with the lowest log-loss, from 0.02 to 50.
+def fit_on_val(head: Classifier, valid: FeatureSet, *, leaks: Leaks | None = None) -> Temperature:
+    """Finds the temperature of a head on val.
 
-    Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2. The logarithm of
-    a probability is a logit up to a number that is the same for the whole row, so heads without logits can
-    be calibrated as well.
+    Rows that the head was trained on, or that stand in the training split in another form, take no part:
+    of those it is far too sure. Neither do rows without a label, augmented views, and rows of classes that
+    had no training rows.
 
     Args:
-        labels: int (n,), index of the true class; -1 = unlabelled, such rows are left out.
-        probabilities: float (n, k), rows sum to 1.
+        head: A trained head.
+        valid: The val split of the features it was trained on.
+        leaks: What a check of val against train found.
 
     Raises:
-        UsageError: No row has a label.
+        UsageError: The rows do not tell the temperature; see ``fit_temperature``.
+        CacheMismatchError: The head does not know a class of the split, or the features' spec.
     """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
+    from pipeline.heads import fit_temperature
 
-    known = labels != UNLABELLED
-    if not known.any():
+    rows, answers = uncalibrated_answers(head, valid)
+    seen = SeenRows.among(rows, valid.split, head=head.seen, leaks=leaks)
+    used = seen.labelled & ~seen.mask
+    used[used] = head.known[rows.labels[used]]
+    labels = head.known.cumsum()[rows.labels[used]] - 1
+    try:
+        return fit_temperature(labels, answers[used][:, head.known])
+    except UsageError as error:
+        left_out = int(seen.mask.sum())
+        others = f"{left_out:,} more rows stand in train or were trained on. " if left_out else ""
         raise UsageError(
-            "none of the val rows has a label, and a temperature is fitted on labels: "
-            "evaluate without `--calibrate`"
-        )
-    truth, logits = labels[known], _logits(probabilities[known])
-
-    def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]))
-
-    bounds = (np.log(COLDEST), np.log(HOTTEST))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
-
-
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns float64 (n, k), the probabilities at another temperature; the predicted class stays."""
-    from scipy.special import softmax
-
-    return softmax(_logits(probabilities) / temperature, axis=1)
-
-
-def _logits(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities.astype(np.float64), FLOOR))
+            f"no temperature of head {head.name} can be fitted: {error}. {others}Leave `--calibrate` out, or "
+            "run `pipeline extract` on a source with more val images"
+        ) from error

@@ -8,8 +8,9 @@ from pipeline.heads._catalog import HeadInfo, describe_head, layered_heads, make
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import Head, Layered, Model, Task
 from pipeline.heads._prepared import Prepared, prepare
-from pipeline.heads._saving import load_head, read_seen, run_folder, save_head
+from pipeline.heads._saving import load_head, read_seen, run_folder, save_head, save_temperature
 from pipeline.heads._seen import SeenImages
+from pipeline.heads._temperature import Temperature, fit_temperature
 from pipeline.heads._trained import TrainedHead
 from pipeline.heads._training import fit_head, fit_prepared, train_head
 
@@ -22,10 +23,12 @@ __all__ = [
     "Prepared",
     "SeenImages",
     "Task",
+    "Temperature",
     "TrainedHead",
     "describe_head",
     "fit_head",
     "fit_prepared",
+    "fit_temperature",
     "layered_heads",
     "load_head",
     "make_head",
@@ -33,5 +36,6 @@ __all__ = [
     "read_seen",
     "run_folder",
     "save_head",
+    "save_temperature",
     "train_head",
 ]

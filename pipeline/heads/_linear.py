@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+
+from pipeline.heads._temperature import fit_log_factor
 
 SHARPNESS_RANGE = (-5.0, 5.0)
 """Bounds of the logarithm, once scores are divided by their spread: rows that are told apart without an
@@ -65,13 +66,7 @@ def fit_sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
     spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) if len(scores) else 0.0
     if spread == 0:
         return 1.0
-
-    def loss(logarithm: float) -> float:
-        return -log_softmax(np.exp(logarithm) / spread * scores, axis=1)[
-            np.arange(len(labels)), labels
-        ].mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=SHARPNESS_RANGE, method="bounded").x) / spread)
+    return float(np.exp(fit_log_factor(scores, labels, bounds=SHARPNESS_RANGE, spread=spread)) / spread)
 
 
 def held_out_scores(

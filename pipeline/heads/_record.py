@@ -10,11 +10,12 @@ import numpy as np
 
 from pipeline.cache.structure import is_folder_name
 from pipeline.heads._head import Task
+from pipeline.heads._temperature import Temperature
 from pipeline.heads._trained import TrainedHead, seen_classes
 from pipeline.spec import FeatureSpec
 
 RECORD = "head.json"
-NEWER = frozenset({"seen"})
+NEWER = frozenset({"seen", "temperature"})
 """Keys that came with the seal, or after it."""
 
 
@@ -34,6 +35,7 @@ def to_record(trained: TrainedHead) -> dict[str, Any]:
         "feature_shape": trained.task.feature_shape,
         "spec": asdict(trained.spec),
         "versions": trained.versions,
+        "temperature": None if trained.temperature is None else trained.temperature.to_json(),
     }
 
 
@@ -55,6 +57,7 @@ def from_record(record: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{shape} is no shape of features")
     if not is_folder_name(str(record["dataset"])):
         raise ValueError(f"{str(record['dataset'])[:40]!r} is no name of a data set")
+    temperature = record.get("temperature")
     return {
         "name": record["name"],
         "task": Task(spec, shape, len(seen_classes(class_counts))),
@@ -66,4 +69,5 @@ def from_record(record: dict[str, Any]) -> dict[str, Any]:
         "seconds": float(record["seconds"]),
         "versions": {name: str(number) for name, number in record["versions"].items()},
         "val_accuracy": None if record["val_accuracy"] is None else float(record["val_accuracy"]),
+        "temperature": None if temperature is None else Temperature.from_json(temperature),
     }

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,11 +23,12 @@ from pipeline.heads._catalog import describe_head, make_head
 from pipeline.heads._head import Head
 from pipeline.heads._record import NEWER, RECORD, from_record, to_record
 from pipeline.heads._seen import SeenImages
+from pipeline.heads._temperature import Temperature
 from pipeline.heads._trained import TrainedHead
 from pipeline.paths import expanded
 from pipeline.progress import say
-from pipeline.publishing import published
-from pipeline.sealed import read_sealed, refuse_special, sealed
+from pipeline.publishing import pinned, published, replace_within
+from pipeline.sealed import MAX_BYTES, parse_sealed, read_sealed, refuse_special, sealed
 from pipeline.spec import FeatureSpec
 
 SEEN = "seen.bin"
@@ -64,6 +66,8 @@ def run_folder(runs: Path, dataset: str, spec: FeatureSpec, name: str) -> Path:
 def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
     """Saves a trained head; an older one in the same place gives way to the complete new one.
 
+    With it goes the temperature of the older one, which belongs to what that had learnt.
+
     Returns:
         The head with its ``folder``.
 
@@ -71,19 +75,57 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
         PipelineError: The folder cannot be written.
     """
     folder = run_folder(runs, trained.dataset, trained.task.spec, trained.name)
+    _say_if_calibrated(folder)
     try:
         with published(folder) as draft:
             file = draft / trained.head.file
             trained.model.save(file)
-            files = {"sha256": _sha256(file), "seen": _save_seen(trained.seen, draft / SEEN)}
-            text = json.dumps(sealed(to_record(trained) | files), indent=2)
-            (draft / RECORD).write_text(f"{text}\n", encoding="utf-8")
+            checksum = _sha256(file)
+            files = {"sha256": checksum, "seen": _save_seen(trained.seen, draft / SEEN)}
+            (draft / RECORD).write_bytes(_text(to_record(trained) | files))
     except OSError as error:
         raise PipelineError(
             f"cannot save the trained head in {folder}: {error.strerror or error}. "
             "Choose a folder that can be written with `--runs`"
         ) from error
-    return replace(trained, folder=folder)
+    return replace(trained, folder=folder, checksum=checksum)
+
+
+def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> TrainedHead:
+    """Saves the temperature of a saved head with it, or takes it away; nothing else of the head changes.
+
+    Args:
+        trained: As it was loaded, or saved.
+        temperature: What its answers are to be calibrated with; None = they are as it learnt them.
+
+    Returns:
+        The head as it is saved now.
+
+    Raises:
+        PipelineError: The head was trained again meanwhile, or the folder cannot be written.
+        CacheMismatchError: ``head.json`` is damaged.
+    """
+    folder, changed = trained.folder, replace(trained, temperature=temperature)
+    again = PipelineError(
+        f"the head in {folder} was trained again meanwhile, and its temperature is another: run the same "
+        "command again"
+    )
+    try:
+        with pinned(folder) as handle:
+            with _blaming(folder / RECORD):
+                record = parse_sealed(_read(handle, RECORD), newer=NEWER)
+            if record["sha256"] != trained.checksum:
+                raise again
+            files = {"sha256": record["sha256"], "seen": record.get("seen")}
+            replace_within(handle, RECORD, _text(to_record(changed) | files))
+            if not os.path.samestat(os.fstat(handle), os.stat(folder)):
+                raise again
+    except OSError as error:
+        raise PipelineError(
+            f"cannot save the temperature of the head in {folder}: {error.strerror or error}. "
+            "Make room there, or the folder writable, and run the same command again"
+        ) from error
+    return changed
 
 
 def load_head(folder: Path) -> TrainedHead:
@@ -134,7 +176,17 @@ def _load(folder: Path) -> TrainedHead:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
     _say_if_upgraded(head, known["versions"])
-    return TrainedHead(head=head, model=model, folder=folder, seen=seen, **known)
+    return TrainedHead(head=head, model=model, folder=folder, seen=seen, checksum=record["sha256"], **known)
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    return f"{json.dumps(sealed(record), indent=2)}\n".encode("ascii")
+
+
+def _read(handle: int, name: str) -> bytes:
+    """Reads a record in a pinned folder."""
+    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle), "rb") as file:
+        return file.read(MAX_BYTES)
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
@@ -177,6 +229,16 @@ def _blaming(file: Path) -> Iterator[None]:
             f"{file} is damaged or foreign: {reason}. "
             f"`pipeline train-head --head {file.parent.name}` trains it again"
         ) from error
+
+
+def _say_if_calibrated(folder: Path) -> None:
+    with suppress(*TROUBLE):
+        older = from_record(read_sealed(folder / RECORD, newer=NEWER))["temperature"]
+        if older is not None:
+            say(
+                f"note: the head before was calibrated ({older.line}), this one is not: "
+                "`pipeline evaluate --calibrate` fits its own"
+            )
 
 
 def _say_if_upgraded(head: Head, versions: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads._examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._head import Head, History, Model, Task
 from pipeline.heads._seen import SeenImages
+from pipeline.heads._temperature import Temperature
 from pipeline.spec import FeatureSpec
 
 BLOCK_ROWS = 256
@@ -37,7 +38,9 @@ class TrainedHead:
         seconds: Wall time of the training, reading the features included.
         versions: Version of each distribution that took part.
         seen: The images that it was trained and validated on; None where an earlier version saved it.
+        temperature: What its answers are calibrated with; None where they are as it learnt them.
         folder: Where it is saved; None before that.
+        checksum: SHA-256, in hex, of its saved model; empty before that.
     """
 
     name: str
@@ -53,7 +56,9 @@ class TrainedHead:
     versions: dict[str, str]
     val_accuracy: float | None = None
     seen: SeenImages | None = None
+    temperature: Temperature | None = None
     folder: Path | None = None
+    checksum: str = ""
 
     @property
     def options(self) -> dict[str, object]:
@@ -70,6 +75,11 @@ class TrainedHead:
         """Number of labelled rows it was trained on."""
         return sum(self.class_counts)
 
+    @property
+    def known(self) -> np.ndarray:
+        """Classes that had training rows, bool (k,)."""
+        return np.array(self.class_counts) > 0
+
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline train-head --json`` prints."""
         return {
@@ -81,7 +91,14 @@ class TrainedHead:
         }
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
-        """Returns the probability of each class for each row, labelled or not.
+        """Returns the probability of each class for each row, labelled or not, at the head's temperature.
+
+        What it returns and raises is otherwise that of :meth:`uncalibrated_proba`.
+        """
+        return self._calibrated(self.uncalibrated_proba(features))
+
+    def uncalibrated_proba(self, features: FeatureSet) -> np.ndarray:
+        """Returns the probability of each class for each row as the head learnt it, without a temperature.
 
         The features are read in blocks, so a set may be larger than memory.
 
@@ -115,7 +132,10 @@ class TrainedHead:
         proba = np.zeros((len(rows), len(self.classes)))
         answers = np.asarray(self.model.predict_examples(rows))
         proba[:, seen_classes(self.class_counts)] = self._probabilities(answers, len(rows))
-        return proba / proba.sum(axis=1, keepdims=True)
+        return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
+
+    def _calibrated(self, proba: np.ndarray) -> np.ndarray:
+        return proba if self.temperature is None else self.temperature.apply(proba, self.known)
 
     def _refuse_other_shape(self, features: FeatureSet) -> None:
         if tuple(features.feature_shape) != self.task.feature_shape:

@@ -14,7 +14,7 @@ from pipeline.cache.joined import Selection
 from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
 from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
-from pipeline.heads import TrainedHead
+from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.progress import progress, say
 from pipeline.serving.gathering import gather_images
@@ -37,6 +37,7 @@ class Predictions:
         probabilities: float64 (n, k).
         failures: The images that were not, in order.
         trained_on: bool (n,), images that the head was trained on; None where that is not known.
+        temperature: What the probabilities are calibrated with; None where they are not.
     """
 
     head: str
@@ -47,6 +48,7 @@ class Predictions:
     probabilities: np.ndarray
     failures: list[Failure]
     trained_on: np.ndarray | None = None
+    temperature: Temperature | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -56,6 +58,8 @@ class Predictions:
             notes.append(
                 f"RANDOM FILTERS ({self.spec.weights}): the base was never trained; expect poor answers"
             )
+        if self.temperature is not None:
+            notes.append(f"probabilities are calibrated: {self.temperature.line}")
         if self.trained_on is not None and self.trained_on.any():
             notes.append(
                 f"the head was trained on {self.trained_on.sum():,} of these {len(self.ids):,} images, so it "
@@ -72,6 +76,7 @@ class Predictions:
         return {
             "head": self.head,
             "dataset": self.dataset,
+            "temperature": None if self.temperature is None else self.temperature.value,
             "images": [
                 {"id": name, "top": named(row, self.classes, top), "trained_on": trained}
                 for name, row, trained in zip(self.ids, self.probabilities, self._trained_on, strict=True)
@@ -153,6 +158,7 @@ def predict(
         ids=ids,
         probabilities=np.reshape(rows, (len(rows), len(head.classes))),
         failures=failures,
+        temperature=head.temperature,
         trained_on=None if head.seen is None else head.seen.trained_on(_columns(digests)),
     )
 

@@ -27,19 +27,6 @@ def entry(stored: list[str], cli: Cli) -> Path:
     return Path(result.stdout.splitlines()[1].strip()).parent
 
 
-def test_calibrate_shows_before_and_after(stored: list[str], entry: Path, cli: Cli, the_object: Read) -> None:
-    text = cli("evaluate", *stored, "--calibrate").stdout
-    assert "temperature " in text
-    assert "before" in text
-    described = the_object(cli("evaluate", *stored, "--calibrate", "--json"))["calibration"]
-    assert list(described) == ["temperature", "fitted_on", "rows", "before", "after"]
-    assert (described["fitted_on"], described["rows"]) == ("val", 6)
-    metrics = json.loads((entry / "logreg" / "test" / "metrics.json").read_text())
-    assert metrics["calibration"] == described
-    assert metrics["log_loss"] == described["after"]["log_loss"]
-    assert (entry / "logreg" / "test" / "reliability.png").is_file()
-
-
 def test_calibrate_on_val_is_refused(stored: list[str], entry: Path, cli: Cli) -> None:
     result = cli("evaluate", *stored, "--calibrate", "--split", "val")
     assert result.exit_code == 2
@@ -166,7 +153,7 @@ def test_check_asks_the_heads(swapped: list[str], entry: Path, cli: Cli, the_obj
 
 
 def test_check_names_heads_that_do_not_know(stored: list[str], entry: Path, cli: Cli) -> None:
-    unseal(entry / "knn" / "head.json", "seen")
+    unseal(entry / "knn" / "head.json", "seen", "temperature")
     (entry / "logreg" / "head.json").write_text("{")
     result = cli("check", *stored, "--fail-on-leak")
     assert result.exit_code == 0

@@ -68,6 +68,7 @@ def test_json_is_one_object(trained: list[Any], cli: Cli, the_object: Read) -> N
         "path": "here/model.keras",
         "image_size": 16,
         "classes": ["cats", "dogs"],
+        "temperature": None,
         "checked": 3,
         "split": "test",
         "input": {"name": "images", "dtype": "uint8", "shape": [None, 16, 16, 3]},

@@ -42,7 +42,7 @@ def test_json_is_one_object_and_agrees_with_evaluate(
     predict: Cli, cli: Cli, photos: Photos, the_object: Read
 ) -> None:
     described = the_object(predict(photos.root / "test", "--json"))
-    assert list(described) == ["head", "dataset", "images", "unreadable"]
+    assert list(described) == ["head", "dataset", "temperature", "images", "unreadable"]
     run = Path(the_object(cli("evaluate", "--data", photos.root, "--json"))["run"])
     with open(run / "test/predictions.csv", newline="") as file:
         expected = list(csv.DictReader(file))

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report, evaluate
-from pipeline.heads import SeenImages
+from pipeline.heads import SeenImages, Temperature
 
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -40,8 +40,13 @@ class StoredHead:
     history: dict[str, list[float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     seen: SeenImages | None = field(default_factory=lambda: SeenImages(NOTHING, NOTHING))
+    temperature: Temperature | None = None
 
-    def predict_proba(self, features: FeatureSet) -> np.ndarray:
+    @property
+    def known(self) -> np.ndarray:
+        return np.ones(len(self.classes), bool)
+
+    def uncalibrated_proba(self, features: FeatureSet) -> np.ndarray:
         return features.to_memory()
 
 

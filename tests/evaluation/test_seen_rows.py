@@ -150,7 +150,8 @@ def test_the_comparison_tells_it_of_each_head(rows: Callable, make_head: Callabl
         "elder": None,
     }
     assert text.count(UNKNOWN) == 1
-    assert "trained on" in next(line for line in text.splitlines() if "log-loss" in line)
+    assert text.count("trained on 38 rows") == 1
+    assert text.count("trained on: not known") == 2
     told = {one.head: one.trained_on for one in compared_heads(result, head="new")}
     assert told["swapped"] == "trained on 38 of these rows"
     assert told["new"] == ""

@@ -115,8 +115,10 @@ def test_what_is_undefined_is_a_dash():
 def test_what_a_temperature_changes_is_printed(make_report):
     report = make_report(("a", "b"))
     before = measure(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]), "ab")
-    changed = dataclasses.replace(report, calibration=Calibration(temperature=1.5, rows=1234, before=before))
+    calibration = Calibration(temperature=1.5, rows=1234, before=before, interval=(1.25, 1.75))
+    changed = dataclasses.replace(report, calibration=calibration)
     lines = [line.split() for line in printed(changed).splitlines()]
     assert ["temperature", "1.500", "before", "after"] in lines
     assert ["log-loss", f"{before.log_loss:.4f}", f"{report.figures.log_loss:.4f}"] in lines
+    assert ["95%", "interval", "1.250", "to", "1.750"] in lines
     assert ["fitted", "on", "val,", "1,234", "rows"] in lines

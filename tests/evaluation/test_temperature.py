@@ -1,107 +1,103 @@
+"""A temperature is fitted on val rows that the head was not trained on; a report tells what it changes."""
+
 from __future__ import annotations
 
 import dataclasses
+import zlib
 
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from pipeline.errors import UsageError
 from pipeline.evaluation import evaluate
-from pipeline.evaluation.temperature import apply_temperature, fit_temperature
+from pipeline.evaluation.leaks import Finding, Leaks, Place
+from pipeline.evaluation.temperature import fit_on_val
+from pipeline.heads import SeenImages, fit_temperature
+
+NAMES = tuple("abcd")
 
 
-def boasting(n: int, k: int = 4, *, seed: int = 0, factor: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from the softmax of logits, and the softmax of ``factor`` times the logits."""
+def boasting(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels drawn from the softmax of logits, and the softmax of 3 times the logits."""
     random = np.random.default_rng(seed)
-    logits = 1.5 * random.normal(size=(n, k))
-    chances = softmax(logits, axis=1)
-    labels = (chances.cumsum(axis=1) < random.random(n)[:, None]).sum(axis=1)
-    return np.minimum(labels, k - 1).astype(np.int32), softmax(factor * logits, axis=1)
+    logits = 1.5 * random.normal(size=(n, 4))
+    labels = (softmax(logits, axis=1).cumsum(axis=1) < random.random(n)[:, None]).sum(axis=1)
+    return np.minimum(labels, 3).astype(np.int32), softmax(3 * logits, axis=1)
 
 
-@pytest.mark.parametrize("factor", [0.25, 1.0, 3.0, 10.0])
-def test_the_factor_on_the_logits_is_found(factor):
-    assert fit_temperature(*boasting(20_000, factor=factor)) == pytest.approx(factor, rel=0.05)
+@pytest.fixture
+def val(make_features):
+    labels, answers = boasting(800, seed=1)
+    return make_features(answers, labels, split="val", classes=NAMES)
 
 
-def test_the_log_loss_is_that_of_scikit_learn():
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 3, 400)
-    points = random.normal(size=(400, 5)) + np.eye(5)[labels]
-    model = LogisticRegression(C=1e4).fit(points[:60], labels[:60])
-    theirs = CalibratedClassifierCV(FrozenEstimator(model), method="temperature").fit(
-        points[60:], labels[60:]
-    )
-    answers = model.predict_proba(points[60:])
-    ours = apply_temperature(answers, fit_temperature(labels[60:], answers))
-    expected = log_loss(labels[60:], theirs.predict_proba(points[60:]))
-    assert log_loss(labels[60:], ours) == pytest.approx(expected, abs=1e-6)
-
-
-def test_no_prediction_changes_and_a_temperature_of_one_changes_nothing():
-    _, answers = boasting(500)
-    for temperature in (0.1, 5.0):
-        cooled = apply_temperature(answers, temperature)
-        np.testing.assert_array_equal(cooled.argmax(axis=1), answers.argmax(axis=1))
-        np.testing.assert_allclose(cooled.sum(axis=1), 1, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(apply_temperature(answers, 1.0), answers, rtol=0, atol=1e-12)
-
-
-def test_probabilities_of_zero_for_the_truth_can_be_mended():
-    labels, answers = boasting(1000, 2)
-    certain = np.eye(2)[answers.argmax(axis=1)]
-    mended = apply_temperature(certain, fit_temperature(labels, certain))
-    share = np.mean(certain.argmax(axis=1) == labels)
-    assert mended.max(axis=1) == pytest.approx(share, abs=1e-3)
-
-
-def test_unlabelled_rows_decide_nothing_and_alone_are_refused():
-    labels, answers = boasting(300)
-    expected = fit_temperature(labels[:200], answers[:200])
-    labels[200:] = -1
-    assert fit_temperature(labels, answers) == pytest.approx(expected)
-    with pytest.raises(UsageError, match="none of the val rows has a label"):
-        fit_temperature(np.full(300, -1), answers)
-
-
-def test_a_calibrated_report_tells_the_figures_before_and_after(make_features, make_head):
-    names = tuple("abcd")
-    val, test = (
-        make_features(answers, labels, split=split, classes=names)
-        for split, (labels, answers) in (("val", boasting(800, seed=1)), ("test", boasting(800, seed=2)))
-    )
-    head = make_head(names)
-    plain, report = evaluate(head, test), evaluate(head, test, calibrate_on=val)
+def test_a_calibrated_report_tells_the_figures_before_and_after(make_features, make_head, val):
+    labels, answers = boasting(800, seed=2)
+    test = make_features(answers, labels, split="test", classes=NAMES)
+    head = make_head(NAMES)
+    plain, report = evaluate(head, test), evaluate(make_head(NAMES, temperature=fit_on_val(head, val)), test)
     record = report.to_json()["calibration"]
-    assert record["temperature"] == pytest.approx(3, rel=0.15)
+    assert record["temperature"] == report.to_json()["temperature"] == pytest.approx(3, rel=0.15)
+    assert record["interval"][0] < 3 < record["interval"][1]
     assert (record["fitted_on"], record["rows"]) == ("val", 800)
     for name in ("log_loss", "ece", "brier"):
         assert record["before"][name] == getattr(plain.figures, name)
         assert record["after"][name] == getattr(report.figures, name)
         assert record["after"][name] < record["before"][name]
     assert report.figures.accuracy == plain.figures.accuracy
+    assert report.figures.top_k == plain.figures.top_k
     assert "calibration" not in plain.to_json()
+    assert plain.to_json()["temperature"] is None
+    assert plain.looks.answers == report.looks.answers == 1  # the same head, asked twice
 
 
-def test_views_of_val_do_not_count(make_features, make_head):
-    names = tuple("abcd")
-    labels, answers = boasting(400)
-    val = make_features(answers, labels, split="val", classes=names)
-    views = (np.arange(400) % 2).astype(np.uint8)
-    val = dataclasses.replace(val, rows=dataclasses.replace(val.rows, views=views))
-    report = evaluate(
-        make_head(names), make_features(answers, labels, split="test", classes=names), calibrate_on=val
+def test_figures_on_val_come_with_a_note(make_head, val):
+    head = make_head(NAMES)
+    assert not any("fitted on val" in note for note in evaluate(head, val).notes)
+    calibrated = make_head(NAMES, temperature=fit_on_val(head, val))
+    assert any("fitted on val, so log-loss" in note for note in evaluate(calibrated, val).notes)
+
+
+def test_views_of_val_and_rows_without_a_label_do_not_count(make_head, val):
+    labels = np.where(np.arange(800) < 600, val.labels, -1).astype(np.int32)
+    views = (np.arange(800) % 2).astype(np.uint8)
+    part = dataclasses.replace(val, rows=dataclasses.replace(val.rows, views=views, labels=labels))
+    expected = fit_temperature(val.labels[:600:2], val.features[:600:2])
+    assert fit_on_val(make_head(NAMES), part) == expected
+
+
+def test_rows_that_training_has_seen_take_no_part(make_head, val):
+    trained = SeenImages.of(
+        dataclasses.replace(val, rows=val.rows.take(slice(0, 300)), features=val.features[:300]), None
     )
-    assert report.calibration.rows == 200
-    assert report.calibration.temperature == fit_temperature(labels[::2], answers[::2])
+    pairs = ((Place("train", "x"), Place("val", val.rows.ids[i])) for i in range(250, 400))
+    leaks = Leaks(tuple(Finding("perceptual", *pair) for pair in pairs))
+    expected = fit_temperature(val.labels[400:], val.features[400:])
+    assert fit_on_val(make_head(NAMES, seen=trained), val, leaks=leaks) == expected
+    everything = SeenImages.of(val, None)
+    with pytest.raises(UsageError, match=r"0 val rows.*800 more rows stand in train or were trained on"):
+        fit_on_val(make_head(NAMES, seen=everything), val)
 
 
-def test_the_split_that_is_judged_is_not_the_one_that_is_fitted(make_features, make_head):
-    val = make_features(*reversed(boasting(50)), split="val", classes=tuple("abcd"))
-    with pytest.raises(UsageError, match="so figures on val would flatter it"):
-        evaluate(make_head(tuple("abcd")), val, calibrate_on=val)
+def test_rows_of_classes_without_training_rows_take_no_part(make_head, val):
+    class Partial(type(make_head(NAMES))):
+        known = np.array([True, True, False, True])
+
+    answers = val.features * Partial.known
+    answers /= answers.sum(axis=1, keepdims=True)
+    rows = np.flatnonzero(val.labels != 2)
+    expected = fit_temperature(np.array([0, 1, -1, 2])[val.labels[rows]], answers[rows][:, Partial.known])
+    head = Partial(folder=None, classes=NAMES)
+    assert fit_on_val(head, dataclasses.replace(val, features=answers, crc32=crc32_of(answers))) == expected
+
+
+def crc32_of(features):
+    return np.array([zlib.crc32(row.data) for row in np.ascontiguousarray(features)], np.uint32)
+
+
+def test_a_val_split_that_does_not_tell_it_says_what_to_do(make_features, make_head):
+    labels, answers = boasting(6)
+    few = make_features(answers, labels, split="val", classes=NAMES)
+    with pytest.raises(UsageError, match=r"no temperature of head stored can be fitted: .*`--calibrate` out"):
+        fit_on_val(make_head(NAMES), few)

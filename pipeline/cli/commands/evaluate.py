@@ -35,7 +35,11 @@ ALL = "all"
 @click.option(
     "--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Rows to measure on."
 )
-@click.option("--calibrate", is_flag=True, help="Fit a temperature on val and measure with it.")
+@click.option(
+    "--calibrate/--no-calibrate",
+    default=None,
+    help="Fit a temperature on val and save it with the head; or take it away. [as the head is]",
+)
 @click.option("--page/--no-page", default=True, help="Write report.html, which takes seconds. [page]")
 @click.option("--log", "logs", multiple=True, help="Also log to tensorboard or mlflow; repeatable.")
 @runs_option
@@ -44,13 +48,16 @@ def command(
     features: StoredFeatures,
     head: str,
     split: str,
-    calibrate: bool,
+    calibrate: bool | None,
     page: bool,
     logs: tuple[str, ...],
     runs: Path,
     as_json: bool,
 ) -> None:
     """Measure a trained head on a split, with intervals and pictures.
+
+    A temperature that --calibrate has fitted belongs to the head from then on: predict, serve and export
+    answer with it, too.
 
     \b
     pipeline evaluate --split test
@@ -60,6 +67,7 @@ def command(
     """
     from rich.console import Console
 
+    from pipeline.evaluation.calibrating import calibrate_all, calibrate_head
     from pipeline.evaluation.comparison import compare_heads, head_folders
     from pipeline.evaluation.entry import check_entry, evaluate_entry, write_with_page
     from pipeline.evaluation.files import PAGE
@@ -73,11 +81,13 @@ def command(
         raise _no_split(features, chosen, split, head)
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
-    val = _val(chosen) if calibrate else None
+    val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
     if head == ALL:
         rows, folders = chosen.open(split), head_folders(folder.parent)
-        result = compare_heads(folders, rows, load=load_head, calibrate_on=val, leaks=leaks)
+        if calibrate is not None:
+            calibrate_all(folders, val, leaks=leaks)
+        result = compare_heads(folders, rows, load=load_head, leaks=leaks)
         reports, show, files = result.reports, print_comparison, None
         written = sorted(result.write().iterdir())
         if page:
@@ -85,7 +95,9 @@ def command(
             written.append(write_with_page(result.best, best, chosen, comparison=result) / PAGE)
     else:
         trained = load_head(folder)
-        result = evaluate_entry(trained, chosen, split, calibrate_on=val, leaks=leaks, page=page)
+        if calibrate is not None:
+            trained = calibrate_head(trained, val, leaks=leaks)
+        result = evaluate_entry(trained, chosen, split, leaks=leaks, page=page)
         reports, show, files = (result,), print_report, result.folder
         written = sorted(files.iterdir())
     places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
@@ -113,7 +125,12 @@ def _no_split(features: StoredFeatures, chosen: Selection, split: str, head: str
     )
 
 
-def _val(chosen: Selection) -> FeatureSet:
+def _val(chosen: Selection, split: str) -> FeatureSet:
+    if split == "val":
+        raise UsageError(
+            "`--calibrate` fits a temperature on val, so figures on val would flatter it: "
+            "choose `--split test`, or leave `--calibrate` out"
+        )
     if "val" not in chosen.splits:
         raise UsageError(
             f"`--calibrate` fits a temperature on val, and {chosen.dataset} has no val split: leave it out, "

@@ -113,6 +113,8 @@ def _print(exported: Exported) -> None:
     click.echo(f"  size     {exported.bytes:,} bytes")
     click.echo(f"  input    images: uint8 (n, {size}, {size}, 3), RGB from 0 to 255")
     click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")
+    if exported.temperature is not None:
+        click.echo(f"  calibrated  {exported.temperature.line}")
     if exported.max_difference is not None:
         click.echo(
             f"  checked  on {counted(exported.checked, f'{exported.split} image')}: probabilities differ by "

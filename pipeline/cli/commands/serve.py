@@ -71,8 +71,12 @@ def command(features: StoredFeatures, head: str, port: int, host: str, runs: Pat
         if not _is_loopback(listening):
             say("WARNING: whoever can reach this machine can use the page, and sees training images on it")
         if as_json:
-            print_json({"url": address, "head": trained.name, "dataset": chosen.dataset})
+            temperature = None if trained.temperature is None else trained.temperature.value
+            described = {"url": address, "head": trained.name, "dataset": chosen.dataset}
+            print_json(described | {"temperature": temperature})
         else:
+            if trained.temperature is not None:
+                say(f"note: probabilities are calibrated: {trained.temperature.line}")
             click.echo(f"{trained.name} on {chosen.dataset}: {address}  (Ctrl-C ends it)")
         serve_until_interrupted(app, listening)
 

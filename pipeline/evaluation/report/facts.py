@@ -61,6 +61,7 @@ def stage_two(head: TrainedHead) -> Facts:
         "seed": str(head.seed),
         "training rows": f"{head.train_rows:,} of {counted(classes, 'class')}",
         "classes": _balance(head),
+        "calibrated": "" if head.temperature is None else head.temperature.line,
         "accuracy on val": "" if head.val_accuracy is None else f"{head.val_accuracy:.2%}",
         "training time": f"{head.seconds:,.2f} s"
         + (f" ({head.train_rows / head.seconds:,.0f} rows/s in all)" if head.seconds > 0 else ""),

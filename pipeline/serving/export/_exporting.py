@@ -12,7 +12,7 @@ import numpy as np
 import pipeline
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import TrainedHead
+from pipeline.heads import Temperature, TrainedHead
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.serving.export._format import Format, example, find_format
@@ -38,6 +38,7 @@ class Exported:
         bytes: Size on disk.
         image_size: Height and width in pixels of the images it takes.
         classes: Names of the classes its probabilities are about, in their order.
+        temperature: What its probabilities are calibrated with, as in the head; None where they are not.
         checked: Number of images it was checked on; 0 without a check.
         split: Where those were from; empty without a check.
         max_difference: Largest difference of a probability to those of the head; None without a check.
@@ -51,6 +52,7 @@ class Exported:
     bytes: int
     image_size: int
     classes: tuple[str, ...]
+    temperature: Temperature | None
     checked: int
     split: str
     max_difference: float | None
@@ -62,6 +64,7 @@ class Exported:
         return {
             **asdict(self),
             "path": str(self.path),
+            "temperature": None if self.temperature is None else self.temperature.value,
             "input": {"name": INPUT, "dtype": "uint8", "shape": [None, size, size, 3]},
             "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, len(self.classes)]},
         }
@@ -115,6 +118,7 @@ def export_model(
         bytes=size,
         image_size=trained.spec.image_size,
         classes=trained.classes,
+        temperature=trained.temperature,
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
         max_difference=difference,
@@ -151,6 +155,7 @@ def _about(trained: TrainedHead) -> dict[str, str]:
         "dataset": trained.dataset,
         "train_rows": trained.train_rows,
         "val_accuracy": trained.val_accuracy,
+        "temperature": None if trained.temperature is None else trained.temperature.to_json(),
         "spec": asdict(trained.spec),
         "trained_with": trained.versions,
         "exported_with": {"pipeline": pipeline.__version__},

@@ -10,7 +10,8 @@ from pipeline.backbones.loading import load_backbone, preprocess
 from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import weights_of
 from pipeline.errors import UsageError
-from pipeline.heads import Layered, TrainedHead, layered_heads
+from pipeline.heads import Layered, Temperature, TrainedHead, layered_heads
+from pipeline.heads._temperature import FLOOR
 from pipeline.keras_runtime import import_keras
 from pipeline.spec import FeatureSpec
 
@@ -46,7 +47,7 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
     keras = import_keras()
     size = trained.spec.image_size
     images = keras.Input((size, size, 3), dtype="uint8", name=INPUT)
-    answers = _over_all_classes(head(base(images)), trained)
+    answers = _over_all_classes(_calibrated(head(base(images)), trained.temperature), trained)
     network = keras.Model(images, keras.layers.Identity(name=OUTPUT)(answers), name="classifier")
     network.trainable = False
     return network
@@ -85,6 +86,15 @@ def _cuts(spec: FeatureSpec) -> list[Cut]:
     if len(poolings) == 1:
         poolings *= len(layers)
     return [Cut(layer, pooling) for layer, pooling in zip(layers, poolings, strict=True)]
+
+
+def _calibrated(answers: keras.KerasTensor, temperature: Temperature | None) -> keras.KerasTensor:
+    """Brings probabilities to a temperature, as ``Temperature.apply`` does."""
+    if temperature is None:
+        return answers
+    keras = import_keras()
+    logits = keras.ops.log(keras.ops.maximum(answers, FLOOR))
+    return keras.layers.Softmax(name="calibrated")(logits / temperature.value)
 
 
 def _over_all_classes(answers: keras.KerasTensor, trained: TrainedHead) -> keras.KerasTensor:

@@ -67,6 +67,7 @@ class Site:
             "layer": spec.layer,
             "image_size": spec.image_size,
             "val_accuracy": head.val_accuracy,
+            "temperature": None if head.temperature is None else head.temperature.value,
             "random_filters": spec.weights.startswith("random:"),
             "searched": len(self._neighbours.rows),
             "train_images": self._neighbours.total,

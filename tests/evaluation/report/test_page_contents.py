@@ -18,6 +18,7 @@ from pipeline.evaluation.report.comparisons import compared_heads
 from pipeline.evaluation.report.contents import PARTS
 from pipeline.evaluation.report.html import TEMPLATES
 from pipeline.evaluation.report.pictures import Album, sheets
+from pipeline.evaluation.temperature import fit_on_val
 from pipeline.images import open_images
 
 
@@ -102,10 +103,11 @@ def test_a_temperature_is_shown_with_what_it_changed(make_case, make_features, m
     case = make_case(("a", "b"))
     labels, probabilities = predict(2, 80, seed=5)
     val = make_features(probabilities, labels, split="val", classes=("a", "b"))
-    head = make_head(("a", "b"))
-    case.report = evaluate(head, case.features["test"], calibrate_on=val)
+    temperature = fit_on_val(make_head(("a", "b")), val)
+    case.report = evaluate(make_head(("a", "b"), temperature=temperature), case.features["test"])
     text = case.write()
     assert f"<strong>{case.report.calibration.temperature:.3f}</strong>" in text
+    assert f"between {temperature.low:.3f} and {temperature.high:.3f}" in text
     assert f"{case.report.calibration.before.log_loss:.4f}" in text
 
 

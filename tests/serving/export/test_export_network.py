@@ -13,7 +13,7 @@ import pipeline.heads
 from pipeline import registry
 from pipeline.cache.joined import Selection
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.heads import TrainedHead, layered_heads
+from pipeline.heads import Temperature, TrainedHead, layered_heads
 from pipeline.images import open_images
 from pipeline.keras_runtime import import_keras
 from pipeline.serving.export import Sample, export_model, sample_rows
@@ -68,6 +68,38 @@ def test_it_answers_as_from_the_cache(
     network.save(tmp_path / "again.keras")
     again = import_keras().saving.load_model(tmp_path / "again.keras")
     np.testing.assert_allclose(np.asarray(again(sample.images)), answers, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.2, 4.0])
+@pytest.mark.parametrize(
+    ("name", "request_", "options"),
+    [
+        ("logreg", {}, {}),
+        ("sgd", {"layers": ("stem:avg", "end")}, {}),
+        ("dense-128", {"layers": ("stem:avg", "end:avg")}, {"epochs": 2}),
+    ],
+    ids=str,
+)
+def test_a_temperature_is_in_it(
+    name: str, request_: dict[str, object], options: dict[str, object], value: float, train: Train
+) -> None:
+    trained, chosen = train(name, options=options, **request_)
+    plain = expected(trained, chosen)
+    temperature = Temperature(value=value, low=value, high=value, rows=100)
+    calibrated = dataclasses.replace(
+        trained,
+        temperature=temperature,
+        classes=("china", "fern", "flower"),
+        class_counts=(12, 0, 12),
+    )
+    sample = expected(calibrated, chosen)
+    assert np.abs(sample.probabilities[:, [0, 2]] - plain.probabilities).max() > 0.02
+
+    network = build_network(calibrated, None)
+
+    answers = np.asarray(network(sample.images, training=False))
+    np.testing.assert_allclose(answers, sample.probabilities, atol=2e-3)
+    assert not answers[:, 1].any()
 
 
 def test_a_class_without_training_rows_has_probability_0(train: Train) -> None:

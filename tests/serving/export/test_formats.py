@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline import registry
 from pipeline.cache.joined import Selection
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import TrainedHead, load_head, train_head
+from pipeline.heads import Temperature, TrainedHead, load_head, save_temperature, train_head
 from pipeline.images import open_images
 from pipeline.serving import export
 from pipeline.serving.export import Sample, _exporting, export_model, sample_rows
@@ -203,3 +203,21 @@ def test_missing_packages_are_named(
         UsageError, match=rf"'{form}' needs no_such_package: pip install 'two-stage-pipeline\[export\]'"
     ):
         export_model(trained, format=form)
+
+
+def test_a_calibrated_head_answers_as_it_does_here(form: str, train: Train, tmp_path: Path) -> None:
+    trained, chosen = train("logreg")
+    temperature = Temperature(value=2.5, low=2.0, high=3.0, rows=200)
+    calibrated = save_temperature(trained, temperature)
+    sample = sample_rows(calibrated, chosen.open("test"), open_images(chosen.entries[0].source), count=16)
+
+    exported = export_model(calibrated, format=form, sample=sample)
+
+    assert exported.max_difference < 1e-3
+    assert exported.to_json()["temperature"] == 2.5
+    about = json.loads(find_format(form).read_about(exported.path)["about"])
+    assert about["temperature"] == temperature.to_json()
+    answers = find_format(form).open_answers(exported.path)(sample.images[:1])
+    np.testing.assert_allclose(answers, sample.probabilities[:1], atol=1e-3)
+    uncalibrated = sample_rows(trained, chosen.open("test"), open_images(chosen.entries[0].source), count=16)
+    assert np.abs(uncalibrated.probabilities - sample.probabilities).max() > 0.02

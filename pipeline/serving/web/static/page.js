@@ -34,8 +34,9 @@ async function introduce() {
   const response = await fetch("about");
   about = await response.json();
   const accuracy = about.val_accuracy === null ? "" : `, ${percent(about.val_accuracy)} right on validation images`;
+  const calibrated = about.temperature === null ? "" : `, calibrated (temperature ${about.temperature.toFixed(3)})`;
   find("#about").textContent =
-    `${about.head} on ${about.dataset}: ${about.classes} classes${accuracy}. ` +
+    `${about.head} on ${about.dataset}: ${about.classes} classes${accuracy}${calibrated}. ` +
     `Features: ${about.backbone}, ${about.layer}, ${about.image_size} pixels.`;
   const { files, file_bytes: each, total_bytes: total } = about.limits;
   find("#limits").textContent =
