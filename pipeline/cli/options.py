@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
+from pipeline.json_text import json_text
 from pipeline.progress import say
 from pipeline.typed_options import options_of, split_settings
 
@@ -39,7 +39,7 @@ def _stack(*options: Decorator) -> Decorator:
 
 def print_json(value: Any) -> None:
     """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
-    click.echo(json.dumps(value))
+    click.echo(json_text(value))
     click.get_current_context().find_root().obj["json"] = False
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
-from pipeline.evaluation.names import readable
 from pipeline.images.rows import Rows
+from pipeline.names import several
 
 if TYPE_CHECKING:
     from pipeline.heads import SeenImages, Temperature
@@ -65,11 +65,11 @@ def _labels_of(head: Classifier, features: FeatureSet) -> np.ndarray:
     """Returns int32 (N,): the features' labels as indices into the classes of the head."""
     positions = {name: i for i, name in enumerate(head.classes)}
     used = [features.classes[i] for i in np.unique(features.labels[features.labels >= 0])]
-    strangers = [readable(name) for name in used if name not in positions]
+    strangers = [name for name in used if name not in positions]
     if strangers:
         raise CacheMismatchError(
             f"head {head.name!r} does not know {len(strangers)} of the classes in {features.dataset} "
-            f"{features.split}: {', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}. "
+            f"{features.split}: {several(strangers)}. "
             "Run `pipeline train-head` on a split that has them"
         )
     # The extra last place is what the label -1 picks: unlabelled stays unlabelled.

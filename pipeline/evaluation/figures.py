@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.confusion import table_of
 from pipeline.evaluation.reliability import ReliabilityBin
 
 
@@ -59,7 +60,7 @@ class Figures:
         intervals: Lower and upper end of the 95 % bootstrap interval by name of the figure; see
             ``bootstrap_intervals``. A figure that did not vary has none.
         per_class: The figures of each of the k classes.
-        confusion: int64 (k, k), rows counted by true class (first axis) and predicted class.
+        pairs: int64 (m, 3), true class, predicted class and rows of each pair that occurs.
     """
 
     n: int
@@ -80,7 +81,12 @@ class Figures:
     reliability: tuple[ReliabilityBin, ...]
     intervals: dict[str, tuple[float, float]]
     per_class: tuple[ClassFigures, ...]
-    confusion: np.ndarray
+    pairs: np.ndarray
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """The confusion matrix, int64 (k, k): rows by true class (first axis) and predicted class."""
+        return table_of(self.pairs, np.arange(len(self.per_class)))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.reliability_plot import draw_reliability
 from pipeline.images import UNLABELLED
+from pipeline.json_text import json_text, plain
 from pipeline.publishing import published
 from pipeline.sealed import sealed
 
@@ -33,6 +32,7 @@ CONFUSION, CURVES, RELIABILITY = "confusion_matrix.png", "curves.png", "reliabil
 COMPARISON, PAGE = "comparison", "report.html"
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "keras", "matplotlib")
 MOST_COLUMNS = 100
+MOST_CLASSES = 1000
 TOP = 5
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
@@ -108,15 +108,21 @@ def replacing(folder: Path, *, mark: str = METRICS) -> Iterator[Path]:
 
 
 def write_metrics(report: Report, path: Path) -> None:
-    """Writes every figure, and all one needs to know where it comes from, as JSON with a line a key."""
+    """Writes every figure, and all one needs to know where it comes from, as JSON with a line a key.
+
+    Of more than a thousand classes the confusion matrix is nearly all zeros and null in the file; what is not
+    zero is listed as ``confusion_pairs``: number of the true class, of the predicted class, and rows.
+    """
     figures = asdict(report.figures)
-    confusion = figures.pop("confusion").tolist()
+    pairs = figures.pop("pairs")
+    small = len(report.figures.per_class) <= MOST_CLASSES
     record = report.to_json() | {
         "dataset": report.dataset,
         "notes": report.notes,
         **figures,
         "classes": report.figures.classes,
-        "confusion_matrix": confusion,
+        "confusion_matrix": report.figures.confusion if small else None,
+        **({} if small else {"confusion_pairs": pairs}),
         "looks": report.looks.to_json() if report.looks else None,
         "spec": asdict(report.spec),
         "software": _software(report.versions),
@@ -127,16 +133,8 @@ def write_metrics(report: Report, path: Path) -> None:
 
 def write_json(record: dict[str, Any], path: Path) -> None:
     """Writes an object as sealed JSON with a line a key; numbers that are not finite become null."""
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sealed(_finite(record)).items())
+    lines = (f"{json_text(key)}: {json_text(value)}" for key, value in sealed(plain(record)).items())
     path.write_text("{\n  " + ",\n  ".join(lines) + "\n}\n", encoding="ascii")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _software(trained_with: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import scores
+from pipeline.evaluation.confusion import count_pairs, margins
 from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
 from pipeline.evaluation.resampling import bootstrap_intervals
@@ -47,7 +48,7 @@ def measure(
         PipelineError: A row of probabilities is none (NaN, infinite, negative or all zero).
         ValueError: The shapes do not belong together, or a label is no class.
     """
-    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+    from sklearn.metrics import log_loss, precision_recall_fscore_support
 
     every = np.arange(len(classes))
     _check(labels, probabilities, len(classes))
@@ -56,13 +57,15 @@ def measure(
     scaled = _scaled(given)
     predicted = given.argmax(axis=1)
 
-    confusion = confusion_matrix(truth, predicted, labels=every)
-    precision, recall, f1, support = precision_recall_fscore_support(
+    # Counts are counted here: those of scikit-learn are floats where no row is right.
+    pairs = count_pairs(truth, predicted, len(classes))
+    support, guessed = margins(pairs, len(classes))
+    precision, recall, f1, _ = precision_recall_fscore_support(
         truth, predicted, labels=every, zero_division=0
     )
     present = support > 0
-    correct = int(confusion.trace())
-    columns = (precision, recall, f1, support, confusion.sum(axis=0))
+    correct = int(np.count_nonzero(truth == predicted))
+    columns = (precision, recall, f1, support, guessed)
     bins = reliability_bins(scaled[np.arange(len(truth)), predicted], truth == predicted)
     mcc, kappa = scores.agreement(truth, predicted)
     roc_auc, average_precision = scores.ranking_scores(truth, scaled)
@@ -94,7 +97,7 @@ def measure(
         per_class=tuple(
             ClassFigures(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)
         ),
-        confusion=confusion,
+        pairs=pairs,
     )
 
 

@@ -1,32 +1,7 @@
-"""Names from outside (classes, files, data sets) made fit to be shown to people."""
+"""Names fit to be shown to people; see :mod:`pipeline.names`."""
 
 from __future__ import annotations
 
-import unicodedata
+from pipeline.names import readable
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# Both belong to the spelling of words (Persian, Hindi) and to emoji; they steer nothing.
-JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-
-
-def readable(name: str, limit: int = 40) -> str:
-    """Returns a name as one short line without any character that could steer a terminal.
-
-    White space of every kind becomes one space; control and format characters (escape sequences,
-    direction overrides), lone surrogates and unassigned code points become U+FFFD. What is too long
-    loses its middle, because names of one data set often share their beginning.
-
-    Args:
-        name: Any string.
-        limit: Most characters of the result, at least 3.
-    """
-    line = " ".join(name.split())
-    safe = "".join(REPLACEMENT if _steers(character) else character for character in line)
-    if len(safe) <= limit:
-        return safe or REPLACEMENT
-    tail = (limit - 1) // 2
-    return f"{safe[: limit - 1 - tail]}…{safe[-tail:]}"
-
-
-def _steers(character: str) -> bool:
-    return unicodedata.category(character).startswith("C") and character not in JOINERS
+__all__ = ["readable"]

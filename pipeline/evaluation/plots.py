@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from pipeline.evaluation.confusion import most_confused, table_of
 from pipeline.evaluation.metrics import Figures
 from pipeline.evaluation.names import readable
 
@@ -29,6 +31,8 @@ SMALLEST_NUMBER = 6.0  # points; anything smaller is a smudge on a screen
 INK, PAPER, VOID = "#1f2933", "#ffffff", "#e4e7eb"
 TRAINING, VALIDATION = "#2f6fb0", "#d9730d"
 PANELS = ("loss", "accuracy")
+MOST_DRAWN = 1000
+"""Classes of a confusion matrix: more have no cell of their own on any screen."""
 
 
 def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
@@ -36,7 +40,7 @@ def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
 
     Mistakes have a square-root scale, or the few of a good head would be invisible beside the hits.
     Numbers are written where they fit; of many class names every second, third, ... is shown; the row
-    of a class that has no image is grey.
+    of a class that has no image is grey. Of more than 1,000 classes those that are confused most are drawn.
 
     Args:
         figures: The figures, of any number of classes.
@@ -46,7 +50,10 @@ def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
     from matplotlib.colors import Normalize, PowerNorm
     from matplotlib.figure import Figure
 
-    k = len(figures.classes)
+    k = min(len(figures.classes), MOST_DRAWN)
+    kept = most_confused(figures.pairs, len(figures.classes), MOST_DRAWN)
+    confusion = table_of(figures.pairs, kept)
+    support = np.array([figures.per_class[i].support for i in kept])
     side = min(max(0.52 * k, 3.4), 12.0)  # inches
     cell = side * POINTS_PER_INCH / k
     text = 10.0 + 0.5 * max(side - 5.0, 0.0)  # a large picture is looked at scaled down
@@ -55,10 +62,10 @@ def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
     hits = ScalarMappable(Normalize(0, 1), "Blues")
     mistakes = ScalarMappable(PowerNorm(0.5, 0, 1), "Oranges")
 
-    colours = _cell_colours(figures.confusion, hits, mistakes)
+    colours = _cell_colours(confusion, support, hits, mistakes)
     axes.imshow(colours, interpolation="nearest")
-    _write_numbers(axes, figures.confusion, colours, cell=cell)
-    _name_classes(axes, figures.classes, cell=cell)
+    _write_numbers(axes, confusion, colours, cell=cell)
+    _name_classes(axes, [figures.per_class[i].name for i in kept], cell=cell)
     if cell > 12:
         axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
@@ -67,7 +74,10 @@ def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
     axes.spines[:].set_color(VOID)
     axes.set_xlabel("predicted class", color=INK, size=text)
     axes.set_ylabel("true class", color=INK, size=text)
-    _head(axes, f"{readable(subject, 70)}\n{figures.headline}", size=text)
+    some = (
+        "" if k == len(figures.classes) else f"\n{k:,} of {len(figures.classes):,} classes, the most confused"
+    )
+    _head(axes, f"{readable(subject, 70)}\n{figures.headline}{some}", size=text)
     height = min(0.45, 2.6 / side)
     for mappable, word, top in ((hits, "hits", 1.0), (mistakes, "mistakes", 0.9 - height)):
         strip = figure.add_axes((1 + 0.2 / side, top - height, 0.15 / side, height))
@@ -134,11 +144,12 @@ def save_png(figure: Figure, target: Path | BinaryIO) -> None:
         figure.savefig(target, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15)
 
 
-def _cell_colours(confusion: np.ndarray, hits: ScalarMappable, mistakes: ScalarMappable) -> np.ndarray:
+def _cell_colours(
+    confusion: np.ndarray, support: np.ndarray, hits: ScalarMappable, mistakes: ScalarMappable
+) -> np.ndarray:
     """Returns float (k, k, 4) RGBA."""
     from matplotlib.colors import to_rgba
 
-    support = confusion.sum(axis=1)
     share = confusion / np.maximum(support, 1)[:, None]
     diagonal = np.eye(len(confusion), dtype=bool)
     colours = np.where(diagonal[..., None], hits.to_rgba(share), mistakes.to_rgba(share))
@@ -167,7 +178,7 @@ def _write_numbers(axes: Axes, confusion: np.ndarray, colours: np.ndarray, *, ce
         )
 
 
-def _name_classes(axes: Axes, classes: tuple[str, ...], *, cell: float) -> None:
+def _name_classes(axes: Axes, classes: Sequence[str], *, cell: float) -> None:
     """Labels both axes with as many class names as fit into cells of ``cell`` points."""
     size = min(max(0.75 * cell, 6.5), 10.0)
     step = math.ceil(1.15 * size / cell)

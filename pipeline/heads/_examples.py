@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted
 from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.names import several
 from pipeline.spec import FeatureSpec
 
 T = TypeVar("T")
@@ -123,10 +124,12 @@ def refuse_other_classes(features: FeatureSet, classes: tuple[str, ...]) -> None
     """Refuses validation rows whose labels mean something else than those of the training rows.
 
     Raises:
-        CacheMismatchError: The message names both lists of classes.
+        CacheMismatchError: The message names the classes that only one of the two has.
     """
     if features.classes != classes:
+        alone = sorted(set(features.classes) ^ set(classes))
+        what = f"only one of the two has {several(alone)}" if alone else "they stand in another order"
         raise CacheMismatchError(
-            f"{features.path}: its classes ({', '.join(features.classes)}) are not those of the training "
-            f"rows ({', '.join(classes)}). Run `pipeline extract` to make both from the same source"
+            f"{features.path}: its {len(features.classes):,} classes are not the {len(classes):,} of the "
+            f"training rows: {what}. Run `pipeline extract` to make both from the same source"
         )

@@ -13,6 +13,7 @@ from pipeline.heads._examples import Examples, refuse_other_classes, refuse_othe
 from pipeline.heads._head import Task
 from pipeline.heads._seen import SeenImages
 from pipeline.heads._trained import seen_classes
+from pipeline.names import several
 from pipeline.progress import say
 
 
@@ -84,5 +85,5 @@ def _count_classes(train: FeatureSet) -> tuple[int, ...]:
         )
     missing = [name for name, count in zip(train.classes, counts, strict=True) if not count]
     if missing:
-        say(f"note: no training rows of class {', '.join(missing)}: its probability will always be 0")
+        say(f"note: no training rows of class {several(missing)}: its probability will always be 0")
     return tuple(counts.tolist())

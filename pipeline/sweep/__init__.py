@@ -15,6 +15,7 @@ from pipeline.cache import FeatureSet
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import TrainedHead, make_head, run_folder, save_head, train_head
+from pipeline.images import UNLABELLED
 from pipeline.progress import progress
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweep.executors import make_executor
@@ -84,12 +85,17 @@ def sweep(
         executor: Who fits; default: this process. See :func:`make_executor`.
 
     Raises:
-        UsageError: There are no validation rows and no folds.
+        UsageError: There are no validation rows with a label and no folds.
         PipelineError: Every candidate failed.
     """
     if valid is None and folds is None:
         raise UsageError(
             "there is no val split to choose on: add --cv 5 to cross-validate on the training rows"
+        )
+    if folds is None and not (valid.labels != UNLABELLED).any():
+        raise UsageError(
+            f"none of the {len(valid):,} val rows has a label to choose by: add --cv 5 to cross-validate on "
+            "the training rows"
         )
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(train, valid, folds, seed))

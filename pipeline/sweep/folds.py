@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
+from pipeline.names import several
+from pipeline.progress import say
 
 
 def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[FeatureSet, FeatureSet]]:
@@ -27,19 +30,29 @@ def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[Fe
         Per fold, the rows to learn from and the rows to measure on.
 
     Raises:
-        UsageError: There are fewer groups than folds.
+        UsageError: There are fewer groups than folds, or every class has fewer rows than that.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     labelled = np.flatnonzero(features.labels != UNLABELLED)
     groups = row_groups(features)[labelled]
-    if count < 2 or count > len(np.unique(groups)):
-        raise UsageError(f"--cv {count} is out of bounds: choose from 2 to {len(np.unique(groups))}")
+    sizes = np.bincount(features.labels[labelled], minlength=1)
+    most = min(len(np.unique(groups)), int(sizes.max()))
+    if most < 2:
+        raise UsageError(
+            f"--cv {count} is not possible: it takes two groups of labelled rows, and a class of two rows"
+        )
+    if not 2 <= count <= most:
+        raise UsageError(f"--cv {count} is out of bounds: choose from 2 to {most}")
+    if rare := [features.classes[i] for i in np.flatnonzero((sizes > 0) & (sizes < count))]:
+        say(f"note: fewer than {count} rows of {several(rare)}: some folds are not measured on them")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = []
-    for learn, measure in splitter.split(labelled, features.labels[labelled], groups):
-        images = labelled[measure][features.rows.views[labelled[measure]] == 0]
-        folds.append((_only(features, labelled[learn]), _only(features, images)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # said above
+        for learn, measure in splitter.split(labelled, features.labels[labelled], groups):
+            images = labelled[measure][features.rows.views[labelled[measure]] == 0]
+            folds.append((_only(features, labelled[learn]), _only(features, images)))
     return folds
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.counts import counted
 from pipeline.evaluation.metrics import wilson_interval
+from pipeline.json_text import json_text, plain
 from pipeline.sealed import sealed
 from pipeline.sweep import Leaderboard, Result
 from pipeline.sweep.results import disk_errors
@@ -34,8 +34,8 @@ def write_leaderboard(board: Leaderboard) -> list[Path]:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        described = sealed({"chosen_on": board.chosen_on, "results": rows})
-        _draft(paths[1]).write_text(json.dumps(described, indent=2))
+        described = sealed(plain({"chosen_on": board.chosen_on, "results": rows}))
+        _draft(paths[1]).write_text(json_text(described, indent=2))
         _draw(board, _draft(paths[2]))
         for path in paths:
             os.replace(_draft(path), path)

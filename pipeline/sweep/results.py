@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.json_text import json_text, plain
 from pipeline.progress import say
 from pipeline.sealed import read_sealed, sealed
 from pipeline.sweep.candidates import Candidate
@@ -138,7 +138,7 @@ class ResultStore:
         draft = self.folder / f"{result.key}.{os.getpid()}.tmp"
         with disk_errors(self.folder):
             try:
-                draft.write_text(json.dumps(sealed({"identity": self.identity, **asdict(result)})))
+                draft.write_text(json_text(sealed(plain({"identity": self.identity, **asdict(result)}))))
                 os.replace(draft, self.folder / f"{result.key}.json")
             finally:
                 draft.unlink(missing_ok=True)

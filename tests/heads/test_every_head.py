@@ -91,7 +91,7 @@ def test_refuses_features_of_another_spec(name: str, train: FeatureSet, valid: F
 def test_refuses_validation_rows_of_other_classes(name: str, train: FeatureSet, valid: FeatureSet) -> None:
     other = dataclasses.replace(valid, classes=("ant", "dog", "cat"))
 
-    with pytest.raises(CacheMismatchError, match=r"classes \(ant, dog, cat\).*\(ant, bee, cat\)"):
+    with pytest.raises(CacheMismatchError, match=r"classes .*: only one of the two has bee, dog\."):
         fit_head(name, train, other, options=quick(name, epochs=1))
 
 

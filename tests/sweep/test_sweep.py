@@ -117,7 +117,7 @@ def test_folds_keep_views_and_copies_together(make_features: Make) -> None:
 @pytest.mark.parametrize("count", [1, 7])
 def test_folds_out_of_bounds_are_refused(make_features: Make, count: int) -> None:
     features = make_features(np.zeros((6, 2), np.float32), [0, 0, 0, 1, 1, 1])
-    with pytest.raises(UsageError, match=f"--cv {count} is out of bounds: choose from 2 to 6"):
+    with pytest.raises(UsageError, match=f"--cv {count} is out of bounds: choose from 2 to 3"):
         split_folds(features, count, seed=0)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.confusion import mistakes, most_confused, table_of
 from pipeline.evaluation.metrics import ClassFigures, Figures, wilson_interval
 from pipeline.evaluation.names import readable
 
@@ -83,33 +84,25 @@ def class_bars(figures: Figures, *, most: int = MOST_BARS) -> list[Bar]:
 
 def worst_pairs(figures: Figures, *, most: int = MOST_PAIRS) -> list[Pair]:
     """Returns the pairs of classes with the most mistakes, the worst first."""
-    support = figures.confusion.sum(axis=1)
+    classes = figures.per_class
     return [
-        Pair(
-            readable(figures.classes[true]),
-            readable(figures.classes[guess]),
-            int(figures.confusion[true, guess]),
-            float(figures.confusion[true, guess] / support[true]),
-        )
-        for true, guess in _pairs(figures)[:most]
+        Pair(readable(classes[true].name), readable(classes[guess].name), rows, rows / classes[true].support)
+        for true, guess, rows in mistakes(figures.pairs)[:most].tolist()
     ]
 
 
 def matrix(figures: Figures, *, most: int = MOST_CELLS) -> Matrix:
     """Returns the confusion matrix; of more than ``most`` classes, those that are confused most."""
-    counts, k = figures.confusion, len(figures.classes)
-    kept = np.arange(k)
-    if k > most:
-        involved = dict.fromkeys(int(i) for pair in _pairs(figures) for i in pair)
-        kept = np.sort(np.array([*involved, *(i for i in range(k) if i not in involved)][:most]))
-    support = counts.sum(axis=1)
-    columns = counts[np.ix_(kept, kept)]
-    names = [readable(figures.classes[i], 24) for i in kept]
+    k = len(figures.classes)
+    kept = most_confused(figures.pairs, k, most) if k > most else np.arange(k)
+    support = [figures.per_class[i].support for i in kept]
+    columns = table_of(figures.pairs, kept)
+    names = [readable(figures.per_class[i].name, 24) for i in kept]
     lines = []
-    for i, true in enumerate(kept):
-        rest = [support[true] - columns[i].sum()] if k > most else []
-        cells = (_cell(int(rows), int(support[true]), i == j) for j, rows in enumerate([*columns[i], *rest]))
-        lines.append((names[i], int(support[true]), tuple(cells)))
+    for i, rows in enumerate(support):
+        rest = [rows - columns[i].sum()] if k > most else []
+        cells = (_cell(int(one), rows, i == j) for j, one in enumerate([*columns[i], *rest]))
+        lines.append((names[i], rows, tuple(cells)))
     head = (*names, "all others") if k > most else tuple(names)
     return Matrix(head, tuple(lines), k - len(kept))
 
@@ -120,15 +113,6 @@ def _cell(rows: int, support: int, hit: bool) -> Cell:
     share = rows / support
     shade = round(SHADES * (share if hit else share**0.5))
     return Cell(rows, share, hit, max(shade, 1) if rows else 0)
-
-
-def _pairs(figures: Figures) -> list[tuple[int, int]]:
-    """Returns (true, predicted) of all mistakes, the most frequent first."""
-    wrong = figures.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    places = np.argwhere(wrong)
-    order = np.argsort(-wrong[tuple(places.T)], kind="stable")
-    return [(int(true), int(guess)) for true, guess in places[order]]
 
 
 def _recall_interval(one: ClassFigures) -> tuple[float, float] | None:

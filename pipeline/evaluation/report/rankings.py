@@ -59,7 +59,9 @@ def trained_heads(report: Report) -> list[Standing]:
     known = [one for one in found if one is not None]
     if not any(one.current for one in known):
         known.append(_current(report, None, None))
-    return sorted(known, key=lambda one: (-(one.val_accuracy or -1.0), one.head))[:MOST_HEADS]
+    return sorted(known, key=lambda one: (one.val_accuracy is None, -(one.val_accuracy or 0.0), one.head))[
+        :MOST_HEADS
+    ]
 
 
 def sweep_results(report: Report) -> Sweep | None:

@@ -87,10 +87,12 @@ def make_case(
         ids: Sequence[str] | None = None,
         split: str = "test",
         unlabelled: int = 0,
+        answers: tuple[np.ndarray, np.ndarray] | None = None,
         history: dict[str, list[float]] | None = None,
         spec: FeatureSpec = spec,
     ) -> Case:
-        labels, probabilities = predict(len(classes), n)
+        labels, probabilities = answers or predict(len(classes), n)
+        n = len(labels)
         labels[:unlabelled] = -1
         ids = list(ids or [f"{split}/photo {i}.jpg" for i in range(n)])
         pictures = {name: coloured(label, i) for i, (name, label) in enumerate(zip(ids, labels, strict=True))}

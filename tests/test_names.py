@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.names import readable
+from pipeline.names import readable, several
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,15 @@ def test_long_names_lose_their_middle(limit):
 
 def test_a_name_of_just_the_limit_is_left_alone():
     assert readable("abcde", 5) == "abcde"
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "class0"),
+        (5, "class0, class1, class2, class3, class4"),
+        (1005, "class0, class1, class2, class3, class4 and 1,000 more"),
+    ],
+)
+def test_of_many_names_the_first_are_given_and_the_others_counted(count, expected):
+    assert several([f"class{i}" for i in range(count)]) == expected
