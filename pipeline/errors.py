@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class PipelineError(Exception):
@@ -30,6 +34,48 @@ class CacheMismatchError(PipelineError):
     exit_code = 4
 
 
+class ForeignFileError(PipelineError):
+    """Something that this package did not make stands where it was to write.
+
+    Attributes:
+        path: Where.
+        reason: What stands there: "is a link to ...".
+    """
+
+    def __init__(self, path: Path, reason: str, root: Path) -> None:
+        self.path, self.reason, self._root = path, reason, root
+        super().__init__(
+            f"{path} {reason}; nothing was written or removed there: move it away, or choose another folder "
+            f"than {root}"
+        )
+
+    def __reduce__(self) -> tuple[type[ForeignFileError], tuple[Path, str, Path]]:
+        """Rebuilds it in another process."""
+        return type(self), (self.path, self.reason, self._root)
+
+
+class UnreadableFileError(PipelineError):
+    """The system does not let a file be read now; what it holds is not known, so it is not to be removed.
+
+    A file that was read and found damaged is a :class:`CacheMismatchError`, and this is none.
+
+    Attributes:
+        path: The file.
+        reason: "cannot be read now (...)", with what the system says.
+    """
+
+    def __init__(self, path: Path, refusal: str) -> None:
+        self.path, self._refusal, self.reason = path, refusal, f"cannot be read now ({refusal})"
+        super().__init__(
+            f"{path} {self.reason}, which does not mean that it is damaged: it is left as it is. See to its "
+            "permissions, the disk or the memory, and run again"
+        )
+
+    def __reduce__(self) -> tuple[type[UnreadableFileError], tuple[Path, str]]:
+        """Rebuilds it in another process."""
+        return type(self), (self.path, self._refusal)
+
+
 def unknown(kind: str, value: str, choices: Iterable[str], *, next_step: str = "") -> UsageError:
     """Builds the error for a name that is not in a registry.
 
@@ -44,3 +90,21 @@ def unknown(kind: str, value: str, choices: Iterable[str], *, next_step: str = "
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     step = f". {next_step}" if next_step else ""
     return UsageError(f"unknown {kind} {value!r}{hint}: choose from {', '.join(known)}{step}")
+
+
+OF_CONTENT = frozenset((errno.EINVAL, errno.EOVERFLOW, errno.EFBIG, errno.ENXIO))
+"""What the system answers where a damaged file asks for places that no file has."""
+
+
+def system_refusal(error: BaseException) -> str:
+    """Says why the system did not let a file be read; empty where the reason lies in what was read.
+
+    HDF5 tells of the system in the text of errors of many classes: a header that cannot be read for a bad
+    disk is a ``KeyError``.
+    """
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := re.search(r"\berrno = (\d+), error message", str(error))):
+        number = int(found[1])
+    return "" if not number or number in OF_CONTENT else os.strerror(number)

@@ -1,4 +1,4 @@
-"""Folders that are seen whole or not at all."""
+"""Folders that are seen whole or not at all; with :mod:`pipeline.files`, all that is written or removed."""
 
 from __future__ import annotations
 
@@ -10,41 +10,112 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
+
+from pipeline.errors import ForeignFileError
+from pipeline.files import (
+    Known,
+    LeftAlone,
+    make_folder,
+    refuse_links,
+    remove,
+    remove_folder,
+    rename,
+    would_stay,
+)
+from pipeline.progress import say
 
 EXCHANGE = 2
 """``RENAME_EXCHANGE`` of renameat2(2)."""
 
 
 @contextmanager
-def published(folder: Path) -> Iterator[Path]:
+def published(folder: Path, *, root: Path, known: Known) -> Iterator[Path]:
     """Gives a draft folder to fill, and puts it in the place of ``folder`` when the block has succeeded.
 
     After an error the draft is removed and whatever stood in ``folder`` stays as it was. A draft of a
-    process that was killed is removed by the next one.
+    process that was killed is removed by the next one. What this package did not make moves from the older
+    folder into the new one.
+
+    Args:
+        folder: The folder.
+        root: The folder that the user named, above it.
+        known: Tells what this package puts into such a folder.
 
     Raises:
+        ForeignFileError: A link stands on the way, or something else where a new file is to be.
         OSError: The folder cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder)
-    draft, handle = _new_draft(folder)
+    make_folder(folder.parent, root=root)
+    refuse_links(folder, root=root, folder=True)
+    _remove_abandoned(folder, root, known)
+    draft, handle = _new_draft(folder, root)
     try:
         yield draft
         _flush(draft)
-        replace_folder(draft, folder)
+        put_in_place(draft, folder, root=root, known=known)
         sync_to_disk(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         os.close(handle)
 
 
-def _new_draft(folder: Path) -> tuple[Path, int]:
+def put_in_place(draft: Path, folder: Path, *, root: Path, known: Known) -> None:
+    """Puts a folder in the place of another, and takes over from the older what this package did not make.
+
+    Raises:
+        ForeignFileError: Such a file has the name of a new one.
+        OSError: The folder cannot be replaced; it stays as it was.
+    """
+    for one in foreign_files(folder, root=root, known=known):
+        if os.path.lexists(draft / one.path.relative_to(folder)):
+            raise ForeignFileError(one.path, one.reason, root)
+    older = _replace_folder(draft, folder)
+    if older is None:
+        return
+    for one in foreign_files(older, root=root, known=known):
+        name = one.path.relative_to(older)
+        with suppress(OSError):  # then it stays where it is, and is named by the next who looks
+            rename(older / name, folder / name, root=root)
+    _remove_tree(older, root, known)
+    if os.path.lexists(older):  # under a name that the caller does not remove
+        older.rename(folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}"))
+
+
+def foreign_files(folder: Path, *, root: Path, known: Known) -> list[LeftAlone]:
+    """Lists what this package did not make in a folder, and what cannot be read now; no link is followed."""
+    found = []
+    for path in _files_below(folder):
+        below = PurePath(path.relative_to(folder))
+        if reason := would_stay(path, root=root, known=lambda _, head, below=below: known(below, head)):
+            found.append(reason)
+    return found
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Lists all that is no folder, links to folders among it."""
+    return sorted(
+        Path(place, name)
+        for place, folders, files in os.walk(folder)
+        for name in [*files, *(one for one in folders if os.path.islink(os.path.join(place, one)))]
+    )
+
+
+def _remove_tree(folder: Path, root: Path, known: Known) -> None:
+    """Removes what this package made in a folder, and the folders that are empty then."""
+    for path in _files_below(folder):
+        below = PurePath(path.relative_to(folder))
+        remove(path, root=root, known=lambda _, head, below=below: known(below, head))
+    for place, _, _ in os.walk(folder, topdown=False):
+        remove_folder(Path(place), root=root)
+
+
+def _new_draft(folder: Path, root: Path) -> tuple[Path, int]:
     """Makes a draft and returns it with the open handle whose lock tells that its process is alive."""
     while True:
         draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-        draft.mkdir()
-        handle = os.open(draft, os.O_RDONLY)
+        make_folder(draft, root=root)
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         with suppress(OSError):  # no locks for folders here, as on NFS: abandoned drafts stay, too
             fcntl.flock(handle, fcntl.LOCK_EX)
         if draft.exists():
@@ -52,29 +123,27 @@ def _new_draft(folder: Path) -> tuple[Path, int]:
         os.close(handle)  # taken for an abandoned one before it was locked
 
 
-def _remove_abandoned(folder: Path) -> None:
+def _remove_abandoned(folder: Path, root: Path, known: Known) -> None:
     for draft in folder.parent.iterdir():
         if re.fullmatch(rf"\.{re.escape(folder.name)}-[0-9a-f]{{8}}(-older)?", draft.name):
-            with suppress(OSError):  # in use, or just removed by another process
-                handle = os.open(draft, os.O_RDONLY)
+            with suppress(OSError):  # in use, just removed by another process, or a link
+                handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _restore(draft, folder)
-                    shutil.rmtree(draft)
+                    if draft.name.endswith("-older") and not folder.exists():
+                        draft.rename(folder)  # it was to be replaced when its process was killed
+                    else:
+                        _remove_tree(draft, root, known)
+                        for one in foreign_files(draft, root=root, known=known):
+                            say(str(one))
                 finally:
                     os.close(handle)
-
-
-def _restore(draft: Path, folder: Path) -> None:
-    """Puts an older folder back that was to be replaced when its process was killed."""
-    if draft.name.endswith("-older") and not folder.exists():
-        draft.rename(folder)
 
 
 def _flush(folder: Path) -> None:
     # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
     # with empty files behind it.
-    for path in [*folder.iterdir(), folder]:
+    for path in [*folder.rglob("*"), folder]:
         sync_to_disk(path)
 
 
@@ -127,21 +196,22 @@ def sync_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def replace_folder(draft: Path, folder: Path) -> None:
+def _replace_folder(draft: Path, folder: Path) -> Path | None:
     """Puts a folder in the place of another, in one step where the system can.
 
-    The older one may then stand where the draft was, for the caller to remove.
+    Returns:
+        Where the older one stands now, for the caller to remove; None where there was none.
 
     Raises:
         OSError: The folder cannot be replaced; it stays as it was.
     """
     if _exchange(draft, folder):
-        return
+        return draft
     try:
         draft.rename(folder)
     except OSError:  # there is an older one, and be it only since a moment ago
-        if not _exchange(draft, folder):
-            _step_aside(draft, folder)
+        return draft if _exchange(draft, folder) else _step_aside(draft, folder)
+    return None
 
 
 def _exchange(draft: Path, folder: Path) -> bool:
@@ -154,7 +224,7 @@ def _exchange(draft: Path, folder: Path) -> bool:
     return swap(here, os.fsencode(draft), here, os.fsencode(folder), EXCHANGE) == 0
 
 
-def _step_aside(draft: Path, folder: Path) -> None:
+def _step_aside(draft: Path, folder: Path) -> Path:
     # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
     older = draft.with_name(f"{draft.name}-older")
     folder.rename(older)
@@ -163,4 +233,4 @@ def _step_aside(draft: Path, folder: Path) -> None:
     except OSError:
         older.rename(folder)
         raise
-    shutil.rmtree(older, ignore_errors=True)
+    return older

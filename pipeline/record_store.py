@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pipeline.errors import ForeignFileError
+from pipeline.files import check_database, discard
 from pipeline.progress import say
 
 VERSION = 2
@@ -59,15 +61,16 @@ class RecordStore:
         file: Where it stands; None = nothing is kept (any more).
     """
 
-    def __init__(self, file: Path | None, table: str, *, otherwise: str) -> None:
+    def __init__(self, file: Path | None, table: str, *, otherwise: str, root: Path | None = None) -> None:
         """Opens nothing yet.
 
         Args:
             file: Where it stands; several tables may stand in one file.
             table: Name of the table, letters, digits and ``-``.
             otherwise: What happens without the file, as the end of a sentence.
+            root: The folder above it that the user named; None = the one it stands in.
         """
-        self.file = file
+        self.file, self._root = file, root or (file.parent if file else None)
         self._table, self._person, self._otherwise = table, table.encode()[:16], otherwise
         self._connection: sqlite3.Connection | None = None
         self._told = False
@@ -161,7 +164,7 @@ class RecordStore:
         opened: os.stat_result | None = None
         try:
             if self._connection is None:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
+                check_database(self.file, root=self._root)
                 opened = _regular(self.file)
                 self._connection = _connect(self.file)
             return action(self._connection)
@@ -171,7 +174,7 @@ class RecordStore:
                 self._replace(str(error), opened)
             else:
                 self._give_up(error)
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ForeignFileError) as error:
             self._give_up(error)
         return None
 
@@ -180,11 +183,11 @@ class RecordStore:
         try:
             now = _regular(self.file)
             if now is not None and (opened is None or os.path.samestat(now, opened)):
-                self.file.unlink()
+                discard(self.file, root=self._root)
                 for ending in _BESIDE:  # of the removed file: SQLite would take them for the new one's
-                    self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+                    discard(self.file.with_name(self.file.name + ending), root=self._root)
             self._tell(reason)
-        except OSError as error:
+        except (OSError, ForeignFileError) as error:
             self._give_up(error)
 
     def _tell(self, reason: str) -> None:

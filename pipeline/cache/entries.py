@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -12,8 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.cache import own
 from pipeline.cache.parts import Part, whole_sets
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import (
+    CacheMismatchError,
+    PipelineError,
+    UnreadableFileError,
+    UsageError,
+    system_refusal,
+)
+from pipeline.files import discard, make_folder, name_also, open_file, rename, written
 from pipeline.images.source_options import SourceOptions
 from pipeline.spec import FeatureSpec
 
@@ -49,14 +56,14 @@ class Entry:
     weights_file: Path | None = None
 
     @property
+    def cache(self) -> Path:
+        """The cache that it stands in."""
+        return own.cache_of(self.folder / SPEC_FILE)
+
+    @property
     def dataset(self) -> str:
         """Name of the data set."""
         return self.folder.parent.name
-
-    @property
-    def cache(self) -> Path:
-        """Folder of the cache that it stands in."""
-        return self.folder.parent.parent
 
     @property
     def full_name(self) -> str:
@@ -85,24 +92,49 @@ class Entry:
         """Replaced files kept because they hold rows that no newer file has."""
         return sorted(self.folder.glob("*.h5.retired"))
 
-    def retire(self, path: Path, *, keep: bool = False) -> None:
+    def retire(self, path: Path, *, keep: bool = False) -> Path | None:
         """Gives a file of this entry a free name among the retired ones; nothing where it is gone.
 
         Args:
-            path: The file.
-            keep: Leave it under its old name, too.
+            path: The file, whatever is in it.
+            keep: Leave it under its old name, too, where the system can.
+
+        Returns:
+            Its name among the retired ones; None where it is gone.
+
+        Raises:
+            ForeignFileError: It is a link, or no regular file.
+            OSError: The disk refuses it.
         """
         name = path.name.split(".")[0]
-        numbers = [int(one.name.split(".")[-3]) for one in self.folder.glob(f"{name}.*.h5.retired")]
-        for number in itertools.count(max(numbers, default=0) + 1):
-            with contextlib.suppress(FileExistsError):  # another process has taken this number
-                try:
-                    _name_also(path, self.folder / f"{name}.{number}.h5.retired", keep=keep)
-                except FileNotFoundError:
-                    return
-                break
-        if not keep:
-            path.unlink(missing_ok=True)
+        taken = [one.name.split(".")[-3] for one in self.folder.glob(f"{name}.*.h5.retired")]
+        for number in itertools.count(max((int(one) for one in taken if one.isdecimal()), default=0) + 1):
+            other = self.folder / f"{name}.{number}.h5.retired"
+            try:
+                name_also(path, other, root=self.cache)
+            except FileExistsError:  # another process has taken this number
+                continue
+            except FileNotFoundError:
+                return None
+            except OSError:  # no second names here
+                if not (keep and self._copied(path, other)):
+                    rename(path, other, root=self.cache)
+                return other
+            if not keep:
+                discard(path, root=self.cache)
+            return other
+        raise AssertionError
+
+    def _copied(self, path: Path, other: Path) -> bool:
+        """Copies a file that others may be about to open; not where it cannot be read or has no room."""
+        target = open_file(other, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=self.cache)
+        try:
+            with os.fdopen(target, "wb") as copy, open(path, "rb") as source:
+                shutil.copyfileobj(source, copy)
+        except OSError:
+            discard(other, root=self.cache)
+            return False
+        return True
 
     def save(self) -> None:
         """Creates the folder with its readable ``spec.json``.
@@ -125,42 +157,16 @@ class Entry:
         text = json.dumps(described, indent=2)
         path = self.folder / SPEC_FILE
         try:
-            if path.is_file() and path.read_text() == text:
+            if path.is_file() and path.read_bytes() == text.encode():
                 return
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f"{SPEC_FILE}.{os.getpid()}.tmp")
-            try:
-                draft.write_text(text)
-                os.replace(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
+            make_folder(self.folder, root=self.cache)
+            with written(path, root=self.cache, known=own.is_spec) as file:
+                file.write(text.encode())
         except OSError as error:
             raise PipelineError(
                 f"cannot write the cache at {self.folder}: {error.strerror}. "
                 "Choose another place with --cache"
             ) from error
-
-
-def _name_also(path: Path, other: Path, *, keep: bool) -> None:
-    """Gives a file a second name; where the file system has no hard links, it is moved, or copied to be kept.
-
-    Raises:
-        FileExistsError: The name is taken.
-        FileNotFoundError: There is no such file.
-    """
-    try:
-        os.link(path, other)
-    except (FileExistsError, FileNotFoundError):
-        raise
-    except OSError:
-        if not path.exists():
-            raise FileNotFoundError(path) from None
-        with open(other, "xb") as target:
-            if keep:
-                with open(path, "rb") as source:
-                    shutil.copyfileobj(source, target)
-        if not keep:
-            os.replace(path, other)
 
 
 def dataset_name(name: str) -> str:
@@ -187,7 +193,8 @@ def read_entry(folder: Path) -> Entry:
     """Reads the entry in a folder.
 
     Raises:
-        CacheMismatchError: ``spec.json`` is damaged, or does not belong to this folder.
+        CacheMismatchError: ``spec.json`` was read, and is damaged or does not belong to this folder.
+        UnreadableFileError: The system does not let it be read now.
     """
     path = folder / SPEC_FILE
     try:
@@ -205,7 +212,17 @@ def read_entry(folder: Path) -> Entry:
             SourceOptions.from_json(data.get("source_options", {})),
             None if file is None else Path(file),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
+        if not isinstance(error, FileNotFoundError) and (refusal := system_refusal(error)):
+            raise UnreadableFileError(path, refusal) from error
         raise CacheMismatchError(
             f"{path} cannot be read ({error}). Run `pipeline extract` to write it anew"
         ) from error

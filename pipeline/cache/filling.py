@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 
 from pipeline.cache.layout import Layout, row_bytes
 from pipeline.cache.lock import is_still_at
+from pipeline.cache.own import cache_of, is_features
 from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
+from pipeline.files import open_file, replace
 from pipeline.publishing import sync_to_disk
 
 
@@ -30,12 +33,13 @@ class PartialFile:
 
         Raises:
             CacheMismatchError: The file is damaged or foreign.
+            ForeignFileError: It is a link.
         """
         self.layout: Layout = open_layout(path)
         self.done: np.ndarray = self.layout.done.copy()
         self._row_bytes = row_bytes(self.layout.feature_shape, self.layout.header.spec.store)
         self._uncommitted: list[np.ndarray] = []
-        self._fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        self._fd = open_file(path, os.O_RDWR, root=cache_of(path))
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +116,7 @@ class PartialFile:
         self._sync()
         self.check_place()  # another process may by now be filling a file of this name
         self.close()
-        os.replace(self.layout.path, path)
+        replace(self.layout.path, path, root=cache_of(path), known=is_features)
         sync_to_disk(path.parent)
 
     def check_place(self) -> None:
@@ -137,6 +141,15 @@ class PartialFile:
             getattr(os, "fdatasync", os.fsync)(self._fd)
         except OSError as error:
             raise disk_error(self.layout.path, error) from error
+
+
+def is_its_own(path: Path) -> bool:
+    """Tells whether a file may be written to: one with other names (hard links) is somebody else's, too."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def disk_error(path: Path, error: OSError) -> PipelineError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.cache.choosing import as_lines, options_apart
 from pipeline.cache.entries import SPEC_FILE, Entry, read_entry
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
 from pipeline.paths import expanded
 
 
@@ -18,7 +18,7 @@ def all_entries(cache: Path) -> list[Entry]:
     for path in _spec_files(expanded(cache)):
         try:
             found.append(read_entry(path.parent))
-        except CacheMismatchError:
+        except (CacheMismatchError, UnreadableFileError):
             continue  # named by `pipeline cache verify`; the other entries stay usable
     return found
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pipeline import files
 from pipeline.cache.choosing import is_called, options_apart
-from pipeline.cache.entries import FEATURE_FILES, NETWORKS, SPEC_FILE, Entry, read_entry
+from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, read_entry
 from pipeline.cache.filling import damaged_rows
 from pipeline.cache.finding import all_entries
 from pipeline.cache.lock import LOCK_FILE
 from pipeline.cache.mapping import open_mapped
+from pipeline.cache.networks import RECORD, made_in, unused_networks
+from pipeline.cache.own import is_features, is_of_an_entry
 from pipeline.cache.presence import alone_in
 from pipeline.cache.reading import open_layout
+from pipeline.cache.writing import disk_errors
 from pipeline.counts import counted, verb
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
+from pipeline.files import Known, LeftAlone, remove_folder
 from pipeline.progress import progress
 
 
@@ -27,11 +32,15 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
     found = []
     for entry, apart in _told_apart(all_entries(cache)):
         rows: dict[str, int | None] = {}
+        left: list[LeftAlone] = []
         for split, parts in entry.parts.items():
             try:
                 rows[split] = sum(len(open_layout(entry.file(part.name)).rows) for part in parts)
             except (CacheMismatchError, UsageError):
                 rows[split] = None
+            except UnreadableFileError as error:
+                rows[split] = None
+                left.append(LeftAlone(error.path, error.reason))
         size = sum(map(_size, _feature_files(entry.folder)))
         found.append(
             {
@@ -40,6 +49,7 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
                 "rows": rows,
                 "bytes": size,
                 "told_apart_by": apart,
+                "left_alone": [one.to_json() for one in left],
             }
         )
     return found
@@ -87,7 +97,8 @@ def verify_cache(cache: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]
 
     Returns:
         One finding per feature or spec file: ``file``, ``rows``, ``problem`` (None or why the file cannot be
-        used at all) and ``bad_rows`` (``row`` and ``id`` of each whose checksum differs).
+        used at all), ``unreadable`` (None or why it cannot be read now, which is no damage) and ``bad_rows``
+        (``row`` and ``id`` of each whose checksum differs).
     """
     folders = sorted({spec.parent for spec in cache.glob("*/*/*")})
     if names:
@@ -104,7 +115,13 @@ def verify_cache(cache: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]
 
 
 def _verify(path: Path) -> dict[str, Any]:
-    finding: dict[str, Any] = {"file": str(path), "rows": 0, "problem": None, "bad_rows": []}
+    finding: dict[str, Any] = {
+        "file": str(path),
+        "rows": 0,
+        "problem": None,
+        "unreadable": None,
+        "bad_rows": [],
+    }
     try:
         if path.name == SPEC_FILE:
             read_entry(path.parent)
@@ -119,51 +136,64 @@ def _verify(path: Path) -> dict[str, Any]:
         elif path.suffix == ".h5" and not layout.done.all():
             missing = int((~layout.done).sum())
             finding["problem"] = f"{counted(missing, 'row')} {verb(missing)} not done"
+    except UnreadableFileError as error:
+        finding["unreadable"] = error.reason
     except PipelineError as error:
         finding["problem"] = str(error)
     return finding
 
 
-def remove(entry: Entry) -> int:
-    """Deletes an entry and returns the bytes freed.
+def remove(entry: Entry) -> Freed:
+    """Deletes an entry; what this package did not make stays, and its folder with it.
 
     Raises:
+        ForeignFileError: A link stands in the place of its folder, or of its lock.
         PipelineError: Another process is filling it.
     """
-    with alone_in(entry.folder, wait_s=0):
-        freed = sum(path.stat().st_size for path in _feature_files(entry.folder))
-        for path in entry.folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != LOCK_FILE:  # others may wait for it: it goes last, with the folder
-                path.unlink()
+    freed = Freed()
+    with alone_in(entry.folder, wait_s=0), disk_errors(entry):
+        for path in sorted(entry.folder.iterdir()):
+            if path.name != LOCK_FILE:  # others may wait for it: it goes last, with the folder
+                freed.remove(path, entry.cache, is_of_an_entry)
     return freed
 
 
-def remove_retired(cache: Path) -> int:
-    """Deletes every retired file and every quantised network without an entry; returns the bytes freed."""
-    files = [path for entry in all_entries(cache) for path in entry.retired()]
-    unused = _unused_networks(cache)
-    files += [path for network in unused for path in network.iterdir()]
-    freed = sum(path.stat().st_size for path in files)
-    for path in files:
-        path.unlink()
+def remove_retired(cache: Path) -> Freed:
+    """Deletes every retired file, and every quantised network without an entry, that this package made."""
+    freed = Freed()
+    for entry in all_entries(cache):
+        for path in entry.retired():
+            freed.remove(path, cache, is_features)
+    unused, left = unused_networks(cache)
+    freed.left += left
     for network in unused:
-        network.rmdir()
+        # The record is the last: without it nothing else would be known as a network's.
+        known = made_in(network)
+        for path in sorted(network.iterdir(), key=lambda path: (path.name == RECORD, path)):
+            freed.remove(path, cache, known)
+        remove_folder(network, root=cache)
     return freed
 
 
-def _unused_networks(cache: Path) -> list[Path]:
-    """Lists quantised networks that no entry was computed with; an unreadable entry may need any of them."""
-    used, doubtful = set(), set()
-    for path in cache.glob(f"*/*/{SPEC_FILE}"):
-        dataset = path.parent.parent
-        try:
-            used.add(dataset / NETWORKS / read_entry(path.parent).spec.network.entry_name)
-        except CacheMismatchError:
-            doubtful.add(dataset)
-    found = sorted(cache.glob(f"*/{NETWORKS}/*"))
-    return [path for path in found if path not in used and path.parent.parent not in doubtful]
+@dataclass
+class Freed:
+    """What was deleted.
+
+    Attributes:
+        bytes: How much room that made.
+        left: What stays, since this package did not make it or it cannot be read now.
+    """
+
+    bytes: int = 0
+    left: list[LeftAlone] = field(default_factory=list)
+
+    def remove(self, path: Path, root: Path, known: Known) -> None:
+        """Deletes a file, or notes why it stays."""
+        size = _size(path)
+        if reason := files.remove(path, root=root, known=known):
+            self.left.append(reason)
+        else:
+            self.bytes += size
 
 
 def _checked(folder: Path) -> list[Path]:
@@ -173,7 +203,7 @@ def _checked(folder: Path) -> list[Path]:
 def _size(path: Path) -> int:
     """Bytes of a file; none where it was published or removed since it was listed."""
     try:
-        return path.stat().st_size
+        return path.lstat().st_size
     except FileNotFoundError:
         return 0
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import h5py
 import numpy as np
 
 from pipeline.cache.layout import ALIGNMENT, HDF5_LOCK, METADATA_BYTES, STORED_DTYPES, Header
+from pipeline.cache.own import cache_of, is_features
 from pipeline.cache.room import probe, reserve
 from pipeline.cache.seal import seal
-from pipeline.errors import PipelineError
+from pipeline.errors import ForeignFileError, PipelineError
+from pipeline.files import create, discard, open_file, refuse_foreign, replace
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import SCHEMA
 
@@ -60,8 +63,11 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
         int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize for shape, kind in filled.values()
     )
     room += sum(values.nbytes for values in columns.values()) + METADATA_BYTES
+    root = cache_of(path)
     try:
-        probe(draft, room)  # where HDF5 finds the disk full, it says so many times, and never closes the file
+        refuse_foreign(path, root=root, known=is_features)
+        with os.fdopen(create(draft, root=root), "r+b") as raw:
+            probe(raw.fileno(), room)  # HDF5 says many times that the disk is full, and never closes the file
         with HDF5_LOCK, h5py.File(draft, "w", alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
             for name, (shape, dtype) in filled.items():
                 _create_contiguous(file, name, shape, np.dtype(dtype))
@@ -72,18 +78,17 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
             for name, value in attributes.items():
                 file.attrs[name] = _fixed_string(value) if isinstance(value, str) else value
             file.attrs["seal"] = _fixed_string(seal(file))
-        with open(draft, "r+b") as raw:
+        with os.fdopen(open_file(draft, os.O_RDWR, root=root), "r+b") as raw:
             reserve(raw.fileno())
             os.fsync(raw.fileno())
-        os.replace(draft, path)
+        replace(draft, path, root=root, known=is_features)
     except (OSError, RuntimeError) as error:  # RuntimeError is HDF5's, from the closing of a file
-        draft.unlink(missing_ok=True)
         raise PipelineError(
             f"cannot lay out {path}: {_reason(error)}. Free disk space or choose another place with --cache"
         ) from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    finally:
+        with suppress(OSError, ForeignFileError):
+            discard(draft, root=root)
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.cache.parts import Part
 from pipeline.cache.structure import Column
+from pipeline.errors import UnreadableFileError, system_refusal
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import FeatureSpec
 
@@ -108,11 +109,18 @@ class Layout:
 
     @cached_property
     def features(self) -> np.ndarray:
-        """The features, mapped read-only: (N, *feature_shape) in the stored dtype, nothing is copied."""
+        """The features, mapped read-only: (N, *feature_shape) in the stored dtype, nothing is copied.
+
+        Raises:
+            UnreadableFileError: The system does not let the file be mapped now.
+        """
         shape = (len(self.rows), *self.feature_shape)
         if len(self.rows) == 0:
             return np.empty(shape, self.dtype)
-        return np.memmap(self.path, self.dtype, "r", offset=self.offsets["features"], shape=shape)
+        try:
+            return np.memmap(self.path, self.dtype, "r", offset=self.offsets["features"], shape=shape)
+        except (OSError, MemoryError) as error:
+            raise UnreadableFileError(self.path, system_refusal(error) or str(error)) from error
 
 
 def row_bytes(feature_shape: Sequence[int], store: str) -> int:

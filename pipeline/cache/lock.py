@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from pipeline.cache import own
 from pipeline.errors import PipelineError
+from pipeline.files import HEAD_BYTES, make_folder, open_file, remove
 from pipeline.progress import say
 
 LOCK_FILE = ".lock"
@@ -55,31 +57,49 @@ def lock_of(file: Path) -> Path:
 
 
 @contextmanager
-def held_alone(path: Path, wait_s: float) -> Iterator[int]:
+def held_alone(path: Path, wait_s: float, *, root: Path | None = None) -> Iterator[int]:
     """Holds a lock alone, under the name of this process; yields the open file."""
-    file = acquire(path, wait_s, fcntl.LOCK_EX)
+    file = acquire(path, wait_s, fcntl.LOCK_EX, root=root)
     try:
         with suppress(OSError):  # on a full disk the holder has no name, and the lock holds all the same
-            os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+            sign(path, file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         yield file
     finally:
         os.close(file)
+
+
+def sign(path: Path, file: int, holder: str) -> None:
+    """Writes the name of its holder into a lock, or none; what is no lock of this package holds unsigned."""
+    known = os.pread(file, HEAD_BYTES, 0)
+    if os.fstat(file).st_nlink == 1 and own.is_lock(path, known):
+        os.ftruncate(file, 0)
+        os.pwrite(file, holder.encode(), 0)
 
 
 def _remove(path: Path, file: int) -> None:
     """Removes a lock that this process holds; who waits for it looks whether it is still there."""
     with suppress(OSError):
         if is_still_at(path, file):
-            path.unlink()
+            remove(path, root=own.cache_of(path), known=own.is_lock)
 
 
-def acquire(path: Path, wait_s: float, kind: int) -> int:
-    """Returns an open file that is locked and is the one that anybody else would try to lock."""
+def acquire(path: Path, wait_s: float, kind: int, *, root: Path | None = None) -> int:
+    """Returns an open file that is locked and is the one that anybody else would try to lock.
+
+    Args:
+        path: The lock; its folder is created where absent.
+        wait_s: Seconds to wait.
+        kind: ``LOCK_SH`` or ``LOCK_EX`` of ``fcntl``.
+        root: The cache; default: that of a file in an entry.
+
+    Raises:
+        BusyError: Another process still holds it after ``wait_s``.
+        PipelineError: The cache cannot be written, or a link stands there.
+    """
     deadline = time.monotonic() + wait_s
     polls = 0
     while True:
-        file = _open(path)
+        file = _open(path, root or own.cache_of(path))
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
             if is_still_at(path, file):
@@ -103,11 +123,11 @@ def acquire(path: Path, wait_s: float, kind: int) -> int:
         polls += 1
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, root: Path) -> int:
     for attempt in itertools.count(1):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_folder(path.parent, root=root)
+            return open_file(path, os.O_RDWR | os.O_CREAT, root=root)
         except OSError as error:
             if isinstance(error, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS:
                 continue
@@ -121,7 +141,7 @@ def _open(path: Path) -> int:
 def is_still_at(path: Path, fd: int) -> bool:
     """Tells whether a path still leads to an open file, which may have been removed or replaced."""
     try:
-        return os.path.samestat(os.stat(path), os.fstat(fd))
+        return os.path.samestat(os.lstat(path), os.fstat(fd))
     except FileNotFoundError:
         return False
 

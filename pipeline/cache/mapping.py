@@ -17,7 +17,8 @@ def open_mapped(path: Path) -> Layout:
 
     Raises:
         UsageError: There is no such file.
-        CacheMismatchError: The file is foreign, damaged, or of another schema version.
+        CacheMismatchError: The file was read, and is foreign, damaged, or of another schema version.
+        UnreadableFileError: The system does not let it be read now.
     """
     while True:
         before = _version(path)

@@ -6,10 +6,11 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from pipeline.cache.entries import SPEC_FILE
-from pipeline.cache.lock import LOCK_FILE, acquire, held_alone, is_lock, is_still_at
+from pipeline.cache import own
+from pipeline.cache.lock import LOCK_FILE, acquire, held_alone, is_still_at, sign
+from pipeline.files import remove, remove_folder, root_of, would_stay
 
 
 class Presence:
@@ -41,7 +42,7 @@ class Presence:
         with suppress(OSError), self.alone() as alone:
             for path, file in self._locks if alone else ():
                 if is_still_at(path, file):
-                    _remove_if_empty(path.parent)
+                    _remove_if_empty(path.parent, own.cache_of(path))
 
 
 @contextmanager
@@ -68,30 +69,39 @@ def working_in(folders: Sequence[Path]) -> Iterator[Presence]:
 
 
 @contextmanager
-def alone_in(folder: Path, *, wait_s: float = float("inf")) -> Iterator[None]:
+def alone_in(folder: Path, *, wait_s: float = float("inf"), depth: int = 2) -> Iterator[None]:
     """Holds an entry's folder alone; a folder in which nothing has been made is removed afterwards.
+
+    Args:
+        folder: Of the entry, or of a quantised network.
+        wait_s: Seconds to wait for others.
+        depth: How many folders below the cache it is.
 
     Raises:
         BusyError: Others still work in it after ``wait_s``; it names one that fills a file.
         PipelineError: The cache cannot be written.
     """
-    path = folder / LOCK_FILE
-    with held_alone(path, wait_s) as file:
+    path, root = folder / LOCK_FILE, root_of(folder / LOCK_FILE, depth)
+    with held_alone(path, wait_s, root=root) as file:
         try:
             yield
         finally:
             with suppress(OSError):
-                os.ftruncate(file, 0)  # who shares it later is somebody else
+                sign(path, file, "")  # who shares it later is somebody else
                 if is_still_at(path, file):
-                    _remove_if_empty(folder)
+                    _remove_if_empty(folder, root)
 
 
-def _remove_if_empty(folder: Path) -> None:
+def _remove_if_empty(folder: Path, root: Path) -> None:
     """Removes a folder that holds nothing but what every run makes first; the caller is alone in it."""
-    paths = set(folder.iterdir())
-    if all(is_lock(path) or path.name == SPEC_FILE for path in paths):
-        for path in sorted(paths - {folder / LOCK_FILE}):
-            path.unlink()
-        (folder / LOCK_FILE).unlink()  # the last: until then nobody else is at work here
-        folder.rmdir()
-        folder.parent.rmdir()
+    paths = sorted(folder.iterdir(), key=lambda path: (path.name == LOCK_FILE, path))
+    if any(would_stay(path, root=root, known=_made_first) for path in paths):
+        return
+    for path in paths:  # the lock is the last: until then nobody else is at work here
+        remove(path, root=root, known=_made_first)
+    if remove_folder(folder, root=root):
+        remove_folder(folder.parent, root=root)
+
+
+def _made_first(name: PurePath, head: bytes) -> bool:
+    return own.is_lock(name, head) or own.is_spec(name, head)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import h5py
@@ -21,7 +23,7 @@ from pipeline.cache.layout import (
 from pipeline.cache.parts import Part
 from pipeline.cache.seal import plain, plain_attributes, seal
 from pipeline.cache.structure import is_folder_name, refuse_foreign_parts, refuse_other_columns
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
 from pipeline.images import UNLABELLED
 from pipeline.images.rows import Rows
 from pipeline.images.texts import Texts
@@ -37,7 +39,7 @@ _TROUBLE = (
     OverflowError,
     MemoryError,
 )
-"""What h5py, NumPy and JSON raise at files that are damaged or made to do harm."""
+"""What h5py, NumPy and JSON raise at files that are damaged, made to do harm, or not to be read now."""
 
 
 def open_layout(path: Path) -> Layout:
@@ -48,16 +50,21 @@ def open_layout(path: Path) -> Layout:
 
     Raises:
         UsageError: There is no such file.
-        CacheMismatchError: The file is foreign, damaged, or of another schema version.
+        CacheMismatchError: The file was read, and is foreign, damaged, or of another schema version.
+        UnreadableFileError: The system does not let it be read now; nothing is known of what it holds.
     """
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist: run `pipeline extract` to make it")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a named pipe would wait for ever
+            raise FileNotFoundError(path)
         with HDF5_LOCK, h5py.File(path, "r") as file:
             return _read_layout(path, file)
     except CacheMismatchError:
         raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path} does not exist: run `pipeline extract` to make it") from error
     except _TROUBLE as error:
+        if refusal := system_refusal(error):
+            raise UnreadableFileError(path, refusal) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CacheMismatchError(
             f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again"

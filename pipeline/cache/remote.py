@@ -18,10 +18,12 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.filling import contiguous_runs, disk_error, write_whole
+from pipeline.cache.own import cache_of
+from pipeline.files import open_file
 
 # O_DSYNC: what was written is durable, and the NFS client of Linux never widens a write to the whole page,
 # half of which may be another machine's (nfs_can_extend_write in fs/nfs/write.c).
-FLAGS = os.O_WRONLY | getattr(os, "O_DSYNC", 0) | getattr(os, "O_CLOEXEC", 0)
+FLAGS = os.O_WRONLY | getattr(os, "O_DSYNC", 0)
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,14 @@ class FeatureFiles:
         """Opens the files.
 
         Raises:
+            ForeignFileError: One is a link.
             OSError: One is not there, or must not be written.
         """
         self._places = places
         with ExitStack() as opened:
             self._files: list[int] = []
             for place in places:
-                file = os.open(place.path, FLAGS)
+                file = open_file(place.path, FLAGS, root=cache_of(place.path))
                 opened.callback(os.close, file)
                 self._files.append(file)
             self._opened = opened.pop_all()

@@ -16,7 +16,8 @@ from pipeline.cache.finding import all_entries
 from pipeline.cache.layout import Layout
 from pipeline.cache.mapping import open_mapped
 from pipeline.cache.reading import open_layout
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
+from pipeline.files import LeftAlone
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.spec import FeatureSpec
 
@@ -31,6 +32,7 @@ class StoredRows:
         file: int (S,), index into ``layouts``.
         row: int (S,), row number in that file.
         feature_shape: Shape of one row; None where no file tells.
+        left: Files that cannot be read now; what they hold is not among the rows.
     """
 
     layouts: tuple[Layout, ...]
@@ -38,6 +40,7 @@ class StoredRows:
     file: np.ndarray
     row: np.ndarray
     feature_shape: tuple[int, ...] | None = None
+    left: tuple[LeftAlone, ...] = ()
 
 
 class Shelf:
@@ -59,13 +62,14 @@ class Shelf:
 
     def remember(self, version: tuple[int, ...], digests: np.ndarray) -> None:
         """Takes down what a version of a file holds, uint64 (m,)."""
-        self._known[version] = np.sort(digests)
+        if version:  # else the file was gone, or could not even be asked
+            self._known[version] = np.sort(digests)
 
 
 def stored_rows(
     cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None, *, shelf: Shelf | None = None
 ) -> StoredRows:
-    """Finds done rows that a spec can use in the whole cache; unreadable files are passed over.
+    """Finds done rows that a spec can use in the whole cache; damaged files are passed over.
 
     Images themselves (view 0) are the same whatever augmentation their entry's views have. Files are looked
     through one after the other, and only those with such rows are kept in memory.
@@ -82,6 +86,7 @@ def stored_rows(
     sought = None if wanted is None else _beginnings(wanted)
     layouts: list[Layout] = []
     rows: list[np.ndarray] = []
+    left: list[LeftAlone] = []
     shape = None
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
         if path.suffix not in FEATURE_FILES or not (sought is None or shelf.may_hold(path, sought)):
@@ -89,7 +94,10 @@ def stored_rows(
         version = _version(path)
         try:
             layout = open_mapped(path)  # the file may be renamed before it is copied from
-        except (CacheMismatchError, UsageError, OSError):
+        except UnreadableFileError as error:
+            left.append(LeftAlone(path, error.reason))
+            continue
+        except (CacheMismatchError, UsageError):
             continue  # its rows are computed again
         if layout.header.spec.plain == spec.plain:
             shape = shape or layout.feature_shape
@@ -109,6 +117,7 @@ def stored_rows(
         file=np.repeat(np.arange(len(layouts)), [len(found) for found in rows]),
         row=_concatenate(rows, np.int64),
         feature_shape=shape,
+        left=tuple(left),
     )
 
 
@@ -161,12 +170,16 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
 def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None = None) -> bool:
     """Tells whether a file to be replaced has done rows that none of the newer files holds.
 
-    Files that cannot be read hold none.
+    A file that was read and found damaged holds none. One that cannot be read now is of no use among the
+    newer ones.
 
     Args:
         path: The file.
         newer: What is compared with it, one after the other.
         shelf: What earlier calls have learnt of the newer files.
+
+    Raises:
+        UnreadableFileError: It cannot be read now, so it may hold any.
     """
     shelf = shelf or Shelf()
     lacking = _done_keys(path)
@@ -175,7 +188,10 @@ def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None 
             break
         if shelf.may_hold(other, _beginnings(lacking)):
             version = _version(other)
-            keys = _done_keys(other)
+            try:
+                keys = _done_keys(other)
+            except UnreadableFileError:
+                continue
             shelf.remember(version, _beginnings(keys))
             lacking = lacking[~np.isin(lacking, keys)]
     return bool(len(lacking))

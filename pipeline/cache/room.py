@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from pathlib import Path
 
 PIECE = 1 << 20
 UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 """What ``posix_fallocate`` fails with where the file system cannot reserve space (man posix_fallocate)."""
 
 
-def probe(path: Path, size: int) -> None:
-    """Finds out whether a file of so many bytes fits, without writing any, and leaves nothing behind.
+def probe(fd: int, size: int) -> None:
+    """Finds out whether a new file may have so many bytes, without writing any, and leaves it empty.
 
     Where the file system cannot reserve space, nothing is found out.
 
@@ -21,13 +20,12 @@ def probe(path: Path, size: int) -> None:
         OSError: The space does not suffice.
     """
     try:
-        with open(path, "wb") as file, suppress(AttributeError):
-            os.posix_fallocate(file.fileno(), 0, size)
+        with suppress(AttributeError):
+            os.posix_fallocate(fd, 0, size)
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-    finally:
-        path.unlink(missing_ok=True)
+    os.ftruncate(fd, 0)
 
 
 def reserve(fd: int) -> None:

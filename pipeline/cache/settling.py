@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.lock import LOCK_FILE, is_lock
+from pipeline.cache.lock import is_lock
+from pipeline.cache.own import is_features, is_leftover
 from pipeline.cache.parts import Part
 from pipeline.cache.reuse import Shelf, holds_unique_rows
 from pipeline.cache.writing import disk_errors
+from pipeline.errors import ForeignFileError, UnreadableFileError
+from pipeline.files import LeftAlone, remove
 from pipeline.publishing import sync_to_disk
 
 
-def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> None:
+def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> list[LeftAlone]:
     """Retires the files, published and partial, that belong to no wanted part.
 
     Args:
@@ -20,23 +23,34 @@ def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = 
         wanted: The parts that it shall have.
         held: Splits whose other files stay for now: what shall replace them is not whole.
 
+    Returns:
+        What stays although it belongs to no wanted part: links, and what is no file.
+
     Raises:
         PipelineError: The disk refuses it.
     """
     names = {part.name for part in wanted}
+    left = []
     with disk_errors(entry):
         for path in [*entry.folder.glob("*.h5"), *entry.folder.glob("*.h5.partial")]:
             part = Part.of(path.name.split(".")[0])
             if part and part.name not in names and part.split not in held:
-                entry.retire(path)
+                try:
+                    entry.retire(path)
+                except ForeignFileError as error:
+                    left.append(LeftAlone(error.path, error.reason))
+    return left
 
 
-def clean(entry: Entry, wanted: Collection[Part]) -> None:
+def clean(entry: Entry, wanted: Collection[Part]) -> list[LeftAlone]:
     """Deletes retired files that hold no row of their own any more, and what killed runs have left.
 
     Args:
         entry: Whose files; the caller is alone in its folder.
         wanted: The parts that it shall have.
+
+    Returns:
+        The retired files that stay because they were not made by this package, or cannot be read now.
 
     Raises:
         PipelineError: The disk refuses it.
@@ -44,10 +58,15 @@ def clean(entry: Entry, wanted: Collection[Part]) -> None:
     newer = [path for part in wanted for path in (entry.file(part.name), entry.partial(part.name))]
     with disk_errors(entry):
         shelf = Shelf()  # there may be as many retired files as newer ones
+        left = []
         for path in entry.retired():
-            if not holds_unique_rows(path, newer, shelf=shelf):
-                path.unlink()
+            try:
+                if not holds_unique_rows(path, newer, shelf=shelf):
+                    left.append(remove(path, root=entry.cache, known=is_features))
+            except UnreadableFileError as error:
+                left.append(LeftAlone(path, error.reason))
         for path in entry.folder.iterdir():
-            if path.suffix == ".tmp" or (is_lock(path) and path.name != LOCK_FILE):
-                path.unlink()
+            if path.suffix == ".tmp" or is_lock(path):
+                remove(path, root=entry.cache, known=is_leftover)
         sync_to_disk(entry.folder)
+    return [one for one in left if one]

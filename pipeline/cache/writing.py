@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.filling import PartialFile, damaged_rows
+from pipeline.cache.filling import PartialFile, damaged_rows, is_its_own
 from pipeline.cache.laying_out import lay_out
 from pipeline.cache.layout import Header, row_bytes
+from pipeline.cache.own import is_features
 from pipeline.cache.reading import open_layout
 from pipeline.cache.remote import FeaturePlace
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
+from pipeline.files import LeftAlone, discard, refuse_links, would_stay
 from pipeline.images.rows import Rows
 from pipeline.publishing import sync_to_disk
 
@@ -43,13 +46,14 @@ class EntryWriter:
         self._wanted = wanted
         self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
         self._partials: dict[str, PartialFile] = {}
+        self._unread: dict[Path, LeftAlone] = {}
         self.current = {name: self._sound(entry.file(name), name, whole=True) for name in wanted}
 
     def __enter__(self) -> Self:
         """Continues the partial files that are there."""
         for name in self._wanted:
             path = self.entry.partial(name)
-            if not self.current[name] and self._sound(path, name):
+            if not self.current[name] and is_its_own(path) and self._sound(path, name):
                 self._partials[name] = PartialFile(path)
         return self
 
@@ -67,6 +71,11 @@ class EntryWriter:
         """Tells whether every file is there, published or not, with all of its rows."""
         there = all(self.current[name] or name in self._partials for name in self._wanted)
         return there and bool(self.done.all())
+
+    @property
+    def left(self) -> list[LeftAlone]:
+        """Files of the entry that cannot be read now, where they stand; the rows in them were not used."""
+        return list(self._unread.values())
 
     @property
     def rows(self) -> int:
@@ -94,14 +103,17 @@ class EntryWriter:
         """Lays out a partial file for every part that is neither published as wanted nor continued.
 
         Raises:
+            ForeignFileError: A link stands in the place of a file.
             PipelineError: The disk is full or cannot be written.
         """
         self.entry.save()
+        for name in self._wanted:
+            if not self.current[name]:  # told now, and not after the images
+                refuse_links(self.entry.file(name), root=self.entry.cache)
         for name, rows in self._wanted.items():
             if not self.current[name] and name not in self._partials:
                 path = self.entry.partial(name)
-                with disk_errors(self.entry):
-                    self.entry.retire(path)  # its rows may still be worth copying
+                self._retire(path)  # its rows may still be worth copying
                 lay_out(path, self._headers[name], rows, feature_shape)
                 self._partials[name] = PartialFile(path)
 
@@ -130,7 +142,7 @@ class EntryWriter:
         """Says where other processes may write features, for ``FeatureFiles``."""
         return [
             FeaturePlace(
-                path=partial.layout.path.resolve(),
+                path=partial.layout.path.parent.resolve() / partial.layout.path.name,
                 first=int(self._starts[name]),
                 rows=len(self._wanted[name]),
                 offset=partial.layout.offsets["features"],
@@ -177,7 +189,7 @@ class EntryWriter:
             if partial is None:
                 if name in held:
                     unfinished.append(name)
-                self.entry.retire(self.entry.partial(name))
+                self._retire(self.entry.partial(name))
             elif (
                 name in held
                 or not partial.done.all()
@@ -185,33 +197,56 @@ class EntryWriter:
             ):
                 unfinished.append(name)
             else:
-                if published.exists() and holds_unique_rows(published, map(self._newest, self._wanted)):
-                    self._forget_copies(published)
-                    self.entry.retire(published, keep=True)
+                self._make_way(published)
                 partial.publish(published)
                 self.current[name] = True
         sync_to_disk(self.entry.folder)
         return unfinished
 
+    def _make_way(self, published: Path) -> None:
+        """Retires a file that may hold what these lack: rows, what cannot be read now, what is not ours."""
+        foreign = would_stay(published, root=self.entry.cache, known=is_features)
+        unique = False
+        if not foreign and published.exists():
+            try:
+                unique = holds_unique_rows(published, map(self._newest, self._wanted))
+            except UnreadableFileError as error:
+                foreign = LeftAlone(published, error.reason)
+        if foreign:
+            self._unread[published] = foreign
+            self._retire(published)
+        elif unique:
+            self._forget_copies(published)
+            self._retire(published, keep=True)
+
+    def _retire(self, path: Path, *, keep: bool = False) -> None:
+        with disk_errors(self.entry):
+            retired = self.entry.retire(path, keep=keep)
+        if retired and path in self._unread:
+            self._unread[path] = replace(self._unread[path], path=retired)
+
     def _forget_copies(self, published: Path) -> None:
         """Removes other names of a file, left by a run that was killed before it replaced it."""
         for path in self.entry.retired():
-            if path.samefile(published):
-                path.unlink()
+            if os.path.samestat(os.lstat(path), os.lstat(published)):
+                discard(path, root=self.entry.cache)
 
     def _sound(self, path: Path, name: str, *, whole: bool = False) -> bool:
         """Tells whether a file was made for exactly the wanted rows and every row in it is intact."""
         try:
             layout = open_layout(path)
+            header = self._headers[name]
+            return (
+                replace(layout.header, software=header.software) == header
+                and layout.rows.equals(self._wanted[name])
+                and (bool(layout.done.all()) or not whole)
+                and not len(damaged_rows(layout))
+            )
+        except UnreadableFileError as error:
+            self._unread[path] = LeftAlone(path, error.reason)
+            return False  # it is kept as a retired file
         except (CacheMismatchError, UsageError):
             return False
-        header = self._headers[name]
-        return (
-            replace(layout.header, software=header.software) == header
-            and layout.rows.equals(self._wanted[name])
-            and (bool(layout.done.all()) or not whole)
-            and not len(damaged_rows(layout))
-        )
 
     def _newest(self, name: str) -> Path:
         return self.entry.file(name) if self.current[name] else self.entry.partial(name)

@@ -18,6 +18,7 @@ from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.seen import SeenRows
 from pipeline.evaluation.temperature import Calibration
 from pipeline.images.rows import Rows
+from pipeline.run_files import runs_of
 from pipeline.spec import FeatureSpec
 
 __all__ = ["Calibration", "Classifier", "Figures", "Looks", "Report", "evaluate", "measure"]
@@ -121,7 +122,7 @@ class Report:
         from pipeline.evaluation.files import write_files
 
         target = self.folder if folder is None else folder
-        write_files(self, target, page=page)
+        write_files(self, target, root=runs_of(self.run) if folder is None else None, page=page)
         return target
 
 

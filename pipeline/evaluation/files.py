@@ -18,9 +18,11 @@ import pipeline
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.reliability_plot import draw_reliability
+from pipeline.files import root_of
 from pipeline.images import UNLABELLED
 from pipeline.json_text import json_text, plain
 from pipeline.publishing import published
+from pipeline.run_files import is_of_a_comparison, is_of_a_report
 from pipeline.sealed import sealed
 
 if TYPE_CHECKING:
@@ -37,14 +39,20 @@ TOP = 5
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
-def write_files(report: Report, folder: Path, *, page: Callable[[Path], object] | None = None) -> None:
+def write_files(
+    report: Report,
+    folder: Path,
+    *,
+    root: Path | None = None,
+    page: Callable[[Path], object] | None = None,
+) -> None:
     """Writes all files of a report into a folder, whole or not at all; see :func:`replacing`.
 
     Raises:
         UsageError: Something that is not a report stands there.
         PipelineError: The folder cannot be written.
     """
-    with _told(folder), replacing(folder, mark=METRICS) as fresh:
+    with _told(folder), replacing(folder, mark=METRICS, root=root) as fresh:
         write_metrics(report, fresh / METRICS)
         write_predictions(report, fresh / PREDICTIONS)
         matrix = plots.draw_confusion_matrix(report.figures, subject=report.subject)
@@ -68,7 +76,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         PipelineError: The folder cannot be written.
     """
     rows = comparison.rows()
-    with _told(folder), replacing(folder, mark=f"{COMPARISON}.json") as fresh:
+    root = root_of(folder, 3)  # <runs>/<dataset>/<entry>/comparison/<split>
+    with _told(folder), replacing(folder, mark=f"{COMPARISON}.json", root=root) as fresh:
         write_json(comparison.to_json() | {"software": _software(())}, fresh / f"{COMPARISON}.json")
         with (fresh / f"{COMPARISON}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -89,21 +98,23 @@ def _told(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(folder: Path, *, mark: str = METRICS) -> Iterator[Path]:
+def replacing(folder: Path, *, mark: str = METRICS, root: Path | None = None) -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` if the block ends well.
 
-    An older report is replaced with everything in it; any other folder is refused.
+    An older report is replaced, but for what this package did not make; any other folder is refused.
 
     Args:
         folder: Where the files are to stand.
         mark: The file by which an older report is known.
+        root: The folder that the user named; default: the one above ``folder``.
 
     Raises:
         UsageError: ``folder`` is a file, or holds something but no report.
     """
     if folder.exists() and not (folder / mark).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not a report and will not be replaced: choose a new or empty folder")
-    with published(folder) as fresh:
+    known = is_of_a_report if mark == METRICS else is_of_a_comparison
+    with published(folder, root=root or folder.parent, known=known) as fresh:
         yield fresh
 
 

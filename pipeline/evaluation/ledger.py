@@ -7,17 +7,21 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ForeignFileError, PipelineError
+from pipeline.files import make_folder, open_file, root_of, written
 from pipeline.sealed import parse_sealed, sealed
 
 LEDGER = "evaluations.jsonl"
+WORDS = (b'"answers"', b'"split"')
+"""Keys of every line, of which a damaged one keeps the other."""
 MANY = 10
 """Different answers on a test split above which the best of them is no longer an honest figure."""
 
@@ -71,7 +75,7 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
 
     The ledger lies outside the folders of heads and reports, which are replaced whole. It is only ever
     appended to, under a lock: two processes at once are counted one after the other. A line that a crash,
-    an editor or a disk has damaged counts as such.
+    an editor or a disk has damaged counts as such; a file without any line of this package is left alone.
 
     Args:
         folder: Where the ledger lies; created where absent.
@@ -80,6 +84,7 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
         probabilities: float (n, k), the head's own answers; only their digest is kept.
 
     Raises:
+        ForeignFileError: A link stands there, or something else that is no ledger.
         PipelineError: The ledger cannot be written.
     """
     line = {
@@ -89,12 +94,13 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
         "answers": hashlib.sha256(np.ascontiguousarray(probabilities).data).hexdigest()[:16],
     }
     path = folder / LEDGER
+    root = root_of(path, 2)  # <runs>/<dataset>/<entry>/evaluations.jsonl
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
+        make_folder(folder, root=root)
+        with _locked(path, root) as file:
             before = file.read()
+            if before.strip() and not any(word in before for word in WORDS):
+                raise ForeignFileError(path, "was not made by this package", root)
             # A process that was killed in the middle of its line must not swallow this one.
             file.write(
                 (b"\n" if before[-1:] not in (b"", b"\n") else b"")
@@ -117,6 +123,23 @@ def record_look(folder: Path, *, head: str, split: str, probabilities: np.ndarra
         answers=len({known["answers"] for known in same}),
         damaged=every.count(None),
     )
+
+
+@contextmanager
+def _locked(path: Path, root: Path) -> Iterator[BinaryIO]:
+    """Opens a ledger to be read and appended to, alone; one with other names is copied first."""
+    while True:
+        with os.fdopen(open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, root=root), "a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if not os.path.samestat(os.fstat(file.fileno()), os.lstat(path)):
+                continue  # copied meanwhile
+            if os.fstat(file.fileno()).st_nlink == 1:
+                yield file
+                return
+            # A hard link, of a copy of all runs for example: the lines of the other name stay as they are.
+            with written(path, root=root, known=lambda _, head: True) as copy:
+                copy.write(file.read())
 
 
 def _lines(content: bytes) -> Iterator[dict[str, str] | None]:

@@ -144,7 +144,10 @@ def _extract(
             looked_again=looked_again,
         )
         with working_in([entry.folder for entry in entries]) as presence:
-            return stage.run(presence)
+            reports = stage.run(presence)
+    for one in reports[0].left:
+        say(str(one))
+    return reports
 
 
 def _entries(

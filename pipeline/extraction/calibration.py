@@ -20,15 +20,16 @@ import numpy as np
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS
+from pipeline.cache.networks import DEPTH, RECORD, identity_of, network_name, read_record
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.loading import Loader
 from pipeline.extraction.request import FeatureRequest
+from pipeline.files import root_of
 from pipeline.images.catalog import Catalog
 from pipeline.spec import FeatureSpec
 
-RECORD = "calibration.json"
 IMAGES = 128
 SEED = 0
 METHOD = "nncf mixed"
@@ -59,32 +60,32 @@ class Calibration:
 
         Raises:
             ValueError: It is damaged, or describes another network.
-            OSError: It cannot be read.
+            UnreadableFileError: The system does not let it be read now.
+            FileNotFoundError: There is none.
         """
-        try:
-            record = json.loads(path.read_text())
-            calibration = cls(
-                parent=path.parent.parent,
-                catalog=catalog,
-                spec=FeatureSpec.from_json(json.dumps(record["spec"])),
-                digests=tuple(record["digests"]),
-                method=record["method"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged") from error
-        if calibration.folder != path.parent:
-            raise ValueError(f"{path} belongs to {calibration.folder}")
-        return calibration
+        record = read_record(path)
+        return cls(
+            parent=path.parent.parent,
+            catalog=catalog,
+            spec=record["spec"],
+            digests=tuple(record["digests"]),
+            method=record["method"],
+        )
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 (64 hex digits) of the images and of how they are used."""
-        return hashlib.sha256(json.dumps([self.method, *self.digests]).encode()).hexdigest()
+        return identity_of(self.method, self.digests)
 
     @property
     def folder(self) -> Path:
         """Where the network is kept."""
-        return self.parent / replace(self.spec, calibration=self.identity).entry_name
+        return self.parent / network_name(self.spec, self.identity)
+
+    @property
+    def cache(self) -> Path:
+        """The cache that it stands in."""
+        return root_of(self.folder / RECORD, DEPTH)
 
     def to_record(self, files: Mapping[str, str]) -> str:
         """Returns what stands beside the network, as JSON, with the SHA-256 of each of its files."""
@@ -141,6 +142,7 @@ def settle_calibration(
 
     Raises:
         UsageError: There are no training images.
+        UnreadableFileError: A network's record cannot be read now; another would lead to other features.
     """
     if request.precision != "int8" or request.engine == "pixels":
         return request
@@ -179,7 +181,8 @@ def _recorded(parent: Path, catalog: Catalog) -> dict[tuple[FeatureSpec, str], C
     """Finds the networks that were made, by what they compute and how they are quantised."""
     found = {}
     for path in sorted(parent.glob(f"*/{RECORD}")):
-        with contextlib.suppress(OSError, ValueError):  # without its record a network is of no use
+        # Without its record a network is of no use; of one that cannot be read now nobody knows.
+        with contextlib.suppress(FileNotFoundError, ValueError):
             calibration = Calibration.from_record(path, catalog)
             found[calibration.spec, calibration.method] = calibration
     return found

@@ -22,6 +22,7 @@ from pipeline.extraction.plan import plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.extraction.wanted import Wanted
+from pipeline.files import LeftAlone
 from pipeline.images import ImageSource
 from pipeline.progress import progress, say
 from pipeline.spec import FeatureSpec
@@ -39,6 +40,7 @@ class Filler:
 
     Attributes:
         timings: Seconds of each step so far.
+        left: Files of the cache that cannot be read now; rows in them are computed again.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Filler:
         crew: Crew,
     ) -> None:
         self.timings = Timings()
+        self.left: list[LeftAlone] = []
         self._request, self._weights = request, weights
         self._source, self._cache = source, cache
         self._idle = crew
@@ -102,6 +105,7 @@ class Filler:
                 self._shapes[spec] = stored.feature_shape or self._crew.feature_shapes[number]
             shapes.append(self._shapes[spec])
             found.append(stored)
+            self.left += stored.left
         if not self._announced:
             self._announce(writers, shapes, others())
         for writer, shape, stored in zip(writers, shapes, found, strict=True):

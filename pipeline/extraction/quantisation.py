@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import json
 import os
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
 from pipeline.cache.presence import alone_in
 from pipeline.counts import counted
-from pipeline.extraction.calibration import RECORD, Calibration
+from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.conversion import convert_base
+from pipeline.files import refuse_foreign, written
+from pipeline.files import replace as replace_file
 from pipeline.openvino_runtime import import_nncf, import_openvino
 from pipeline.progress import say
 from pipeline.publishing import sync_to_disk
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
     from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
-
-FILES = ("model.xml", "model.bin")
 
 
 def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
@@ -45,7 +45,7 @@ def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     openvino = import_openvino()
     networks = []
     for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
-        with alone_in(calibration.folder):
+        with alone_in(calibration.folder, depth=DEPTH):
             if not is_whole(calibration.folder):
                 base = convert_base(replace(request, layers=(str(cut),)), weights)
                 _store(_quantise(base, calibration), calibration)
@@ -77,28 +77,16 @@ def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
 
 def _store(network: openvino.Model, calibration: Calibration) -> None:
     """Writes the record last: a network without its checksums is not whole."""
-    folder = calibration.folder
-    import_openvino().save_model(network, folder / "draft.xml", compress_to_fp16=False)
+    folder, where = calibration.folder, {"root": calibration.cache, "known": made_in(calibration.folder)}
+    draft = folder / f"draft-{uuid.uuid4().hex[:8]}"
+    for name in (*FILES, RECORD):
+        refuse_foreign(folder / name, **where)
+    import_openvino().save_model(network, f"{draft}.xml", compress_to_fp16=False)
     for name in FILES:
-        os.replace(folder / f"draft{Path(name).suffix}", folder / name)
-    draft = folder / f"{RECORD}.tmp"
-    with open(draft, "w") as file:
-        file.write(calibration.to_record({name: _sha256(folder / name) for name in FILES}))
+        replace_file(draft.with_suffix(Path(name).suffix), folder / name, **where)
+    with written(folder / RECORD, **where) as file:
+        record = calibration.to_record({name: sha256_of(folder / name) for name in FILES})
+        file.write(record.encode())
         file.flush()
         os.fsync(file.fileno())
-    os.replace(draft, folder / RECORD)
     sync_to_disk(folder)
-
-
-def is_whole(folder: Path) -> bool:
-    """Tells whether a quantised network stands in a folder, by the checksums beside it."""
-    try:
-        checksums = json.loads((folder / RECORD).read_text())["files"]
-        return all(_sha256(folder / name) == checksums[name] for name in FILES)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

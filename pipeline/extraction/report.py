@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.cache.entries import Entry
 from pipeline.extraction.loading import Failure
 from pipeline.extraction.timing import STEPS, bottleneck
+from pipeline.files import LeftAlone
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Extraction:
         unfinished: Splits that are not published because images failed.
         timings: Seconds per step, see ``STEPS``.
         measured: Images per second in each arithmetic, where ``auto`` measured them in this run.
+        left: Files of the cache that were not used and stay, each with its reason.
     """
 
     entry: Entry
@@ -66,6 +68,7 @@ class Extraction:
     unfinished: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+    left: list[LeftAlone] = field(default_factory=list)
 
     def count_earlier(self, computed: Mapping[str, int]) -> None:
         """Counts rows of each split as computed that this run computed before it had to begin anew."""
@@ -93,4 +96,5 @@ class Extraction:
             "timings": {step: round(self.timings.get(step, 0.0), 3) for step in STEPS},
             "bottleneck": bottleneck(self.timings) if self.computed else None,
             "measured": {name: round(rate, 1) for name, rate in self.measured.items()},
+            "left_alone": [one.to_json() for one in self.left],
         }

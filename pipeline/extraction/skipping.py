@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.cache.entries import Entry
 from pipeline.cache.parts import Part
 from pipeline.cache.reading import open_layout
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
 from pipeline.extraction.loading import Failure
 from pipeline.images.catalog import Catalog
 
@@ -19,7 +19,7 @@ def known_failures(entry: Entry, parts: Iterable[Part]) -> list[Failure]:
     """Lists the bad contents that published files record; files that cannot be read record none."""
     known: list[Failure] = []
     for part in parts:
-        with contextlib.suppress(CacheMismatchError, UsageError):
+        with contextlib.suppress(CacheMismatchError, UnreadableFileError, UsageError):
             header = open_layout(entry.file(part.name)).header
             known += [Failure(**record) for record in header.skipped if record["digest"]]
     return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
@@ -21,6 +22,7 @@ from pipeline.extraction.portions import Portion, Stretch
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.skipping import known_failures, with_copies
 from pipeline.extraction.wanted import Wanted, wanted_rows
+from pipeline.files import LeftAlone
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
 from pipeline.stopping import kept_when_stopped
@@ -74,6 +76,7 @@ class Stage:
         self._skipped: dict[str, Failure] = {}
         self._failed: dict[str, Failure] = {}
         self._outcomes = [Outcomes(entry) for entry in entries]
+        self._left: list[LeftAlone] = []
 
     def run(self, presence: Presence) -> list[Extraction]:
         """Fills and publishes every file that can be whole.
@@ -107,8 +110,10 @@ class Stage:
         )
         with presence.alone() as alone:  # else the last to leave does it
             for outcomes in self._outcomes if alone else ():
-                put_away(outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held})
-                clean(outcomes.entry, outcomes.files)
+                self._left += put_away(
+                    outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held}
+                )
+                self._left += clean(outcomes.entry, outcomes.files)
         return [self._report(outcomes) for outcomes in self._outcomes]
 
     def _go_through(self, portions: Sequence[Portion], work: Callable[[Portion], None]) -> None:
@@ -150,6 +155,7 @@ class Stage:
                 ]
                 for writer in writers:
                     opened.enter_context(kept_when_stopped(writer.commit))
+                opened.callback(self._take_down, writers)
                 failures, computed = self._filler.fill(
                     writers, wanted, others=partial(self._others, portion), title=self._title(portion)
                 )
@@ -229,7 +235,24 @@ class Stage:
             unfinished=outcomes.unfinished,
             timings=dict(seconds),
             measured=self._measured,
+            left=self._left_alone,
         )
+
+    def _take_down(self, writers: Sequence[EntryWriter]) -> None:
+        self._left += [one for writer in writers for one in writer.left]
+
+    @property
+    def _left_alone(self) -> list[LeftAlone]:
+        """What stays unread or not understood, each file that is still there once."""
+        replaced = {
+            place
+            for outcomes in self._outcomes
+            for part in outcomes.files
+            for place in (outcomes.entry.file(part.name), outcomes.entry.partial(part.name))
+        }  # of these the writers know better: another file may stand there by now
+        passed_over = [one for one in self._filler.left if one.path not in replaced]
+        last = {one.path: one for one in [*passed_over, *self._left]}
+        return [one for path, one in sorted(last.items()) if os.path.lexists(path)]
 
 
 def _is_there(entry: Entry, stretch: Stretch) -> bool:

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache.structure import is_folder_name
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import (
+    CacheMismatchError,
+    PipelineError,
+    UnreadableFileError,
+    UsageError,
+    system_refusal,
+)
+from pipeline.files import refuse_links
 from pipeline.heads._catalog import describe_head, make_head
 from pipeline.heads._head import Head
 from pipeline.heads._record import NEWER, RECORD, from_record, to_record
@@ -28,6 +35,7 @@ from pipeline.heads._trained import TrainedHead
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import pinned, published, replace_within
+from pipeline.run_files import is_of_a_head, runs_of
 from pipeline.sealed import MAX_BYTES, parse_sealed, read_sealed, refuse_special, sealed
 from pipeline.spec import FeatureSpec
 
@@ -66,7 +74,8 @@ def run_folder(runs: Path, dataset: str, spec: FeatureSpec, name: str) -> Path:
 def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
     """Saves a trained head; an older one in the same place gives way to the complete new one.
 
-    With it goes the temperature of the older one, which belongs to what that had learnt.
+    With it goes the temperature of the older one, which belongs to what that had learnt, and its reports and
+    exports; what this package did not make stays in the folder.
 
     Returns:
         The head with its ``folder``.
@@ -77,7 +86,7 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
     folder = run_folder(runs, trained.dataset, trained.task.spec, trained.name)
     _say_if_calibrated(folder)
     try:
-        with published(folder) as draft:
+        with published(folder, root=runs_of(folder), known=is_of_a_head) as draft:
             file = draft / trained.head.file
             trained.model.save(file)
             checksum = _sha256(file)
@@ -102,6 +111,7 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
         The head as it is saved now.
 
     Raises:
+        ForeignFileError: A link stands on the way.
         PipelineError: The head was trained again meanwhile, or the folder cannot be written.
         CacheMismatchError: ``head.json`` is damaged.
     """
@@ -110,6 +120,7 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
         f"the head in {folder} was trained again meanwhile, and its temperature is another: run the same "
         "command again"
     )
+    refuse_links(folder, root=runs_of(folder), folder=True)
     try:
         with pinned(folder) as handle:
             with _blaming(folder / RECORD):
@@ -135,6 +146,7 @@ def load_head(folder: Path) -> TrainedHead:
         UsageError: There is no such folder, or no head of its name.
         CacheMismatchError: The folder is damaged or was not written by :func:`save_head`; the message names
             the file.
+        UnreadableFileError: The system does not let a file be read now.
     """
     folder = expanded(folder)
     if not folder.is_dir():
@@ -224,6 +236,9 @@ def _blaming(file: Path) -> Iterator[None]:
     try:
         yield
     except TROUBLE as error:
+        refused = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        if refused and (refusal := system_refusal(error)):
+            raise UnreadableFileError(file, refusal) from error
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise CacheMismatchError(
             f"{file} is damaged or foreign: {reason}. "

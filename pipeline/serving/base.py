@@ -10,11 +10,11 @@ from pipeline.backbones.weights import Weights, weights_of
 from pipeline.cache.choosing import has_filters
 from pipeline.cache.entries import NETWORKS, Entry
 from pipeline.cache.joined import Selection
+from pipeline.cache.networks import RECORD, is_whole
 from pipeline.errors import CacheMismatchError
 from pipeline.extraction import engines
-from pipeline.extraction.calibration import RECORD, Calibration
+from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.engines import Engine
-from pipeline.extraction.quantisation import is_whole
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images.catalog import Catalog
 from pipeline.images.sources._files import FileSource
@@ -71,7 +71,7 @@ def _calibration(entry: Entry) -> Calibration:
     """Finds what determines the quantised network that made an entry's features."""
     folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
     unseen = Catalog(FileSource("", "", (), (), []), splits={}, items={}, unreadable=[])
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(FileNotFoundError, ValueError):
         calibration = Calibration.from_record(folder / RECORD, unseen)
         if calibration.identity == entry.spec.calibration and is_whole(folder):
             return calibration

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.counts import counted
 from pipeline.evaluation.metrics import wilson_interval
+from pipeline.files import root_of, written
 from pipeline.json_text import json_text, plain
+from pipeline.run_files import is_of_a_leaderboard
 from pipeline.sealed import sealed
 from pipeline.sweep import Leaderboard, Result
 from pipeline.sweep.results import disk_errors
@@ -25,20 +28,24 @@ def write_leaderboard(board: Leaderboard) -> list[Path]:
     """Writes ``leaderboard.csv``, ``.json`` and ``.png``, and returns their paths.
 
     Raises:
+        ForeignFileError: Something that is no leaderboard stands there.
         PipelineError: The folder cannot be written.
     """
     rows = [_row(rank, result) for rank, result in enumerate(board.results, 1)]
     paths = [board.folder / f"leaderboard.{suffix}" for suffix in ("csv", "json", "png")]
-    with disk_errors(board.folder):
-        with open(_draft(paths[0]), "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+    root = root_of(paths[0], 3)  # <runs>/<dataset>/<entry>/sweep/leaderboard.csv
+    with disk_errors(board.folder), ExitStack() as drafts:
+        table, record, picture = (
+            drafts.enter_context(written(path, root=root, known=is_of_a_leaderboard)) for path in paths
+        )
+        text = io.TextIOWrapper(table, encoding="utf-8", newline="")
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        text.detach()
         described = sealed(plain({"chosen_on": board.chosen_on, "results": rows}))
-        _draft(paths[1]).write_text(json_text(described, indent=2))
-        _draw(board, _draft(paths[2]))
-        for path in paths:
-            os.replace(_draft(path), path)
+        record.write(json_text(described, indent=2).encode())
+        _draw(board, picture)
     return paths
 
 
@@ -92,7 +99,7 @@ def _row(rank: int, result: Result) -> dict[str, object]:
     }
 
 
-def _draw(board: Leaderboard, path: Path) -> None:
+def _draw(board: Leaderboard, file: BinaryIO) -> None:
     """Draws each candidate's accuracy with its interval, the best on top."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -116,8 +123,4 @@ def _draw(board: Leaderboard, path: Path) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, format="png")
-
-
-def _draft(path: Path) -> Path:
-    return path.with_name(f"{path.name}.tmp")
+    figure.savefig(file, format="png")

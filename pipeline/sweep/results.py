@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
+from pipeline.files import make_folder, remove, root_of, written
 from pipeline.json_text import json_text, plain
 from pipeline.progress import say
+from pipeline.run_files import is_result
 from pipeline.sealed import read_sealed, sealed
 from pipeline.sweep.candidates import Candidate
 
@@ -103,6 +104,7 @@ class ResultStore:
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder = folder
         self.identity = identity
+        self._root = root_of(folder, 3)  # <runs>/<dataset>/<entry>/sweep/results
 
     def start(self, *, resume: bool) -> dict[str, Result]:
         """Makes the folder ready and returns what can be taken up: all finished results, or none.
@@ -110,23 +112,23 @@ class ResultStore:
         A damaged result is told, and left out, so that it is made again.
 
         Raises:
-            PipelineError: The folder cannot be written, or a result in it not be read.
+            ForeignFileError: A link stands in the place of the folder.
+            UnreadableFileError: A result cannot be read now.
+            PipelineError: The folder cannot be written.
         """
         with disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for draft in self.folder.glob("*.tmp"):
-                draft.unlink()  # a killed sweep's
-        kept = {}
-        for path in self.folder.glob("*.json"):
-            result = None
-            try:
-                result = self._read(path) if resume else None
-            except ValueError as error:
-                say(f"note: {path} is damaged ({error}): this candidate counts as not fitted")
-            if result is None:
-                path.unlink()
-            else:
-                kept[result.key] = result
+            make_folder(self.folder, root=self._root)
+            kept = {}
+            for path in sorted(self.folder.iterdir()):
+                result = None
+                try:
+                    result = self._read(path) if resume and path.suffix == ".json" else None
+                except ValueError as error:
+                    say(f"note: {path} is damaged ({error}): this candidate counts as not fitted")
+                if result is not None:
+                    kept[result.key] = result
+                elif left := remove(path, root=self._root, known=is_result):
+                    say(str(left))
         return kept
 
     def save(self, result: Result) -> None:
@@ -135,29 +137,23 @@ class ResultStore:
         Raises:
             PipelineError: The folder cannot be written.
         """
-        draft = self.folder / f"{result.key}.{os.getpid()}.tmp"
-        with disk_errors(self.folder):
-            try:
-                draft.write_text(json_text(sealed(plain({"identity": self.identity, **asdict(result)}))))
-                os.replace(draft, self.folder / f"{result.key}.json")
-            finally:
-                draft.unlink(missing_ok=True)
+        path = self.folder / f"{result.key}.json"
+        with disk_errors(self.folder), written(path, root=self._root, known=is_result) as file:
+            file.write(json_text(sealed(plain({"identity": self.identity, **asdict(result)}))).encode())
 
     def _read(self, path: Path) -> Result | None:
         """Returns a result; None where it is one of other rows, or failed.
 
         Raises:
             ValueError: The file is damaged.
-            CacheMismatchError: It cannot be read.
+            UnreadableFileError: The system does not let it be read now.
         """
         try:
             data = read_sealed(path)
             if data.pop("identity") != self.identity or data["problem"]:
                 return None
             return Result(**data | {"scores": tuple(data["scores"])})
-        except (KeyError, TypeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("it is no result of a sweep") from error
-        except OSError as error:
-            raise CacheMismatchError(
-                f"{path} cannot be read: {error.strerror or error}. Remove it and go on"
-            ) from error
+        except (OSError, MemoryError) as error:
+            raise UnreadableFileError(path, system_refusal(error) or str(error)) from error

@@ -133,6 +133,7 @@ def test_a_damaged_row_is_named_and_refused(column: str, size: int, publish: Pub
         "file": str(path),
         "rows": 5,
         "problem": None,
+        "unreadable": None,
         "bad_rows": [{"row": 1, "id": "b"}, {"row": 4, "id": "e"}],
     }
     features = open_features(entry, "train")

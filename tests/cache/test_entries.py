@@ -86,7 +86,7 @@ def test_retired_files_are_numbered(entry: Entry) -> None:
 
 @pytest.mark.parametrize("links", [True, False])
 def test_a_retired_file_may_keep_its_name(links: bool, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
     if not links:

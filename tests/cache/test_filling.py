@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_rows_that_are_not_committed_are_not_done(partial: PartialFile) -> None:
 
 def test_publishing_renames_a_complete_file(partial: PartialFile, tmp_path: Path) -> None:
     published = tmp_path / "train.h5"
-    published.write_text("an older file")
+    shutil.copy(partial.layout.path, published)
     partial.write(np.arange(N), values([*range(N)]))
     partial.commit()
     place = partial.layout.path.stat().st_ino

@@ -112,9 +112,9 @@ def test_several_files_are_locked_in_one_order(tmp_path: Path, monkeypatch: pyte
     taken: list[Path] = []
     acquire = lock.acquire
 
-    def record(path: Path, wait_s: float, kind: int) -> int:
+    def record(path: Path, *arguments: object, **options: object) -> int:
         taken.append(path)
-        return acquire(path, wait_s, kind)
+        return acquire(path, *arguments, **options)
 
     monkeypatch.setattr(lock, "acquire", record)
     files = [tmp_path / name / "train.h5" for name in "abcdefgh"]

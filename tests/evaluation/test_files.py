@@ -138,11 +138,11 @@ def test_a_failure_leaves_the_older_report_and_nothing_else(make_report, monkeyp
 def test_of_two_writers_the_last_one_stays(tmp_path):
     folder = tmp_path / "test"
     with replacing(folder) as slow:
-        (slow / "metrics.json").write_text("slow")
+        (slow / "metrics.json").write_text("{1}")
         with replacing(folder) as quick:
-            (quick / "metrics.json").write_text("quick")
-        assert (folder / "metrics.json").read_text() == "quick"
-    assert (folder / "metrics.json").read_text() == "slow"
+            (quick / "metrics.json").write_text("{2}")
+        assert (folder / "metrics.json").read_text() == "{2}"
+    assert (folder / "metrics.json").read_text() == "{1}"
     assert [entry.name for entry in tmp_path.iterdir()] == ["test"]
 
 

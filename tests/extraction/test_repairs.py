@@ -12,6 +12,7 @@ from photos import Photos
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.inspection import verify_cache
 from pipeline.cache.reading import open_layout
+from pipeline.errors import ForeignFileError
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]
@@ -59,8 +60,8 @@ def test_a_damaged_header_costs_its_file(
     assert_complete(extraction)
 
 
-@pytest.mark.parametrize("content", [b"", b"text"])
-def test_a_file_that_is_no_feature_file_is_replaced(
+@pytest.mark.parametrize("content", [b"", bytes(5000)])
+def test_a_file_that_holds_nothing_is_replaced(
     content: bytes, entry: Entry, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
     entry.file("test").write_bytes(content)
@@ -77,6 +78,33 @@ def test_a_file_that_is_no_feature_file_is_replaced(
     ]
 
 
+def test_a_file_of_somebody_else_is_set_aside_and_named(
+    entry: Entry, engine: CountingEngine, run: Run, assert_complete: Check, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry.file("test").write_text("my thesis")
+    entry.partial("train").write_text("my other thesis")
+    (extraction,) = run()
+    assert engine.computed == 2
+    assert_complete(extraction)
+    assert [path.read_text() for path in entry.retired()] == ["my thesis", "my other thesis"]
+    assert [one.to_json() for one in extraction.left] == [
+        {"file": str(path), "reason": "was not made by this package"} for path in entry.retired()
+    ]
+    assert (
+        f"{entry.retired()[0]} was not made by this package: it is left as it is" in capsys.readouterr().err
+    )
+    (again,) = run()
+    assert [one.path for one in again.left] == entry.retired()
+
+
+def test_a_spec_of_somebody_else_is_not_written_over(entry: Entry, run: Run) -> None:
+    file = entry.folder / "spec.json"
+    file.write_text('{"openapi": "3.1.0"}')
+    with pytest.raises(ForeignFileError, match=r"spec\.json was not made by this package; nothing"):
+        run()
+    assert file.read_text() == '{"openapi": "3.1.0"}'
+
+
 def test_a_file_that_was_removed_is_made_again(
     entry: Entry, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
@@ -86,7 +114,7 @@ def test_a_file_that_was_removed_is_made_again(
     assert_complete(extraction)
 
 
-@pytest.mark.parametrize("content", [None, "{}", "not json"])
+@pytest.mark.parametrize("content", [None, "{}", "", '{\n  "dataset": "pho'])
 def test_an_edited_or_lost_spec_is_written_anew(
     content: str | None, entry: Entry, engine: CountingEngine, run: Run
 ) -> None:

@@ -40,13 +40,17 @@ def test_folder_holds_a_record_and_a_model_and_nothing_else(saved: TrainedHead) 
 
 
 def test_newer_head_replaces_the_older_one(saved: TrainedHead, train: FeatureSet, tmp_path: Path) -> None:
-    (saved.folder / "metrics.json").write_text("of the older head")
+    for name, text in (("test/metrics.json", "{}"), ("test/notes.txt", "mine"), ("todo.txt", "mine, too")):
+        (saved.folder / name).parent.mkdir(exist_ok=True)
+        (saved.folder / name).write_text(text)
 
     newer = train_head("logreg", train, None, options={"C": "2"}, runs=tmp_path)
 
     assert newer.folder == saved.folder
     assert load_head(saved.folder).options["C"] == 2
-    assert not (saved.folder / "metrics.json").exists()
+    assert not (saved.folder / "test/metrics.json").exists()  # of the older head
+    assert (saved.folder / "test/notes.txt").read_text() == "mine"
+    assert (saved.folder / "todo.txt").read_text() == "mine, too"
     assert [path.name for path in saved.folder.parent.iterdir()] == ["logreg"]
 
 
@@ -75,7 +79,7 @@ def test_unwritable_place_is_one_clear_line(train: FeatureSet, tmp_path: Path) -
 def test_failed_rename_puts_the_older_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "_exchange", lambda draft, folder: False)  # as on macOS
     folder = tmp_path / "logreg"
-    with published(folder) as draft:
+    with published(folder, root=tmp_path, known=lambda *_: True) as draft:
         (draft / "a").write_text("older")
     rename = Path.rename
 
@@ -85,7 +89,10 @@ def test_failed_rename_puts_the_older_folder_back(tmp_path: Path, monkeypatch: p
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fails_for_drafts)
-    with pytest.raises(OSError, match="Input/output error"), published(folder) as draft:
+    with (
+        pytest.raises(OSError, match="Input/output error"),
+        published(folder, root=tmp_path, known=lambda *_: True) as draft,
+    ):
         (draft / "a").write_text("newer")
 
     assert (folder / "a").read_text() == "older"

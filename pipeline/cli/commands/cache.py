@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,11 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.counts import counted, verb
-from pipeline.errors import CacheMismatchError
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.progress import say
+
+if TYPE_CHECKING:
+    from pipeline.cache.inspection import Freed
 
 
 @click.group(cls=Group)
@@ -44,9 +48,12 @@ def ls(cache: Path, as_json: bool) -> None:
         print_json({"entries": found})
         return
     for item in found:
-        rows = ", ".join(f"{split} {count:,}" for split, count in item["rows"].items()) or "nothing published"
+        counts = {split: "?" if count is None else f"{count:,}" for split, count in item["rows"].items()}
+        rows = ", ".join(f"{split} {count}" for split, count in counts.items()) or "nothing published"
         apart = shlex.join(item["told_apart_by"])
         click.echo(f"{item['entry']}  {rows}  {item['bytes'] / 1e6:,.1f} MB{apart and '  '}{apart}")
+        for left in item["left_alone"]:
+            say(f"{left['file']} {left['reason']}")
     if not found:
         click.echo(f"{cache} holds no features: run `pipeline extract`")
 
@@ -86,8 +93,10 @@ def verify(cache: Path, entries: tuple[str, ...], as_json: bool) -> None:
     if entries and not findings:
         raise no_entry(entries, cache)
     bad = [finding for finding in findings if finding["problem"] or finding["bad_rows"]]
+    unread = [finding for finding in findings if finding["unreadable"]]
     if as_json:
-        print_json({"files": findings, "bad": len(bad)})
+        left = [{"file": finding["file"], "reason": finding["unreadable"]} for finding in unread]
+        print_json({"files": findings, "bad": len(bad), "left_alone": left})
     else:
         for finding in findings:
             _print_finding(finding)
@@ -96,11 +105,19 @@ def verify(cache: Path, entries: tuple[str, ...], as_json: bool) -> None:
             f"{len(bad):,} of {counted(len(findings), 'file')} {verb(bad)} damaged: "
             "run the `pipeline extract` that made them to repair them"
         )
+    if unread:
+        raise PipelineError(
+            f"{len(unread)} of {len(findings)} files cannot be read now: see to their permissions, the disk "
+            "or the memory, and verify again"
+        )
 
 
 def _print_finding(finding: dict[str, Any]) -> None:
     if finding["problem"]:
         click.echo(f"BAD  {finding['file']}: {finding['problem']}")
+        return
+    if finding["unreadable"]:
+        click.echo(f"?    {finding['file']}: {finding['unreadable']}")
         return
     state = "BAD " if finding["bad_rows"] else "ok  "
     click.echo(f"{state} {finding['file']}: {counted(finding['rows'], 'row')}")
@@ -125,10 +142,7 @@ def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
         held = ", ".join(entry.splits) or "nothing published"
         click.confirm(f"Remove {entry.folder} with {held}?", abort=True, err=True)
     freed = remove(entry)
-    if as_json:
-        print_json({"entry": str(entry.folder), "freed": freed})
-    else:
-        click.echo(f"freed {freed / 1e6:,.1f} MB")
+    _tell(freed, {"entry": str(entry.folder)} if as_json else None)
 
 
 @command.command()
@@ -142,8 +156,14 @@ def gc(cache: Path, as_json: bool) -> None:
     """
     from pipeline.cache.inspection import remove_retired
 
-    freed = remove_retired(cache)
-    if as_json:
-        print_json({"freed": freed})
+    _tell(remove_retired(cache), {} if as_json else None)
+
+
+def _tell(freed: Freed, described: dict[str, Any] | None) -> None:
+    for one in freed.left:
+        say(str(one))
+    if described is None:
+        click.echo(f"freed {freed.bytes / 1e6:,.1f} MB")
     else:
-        click.echo(f"freed {freed / 1e6:,.1f} MB")
+        left = [one.to_json() for one in freed.left]
+        print_json({**described, "freed": freed.bytes, "left_alone": left})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.evaluation.leaks.hashing import HASH_BYTES, SCHEME
+from pipeline.files import root_of
 from pipeline.record_store import RecordStore
 
 FILE_NAME = ".picture-hashes.sqlite"
@@ -15,7 +16,8 @@ class HashStore:
     """Hashes in one SQLite file, see ``RecordStore``; made when there is something to store."""
 
     def __init__(self, file: Path | None) -> None:
-        self._store = RecordStore(file, SCHEME, otherwise="pictures are hashed again")
+        root = file and root_of(file, 1)  # <cache>/<dataset>/.picture-hashes.sqlite
+        self._store = RecordStore(file, SCHEME, root=root, otherwise="pictures are hashed again")
 
     def look_up(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
         """Returns the hashes that are known, by digest."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.loggers import scalars
+from pipeline.files import check_database, make_folder
 from pipeline.paths import expanded
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     uri = os.environ.get(URI) or f"sqlite:///{root / 'mlflow.db'}"
     try:
         if URI not in os.environ:
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root / "files", root=Path(runs).resolve())
+            check_database(root / "mlflow.db", root=Path(runs).resolve())
         client = MlflowClient(tracking_uri=uri)
         run = client.create_run(
             _experiment(client, report.dataset, root), run_name=f"{report.head} {report.split}"

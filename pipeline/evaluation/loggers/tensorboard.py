@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.loggers import scalars
+from pipeline.files import create, make_folder
 from pipeline.paths import expanded
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     now = time.time()
     name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("wb") as file:
+        make_folder(folder, root=Path(runs))
+        with os.fdopen(create(folder / name, root=Path(runs)), "wb") as file:
             records = RecordWriter(file)
             records.write(Event(wall_time=now, file_version=VERSION).SerializeToString())
             for step, value in _values(report, files):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.report.contents import gather
 from pipeline.evaluation.report.html import render
+from pipeline.files import make_folder, written
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
+from pipeline.run_files import is_page
 
 __all__ = ["write_report_page"]
 
@@ -47,19 +48,16 @@ def write_report_page(
 
     Raises:
         CacheMismatchError: A row of the features is damaged.
-        PipelineError: The file cannot be written.
+        PipelineError: The file cannot be written, or something that is no report page stands there.
     """
     text = render(gather(report, head, features=features, images=images, leaks=leaks, comparison=comparison))
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
+        make_folder(path.parent, root=path.parent)
+        with written(path, root=path.parent, known=is_page) as file:
+            file.write(text.encode())
     except OSError as error:
         raise PipelineError(
             f"the report page cannot be written to {path}: {error.strerror or error}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
     return path

@@ -6,6 +6,7 @@ that is gone is replaced, and its blocks go to whoever is free.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -16,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.filling import disk_error
+from pipeline.cache.own import cache_of
 from pipeline.cache.remote import FeatureFiles
 from pipeline.cache.writing import EntryWriter
 from pipeline.errors import unknown
@@ -26,6 +28,7 @@ from pipeline.extraction.loading import Failure, Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
+from pipeline.files import create, discard
 from pipeline.progress import Advance, say
 from pipeline.ray_runtime import ray_connection
 from pipeline.typed_options import Check, Count
@@ -165,14 +168,16 @@ def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
     """Puts a file where the features stand, by which a worker can tell whether it sees them."""
     token = secrets.token_hex(16)
     path = folder / f"probe-{token[:8]}.tmp"
+    root = cache_of(path)
     try:
-        path.write_text(token)
+        with os.fdopen(create(path, root=root), "w") as file:
+            file.write(token)
     except OSError as error:
         raise disk_error(path, error) from error
     try:
         yield path, token
     finally:
-        path.unlink(missing_ok=True)
+        discard(path, root=root)
 
 
 def _keep(filled: Filled, files: Sequence[FeatureFiles], writers: Sequence[EntryWriter]) -> None:

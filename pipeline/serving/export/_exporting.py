@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.paths import expanded
 from pipeline.progress import say
+from pipeline.run_files import runs_of
 from pipeline.serving.export._format import Format, example, find_format
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
 from pipeline.serving.export._replacing import replacing
@@ -101,7 +102,7 @@ def export_model(
     if not _exact(trained.spec):
         say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
     try:
-        with replacing(target) as draft:
+        with replacing(target, root=runs_of(trained.folder) if path is None else None) as draft:
             module.write(network, draft, about=_about(trained))
             difference = None if sample is None else _difference(module, draft, sample, trained, format)
             size = _bytes(draft)

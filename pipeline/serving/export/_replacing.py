@@ -7,30 +7,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.publishing import replace_folder, sync_to_disk
+from pipeline.files import make_folder, refuse_links, replace
+from pipeline.publishing import put_in_place, sync_to_disk
+from pipeline.run_files import is_of_a_saved_model, is_of_an_export
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, *, root: Path | None = None) -> Iterator[Path]:
     """Gives the path of a draft, and puts it in the place of ``target`` when the block has succeeded.
 
     After an error, or Ctrl-C, the draft is removed and whatever stood there stays as it was.
 
     Args:
-        target: A file or folder.
+        target: A file or folder; an older model, see ``Format.recognises``, gives way.
+        root: The folder that the user named; None where that is the target itself, which may then be a link.
 
     Raises:
+        ForeignFileError: A link stands on the way below ``root``, or something else is no model.
         OSError: It cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if root is None:
+        target = target.resolve()
+        root = target.parent
+    make_folder(target.parent, root=root)
+    refuse_links(target, root=root, folder=target.is_dir())
     with TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch:
         draft = Path(scratch, f"draft{target.suffix}")
         yield draft
         _flush(draft)
-        if target.is_dir():
-            replace_folder(draft, target)
+        if draft.is_dir():
+            put_in_place(draft, target, root=root, known=is_of_a_saved_model)
         else:
-            draft.replace(target)
+            replace(draft, target, root=root, known=is_of_an_export)
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,105 @@
+"""What this package puts into run folders, known by name and content: nothing else is removed or replaced."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+
+from pipeline.files import is_blank, root_of
+from pipeline.images import SPLITS
+
+_ZIP = b"PK\x03\x04"
+_HDF5 = (b"\x89HDF\r\n\x1a\n", b"HEAP", b"TREE")
+_SKOPS = (_ZIP, b"schema.json", b"__module__")
+_PNG = (b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT")
+_DRAFT = re.compile(r"\.[0-9]+\.tmp$")
+_REPORT = {
+    "metrics.json": (b'"accuracy"', b'"split"', b'"schema"'),
+    "predictions.csv": (b'"id"', b'"label"', b'"predicted"'),
+    "report.html": (b'http-equiv="content-security-policy"', b'content="light dark"'),
+    "confusion_matrix.png": _PNG,
+    "curves.png": _PNG,
+    "reliability.png": _PNG,
+}
+_COMPARISON = {
+    "comparison.json": (b'"heads"', b'"split"', b'"schema"'),
+    "comparison.csv": (b"rank,", b"accuracy"),
+}
+_HEAD = {
+    "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
+    "model.skops": _SKOPS,
+    "model.weights.h5": _HDF5,
+}
+_LEADERBOARD = {
+    "leaderboard.csv": (b"rank,head,", b"accuracy"),
+    "leaderboard.json": (b'"results"', b'"chosen_on"', b'"schema"'),
+    "leaderboard.png": _PNG,
+}
+_RESULT = (b'"identity"', b'"scores"', b'"schema"')
+_SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
+
+
+def runs_of(folder: Path) -> Path:
+    """Returns the folder of all runs, of that of a head: ``<runs>/<dataset>/<entry>/<head>``."""
+    return root_of(folder, 2)
+
+
+def is_of_a_report(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of a report."""
+    return _holds(_REPORT, name, head)
+
+
+def is_page(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file, whatever its name, is a page."""
+    return _holds({name.name: _REPORT["report.html"]}, PurePath(name.name), head)
+
+
+def is_of_a_comparison(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of a comparison of heads."""
+    return _holds(_COMPARISON, name, head)
+
+
+def is_of_a_leaderboard(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of a leaderboard."""
+    return _holds(_LEADERBOARD, name, head)
+
+
+def is_result(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is the result of a candidate of a sweep, or its draft."""
+    ours = is_blank(head) or any(word in head for word in _RESULT)
+    return ours and re.fullmatch(r"[0-9a-f]{12}\.json(\.[0-9]+\.tmp)?", name.name) is not None
+
+
+def is_of_a_head(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file, named as below the folder of a head, is of it, its reports or its exports."""
+    above, *below = name.parts
+    if above == "seen.bin" and not below:
+        return len(head) % 8 == 0  # the beginnings of digests, and nothing else
+    if not below:
+        return _holds(_HEAD, name, head)
+    if above == "export":
+        return is_of_an_export(PurePath(*below), head)
+    return above in SPLITS and len(below) == 1 and is_of_a_report(PurePath(*below), head)
+
+
+def is_of_an_export(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is an exported model, or one of the folder that a model is."""
+    if len(name.parts) > 1:
+        return is_of_a_saved_model(PurePath(*name.parts[1:]), head)
+    marks = {".keras": _ZIP, ".onnx": b"\x08", ".tflite": head[:4] + b"TFL3"}
+    return name.suffix in marks and head.startswith(marks[name.suffix])
+
+
+def is_of_a_saved_model(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file has its place in TensorFlow's SavedModel format."""
+    return name.parts[0] in _SAVED_MODEL
+
+
+def _holds(marks: dict[str, tuple[bytes, ...]], name: PurePath, head: bytes) -> bool:
+    """Tells whether a file has the name of one of ours and one of its marks: another may be damaged."""
+    plain = _DRAFT.sub("", name.name)
+    if len(name.parts) > 1 or plain not in marks:
+        return False
+    if is_blank(head) or (plain.endswith(".json") and head.startswith(b"{")):
+        return True
+    return any(mark in head.lower() for mark in map(bytes.lower, marks[plain]))
