@@ -1,9 +1,9 @@
 """How well val must tell a temperature, so that new images gain from it.
 
-Logits are drawn, labels from their softmax, and a head that answers with the softmax of T times the logits is
-calibrated on n rows of val, over many n, T, numbers of classes and degrees of certainty. By the factor
-between the ends of the 95 % interval of the temperature it is shown how far the log-loss on new rows
-is above that of the right temperature, and how often it is above that of no calibration at all.
+Logits are drawn, labels from their softmax, and a head that answers with the softmax of T times the logits
+is calibrated on n rows of val, over many n, T, numbers of classes and degrees of certainty. By the factor
+between the ends of the 95 % interval of the temperature it is shown how far the log-loss on new rows is above
+that of the right temperature, and how often it is above that of no calibration at all.
 
     python benchmarks/temperature_intervals.py > benchmarks/results/temperature_intervals.csv
 """
@@ -70,7 +70,7 @@ def main() -> None:
             "cases",
             "excess_median",
             "excess_95",
-            "worse_than_before",
+            "worse_than_plain",
             "wrong_median",
             "covered",
         ]

@@ -75,7 +75,9 @@ def test_evaluate_without_its_page(stored: list[str], trained: Path, cli: Cli) -
 def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli, the_object: Read) -> None:
     described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
     promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
-    assert list(described) == [*promised, "leaks", "changed_since_extract"]
+    seen = ["trained_on", "validated_on", "temperature"]
+    assert list(described) == [*promised, *seen, "leaks", "changed_since_extract"]
+    assert [described[name] for name in seen] == [0, 6, None]
     assert set(described["leaks"].values()) == {0}
     assert (described["head"], described["split"], described["n"]) == ("logreg", "val", 6)
     low, high = described["accuracy_ci"]
