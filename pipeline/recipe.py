@@ -58,6 +58,7 @@ class Extract:
     batch_size: int = 0
     base_engine: str = ""
     views: int = 0
+    pixel_range: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
+_LATER = {"pixel_range": ""}
+"""Fields that came later: without them the digests of older specs stay what they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class FeatureSpec:
         engine: What ran the base.
         calibration: Identity of the images that set the ranges of ``int8`` arithmetic; else empty.
         augmentation: Ranges and seed of the augmented views as canonical JSON; empty without views.
+        pixel_range: Black and white of pixels deeper than 8 bits, ``0..4095``; empty where there are none.
         schema: Version of this record.
     """
 
@@ -44,6 +47,7 @@ class FeatureSpec:
     engine: str = "keras"
     calibration: str = ""
     augmentation: str = ""
+    pixel_range: str = ""
     schema: int = SCHEMA
 
     @property
@@ -69,8 +73,9 @@ class FeatureSpec:
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', readable)}-{self.digest[:8]}"
 
     def to_json(self) -> str:
-        """Returns the spec as one line of JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Returns the spec as one line of JSON with sorted keys; fields that came later only where set."""
+        described = {name: value for name, value in asdict(self).items() if value or name not in _LATER}
+        return json.dumps(described, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> FeatureSpec:
@@ -80,6 +85,8 @@ class FeatureSpec:
             ValueError: The text is not JSON, or its fields are not exactly those of a spec.
         """
         data = json.loads(text)
+        if isinstance(data, dict):
+            data = _LATER | data
         expected = {field.name: field.type for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != set(expected):
             raise ValueError("not a feature spec: its fields differ from those of this version")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from tiffs import DEFLATE, GREY_INVERTED, JPEG, RGB, tiff
 
 SIDE = 60_000
 """Height and width that the bombs promise: 3.6 gigapixels."""
@@ -165,7 +166,13 @@ def _colours() -> Iterator[Hostile]:
     grey = np.repeat(np.rint(deep / 257).astype(np.uint8)[..., None], 3, axis=2)
     yield Hostile("deep-grey.png", encode(Image.fromarray(deep)), pixels=grey)
     rgb = np.repeat(deep[..., None], 3, axis=2)
-    yield Hostile("deep-rgb.png", _deep_rgb_png(rgb), pixels=(rgb >> 8).astype(np.uint8))
+    yield Hostile("deep-rgb.png", deep_rgb_png(rgb), pixels=np.rint(rgb / 257).astype(np.uint8))
+    yield Hostile("deep-rgb.tif", tiff(rgb, RGB, compression=DEFLATE, predictor=2), pixels=rgb // 257)
+    yield Hostile("deep-white-is-zero.tif", tiff(65535 - deep, GREY_INVERTED), pixels=grey)
+    yield Hostile("deep-jpeg.tif", tiff(deep, compression=JPEG), "with JPEG compression is not read")
+    yield Hostile("deep-cut.tif", tiff(deep, more={273: (4, [2**31])}), "truncated")
+    huge = {322: (4, [SIDE]), 323: (4, [SIDE]), 324: (4, [8]), 325: (4, [9])}
+    yield Hostile("deep-tile.tif", tiff(deep, more=huge), "more than the limit of 600,000,000 bytes")
     clear = Image.new("P", (EDGE, EDGE), 0)
     clear.putpalette([200, 10, 10, 10, 200, 10])
     clear.paste(1, (EDGE // 2, 0, EDGE, EDGE))
@@ -180,7 +187,7 @@ def _colours() -> Iterator[Hostile]:
     yield Hostile("not-a-number.tif", encode(Image.fromarray(nan), "TIFF"), "not finite numbers")
 
 
-def _deep_rgb_png(pixels: np.ndarray) -> bytes:
+def deep_rgb_png(pixels: np.ndarray) -> bytes:
     """Writes what Pillow reads but does not write: 16 bits a colour."""
     height, width, _ = pixels.shape
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.cache.entries import Entry
 from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
+from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
 
 WEIGHTS_WORDS = ("imagenet", "random", "none")
@@ -20,6 +21,7 @@ WEIGHTS_WORDS = ("imagenet", "random", "none")
 SHORTEST_IDENTITY = len("sha256:") + 8
 SHOWN_IDENTITY = len("sha256:") + 12
 RAW = "pixels"
+NO_RANGE = "none"
 MOST_OPTIONS = 3
 """Beyond so many options, the name of an entry is shorter."""
 
@@ -40,6 +42,7 @@ class EntryFilter:
         precision: Arithmetic of the base; ``auto`` says nothing.
         store: dtype on disk.
         engine: What ran the base; ``auto`` says nothing.
+        pixel_range: Black and white of deep pixels; ``none`` for an entry without.
         views: 0 for an entry without augmented views, any other number for one with them.
         augment: Values of ``Augmentation``; only entries with augmented views have any.
     """
@@ -55,6 +58,7 @@ class EntryFilter:
     precision: str | None = None
     store: str | None = None
     engine: str | None = None
+    pixel_range: str | None = None
     views: int | None = None
     augment: Mapping[str, object] = field(default_factory=dict)
 
@@ -70,6 +74,7 @@ class EntryFilter:
             and self.image_size in (None, spec.image_size)
             and self._has_cut(spec)
             and (self._is_named_raw(spec) or self._has_arithmetic(entry))
+            and self._has_pixels(spec)
             and (self.views is None or bool(self.views) == bool(spec.augmentation))
             and all(name in drawn and drawn[name] == value for name, value in self.augment.items())
         )
@@ -80,6 +85,11 @@ class EntryFilter:
             layer == spec.layer and (pooling or self.pooling) in (None, spec.pooling)
             for layer, _, pooling in cuts
         )
+
+    def _has_pixels(self, spec: FeatureSpec) -> bool:
+        if self.pixel_range in (None, NO_RANGE):
+            return self.pixel_range is None or not spec.pixel_range
+        return spec.pixel_range == str(PixelRange.parse(self.pixel_range))
 
     def _is_named_raw(self, spec: FeatureSpec) -> bool:
         """Stage one takes any filters, arithmetic and dtype for raw pixels, and uses none of them."""
@@ -160,6 +170,7 @@ def _options(entry: Entry, among: Sequence[Entry]) -> dict[str, str]:
         "--precision": spec.precision,
         "--store": spec.store,
         "--engine": spec.engine,
+        "--pixel-range": spec.pixel_range or NO_RANGE,
         "--views": "1" if spec.augmentation else "0",
         **{f"--augment {name}": setting(name, value) for name, value in augmentation_of(spec).items()},
     }

@@ -94,6 +94,11 @@ feature_options = _stack(
     click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
     click.option("--engine", "base_engine", help=f"What runs the base: {', '.join(ENGINES)}. [keras]"),
     click.option(
+        "--pixel-range",
+        metavar="LOW..HIGH",
+        help="Black and white of pixels deeper than 8 bits. [found from all images]",
+    ),
+    click.option(
         "--views", type=int, help="Augmented views of each training image; 0 = the entry without. [0]"
     ),
     click.option(
@@ -154,6 +159,7 @@ FEATURE_OPTIONS = (
     "precision",
     "store",
     "base_engine",
+    "pixel_range",
     "views",
     "augment",
 )

@@ -17,6 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.filling import Filler
+from pipeline.extraction.pixels import say_why_anew, settle_pixel_range
 from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
@@ -121,6 +122,7 @@ def _extract(
     weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
+    request, pixels = settle_pixel_range(request, catalog.census)
     with (executor or make_executor()).crew() as crew:
         request, measured = settle_precision(request, weights, existing, call=crew.call)
         request = settle_calibration(request, weights, catalog, folder)
@@ -129,6 +131,7 @@ def _extract(
             for entry in _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
         ]
         _refuse_another_source(cache, entries[0])
+        say_why_anew([entry.spec for entry in entries], existing)
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
         sizes = {split: len(listed) for split, listed in catalog.splits.items()}
         filler = Filler(request, weights, source, cache, crew=crew)
@@ -144,7 +147,7 @@ def _extract(
             looked_again=looked_again,
         )
         with working_in([entry.folder for entry in entries]) as presence:
-            reports = stage.run(presence)
+            reports = [replace(report, pixels=pixels) for report in stage.run(presence)]
     for one in reports[0].left:
         say(str(one))
     return reports

@@ -28,6 +28,7 @@ from pipeline.extraction.loading import Loader
 from pipeline.extraction.request import FeatureRequest
 from pipeline.files import root_of
 from pipeline.images.catalog import Catalog
+from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
 
 IMAGES = 128
@@ -112,6 +113,7 @@ class Calibration:
             augmentation=Augmentation(),
             image_size=self.spec.image_size,
             batch_size=len(there),
+            pixel_range=PixelRange.of(self.spec.pixel_range),
         )
         batch = loader.load(np.arange(len(there)))
         decoded = int(batch.loaded.sum())

@@ -24,6 +24,7 @@ from pipeline.extraction.timing import Timings
 from pipeline.extraction.wanted import Wanted
 from pipeline.files import LeftAlone
 from pipeline.images import ImageSource
+from pipeline.images.pixel_range import PixelRange
 from pipeline.progress import progress, say
 from pipeline.spec import FeatureSpec
 
@@ -144,6 +145,7 @@ class Filler:
             augmentation=self._request.augmentation,
             image_size=self._request.image_size,
             batch_size=batch_size,
+            pixel_range=PixelRange.of(self._request.pixel_range),
         )
         total = sum(map(len, blocks))
         with self.timings.step("fill"), progress(title, total, "images") as advance:

@@ -10,8 +10,9 @@ import numpy as np
 from pipeline.extraction.augment import Augmentation, augmented_view
 from pipeline.extraction.timing import Timings
 from pipeline.images import ImageItem, ImageSource
-from pipeline.images.decode import DecodeError, decode
+from pipeline.images.decode import DecodeError, decode_with_remark
 from pipeline.images.digests import digest
+from pipeline.images.pixel_range import PixelRange
 from pipeline.images.rows import DIGEST_BYTES
 
 
@@ -40,6 +41,7 @@ class Batch:
         loaded: bool (n,), which of the n wanted images are there.
         failures: One for each that is not.
         digests: uint8 (n, 32), SHA-256 of each image; zeros where it could not be read.
+        remarks: What the pixel range costs an image, by its position; most have none.
         seconds: Time spent in the steps ``read`` and ``decode``.
     """
 
@@ -47,6 +49,7 @@ class Batch:
     loaded: np.ndarray
     failures: list[Failure]
     digests: np.ndarray
+    remarks: dict[int, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -63,6 +66,7 @@ class Loader:
         augmentation: How views are drawn.
         image_size: Height and width in pixels.
         batch_size: Images in a batch.
+        pixel_range: Black and white of pixels deeper than 8 bits; None where the set has none.
     """
 
     source: ImageSource
@@ -72,6 +76,7 @@ class Loader:
     augmentation: Augmentation
     image_size: int
     batch_size: int
+    pixel_range: PixelRange | None = None
 
     def load(self, rows: np.ndarray) -> Batch:
         """Loads wanted rows, int (n,) with n <= batch size; a bad image fails alone."""
@@ -80,12 +85,13 @@ class Loader:
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
         failures: list[Failure] = []
         timings = Timings()
-        previous, pixels, found = None, None, b""
+        remarks: dict[int, str] = {}
+        previous, pixels, found, remark = None, None, b"", ""
         for position, row in enumerate(rows):
             item = self.items[row]
             # The views of an image follow it and are made of the same pixels; a user may name a file twice.
             if self.views[row] == 0 or item != previous:
-                previous, pixels, found = item, *self._pixels(row, failures, timings)
+                previous, pixels, found, remark = item, *self._pixels(row, failures, timings)
             if found:
                 digests[position] = np.frombuffer(found, np.uint8)
             if pixels is not None:
@@ -93,10 +99,14 @@ class Loader:
                     view = int(self.views[row])
                     images[position] = augmented_view(pixels, self.augmentation, digest=found, view=view)
                 loaded[position] = True
-        return Batch(images, loaded, failures, digests, dict(timings.seconds))
+                if remark:
+                    remarks[position] = remark
+        return Batch(images, loaded, failures, digests, remarks, dict(timings.seconds))
 
-    def _pixels(self, row: int, failures: list[Failure], timings: Timings) -> tuple[np.ndarray | None, bytes]:
-        """Reads and decodes one image: its pixels, None where that fails, and its digest if it was read."""
+    def _pixels(
+        self, row: int, failures: list[Failure], timings: Timings
+    ) -> tuple[np.ndarray | None, bytes, str]:
+        """Reads and decodes one image: pixels or None where that fails, digest if read, and a remark."""
         item, found = self.items[row], b""
         try:
             with timings.step("read"):
@@ -105,9 +115,10 @@ class Loader:
                 if self.digests is not None and found != self.digests[row].tobytes():
                     raise OSError("it changed while stage one was running: run the same command again")
             with timings.step("decode"):
-                return decode(data, self.image_size), found
+                pixels, remark = decode_with_remark(data, self.image_size, self.pixel_range)
+                return pixels, found, remark
         except OSError as error:
             failures.append(Failure(item.id, error.strerror or str(error)))
         except DecodeError as error:
             failures.append(Failure(item.id, str(error), found.hex()))
-        return None, found
+        return None, found, ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.cache.entries import Entry
 from pipeline.extraction.loading import Failure
+from pipeline.extraction.pixels import SettledPixels
 from pipeline.extraction.timing import STEPS, bottleneck
 from pipeline.files import LeftAlone
 
@@ -59,6 +60,7 @@ class Extraction:
         timings: Seconds per step, see ``STEPS``.
         measured: Images per second in each arithmetic, where ``auto`` measured them in this run.
         left: Files of the cache that were not used and stay, each with its reason.
+        pixels: The range of pixels deeper than 8 bits; None where there are none.
     """
 
     entry: Entry
@@ -69,6 +71,7 @@ class Extraction:
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     left: list[LeftAlone] = field(default_factory=list)
+    pixels: SettledPixels | None = None
 
     def count_earlier(self, computed: Mapping[str, int]) -> None:
         """Counts rows of each split as computed that this run computed before it had to begin anew."""
@@ -97,4 +100,5 @@ class Extraction:
             "bottleneck": bottleneck(self.timings) if self.computed else None,
             "measured": {name: round(rate, 1) for name, rate in self.measured.items()},
             "left_alone": [one.to_json() for one in self.left],
+            "pixel_range": self.pixels.to_json() if self.pixels else None,
         }

@@ -12,6 +12,7 @@ from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, unknown
 from pipeline.extraction.augment import MAX_VIEWS, Augmentation
+from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class FeatureRequest:
         views: Augmented views of each training image, beside the image itself.
         augmentation: How views are drawn.
         base_engine: What runs the base; ``auto`` = the fastest here, by measurement.
+        pixel_range: Black and white of pixels deeper than 8 bits, ``LOW..HIGH``; empty = to be found from all
+            images of the set, which stage one does before anything is computed.
         calibrations: What determines the network of each cut in ``int8``; stage one settles it, never a user.
     """
 
@@ -56,6 +59,7 @@ class FeatureRequest:
     views: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     base_engine: str = "keras"
+    pixel_range: str = ""
     calibrations: tuple[Calibration, ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,6 +83,8 @@ class FeatureRequest:
             raise UsageError(f"--views {self.views} is out of bounds: choose from 0 to {MAX_VIEWS}")
         if self.engine == "pixels" and self.cuts != (Cut(row.layer),):
             raise UsageError(f"{self.backbone} has no layers and no pooling: leave --layer and --pooling out")
+        if self.pixel_range:
+            object.__setattr__(self, "pixel_range", str(PixelRange.parse(self.pixel_range)))
         if len(set(self.cuts)) < len(self.cuts):
             raise UsageError(f"--layer names a cut twice: {', '.join(self.layers)}")
 
@@ -111,6 +117,7 @@ class FeatureRequest:
                 engine=self.engine,
                 calibration=calibration.identity if calibration else "",
                 augmentation=self.augmentation.to_json() if self.views else "",
+                pixel_range=self.pixel_range,
             )
             for cut, calibration in zip_longest(self.cuts, self.calibrations)
         ]

@@ -76,7 +76,7 @@ class ImageSource(Protocol):
         ...
 
     def read(self, item: ImageItem) -> bytes | np.ndarray:
-        """Returns an encoded image file as bytes, or pixels as uint8 (height, width[, 3]).
+        """Returns an encoded image file as bytes, or pixels (height, width[, 1 | 3 | 4]) of any number type.
 
         Raises:
             OSError: The image cannot be read.

@@ -59,5 +59,10 @@ def upright(pixels: np.ndarray, exif: bytes | None) -> np.ndarray:
     Returns:
         uint8 (size, size, 3), C-contiguous; the same array where nothing is to be turned.
     """
-    turn = _UPRIGHT.get(orientation(exif)) if exif else None
+    return turned(pixels, orientation(exif)) if exif else pixels
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns a square picture by an orientation of 1 to 8; any other number counts as upright."""
+    turn = _UPRIGHT.get(orientation)
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.images._lazy import Positions, as_run
 from pipeline.images.digests import digest_items, forget_wrong
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
+from pipeline.images.pixel_range import PixelCensus
 from pipeline.images.repeats import repeated
 from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.images.splits import assign_splits
@@ -48,6 +49,7 @@ class Catalog:
         items: The images of each split; ``items[split][i]`` is row i.
         unreadable: Images whose files could not be read; they are in no split.
         stat_cache: Where digests are kept from one run to the next; None = nowhere.
+        census: What the pixels of more than 8 bits reach to.
     """
 
     source: ImageSource
@@ -55,6 +57,7 @@ class Catalog:
     items: dict[str, ImageList]
     unreadable: list[Unreadable]
     stat_cache: Path | None = None
+    census: PixelCensus = field(default_factory=PixelCensus)
 
     def look_again(self, items: Mapping[str, bytes]) -> list[str]:
         """Forgets digests that were kept and are wrong although the image has not changed since.
@@ -85,7 +88,8 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
     """
     items = list_images(source.items())
     _refuse_duplicates(items, source)
-    digests, failures = digest_items(source, items, stat_cache=stat_cache)
+    census = PixelCensus()
+    digests, failures = digest_items(source, items, stat_cache=stat_cache, census=census)
     if failures and len(failures) == len(items):
         raise UnreadableImagesError(
             f"not one of the {counted(len(items), 'image')} of {source.uri} can be read: "
@@ -104,6 +108,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         items=parts,
         unreadable=unreadable,
         stat_cache=stat_cache,
+        census=census,
     )
 
 

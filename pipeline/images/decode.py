@@ -6,13 +6,15 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from pipeline.images._exif import upright
+from pipeline.images._deep import deep_samples, opened_samples
+from pipeline.images._exif import turned, upright
 from pipeline.images._formats import check_size, open_encoded
+from pipeline.images._samples import Samples
+from pipeline.images.pixel_range import PixelRange, own_range
 
 _DRAFT = (
     3  # times the wanted size; a JPEG reduced so far differs from a full decode by < 1 grey level in the mean
 )
-_TIFF_BITS = 258
 _TOO_LONG = 120
 
 Box = tuple[float, float, float, float]
@@ -22,20 +24,21 @@ class DecodeError(ValueError):
     """An image cannot be decoded; the message is a short reason without the file's name."""
 
 
-def decode(data: bytes | np.ndarray, size: int) -> np.ndarray:
+def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None = None) -> np.ndarray:
     """Decodes an image and resizes it to a square, bilinear with antialiasing.
 
     The aspect ratio is not kept, as in ``keras.utils.load_img``. EXIF orientation is applied, transparent
     pixels are laid on white, animations give their first frame, CMYK goes through Pillow's plain conversion
-    without colour profiles. Deep grey pictures are scaled, never clipped: 12 and 16 bits by their full range,
-    floats in 0..1 by 255, and any other range is stretched from its lowest to its highest value.
+    without colour profiles. Pictures of more than 8 bits a sample become such of 8 by the range of their set,
+    which clips what lies beyond; those of up to 8 bits keep their own white.
 
     Safe in threads, and emits no warnings. Memory is bounded by ``MAX_PIXELS``.
 
     Args:
-        data: An encoded file (JPEG, PNG, GIF, BMP, WebP, TIFF, PPM), or uint8 pixels of shape (height, width)
-            or (height, width, 1 | 3 | 4).
+        data: An encoded file (JPEG, PNG, GIF, BMP, WebP, TIFF, PPM), or pixels of any number type and of
+            shape (height, width) or (height, width, 1 | 3 | 4).
         size: Height and width of the result in pixels.
+        pixel_range: Black and white of pixels of more than 8 bits; None = as their own depth states them.
 
     Returns:
         uint8 (size, size, 3), RGB.
@@ -43,16 +46,47 @@ def decode(data: bytes | np.ndarray, size: int) -> np.ndarray:
     Raises:
         DecodeError: The image is empty, damaged, truncated, too large, or no image at all.
     """
+    return decode_with_remark(data, size, pixel_range)[0]
+
+
+def decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
+    """Decodes as ``decode`` does, with a range for this picture alone: for what does not know of a set."""
     try:
-        if isinstance(data, np.ndarray):
-            return _pixels(_from_array(data), size, None)
-        image = open_encoded(data)
+        samples = deep_samples(data)
+        extremes = None if samples is None else samples.extremes()
+        if samples is not None:
+            return _ranged(samples, size, None if extremes is None else own_range(extremes))[0]
+    except Exception as error:
+        raise DecodeError(_reason(error)) from error
+    return decode(data, size)
+
+
+def decode_with_remark(
+    data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None
+) -> tuple[np.ndarray, str]:
+    """Decodes as ``decode`` does, and says what the range costs this picture; an empty text for most."""
+    try:
+        samples, image = deep_samples(data), None
+        if samples is None and not isinstance(data, np.ndarray):
+            image = open_encoded(data)
+            samples = opened_samples(image)
+        if samples is not None:
+            return _ranged(samples, size, pixel_range)
+        if image is None:
+            return _pixels(_from_array(data), size, None), ""
         drafted = image.draft(None, (_DRAFT * size, _DRAFT * size))
         _load(image)
         pixels = _pixels(image, size, drafted[1] if drafted else None)
-        return upright(pixels, image.info.get("exif"))
+        return upright(pixels, image.info.get("exif")), ""
     except Exception as error:  # a single image must never end a run of a million
         raise DecodeError(_reason(error)) from error
+
+
+def _ranged(samples: Samples, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
+    """Makes a picture of 8 bits, and goes on as with any other."""
+    check_size(*samples.colours.shape[1::-1])
+    image, remark = samples.picture(pixel_range)
+    return turned(_pixels(image, size, None), samples.orientation), remark
 
 
 def _load(image: ImageFile) -> None:
@@ -77,8 +111,6 @@ def _from_array(pixels: np.ndarray) -> Image.Image:
 
 def _pixels(image: Image.Image, size: int, box: Box | None) -> np.ndarray:
     """Resizes in the mode that loses nothing, then converts the small picture to uint8 (size, size, 3)."""
-    if image.mode[0] in "IF":
-        return _deep_grey(image, size)
     if image.has_transparency_data:
         # Resized with premultiplied alpha, so that the hidden colour of clear pixels does not bleed.
         if image.mode == "La":  # which converts to nothing else
@@ -91,23 +123,6 @@ def _pixels(image: Image.Image, size: int, box: Box | None) -> np.ndarray:
         image = image.convert("L" if image.mode == "1" else "RGB")
     image = image.resize((size, size), Image.Resampling.BILINEAR, box)
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _deep_grey(image: Image.Image, size: int) -> np.ndarray:
-    """Scales 12-bit, 16-bit, 32-bit and float grey to uint8 (size, size, 3)."""
-    bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS)
-    if image.mode not in ("I;16", "I", "F"):
-        image = image.convert("I")
-    low, high = image.getextrema()
-    white = 1.0 if image.mode == "F" else 65535.0
-    if bits == (12,):
-        white = 4095.0
-    black, white = (0.0, white) if low >= 0 and high <= white else (low, high)
-    grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), np.float64)
-    if not np.isfinite(grey).all():
-        raise ValueError("some pixels are not finite numbers")
-    scaled = np.rint((grey - black) * (255 / max(white - black, np.finfo(float).tiny)))
-    return np.repeat(scaled.astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _reason(error: Exception) -> str:

@@ -13,8 +13,10 @@ import numpy as np
 
 from pipeline.images import ImageItem, ImageSource, spill
 from pipeline.images._columns import Place
+from pipeline.images._deep import extremes_of
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
+from pipeline.images.pixel_range import Extremes, PixelCensus
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.images.stamps import Stamps
 from pipeline.images.stat_cache import Known, StatCache
@@ -36,7 +38,11 @@ def digest(image: bytes | np.ndarray) -> bytes:
 
 
 def digest_items(
-    source: ImageSource, items: Sequence[ImageItem], *, stat_cache: Path | None = None
+    source: ImageSource,
+    items: Sequence[ImageItem],
+    *,
+    stat_cache: Path | None = None,
+    census: PixelCensus | None = None,
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Computes the digest of every image, reading only files that the stat cache does not know.
 
@@ -44,6 +50,7 @@ def digest_items(
         source: Reads the items.
         items: N images.
         stat_cache: SQLite file to consult and to extend; None = read everything.
+        census: Takes up what the pixels of deep pictures reach to, where they can be decoded.
 
     Returns:
         uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
@@ -51,9 +58,9 @@ def digest_items(
     items = list_images(items)
     digests = spill.zeros((len(items), DIGEST_BYTES))
     failures: dict[int, str] = {}
-    stamps = Stamps()
+    stamps, census = Stamps(), PixelCensus() if census is None else census
     with StatCache(stat_cache) as cache:
-        missing = _recall(source, items, cache, digests, stamps)
+        missing = _recall(source, items, cache, digests, stamps, census)
         shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
         with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
             for block in _cut(missing, _BLOCK):
@@ -63,11 +70,12 @@ def digest_items(
                 results = pool.map(lambda task: [_read(source, item, stamps) for _, item in task], tasks)
                 for task, reads in zip(tasks, results, strict=True):
                     for (i, _), read in zip(task, reads, strict=True):
-                        if read.digest is None:
+                        if read.known is None:
                             failures[i] = read.reason
                         else:
-                            found[i] = read.digest
+                            found[i] = read.known.digest
                             fresh.append(read.known)
+                            census.add(read.known.extremes)
                     advance(len(task))
                 _put(digests, found)
                 cache.store(fresh)
@@ -94,7 +102,7 @@ def forget_wrong(
             kept = _as_it_is_now(source, item, stamps)
             if cache.look_up([kept]) == [digests[item.id]]:
                 read = _read(source, item, stamps)
-                if read.digest not in (None, digests[item.id]):
+                if read.known is not None and read.known.digest != digests[item.id]:
                     cache.forget([kept])
                     wrong.append(item)
     return wrong
@@ -110,26 +118,32 @@ def known_digests(
     """
     digests = spill.zeros((len(items), DIGEST_BYTES))
     with StatCache(stat_cache) as cache:
-        return digests, _recall(source, items, cache, digests, Stamps())
+        return digests, _recall(source, items, cache, digests, Stamps(), PixelCensus())
 
 
 class _Read(NamedTuple):
-    """What one read came to: a digest and what is now known of the image, or the reason why there is none."""
+    """What one read came to: what is now known of the image, or the reason why that is nothing."""
 
-    digest: bytes | None
-    known: Known | None = None
+    known: Known | None
     reason: str = ""
 
 
 def _recall(
-    source: ImageSource, items: ImageList, cache: StatCache, digests: np.ndarray, stamps: Stamps
+    source: ImageSource,
+    items: ImageList,
+    cache: StatCache,
+    digests: np.ndarray,
+    stamps: Stamps,
+    census: PixelCensus,
 ) -> np.ndarray:
     """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
     missing = np.ones(len(items), bool)
     for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
         places = items[block.start : block.stop].places()
-        found = cache.look_up([_as_it_is_now(source, place, stamps) for place in places])
-        known = {i: one for i, one in zip(block, found, strict=True) if one}
+        found = cache.recall([_as_it_is_now(source, place, stamps) for place in places])
+        known = {i: one.digest for i, one in zip(block, found, strict=True) if one}
+        for one in found:
+            census.add(one.extremes if one else None)
         _put(digests, known)
         missing[list(known)] = False
     return np.flatnonzero(missing)
@@ -144,10 +158,22 @@ def _read(source: ImageSource, item: ImageItem, stamps: Stamps) -> _Read:
     # What tells its version is asked before the content is read, so that a change in between shows next time.
     now = _as_it_is_now(source, item, stamps)
     try:
-        result = digest(source.read(item))
+        data = source.read(item)
+        return _Read(now._replace(digest=digest(data), extremes=_extremes(data)))
     except OSError as error:
         return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
-    return _Read(result, now._replace(digest=result))
+    except MemoryError:  # nothing that is to be remembered of this image
+        return _Read(None, reason="the memory does not suffice to decode it")
+
+
+def _extremes(data: bytes | np.ndarray) -> Extremes | None:
+    """Looks at the pixels of a deep picture; one that cannot be decoded is told of where it is to be used."""
+    try:
+        return extremes_of(data)
+    except MemoryError:
+        raise
+    except Exception:  # decoders raise whatever their parsing ran into
+        return None
 
 
 def _as_it_is_now(source: ImageSource, image: Place | ImageItem, stamps: Stamps) -> Known:

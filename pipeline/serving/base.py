@@ -54,7 +54,9 @@ def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
     spec = entries[0].spec
     cuts = tuple(f"{entry.spec.layer}:{entry.spec.pooling}" for entry in entries)
     if _is_raw(spec.backbone):
-        return FeatureRequest(backbone=spec.backbone, layers=cuts, image_size=spec.image_size)
+        return FeatureRequest(
+            backbone=spec.backbone, layers=cuts, image_size=spec.image_size, pixel_range=spec.pixel_range
+        )
     quantised = spec.precision == "int8"
     return FeatureRequest(
         backbone=spec.backbone,
@@ -63,6 +65,7 @@ def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
         precision=spec.precision,
         store=spec.store,
         base_engine=spec.engine,
+        pixel_range=spec.pixel_range,
         calibrations=tuple(_calibration(entry) for entry in entries) if quantised else (),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from pipeline.cache.joined import Selection
+from pipeline.counts import counted
 from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
 from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
@@ -22,6 +23,7 @@ from pipeline.serving.predictor import Predictor
 from pipeline.spec import FeatureSpec
 
 NOTE_WIDTH = 300
+NOTES = 10
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +40,7 @@ class Predictions:
         failures: The images that were not, in order.
         trained_on: bool (n,), images that the head was trained on; None where that is not known.
         temperature: What the probabilities are calibrated with; None where they are not.
+        remarks: What the pixel range of the data set costs an image, by its name; most have none.
     """
 
     head: str
@@ -49,6 +52,7 @@ class Predictions:
     failures: list[Failure]
     trained_on: np.ndarray | None = None
     temperature: Temperature | None = None
+    remarks: dict[str, str] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -65,6 +69,10 @@ class Predictions:
                 f"the head was trained on {self.trained_on.sum():,} of these {len(self.ids):,} images, so it "
                 "knows their answers"
             )
+        told = [f"{name!r}: {remark}" for name, remark in self.remarks.items()]
+        if len(told) > NOTES:
+            told[NOTES:] = [f"... and {counted(len(told) - NOTES, 'more image')} (all of them with --json)"]
+        notes += told
         return tuple(notes)
 
     def to_json(self, *, top: int) -> dict[str, Any]:
@@ -78,7 +86,7 @@ class Predictions:
             "dataset": self.dataset,
             "temperature": None if self.temperature is None else self.temperature.value,
             "images": [
-                {"id": name, "top": named(row, self.classes, top), "trained_on": trained}
+                {"id": name, "top": named(row, self.classes, top), "trained_on": trained} | self._remark(name)
                 for name, row, trained in zip(self.ids, self.probabilities, self._trained_on, strict=True)
             ],
             "unreadable": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
@@ -87,6 +95,9 @@ class Predictions:
     @property
     def _trained_on(self) -> list[bool | None]:
         return [None] * len(self.ids) if self.trained_on is None else self.trained_on.tolist()
+
+    def _remark(self, name: str) -> dict[str, str]:
+        return {"remark": self.remarks[name]} if name in self.remarks else {}
 
     def write_csv(self, file: TextIO, *, top: int) -> None:
         r"""Writes one CSV row an image, with the columns and the quoting of ``predictions.csv``.
@@ -141,6 +152,7 @@ def predict(
     rows: list[np.ndarray] = []
     digests: list[bytes] = []
     failures: list[Failure] = []
+    remarks: dict[str, str] = {}
     with progress("predict", len(source.items()), "images") as advance:
         for answer in predictor.answer(source, batch_size=batch_size):
             if answer.probabilities is None:
@@ -149,6 +161,8 @@ def predict(
                 ids.append(answer.id)
                 rows.append(answer.probabilities)
                 digests.append(answer.digest)
+                if answer.remark:
+                    remarks[answer.id] = answer.remark
             advance(1)
     return Predictions(
         head=head.name,
@@ -160,6 +174,7 @@ def predict(
         failures=failures,
         temperature=head.temperature,
         trained_on=None if head.seen is None else head.seen.trained_on(_columns(digests)),
+        remarks=remarks,
     )
 
 

@@ -20,6 +20,7 @@ from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.timing import Timings
 from pipeline.heads import TrainedHead
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
+from pipeline.images.pixel_range import PixelRange
 from pipeline.images.rows import Rows
 from pipeline.progress import say
 from pipeline.serving.base import load_base
@@ -35,6 +36,7 @@ class Answer:
         probabilities: float64 (k,), in the order of the head's classes; None where there is no answer.
         features: What the base made of it, as stage one would store it; None where there is no answer.
         reason: Why there is no answer, in a few words.
+        remark: What the pixel range of the data set costs this image; mostly empty.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Answer:
     probabilities: np.ndarray | None = None
     features: np.ndarray | None = None
     reason: str = ""
+    remark: str = ""
 
 
 class Predictor:
@@ -113,6 +116,7 @@ class Predictor:
             augmentation=Augmentation(),
             image_size=self._request.image_size,
             batch_size=size,
+            pixel_range=PixelRange.of(self._request.pixel_range),
         )
         wanted = [np.arange(at, min(at + size, len(items))) for at in range(0, len(items), size)]
         computed = feature_batches(
@@ -130,7 +134,12 @@ class Predictor:
         index = np.flatnonzero(batch.loaded & finite)
         proba = self.head.predict_proba(self._feature_set(ids, batch.digests, features, index))
         answers = [
-            Answer(name, digest.tobytes(), reason=reasons.get(position, ""))
+            Answer(
+                name,
+                digest.tobytes(),
+                reason=reasons.get(position, ""),
+                remark=batch.remarks.get(position, ""),
+            )
             for position, (name, digest) in enumerate(zip(ids, batch.digests, strict=True))
         ]
         for position, row in zip(index, proba, strict=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import fuzzing
+import numpy as np
 import pytest
-from hostile_images import encode, picture
+import tiffs
+from hostile_images import deep_rgb_png, encode, picture
 from mutating import try_for_minutes, try_mutations
 from PIL import Image
 
@@ -16,7 +18,7 @@ MEMORY_MIB = 2_000
 
 def seeds() -> list[bytes]:
     """One small file of each kind that is decoded."""
-    image = Image.fromarray(picture(24, 20))
+    image, deep = Image.fromarray(picture(24, 20)), picture(24, 20) * np.uint16(257)
     exif = Image.Exif()
     exif[0x0112] = 6
     return [
@@ -30,6 +32,14 @@ def seeds() -> list[bytes]:
         encode(image, "TIFF", compression="tiff_lzw"),
         encode(image, "TIFF", compression="jpeg"),
         encode(image.quantize(16), "GIF", save_all=True, append_images=[image.quantize(16)]),
+        deep_rgb_png(deep),
+        tiffs.tiff(deep, tiffs.RGB),
+        tiffs.tiff(deep, tiffs.RGB, compression=tiffs.LZW, predictor=2, rows=5, order=">"),
+        tiffs.tiff(deep, tiffs.RGB, compression=tiffs.DEFLATE, planar=True, tile=(16, 16), big=True),
+        tiffs.tiff(deep[..., 0] >> 4, tiffs.GREY_INVERTED, bits=12),
+        tiffs.tiff(deep[..., 0].astype(np.float32), compression=tiffs.PACKBITS, predictor=3),
+        b"P5 20 24 4095 " + (deep[..., 0] >> 4).astype(">u2").tobytes(),
+        b"P3 4 2 4095 " + b"4000 12 1 " * 8,
     ]
 
 

@@ -76,7 +76,7 @@ def deep_images():
         "float 0..1": (Image.fromarray((ramp / 65535).astype(np.float32)), "TIFF"),
         "float 0..65535": (Image.fromarray(ramp.astype(np.float32)), "TIFF"),
         "float below 0": (Image.fromarray((ramp / 65535 - 0.5).astype(np.float32)), "TIFF"),
-        "32 bit": (Image.fromarray(ramp.astype(np.int32) * 30000), "TIFF"),
+        "32 bit": (Image.fromarray(ramp.astype(np.int32) << 15), "TIFF"),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.images.decode import decode
+from pipeline.images.decode import decode_for_itself
 
 SCHEME = "dct16-v1"
 """Names the hash; to be changed with anything that changes a bit of it."""
@@ -67,12 +67,12 @@ def picture_hash(data: bytes | np.ndarray) -> bytes:
     """Returns a picture's hash, 32 bytes; empty where it is too plain (a blank page) to be told apart.
 
     Args:
-        data: An encoded file, or uint8 pixels, see ``pipeline.images.decode``.
+        data: An encoded file, or pixels, see ``pipeline.images.decode``.
 
     Raises:
         DecodeError: It is no readable picture.
     """
-    grey = decode(data, _SIDE) @ _GREY
+    grey = decode_for_itself(data, _SIDE) @ _GREY
     frequencies = (_BASIS @ grey @ _BASIS.T).reshape(-1)
     frequencies[0] = 0  # the mean brightness is always positive
     if np.count_nonzero(np.abs(frequencies) >= _FAINT) < _FEWEST:

@@ -21,6 +21,7 @@ from pipeline.evaluation.report.map_data import map_contents
 from pipeline.evaluation.report.pictures import Album, encode
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
+from pipeline.images.pixel_range import PixelRange
 
 PARTS = (
     ("figures", "Figures"),
@@ -56,7 +57,7 @@ def gather(
     """
     started = time.perf_counter()
     figures = report.figures
-    album = Album(images, _digests(report, features))
+    album = Album(images, _digests(report, features), PixelRange.of(report.spec.pixel_range))
     mistakes, uncertain = gallery.worst_mistakes(report), gallery.least_certain(report)
     kinds = leak_pairs.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]

@@ -16,6 +16,7 @@ from pipeline.counts import verb
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
+from pipeline.images.pixel_range import PixelRange
 
 SHEET = 1024
 """Most pictures on one sheet: at 96 pixels a picture, 28 MB when decoded, which a phone can hold."""
@@ -34,16 +35,23 @@ class Album:
         failures: What could not be shown: ``gone`` or ``changed`` by id.
     """
 
-    def __init__(self, images: ImageSource | None, digests: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        images: ImageSource | None,
+        digests: Mapping[str, bytes],
+        pixel_range: PixelRange | None = None,
+    ) -> None:
         """Finds the images of the rows.
 
         Args:
             images: Reads the images; None where they are gone.
             digests: SHA-256 of each row's image by id; an id that is not in it is not checked.
+            pixel_range: Black and white of pixels deeper than 8 bits.
         """
         self.failures: dict[str, str] = {}
         self._images = images
         self._digests = digests
+        self._pixel_range = pixel_range
         self._items: dict[str, ImageItem] = {item.id: item for item in images.items()} if images else {}
 
     def read(self, ids: Sequence[str], *, size: int) -> dict[str, np.ndarray]:
@@ -86,7 +94,7 @@ class Album:
             data = self._images.read(item)
             if self._digests.get(name) not in (None, digest(data)):
                 return CHANGED
-            return decode(data, size)
+            return decode(data, size, self._pixel_range)
         except (OSError, DecodeError):
             return GONE
 

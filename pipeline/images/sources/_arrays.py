@@ -22,7 +22,7 @@ class Part:
 
     Attributes:
         name: Prefix of the ids: ``x_train`` gives ``x_train[17]``.
-        images: (n, height, width) or (n, height, width, 1 | 3 | 4); uint8, uint16 or float.
+        images: (n, height, width) or (n, height, width, 1 | 3 | 4), numbers of any type.
         labels: Whole numbers or text, (n,) or (n, 1), or one column a class, (n, k); None = unlabelled.
         split: ``train``, ``val``, ``test``, or None where content decides.
     """
@@ -43,7 +43,8 @@ class ArraySource:
         classes: Class names; labels index into them.
         notes: Remarks for the user.
         parts: The arrays, with labels that index into the classes.
-        whites: Pixel value of white in each part.
+        white: Pixel value of white where the source knows it; else uint8 is as it is, and the range of
+            anything else is found from the whole set (``pipeline.images.pixel_range``).
         listed: The images in order.
         left_out: What stands there and is not among the images.
     """
@@ -53,7 +54,7 @@ class ArraySource:
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     parts: dict[str, Part] = field(repr=False)
-    whites: dict[str, float] = field(repr=False)
+    white: float | None = field(repr=False)
     listed: ImageList = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
 
@@ -62,12 +63,12 @@ class ArraySource:
         return self.listed
 
     def read(self, item: ImageItem) -> np.ndarray:
-        """Returns pixels as uint8 (height, width[, 1 | 3 | 4])."""
+        """Returns pixels, (height, width[, 1 | 3 | 4]), in the number type of the array."""
         name, position = item.id.removesuffix("]").rsplit("[", 1)
-        pixels, white = self.parts[name].images[int(position)], self.whites[name]
-        if pixels.dtype == np.uint8 and white == 255:
+        pixels = self.parts[name].images[int(position)]
+        if self.white is None:
             return pixels
-        return np.rint(pixels * (255 / white)).astype(np.uint8)
+        return np.rint(pixels * (255 / self.white)).astype(np.uint8)
 
 
 def array_source(
@@ -86,7 +87,7 @@ def array_source(
         name: Default name of the data set.
         parts: The arrays.
         classes: Class names that whole-number labels index into; None = the sorted labels themselves.
-        white: Pixel value of white; None = by dtype.
+        white: Pixel value of white; None = 255 in uint8, and to be found for anything else.
         notes: Remarks for the user.
 
     Raises:
@@ -109,7 +110,7 @@ def array_source(
         classes=understood.classes,
         notes=(*notes, *remarks, *understood.remarks),
         parts=labelled,
-        whites={part.name: white or _white(uri, part) for part in parts},
+        white=white,
         listed=_listed(labelled.values()),
     )
 
@@ -130,7 +131,9 @@ def _with_channels_last(uri: str, parts: Iterable[Part]) -> tuple[list[Part], li
     """
     turned, remarks = [], []
     for part in parts:
-        shape = part.images.shape
+        shape, dtype = part.images.shape, part.images.dtype
+        if dtype.kind not in "uif":
+            raise UsageError(f"{uri}: {part.name} is {dtype}: expected whole numbers or floats, e.g. uint8")
         if len(shape) == 4 and shape[1] in _CHANNELS and shape[3] not in _CHANNELS and 0 not in shape:
             part = replace(part, images=np.moveaxis(part.images, 1, -1))
             remarks.append(f"{part.name} has shape {shape}: read with the channels first")
@@ -157,19 +160,3 @@ def _shape_trouble(part: Part) -> str:
     if len(shape) not in (3, 4) or shape[3:] not in ((), *((channels,) for channels in _CHANNELS)):
         return "; these are no pictures in grey, RGB or RGBA"
     return ""
-
-
-def _white(uri: str, part: Part) -> float:
-    """Returns the pixel value of white: 255 (uint8), 65535 (uint16) or 1 (floats within 0..1)."""
-    dtype = part.images.dtype
-    if dtype.kind == "u" and dtype.itemsize <= 2:
-        return float(np.iinfo(dtype).max)
-    if dtype.kind != "f":
-        raise UsageError(f"{uri}: {part.name} is {dtype}: expected uint8, uint16, or floats within 0..1")
-    low, high = part.images.min(), part.images.max()
-    if not (low >= 0 and high <= 1):  # false for NaN, too
-        raise UsageError(
-            f"{uri}: {part.name} holds floats from {low:.6g} to {high:.6g}: expected 0..1; "
-            "save the images as uint8 instead"
-        )
-    return 1.0

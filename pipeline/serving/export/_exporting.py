@@ -13,6 +13,7 @@ import pipeline
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import Temperature, TrainedHead
+from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.run_files import runs_of
@@ -101,6 +102,9 @@ def export_model(
     network = build_network(trained, weights)
     if not _exact(trained.spec):
         say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
+    pixel_range = PixelRange.of(trained.spec.pixel_range)
+    if pixel_range is not None:
+        say(f"note: the model takes uint8: read deeper pixels by {pixel_range} first, as the example does")
     try:
         with replacing(target, root=runs_of(trained.folder) if path is None else None) as draft:
             module.write(network, draft, about=_about(trained))
@@ -123,7 +127,7 @@ def export_model(
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
         max_difference=difference,
-        example=example(module, target, trained.spec.image_size),
+        example=example(module, target, trained.spec.image_size, pixel_range),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.errors import UsageError
+from pipeline.images.pixel_range import PixelRange, number
 
 if TYPE_CHECKING:
     import keras
@@ -90,15 +91,23 @@ def formats_without_packages() -> list[str]:
     return [name for name in registry.names(package) if not registry.load(package, "format", name).PACKAGES]
 
 
-def example(module: Format, path: Path, image_size: int) -> str:
-    """Returns three lines of Python that let a model answer for ``photo.jpg``, turned and resized as ours."""
+def example(module: Format, path: Path, image_size: int, pixel_range: PixelRange | None = None) -> str:
+    """Returns three lines of Python that let a model answer for ``photo.jpg``, turned and resized as ours.
+
+    Where the pixels of its set were deeper than 8 bits, for the grey ``photo.png``, read by their range.
+    """
     imports = sorted({*module.IMPORTS, "numpy", "PIL.Image", "PIL.ImageOps"})
     size = f"({image_size}, {image_size})"
+    picture = 'PIL.ImageOps.exif_transpose(PIL.Image.open("photo.jpg"))'
+    if pixel_range is not None:
+        picture = (
+            'PIL.Image.fromarray(numpy.rint(numpy.interp(PIL.ImageOps.exif_transpose(PIL.Image.open("photo.png")),'
+            f' [{number(pixel_range.low)}, {number(pixel_range.high)}], [0, 255])).astype("uint8"))'
+        )
     return "\n".join(
         [
             f"import {', '.join(imports)}",
-            f'{PHOTO} = PIL.ImageOps.exif_transpose(PIL.Image.open("photo.jpg"))'
-            f'.convert("RGB").resize({size}, PIL.Image.BILINEAR)',
+            f'{PHOTO} = {picture}.convert("RGB").resize({size}, PIL.Image.BILINEAR)',
             f"print({module.call(path)})",
         ]
     )

@@ -12,6 +12,7 @@ from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
+from pipeline.images.pixel_range import PixelRange
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,14 @@ def sample_rows(
     """
     items = {item.id: item for item in source.items()}
     originals = np.flatnonzero(features.rows.views == 0)
+    pixel_range = PixelRange.of(features.spec.pixel_range)
     images, index = [], []
     for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
         item = items.get(features.rows.ids[row])
         try:
             data = None if item is None else source.read(item)
             if data is not None and digest(data) == features.rows.digests[row].tobytes():
-                images.append(decode(data, features.spec.image_size))
+                images.append(decode(data, features.spec.image_size, pixel_range))
                 index.append(row)
         except (OSError, DecodeError):
             continue

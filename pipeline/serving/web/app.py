@@ -100,6 +100,7 @@ class Site:
         return {
             "top": named(answer.probabilities, self._predictor.head.classes, TOP),
             "trained_on": self._trained_on(answer.digest),
+            "remark": answer.remark,
             "nearest": [self._described(one, answer.digest) for one in nearest],
         }
 

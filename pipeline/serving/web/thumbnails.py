@@ -12,6 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.images import ImageItem, ImageSource, open_images
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
+from pipeline.images.pixel_range import PixelRange
 from pipeline.images.rows import Rows
 from pipeline.progress import say
 
@@ -30,6 +31,7 @@ class Thumbnails:
             rows: What is to be drawn.
         """
         self._rows = rows
+        self._pixel_range = PixelRange.of(entry.spec.pixel_range)
         self._reading = threading.Lock()
         self._source: ImageSource | None = None
         self._items: dict[str, ImageItem] = {}
@@ -57,7 +59,7 @@ class Thumbnails:
                 data = self._source.read(item)
             if digest(data) != self._rows.digests[row].tobytes():
                 return None
-            pixels = decode(data, SIDE)
+            pixels = decode(data, SIDE, self._pixel_range)
         except (OSError, DecodeError):
             return None
         picture = io.BytesIO()

@@ -121,7 +121,9 @@ function fail(card, text) {
 }
 
 function show(card, answer) {
-  find(".state", card).hidden = true;
+  const state = find(".state", card);
+  state.hidden = !answer.remark;
+  state.textContent = answer.remark && `Mind: ${answer.remark}.`;
   find(".classes", card).replaceChildren(...answer.top.map(bar));
   find("h2", card).textContent = searched();
   find(".nearest ul", card).replaceChildren(...answer.nearest.map(neighbour));

@@ -1,0 +1,112 @@
+"""Settling the pixel range: found from the whole set unless stated, said, and kept with the features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.cache.entries import Entry
+from pipeline.counts import counted, verb
+from pipeline.extraction.request import FeatureRequest
+from pipeline.images.pixel_range import PixelCensus, PixelRange, number
+from pipeline.progress import say
+from pipeline.spec import FeatureSpec
+
+
+@dataclass(frozen=True)
+class SettledPixels:
+    """The pixel range of a set, and what it was found from.
+
+    Attributes:
+        chosen: Black and white.
+        found: The lowest and the highest sample of the set.
+        images: Pictures of more than 8 bits.
+        clipped: Pictures of which some pixels lie beyond.
+        notes: What is to be known of it.
+    """
+
+    chosen: PixelRange
+    found: tuple[float, float]
+    images: int
+    clipped: int
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline extract --json`` prints as ``pixel_range``."""
+        return {
+            "low": self.chosen.low,
+            "high": self.chosen.high,
+            "found_low": self.found[0],
+            "found_high": self.found[1],
+            "images": self.images,
+            "clipped": self.clipped,
+        }
+
+
+def settle_pixel_range(
+    request: FeatureRequest, census: PixelCensus
+) -> tuple[FeatureRequest, SettledPixels | None]:
+    """Says which pixel range a request means, and prints it.
+
+    Args:
+        request: What the user asks for; a range that is stated stays.
+        census: What the deep pixels of the whole set reach to.
+
+    Returns:
+        The request with its range, an empty one where all pictures have 8 bits; and what led to it.
+
+    Raises:
+        UsageError: The pictures of the set cannot share a range.
+    """
+    if not len(census):
+        if request.pixel_range:
+            say("note: --pixel-range changes nothing: no picture of this set has more than 8 bits")
+        return replace(request, pixel_range=""), None
+    stated = PixelRange.of(request.pixel_range)
+    chosen, remark = (stated, "") if stated else census.find()
+    clipped = census.outside(chosen)
+    notes = [remark] if remark else []
+    if clipped:
+        pictures, have = counted(len(census), "picture"), verb(clipped, "has", "have")
+        notes.append(f"{clipped:,} of {pictures} {have} pixels outside {chosen}, which are clipped")
+    pixels = SettledPixels(chosen, (census.low, census.high), len(census), clipped, tuple(notes))
+    say(
+        f"pixels: {census.described} from {number(census.low)} to {number(census.high)} in "
+        f"{counted(len(census), 'picture')}, read as {_described(chosen)}{' as stated' if stated else ''}"
+    )
+    for note in notes:
+        say(f"note: pixels: {note}")
+    return replace(request, pixel_range=str(chosen)), pixels
+
+
+def say_why_anew(specs: Sequence[FeatureSpec], existing: Sequence[Entry]) -> None:
+    """Says why features are computed anew that differ from stored ones in their pixel range alone.
+
+    Args:
+        specs: What is going to be computed.
+        existing: Entries of the same data set.
+    """
+    there = {entry.spec for entry in existing}
+    for spec in specs:
+        if spec in there:
+            return
+        others = {
+            one.pixel_range for one in there if replace(one, pixel_range=spec.pixel_range).plain == spec.plain
+        }
+        for other in sorted(others - {spec.pixel_range}):
+            keeps = f"; --pixel-range {other} keeps the old range" if other else ""
+            say(
+                f"pixels: the features of this set were made with {_before(other)}, its pictures now have "
+                f"{_before(spec.pixel_range)}: all are computed anew beside the old ones{keeps}"
+            )
+            return
+
+
+def _described(chosen: PixelRange) -> str:
+    bits = int(chosen.high).bit_length() if chosen.low == 0 and chosen.high >= 255 else 0
+    return f"{bits} bits ({chosen})" if bits and chosen.high == 2**bits - 1 else str(chosen)
+
+
+def _before(pixel_range: str) -> str:
+    return f"the pixel range {pixel_range}" if pixel_range else "no pixel range"
