@@ -165,7 +165,13 @@ def evaluate(
         honest = measure(rows.labels[new], probabilities[new], head.classes, groups=kept)
     looks = None
     if head.folder is not None:
-        looks = record_look(head.folder.parent, head=head.name, split=features.split, probabilities=own)
+        looks = record_look(
+            head.folder.parent,
+            head=head.name,
+            split=features.split,
+            probabilities=own,
+            digests=rows.digests,
+        )
     return Report(
         head=head.name,
         dataset=features.dataset,
