@@ -23,7 +23,8 @@ def parse_json(
 
     Raises:
         ValueError: It is not JSON, is nested too deeply, or holds a number out of range or half of a
-            surrogate pair (``"\ud800"``), which no file name, terminal or feature file can take.
+            surrogate pair (``"\ud800"``), which nothing can take. Those that Python writes for bytes in file
+            names (``"\udcff"``) are read.
     """
     try:
         value = json.loads(
@@ -37,15 +38,15 @@ def parse_json(
         raise ValueError("it is nested too deeply") from None
     if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():
         try:
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             raise ValueError("it holds half of a surrogate pair, which is no text") from None
     return value
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        raise ValueError(f"it holds a whole number of {len(digits):,} digits")
+    if (count := len(digits.lstrip("-"))) > MOST_DIGITS:
+        raise ValueError(f"it holds a whole number of {count:,} digits")
     return int(digits)
 
 

@@ -18,7 +18,7 @@ from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
 from pipeline.paths import expanded
 from pipeline.progress import say
-from pipeline.typed_options import between, options_of, parse_options
+from pipeline.typed_options import Seed, between, options_of, parse_options
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
@@ -78,7 +78,7 @@ class Experiment:
     source: str = ""
     data: str = ""
     head: str = ""
-    seed: int = 0
+    seed: Seed = 0
     evaluate: tuple[str, ...] = ("val", "test")
 
 
@@ -135,7 +135,9 @@ def read_recipe(path: Path) -> Recipe:
             f"recipe {path} cannot be read: {error.strerror}. See the folder recipes/"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"recipe {path} is not TOML: {error}") from error
+        long = "integer string conversion" in str(error)
+        trouble = "it holds a whole number of thousands of digits" if long else error
+        raise UsageError(f"recipe {path} is not TOML: {trouble}") from error
     sections = {"extract": {}, "augment": {}, "options": {}, "published": {}}
     for name in sections:
         sections[name] = data.pop(name, {})

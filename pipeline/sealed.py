@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.plain_json import parse_json
+
 SCHEMA = 2
 """Version of the records that have a seal; those of version 1, or of none, are older than seals."""
 MAX_BYTES = 64 << 20
@@ -70,7 +72,7 @@ def read_sealed(path: Path, *, newer: Collection[str] = ()) -> dict[str, Any]:
 
 def parse_sealed(text: bytes, *, newer: Collection[str] = ()) -> dict[str, Any]:
     """Reads a record from the bytes of a file, or of a line; see :func:`read_sealed`."""
-    return unsealed(json.loads(text.decode("utf-8"), parse_constant=_refuse_constant), newer=newer)
+    return unsealed(parse_json(text.decode("utf-8")), newer=newer)
 
 
 def refuse_special(path: Path) -> None:
@@ -89,7 +91,3 @@ def _seal(content: Mapping[str, Any]) -> str:
         json.dumps(content, allow_nan=False)
     )  # as it will be read: numbers that are keys as text
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode("ascii")).hexdigest()
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")

@@ -8,6 +8,8 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from pipeline.plain_json import parse_json
+
 SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
 _LATER = {"pixel_range": ""}
@@ -84,7 +86,7 @@ class FeatureSpec:
         Raises:
             ValueError: The text is not JSON, or its fields are not exactly those of a spec.
         """
-        data = json.loads(text)
+        data = parse_json(text)
         if isinstance(data, dict):
             data = _LATER | data
         expected = {field.name: field.type for field in fields(cls)}

@@ -12,6 +12,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pipeline.errors import UsageError, unknown
 
+_MOST_BITS = 63  # of whole numbers: what NumPy and all libraries behind the options can take
+
 
 class Check(NamedTuple):
     """A condition on an option's value, with the words that describe it."""
@@ -23,6 +25,12 @@ class Check(NamedTuple):
 PositiveFloat = Annotated[float, Check("above 0", lambda value: value > 0)]
 Share = Annotated[float, Check("at least 0 and below 1", lambda value: 0 <= value < 1)]
 Count = Annotated[int, Check("at least 1", lambda value: value >= 1)]
+
+
+MOST_SEED = 2**32 - 1
+"""Largest seed that NumPy, scikit-learn and Keras take."""
+
+Seed = Annotated[int, Check(f"from 0 to {MOST_SEED}", lambda value: 0 <= value <= MOST_SEED)]
 
 
 def between(low: float, high: float) -> Check:
@@ -148,17 +156,21 @@ def _parse_bool(value: object) -> bool:
 
 
 def _parse_int(value: object) -> int:
-    if isinstance(value, str):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError
-    return value
+    parsed = int(value)
+    if parsed.bit_length() > _MOST_BITS:
+        raise ValueError
+    return parsed
 
 
 def _parse_float(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError
-    parsed = float(value)
+    try:
+        parsed = float(value)
+    except OverflowError:  # a whole number of many digits
+        raise ValueError from None
     if not math.isfinite(parsed):
         raise ValueError
     return parsed
@@ -188,4 +200,6 @@ def _text(value: object) -> str:
     """Writes a value as it would be given on the command line."""
     if isinstance(value, tuple | list):
         return ",".join(map(_text, value))
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"(a whole number of {value.bit_length():,} bits)"  # Python refuses to write some of them
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -17,11 +17,13 @@ from pipeline.images.stat_cache import Known, StatCache
 from pipeline.paths import with_home
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
+from pipeline.typed_options import MOST_SEED
 
 WEIGHTS_HOST = "storage.googleapis.com"
 REACH_TIMEOUT_S = 3.0
 FILE = "sha256:"
 """How the identity of filters in a file begins."""
+_SEED_DIGITS = 20  # more than any seed has
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def resolve_weights(
     if choice == "auto":
         return _automatic(backbone, row, image_size)
     if match := re.fullmatch(r"random(?::(\d+))?", choice):
-        seed = int(match[1] or 0)
+        seed = int((match[1] or "").lstrip("0")[:_SEED_DIGITS] or 0)
+        if seed > MOST_SEED:
+            raise UsageError(f"the seed in {choice[:40]!r} is too large: choose from 0 to {MOST_SEED}")
         return Weights(f"random:{seed}", "random", seed=seed)
     if choice == "imagenet":
         path = _imagenet_file(row, image_size)

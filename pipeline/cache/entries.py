@@ -22,6 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.files import discard, make_folder, name_also, open_file, rename, written
 from pipeline.images.source_options import SourceOptions
+from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
 SPEC_FILE = "spec.json"
@@ -200,7 +201,7 @@ def read_entry(folder: Path) -> Entry:
     try:
         if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
             raise ValueError("it is no regular file")
-        data: dict[str, Any] = json.loads(path.read_text())
+        data: dict[str, Any] = parse_json(path.read_text())
         spec = FeatureSpec.from_json(json.dumps(data["spec"]))
         chosen, file = data.get("rows_per_file"), data.get("weights_file")
         entry = Entry(

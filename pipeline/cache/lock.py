@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.cache import own
 from pipeline.errors import PipelineError
 from pipeline.files import HEAD_BYTES, make_folder, open_file, remove
+from pipeline.plain_json import parse_json
 from pipeline.progress import say
 
 LOCK_FILE = ".lock"
@@ -162,6 +163,6 @@ def _holder(path: Path) -> str:
     inside = sorted(path.parent.glob(f".?*{LOCK_FILE}")) if path.name == LOCK_FILE else []
     for lock in [*inside, path]:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            holder = json.loads(lock.read_bytes()[:4096])
+            holder = parse_json(lock.read_bytes()[:4096])
             return f"process {holder['pid']} on {holder['host']}"
     return "another process"

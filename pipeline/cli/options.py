@@ -27,7 +27,7 @@ from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequ
 from pipeline.images.source_options import SourceOptions
 from pipeline.json_text import json_text
 from pipeline.progress import say
-from pipeline.typed_options import options_of, split_settings
+from pipeline.typed_options import MOST_SEED, options_of, split_settings
 
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -57,6 +57,9 @@ runs_option = click.option(
     default=Path("runs"),
     show_default=True,
     help="Folder of trained heads.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Same seed, same scores."
 )
 head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
 

@@ -25,6 +25,7 @@ ARITHMETICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 ENGINES = ("auto", *ARITHMETICS)
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 STORES = ("float16", "float32")
+MOST_SIZE = 32_768
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,8 @@ class FeatureRequest:
                 ["auto", *ARITHMETICS[self.base_engine]],
                 next_step=f"Engines that have it: {', '.join(engines_with(self.precision))}",
             )
+        if self.image_size > MOST_SIZE:
+            raise UsageError(f"--image-size {self.image_size} is too large: choose {MOST_SIZE} at most")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small: give auto, or 1 or more")
         if not 0 <= self.views <= MAX_VIEWS:

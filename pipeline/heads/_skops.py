@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 import zipfile
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from pipeline.plain_json import parse_json
 
 PLAIN_TYPES = frozenset(
     {
@@ -73,7 +74,7 @@ def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_bombs(archive, path.stat().st_size)
-            schema = json.loads(archive.read("schema.json"))
+            schema = parse_json(archive.read("schema.json"), nan=True)
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError("it is no skops file") from error
     found = set(_named_types(schema))

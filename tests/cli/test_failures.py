@@ -124,7 +124,7 @@ def test_debug_shows_the_traceback_of_an_error(cli: Cli, places: dict[str, Path]
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_what_nobody_thought_of(debug: bool, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(uri: str) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("pipeline.extraction.open_images", fail)

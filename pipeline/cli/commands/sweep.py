@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     json_option,
     print_json,
     runs_option,
+    seed_option,
     stored_features,
     told_changes,
 )
@@ -56,7 +57,7 @@ class HeadsWithGrids(click.Command):
 @executor_option(executors)
 @address_option
 @click.option("--resume", is_flag=True, help="Keep what an earlier sweep over the same rows has finished.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same scores.")
+@seed_option
 @runs_option
 @json_option
 @click.pass_context

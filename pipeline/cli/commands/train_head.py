@@ -12,6 +12,7 @@ from pipeline.cli.options import (
     json_option,
     print_json,
     runs_option,
+    seed_option,
     stored_features,
     told_changes,
 )
@@ -24,7 +25,7 @@ from pipeline.counts import counted
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same scores.")
+@seed_option
 @runs_option
 @json_option
 def command(

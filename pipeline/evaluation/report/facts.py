@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +13,7 @@ from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
 from pipeline.heads import TrainedHead
+from pipeline.plain_json import parse_json
 
 Facts = dict[str, str]
 """Values by name, as text."""
@@ -90,7 +90,7 @@ def _views(augmentation: str) -> str:
     if not augmentation:
         return "none"
     try:
-        ranges = json.loads(augmentation)
+        ranges = parse_json(augmentation)
         return ", ".join(f"{name} {value}" for name, value in ranges.items())
     except (ValueError, AttributeError):
         return augmentation

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.sources._tar import Member
 from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, split_of
+from pipeline.plain_json import parse_json
 
 LIMITS = {"cls": 2**12, "json": 2**24}
 """Bytes of a label, and of a description."""
@@ -43,8 +43,8 @@ def read_label(window: Window, member: Member, kind: str, shard: str) -> Said:
 
 def _read_json(text: str, name: str, shard: str) -> Said:
     try:
-        about = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        about = parse_json(text, nan=True)
+    except ValueError as error:
         raise broken_sample(shard, name, f"is not JSON ({error})") from error
     if not isinstance(about, dict):
         return Said()  # a list of boxes, say
