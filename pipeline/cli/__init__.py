@@ -83,6 +83,12 @@ class Commands(Group):
             if ctx.params["debug"]:
                 raise
             _fail(ctx, str(error), error.exit_code)
+        except MemoryError as error:
+            if ctx.params["debug"]:
+                raise
+            reason = f" ({error})" if str(error) else ""
+            message = f"the memory does not suffice{reason}. Whatever was finished is kept: make memory free"
+            _fail(ctx, f"{message} and run the same command again", PipelineError.exit_code)
         except Exception as error:
             if ctx.params["debug"]:
                 raise

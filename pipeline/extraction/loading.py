@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pipeline.images.decode import DecodeError, decode_with_remark
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.rows import DIGEST_BYTES
+from pipeline.memory import with_room
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class Loader:
     pixel_range: PixelRange | None = None
 
     def load(self, rows: np.ndarray) -> Batch:
-        """Loads wanted rows, int (n,) with n <= batch size; a bad image fails alone."""
+        """Loads wanted rows, int (n,) with n <= batch size; a bad image fails alone.
+
+        Raises:
+            ShortageError: The machine lacks memory or open files, which says nothing of an image.
+        """
         images = np.zeros((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
         loaded = np.zeros(len(rows), bool)
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
@@ -110,12 +116,13 @@ class Loader:
         item, found = self.items[row], b""
         try:
             with timings.step("read"):
-                data = self.source.read(item)
+                data = with_room(partial(self.source.read, item), to=f"read {item.id!r}")
                 found = digest(data)
                 if self.digests is not None and found != self.digests[row].tobytes():
                     raise OSError("it changed while stage one was running: run the same command again")
             with timings.step("decode"):
-                pixels, remark = decode_with_remark(data, self.image_size, self.pixel_range)
+                work = partial(decode_with_remark, data, self.image_size, self.pixel_range)
+                pixels, remark = with_room(work, to=f"decode {item.id!r}")
                 return pixels, found, remark
         except OSError as error:
             failures.append(Failure(item.id, error.strerror or str(error)))

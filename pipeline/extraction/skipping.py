@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -21,8 +21,15 @@ def known_failures(entry: Entry, parts: Iterable[Part]) -> list[Failure]:
     for part in parts:
         with contextlib.suppress(CacheMismatchError, UnreadableFileError, UsageError):
             header = open_layout(entry.file(part.name)).header
-            known += [Failure(**record) for record in header.skipped if record["digest"]]
+            known += [Failure(**record) for record in header.skipped if _is_of_content(record)]
     return known
+
+
+def _is_of_content(record: Mapping[str, str]) -> bool:
+    """Tells whether an image is at fault itself; earlier versions blamed it where the memory was short."""
+    reason = record["reason"]
+    doubtful = "MemoryError" in reason or "out of memory" in reason
+    return bool(record["digest"]) and not doubtful
 
 
 def with_copies(failures: Collection[Failure], catalog: Catalog) -> list[Failure]:

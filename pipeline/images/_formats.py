@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import re
 import warnings
 
@@ -21,12 +22,13 @@ MAX_PIXELS = 100_000_000
 
 # The plugin classes are used directly: `Image.open` tries formats in turn, and warns of large pictures
 # (the limit above is ours) and of multi-picture JPEGs (whose first picture is the one wanted).
+_WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
 _FORMATS: tuple[tuple[str, re.Pattern[bytes], type[ImageFile]], ...] = (
     ("JPEG", re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
     ("GIF", re.compile(rb"GIF8[79]a"), GifImageFile),
     ("BMP", re.compile(rb"BM"), BmpImageFile),
-    ("WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    ("WebP", _WEBP, WebPImageFile),
     ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
     ("PPM", re.compile(rb"P[1-6f]\s"), PpmImageFile),
 )
@@ -50,8 +52,7 @@ def open_encoded(data: bytes) -> ImageFile:
     name, plugin = next(((name, plugin) for name, magic, plugin in _FORMATS if magic.match(data)), ("", None))
     if plugin is None:
         raise ValueError(f"no image of a known format ({', '.join(known for known, *_ in _FORMATS)})")
-    if plugin is WebPImageFile:
-        check_size(*_webp_size(data))
+    pixels_claimed(data)
     _silence_pillow()
     try:
         image = plugin(io.BytesIO(data))
@@ -59,6 +60,19 @@ def open_encoded(data: bytes) -> ImageFile:
         raise ValueError(f"damaged {name} file: {error}") from error
     check_size(*image.size)
     return image
+
+
+def pixels_claimed(data: bytes) -> int:
+    """Returns the pixels for which a format takes memory when it is opened; 0 for those that take none.
+
+    Raises:
+        ValueError: The header is damaged, or claims more than ``MAX_PIXELS``.
+    """
+    if not _WEBP.match(data):
+        return 0
+    size = _webp_size(data)
+    check_size(*size)
+    return math.prod(size)
 
 
 def check_size(width: int, height: int) -> None:

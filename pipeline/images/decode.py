@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from pipeline.images._deep import deep_samples, opened_samples
 from pipeline.images._exif import turned, upright
-from pipeline.images._formats import check_size, open_encoded
+from pipeline.images._formats import check_size, open_encoded, pixels_claimed
 from pipeline.images._samples import Samples
 from pipeline.images.pixel_range import PixelRange, own_range
+from pipeline.memory import can_have, with_room
 
 _DRAFT = (
     3  # times the wanted size; a JPEG reduced so far differs from a full decode by < 1 grey level in the mean
 )
 _TOO_LONG = 120
+_BYTES_A_PIXEL = 8
+"""The most that decoding was seen to take. Without it WebP and progressive JPEG files look damaged."""
 
 Box = tuple[float, float, float, float]
 
@@ -45,6 +50,7 @@ def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None =
 
     Raises:
         DecodeError: The image is empty, damaged, truncated, too large, or no image at all.
+        ShortageError: The memory does not suffice, so nothing is known of the image.
     """
     return decode_with_remark(data, size, pixel_range)[0]
 
@@ -56,6 +62,8 @@ def decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
         extremes = None if samples is None else samples.extremes()
         if samples is not None:
             return _ranged(samples, size, None if extremes is None else own_range(extremes))[0]
+    except MemoryError:
+        raise
     except Exception as error:
         raise DecodeError(_reason(error)) from error
     return decode(data, size)
@@ -65,10 +73,17 @@ def decode_with_remark(
     data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None
 ) -> tuple[np.ndarray, str]:
     """Decodes as ``decode`` does, and says what the range costs this picture; an empty text for most."""
+    return with_room(partial(_decode, data, size, pixel_range), to="decode an image")
+
+
+def _decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
+    claimed = 0
     try:
         samples, image = deep_samples(data), None
         if samples is None and not isinstance(data, np.ndarray):
+            claimed = pixels_claimed(data)
             image = open_encoded(data)
+            claimed = image.width * image.height
             samples = opened_samples(image)
         if samples is not None:
             return _ranged(samples, size, pixel_range)
@@ -78,7 +93,11 @@ def decode_with_remark(
         _load(image)
         pixels = _pixels(image, size, drafted[1] if drafted else None)
         return upright(pixels, image.info.get("exif")), ""
+    except MemoryError:
+        raise
     except Exception as error:  # a single image must never end a run of a million
+        if claimed and not can_have(claimed * _BYTES_A_PIXEL):
+            raise MemoryError(_reason(error)) from error
         raise DecodeError(_reason(error)) from error
 
 

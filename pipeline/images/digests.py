@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from pipeline.images.pixel_range import Extremes, PixelCensus
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.images.stamps import Stamps
 from pipeline.images.stat_cache import Known, StatCache
+from pipeline.memory import with_room
 from pipeline.progress import Advance, progress
 
 _BLOCK = 4096  # images between two transactions of the stat cache
@@ -54,6 +56,9 @@ def digest_items(
 
     Returns:
         uint8 (N, 32), zeros for what could not be read; and ``{position: reason}`` of those.
+
+    Raises:
+        ShortageError: The machine lacks memory or open files, which says nothing of an image.
     """
     items = list_images(items)
     digests = spill.zeros((len(items), DIGEST_BYTES))
@@ -158,12 +163,14 @@ def _read(source: ImageSource, item: ImageItem, stamps: Stamps) -> _Read:
     # What tells its version is asked before the content is read, so that a change in between shows next time.
     now = _as_it_is_now(source, item, stamps)
     try:
-        data = source.read(item)
-        return _Read(now._replace(digest=digest(data), extremes=_extremes(data)))
+        return _Read(with_room(partial(_look, source, item, now), to=f"read {item.id!r}"))
     except OSError as error:
         return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
-    except MemoryError:  # nothing that is to be remembered of this image
-        return _Read(None, reason="the memory does not suffice to decode it")
+
+
+def _look(source: ImageSource, item: ImageItem, now: Known) -> Known:
+    data = source.read(item)
+    return now._replace(digest=digest(data), extremes=_extremes(data))
 
 
 def _extremes(data: bytes | np.ndarray) -> Extremes | None:

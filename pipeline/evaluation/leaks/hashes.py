@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pipeline.evaluation.names import readable
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError
 from pipeline.images.digests import digest
+from pipeline.memory import with_room
 from pipeline.progress import Advance, progress
 
 Images = ImageSource | Callable[[], ImageSource] | None
@@ -113,7 +115,7 @@ def _hash(source: ImageSource, task: Sequence[ImageItem], wanted: dict[str, byte
     results: list[bytes | str] = []
     for item in task:
         try:
-            data = source.read(item)
+            data = with_room(partial(source.read, item), to=f"read {item.id!r}")
             changed = digest(data) != wanted[item.id]
             results.append("it has changed since its features were made" if changed else picture_hash(data))
         except OSError as error:

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from PIL import Image, features
@@ -17,6 +18,7 @@ from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
+from pipeline.memory import with_room
 
 SHEET = 1024
 """Most pictures on one sheet: at 96 pixels a picture, 28 MB when decoded, which a phone can hold."""
@@ -91,7 +93,7 @@ class Album:
         if item is None:
             return GONE
         try:
-            data = self._images.read(item)
+            data = with_room(partial(self._images.read, item), to=f"read {item.id!r}")
             if self._digests.get(name) not in (None, digest(data)):
                 return CHANGED
             return decode(data, size, self._pixel_range)

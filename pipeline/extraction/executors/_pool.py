@@ -19,6 +19,7 @@ from pipeline.extraction.executors._resources import Share
 from pipeline.extraction.executors._worker import Worker
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
+from pipeline.memory import ShortageError
 from pipeline.progress import say
 from pipeline.ray_runtime import main_reason
 
@@ -192,6 +193,11 @@ class WorkerPool:
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, PipelineError | BatchTooLargeError):
                 raise error.cause from None
+            if isinstance(error.cause, MemoryError):  # no fault of the images in the block
+                raise ShortageError(
+                    f"the memory of a worker does not suffice ({main_reason(error.cause)}). All finished "
+                    "rows are kept: give the workers more of it and run the same command again"
+                ) from error
             if call.method != "fill":
                 raise PipelineError(f"a worker cannot {call.method}: {main_reason(error.cause)}") from error
             return call, None, main_reason(error.cause)

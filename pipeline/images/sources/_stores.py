@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images.sources._words import on_one_line
+from pipeline.memory import shortage
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -89,6 +90,8 @@ def patiently(action: Callable[[], _T], *, sleep: Callable[[float], None] = time
         except _FINAL:
             raise
         except Exception as error:  # aiohttp, botocore and others raise classes of their own
+            if shortage(error):
+                raise
             if attempt == ATTEMPTS:
                 raise OSError(f"{reason(error)} ({ATTEMPTS} attempts)") from error
             sleep(PAUSE_S * 2 ** (attempt - 1))

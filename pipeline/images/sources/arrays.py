@@ -73,7 +73,7 @@ def _load(file: Path) -> tuple[dict[str, np.ndarray], Named]:
             arrays = {}
             for name in [*wanted, *filter(None, [named.classes])]:
                 arrays[name] = archive[name]
-    except UsageError:
+    except (UsageError, MemoryError):
         raise
     except Exception as error:  # zip, zlib and NumPy have a dozen ways of refusing a damaged file
         if "Object arrays" in str(error):

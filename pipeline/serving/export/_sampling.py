@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pipeline.images import ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
+from pipeline.memory import with_room
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ def sample_rows(
     for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
         item = items.get(features.rows.ids[row])
         try:
-            data = None if item is None else source.read(item)
+            data = None if item is None else with_room(partial(source.read, item), to=f"read {item.id!r}")
             if data is not None and digest(data) == features.rows.digests[row].tobytes():
                 images.append(decode(data, features.spec.image_size, pixel_range))
                 index.append(row)

@@ -14,6 +14,7 @@ from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.rows import Rows
+from pipeline.memory import ShortageError
 from pipeline.progress import say
 
 SIDE = 128
@@ -60,7 +61,7 @@ class Thumbnails:
             if digest(data) != self._rows.digests[row].tobytes():
                 return None
             pixels = decode(data, SIDE, self._pixel_range)
-        except (OSError, DecodeError):
+        except (OSError, DecodeError, MemoryError, ShortageError):  # the page can ask again
             return None
         picture = io.BytesIO()
         Image.fromarray(pixels).save(picture, "JPEG", quality=QUALITY)
