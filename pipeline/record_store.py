@@ -12,13 +12,14 @@ import hashlib
 import os
 import sqlite3
 import stat
+import uuid
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Self, TypeVar
 
 from pipeline.errors import ForeignFileError
-from pipeline.files import check_database, discard
+from pipeline.files import check_database, discard, is_blank, remove, rename
 from pipeline.progress import say
 
 VERSION = 2
@@ -179,13 +180,16 @@ class RecordStore:
         return None
 
     def _replace(self, reason: str, opened: os.stat_result | None) -> None:
-        """Removes the file, unless another process has put a new one in its place."""
+        """Makes way for a new file, unless another process has put one there; one of others is set aside."""
         try:
             now = _regular(self.file)
             if now is not None and (opened is None or os.path.samestat(now, opened)):
-                discard(self.file, root=self._root)
-                for ending in _BESIDE:  # of the removed file: SQLite would take them for the new one's
+                for ending in _BESIDE:  # of the old file: SQLite would take them for the new one's
                     discard(self.file.with_name(self.file.name + ending), root=self._root)
+                if remove(self.file, root=self._root, known=_is_ours):
+                    aside = self.file.with_name(f"{self.file.name}-{uuid.uuid4().hex[:8]}.aside")
+                    rename(self.file, aside, root=self._root)
+                    reason = f"{reason}; it is kept as {aside.name}"
             self._tell(reason)
         except (OSError, ForeignFileError) as error:
             self._give_up(error)
@@ -215,6 +219,11 @@ def _regular(file: Path) -> os.stat_result | None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is no regular file")
     return status
+
+
+def _is_ours(name: PurePath, head: bytes) -> bool:
+    """Tells by its tables, of this version or of an older one, whether this package made a file."""
+    return is_blank(head) or any(words in head for words in (b"seal BLOB", b"digest BLOB"))
 
 
 def _connect(file: Path) -> sqlite3.Connection:

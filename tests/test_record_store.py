@@ -136,7 +136,10 @@ def test_a_damaged_file_is_replaced_with_one_note(
     assert f"note: {file} was damaged or of another version" in said
     assert "so all is made again once" in said
     assert recall(file) == RECORDS
-    assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
+    aside = sorted(file.parent.glob("*.aside"))  # what this package did not make is not removed
+    assert sorted(path.name for path in file.parent.iterdir()) == [file.name, *(one.name for one in aside)]
+    if damage is a_text:
+        assert [one.read_bytes()[:4] for one in aside] == [b"this"]
 
 
 def test_an_empty_file_is_filled(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

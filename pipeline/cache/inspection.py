@@ -24,6 +24,7 @@ from pipeline.cache.writing import disk_errors
 from pipeline.counts import counted, verb
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import Known, LeftAlone, remove_folder
+from pipeline.paths import expanded
 from pipeline.progress import progress
 
 
@@ -160,7 +161,7 @@ def remove(entry: Entry) -> Freed:
 
 def remove_retired(cache: Path) -> Freed:
     """Deletes every retired file, and every quantised network without an entry, that this package made."""
-    freed = Freed()
+    freed, cache = Freed(), expanded(cache)
     for entry in all_entries(cache):
         for path in entry.retired():
             freed.remove(path, cache, is_features)

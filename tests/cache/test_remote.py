@@ -14,7 +14,7 @@ from pipeline.cache.layout import Header
 from pipeline.cache.reading import open_layout
 from pipeline.cache.remote import FeatureFiles
 from pipeline.cache.writing import EntryWriter
-from pipeline.errors import PipelineError
+from pipeline.errors import ForeignFileError, PipelineError
 from pipeline.images.rows import Rows
 
 ROWS = {"train": 6, "val": 4}
@@ -95,3 +95,12 @@ def test_places_do_not_depend_on_the_folder_one_is_in(
     with FeatureFiles(places) as files:
         files.write(np.array([0]), values([0]))
     assert all(place.path.is_absolute() for place in places)
+
+
+def test_a_worker_writes_through_no_link(writer: EntryWriter, tmp_path: Path) -> None:
+    places = writer.places()
+    elsewhere = tmp_path / "elsewhere"
+    places[0].path.rename(elsewhere)
+    places[0].path.symlink_to(elsewhere)
+    with pytest.raises(ForeignFileError, match="is a link to"):
+        FeatureFiles(places)

@@ -144,3 +144,19 @@ def test_verify_finds_nothing_after_a_repair(entry: Entry, run: Run, cache: Path
     assert any(finding["bad_rows"] for finding in verify_cache(cache))
     run()
     assert not any(finding["bad_rows"] or finding["problem"] for finding in verify_cache(cache))
+
+
+def test_a_backup_of_hard_links_is_not_written_to(
+    entry: Entry, photos: Photos, run: Run, engine: CountingEngine, assert_complete: Check, tmp_path: Path
+) -> None:
+    photos.add("train/cats", 2)
+    entry.file("train").rename(entry.partial("train"))
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    for path in entry.folder.iterdir():
+        (backup / path.name).hardlink_to(path)
+    before = {path.name: path.read_bytes() for path in backup.iterdir()}
+    (extraction,) = run()
+    assert engine.computed == 2
+    assert_complete(extraction)
+    assert {path.name: path.read_bytes() for path in backup.iterdir()} == before

@@ -41,8 +41,8 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     uri = os.environ.get(URI) or f"sqlite:///{root / 'mlflow.db'}"
     try:
         if URI not in os.environ:
-            make_folder(root / "files", root=Path(runs).resolve())
-            check_database(root / "mlflow.db", root=Path(runs).resolve())
+            make_folder(root / "files", root=expanded(runs).resolve())
+            check_database(root / "mlflow.db", root=expanded(runs).resolve())
         client = MlflowClient(tracking_uri=uri)
         run = client.create_run(
             _experiment(client, report.dataset, root), run_name=f"{report.head} {report.split}"

@@ -36,8 +36,8 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     now = time.time()
     name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
     try:
-        make_folder(folder, root=Path(runs))
-        with os.fdopen(create(folder / name, root=Path(runs)), "wb") as file:
+        make_folder(folder, root=expanded(runs))
+        with os.fdopen(create(folder / name, root=expanded(runs)), "wb") as file:
             records = RecordWriter(file)
             records.write(Event(wall_time=now, file_version=VERSION).SerializeToString())
             for step, value in _values(report, files):
