@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.evaluation.confusion import most_confused, table_of
 from pipeline.evaluation.metrics import Figures
 from pipeline.evaluation.names import readable
@@ -75,7 +76,9 @@ def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
     axes.set_xlabel("predicted class", color=INK, size=text)
     axes.set_ylabel("true class", color=INK, size=text)
     some = (
-        "" if k == len(figures.classes) else f"\n{k:,} of {len(figures.classes):,} classes, the most confused"
+        ""
+        if k == len(figures.classes)
+        else f"\n{k:,} of {counted(len(figures.classes), 'class')}, the most confused"
     )
     _head(axes, f"{readable(subject, 70)}\n{figures.headline}{some}", size=text)
     height = min(0.45, 2.6 / side)

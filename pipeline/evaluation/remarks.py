@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted, verb
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.seen import SeenRows
@@ -38,11 +39,13 @@ def remarks(
             "that the pipeline works, not what the base can do. Use `--weights imagenet`"
         )
     if figures.unlabelled:
-        notes.append(f"{figures.unlabelled:,} rows have no label and count in no figure")
+        rows = counted(figures.unlabelled, "row")
+        have, count = (verb(figures.unlabelled, *forms) for forms in (("has", "have"), ("counts", "count")))
+        notes.append(f"{rows} {have} no label and {count} in no figure")
     if groups is not None:
         notes.append(
-            f"the rows belong to {len(np.unique(groups)):,} groups, which the bootstrap intervals take into "
-            "account and the interval of the accuracy beside it does not: believe the wider one"
+            f"the rows belong to {counted(len(np.unique(groups)), 'group')}, which the bootstrap intervals "
+            "take into account and the interval of the accuracy beside it does not: believe the wider one"
         )
     if calibrated and features.split == "val":
         notes.append(

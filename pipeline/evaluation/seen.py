@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.counts import counted, verb
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.images import UNLABELLED
@@ -93,10 +94,11 @@ class SeenRows:
 
     def _leak(self, figures: Figures, without: Figures | None) -> list[str]:
         leaking, chosen_on = int(self.leaking.sum()), 0 if self.split == "val" else self.validated_on
+        rows = counted(figures.n, "row")
         counts = (
-            (leaking, f"{leaking:,} of {figures.n:,} rows stand in the training split, too"),
-            (self.trained_on, f"the head was trained on {self.trained_on} of {figures.n:,} rows"),
-            (chosen_on, f"the head was chosen on {chosen_on} of {figures.n:,} rows"),
+            (leaking, f"{leaking:,} of {rows} {verb(leaking, 'stands', 'stand')} in the training split, too"),
+            (self.trained_on, f"the head was trained on {self.trained_on:,} of {rows}"),
+            (chosen_on, f"the head was chosen on {chosen_on:,} of {rows}"),
         )
         said = "; ".join(text for count, text in counts if count)
         if not said:
@@ -108,5 +110,6 @@ class SeenRows:
             ]
         return [
             f"LEAK: {said}: accuracy {figures.accuracy:.2%} with them, {without.accuracy:.2%} on the "
-            f"{without.n:,} rows without. Quote the second; `pipeline check` names both places of each"
+            f"{counted(without.n, 'row')} without. Quote the second; `pipeline check` names both places of "
+            "each"
         ]

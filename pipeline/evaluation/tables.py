@@ -160,7 +160,7 @@ def _special(report: Report) -> list[str]:
     lines = [] if report.calibration is None else [f"T {report.calibration.temperature:.3f}"]
     if report.trained_on is None:
         return [*lines, "trained on: not known"]
-    return [*lines, f"trained on {report.trained_on:,} rows"] if report.trained_on else lines
+    return [*lines, f"trained on {counted(report.trained_on, 'row')}"] if report.trained_on else lines
 
 
 def _against_best(difference: Difference | None) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
 from pipeline.evaluation.answers import Classifier, uncalibrated_answers
 from pipeline.evaluation.metrics import Figures
@@ -72,7 +73,8 @@ def fit_on_val(head: Classifier, valid: FeatureSet, *, leaks: Leaks | None = Non
         return fit_temperature(labels, answers[used][:, head.known])
     except UsageError as error:
         left_out = int(seen.mask.sum())
-        others = f"{left_out:,} more rows stand in train or were trained on. " if left_out else ""
+        more = f"{counted(left_out, 'more row')} {verb(left_out, 'stands', 'stand')} in train or"
+        others = f"{more} {verb(left_out, 'was', 'were')} trained on. " if left_out else ""
         raise UsageError(
             f"no temperature of head {head.name} can be fitted: {error}. {others}Leave `--calibrate` out, or "
             "run `pipeline extract` on a source with more val images"

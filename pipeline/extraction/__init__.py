@@ -13,6 +13,7 @@ from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.presence import working_in
+from pipeline.counts import counted
 from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
@@ -90,8 +91,8 @@ def extract(
                 for now, before in itertools.zip_longest(error.computed, earlier, fillvalue=Counter())
             ]
             say(
-                f"note: {cache / STAT_CACHE} had wrong digests of {len(error.ids):,} images "
-                f"(e.g. {error.ids[0]!r}): they are forgotten, and the images are read anew"
+                f"note: {cache / STAT_CACHE} had wrong digests of {counted(len(error.ids), 'image')} "
+                f"(e.g. {error.ids[0]!r}): these are forgotten, and what they were of is read anew"
             )
             continue
         for report, computed in zip(reports, earlier, strict=False):

@@ -13,6 +13,7 @@ from pipeline.cache.parts import Part
 from pipeline.cache.presence import Presence
 from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.extraction.filling import Filler
 from pipeline.extraction.headers import Headers
@@ -37,7 +38,7 @@ class MisrememberedError(Exception):
     """
 
     def __init__(self, ids: Sequence[str], computed: Sequence[Mapping[str, int]]) -> None:
-        super().__init__(f"wrong digests of {len(ids):,} images")
+        super().__init__(f"wrong digests of {counted(len(ids), 'image')}")
         self.ids, self.computed = ids, computed
 
 

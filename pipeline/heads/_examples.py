@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.counts import counted
+from pipeline.counts import counted, verb
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.names import several
 from pipeline.spec import FeatureSpec
@@ -130,6 +130,7 @@ def refuse_other_classes(features: FeatureSet, classes: tuple[str, ...]) -> None
         alone = sorted(set(features.classes) ^ set(classes))
         what = f"only one of the two has {several(alone)}" if alone else "they stand in another order"
         raise CacheMismatchError(
-            f"{features.path}: its {len(features.classes):,} classes are not the {len(classes):,} of the "
-            f"training rows: {what}. Run `pipeline extract` to make both from the same source"
+            f"{features.path}: its {counted(len(features.classes), 'class')} {verb(features.classes)} not "
+            f"the {len(classes):,} of the training rows: {what}. "
+            "Run `pipeline extract` to make both from the same source"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache.structure import is_folder_name
+from pipeline.counts import counted
 from pipeline.heads._head import Task
 from pipeline.heads._temperature import Temperature
 from pipeline.heads._trained import TrainedHead, seen_classes
@@ -48,7 +49,7 @@ def from_record(record: dict[str, Any]) -> dict[str, Any]:
     classes = tuple(map(str, record["classes"]))
     class_counts = tuple(map(int, record["class_counts"]))
     if len(classes) != len(class_counts):
-        raise ValueError(f"{len(class_counts)} counts for {len(classes)} classes")
+        raise ValueError(f"{len(class_counts)} counts for {counted(len(classes), 'class')}")
     if min(class_counts, default=0) < 0 or np.count_nonzero(class_counts) < 2:
         raise ValueError("fewer than two classes have training rows")
     spec = FeatureSpec.from_json(json.dumps(record["spec"]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
 
 COLDEST, HOTTEST = 0.02, 50.0
@@ -41,7 +42,7 @@ class Temperature:
         """The numbers in words."""
         return (
             f"temperature {self.value:.3f} (95% interval {self.low:.3f} to {self.high:.3f}), fitted on "
-            f"{self.rows:,} val rows"
+            f"{counted(self.rows, 'val row')}"
         )
 
     def apply(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -97,7 +98,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> Temperatur
     if not found.high <= WIDEST * found.low:
         wrong = int(np.count_nonzero(probabilities.argmax(axis=1) != labels))
         raise UsageError(
-            f"{len(labels):,} val rows, {wrong:,} of them answered wrongly, leave it open: "
+            f"{counted(len(labels), 'val row')}, {wrong:,} of them answered wrongly, "
+            f"{verb(labels, 'leaves', 'leave')} it open: "
             f"{_between(found.low, found.high)} (95% interval), where a factor of {WIDEST:g} is the most "
             "that does good"
         )

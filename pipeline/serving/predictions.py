@@ -66,8 +66,8 @@ class Predictions:
             notes.append(f"probabilities are calibrated: {self.temperature.line}")
         if self.trained_on is not None and self.trained_on.any():
             notes.append(
-                f"the head was trained on {self.trained_on.sum():,} of these {len(self.ids):,} images, so it "
-                "knows their answers"
+                f"the head was trained on {self.trained_on.sum():,} of {counted(len(self.ids), 'image')}, "
+                "so it knows their answers"
             )
         told = [f"{name!r}: {remark}" for name, remark in self.remarks.items()]
         if len(told) > NOTES:

@@ -94,8 +94,8 @@ def sweep(
         )
     if folds is None and not (valid.labels != UNLABELLED).any():
         raise UsageError(
-            f"none of the {len(valid):,} val rows has a label to choose by: add --cv 5 to cross-validate on "
-            "the training rows"
+            f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
+            "add --cv 5 to cross-validate on the training rows"
         )
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(train, valid, folds, seed))

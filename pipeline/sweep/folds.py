@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.counts import counted
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
 from pipeline.names import several
@@ -45,7 +46,8 @@ def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[Fe
     if not 2 <= count <= most:
         raise UsageError(f"--cv {count} is out of bounds: choose from 2 to {most}")
     if rare := [features.classes[i] for i in np.flatnonzero((sizes > 0) & (sizes < count))]:
-        say(f"note: fewer than {count} rows of {several(rare)}: some folds are not measured on them")
+        rows = counted(count, "row")
+        say(f"note: fewer than {rows} of {several(rare)}: some folds are not measured on them")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = []
     with warnings.catch_warnings():

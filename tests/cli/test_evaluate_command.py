@@ -167,4 +167,4 @@ def test_predict_says_which_images_it_was_trained_on(
     images = [some_photos.files("train")[0], some_photos.files("test")[0]]
     result = cli("predict", *images, *stored, "--json")
     assert [image["trained_on"] for image in the_object(result)["images"]] == [True, False]
-    assert "the head was trained on 1 of these 2 images" in result.stderr
+    assert "the head was trained on 1 of 2 images" in result.stderr

@@ -194,7 +194,7 @@ def test_any_entry_can_be_named(extract: Cli, run: Cli, some_photos: Photos) -> 
 
 def test_a_name_that_means_nothing_is_told(extract: Cli, some_photos: Photos, cli: Cli) -> None:
     assert extract().exit_code == 0
-    for name, *more in (["vgg19"], ["vgg16", "--store", "float32"], [""]):
+    for name, *more in (["vgg19"], ["vgg16", "--store", "float32"], ["/"]):
         result = cli("cache", "show", "--entry", name, *more)
         assert result.exit_code == 2
         assert f"no entry {name!r} in features_cache matches these options" in result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,9 +111,10 @@ def test_filters_can_be_named_by_their_identity(own: Path, run: Cli) -> None:
 
 
 def test_a_known_file_is_not_read_again(
-    own: Path, extract: Cli, run: Cli, monkeypatch: pytest.MonkeyPatch
+    own: Path, extract: Cli, run: Cli, trusted_disk: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.utime(own, (1_700_000_000, 1_700_000_000))
+    time.sleep(0.03)  # a tick of the kernel's clock
     assert extract("--weights", own).exit_code == 0
     monkeypatch.setattr(weights, "_sha256", lambda path: pytest.fail(f"{path} is read"))
     assert run("cache show", "--weights", own).exit_code == 0

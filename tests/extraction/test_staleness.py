@@ -6,6 +6,7 @@ import csv
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -158,10 +159,14 @@ def test_splits_that_the_source_does_not_state(photos: Photos, taken_in: Callabl
 
 
 def test_files_that_are_known_are_not_read(
-    photos: Photos, taken_in: Callable[..., Selection], monkeypatch: pytest.MonkeyPatch
+    photos: Photos,
+    taken_in: Callable[..., Selection],
+    trusted_disk: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for path in photos.root.rglob("*.png"):
         os.utime(path, LONG_AGO)
+    time.sleep(0.03)  # a tick of the kernel's clock
     chosen = taken_in(photos.root)
     asked: list[int] = []
     read = staleness.digest_items

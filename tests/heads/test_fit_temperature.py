@@ -83,7 +83,7 @@ def first(case: Case, n: int) -> Case:
     ("case", "message"),
     [
         (first(right(3), 0), "0 val rows, 0 of them answered wrongly, leave it open: any temperature "),
-        (right(1), "1 val rows, 0 of them answered wrongly"),
+        (right(1), "1 val row, 0 of them answered wrongly"),
         (right(10_000), "10,000 val rows, 0 of them answered wrongly, leave it open: any temperature below"),
         (wrong(10_000), "10,000 of them answered wrongly, leave it open: any temperature above"),
         (first(boasting(100), 8), "8 val rows"),
@@ -98,7 +98,7 @@ def test_rows_that_do_not_tell_it_are_refused(case: Case, message: str) -> None:
 
 def test_a_single_row_that_is_wrong_or_right_is_never_enough() -> None:
     for labels, answers in (boasting(1, seed=seed, factor=1.0) for seed in range(50)):
-        with pytest.raises(UsageError, match="leave it open"):
+        with pytest.raises(UsageError, match="leaves it open"):
             fit_temperature(labels, answers)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 from typing import NamedTuple
 
+from pipeline.counts import counted, verb
 from pipeline.evaluation.leaks.originals import Originals
 from pipeline.names import readable
 
@@ -117,7 +118,8 @@ def note_on_names(splits: Sequence[Originals]) -> str:
     each = ", ".join(f"{split} {count:,}" for split, count in counts.items())
     total = sum(counts.values())
     return (
-        f"{total:,} images are named like augmented copies ({each}; e.g. {readable(example)}). "
+        f"{counted(total, 'image')} {verb(total)} named like augmented copies "
+        f"({each}; e.g. {readable(example)}). "
         "Where a name does not tell the original, nothing here tells which split that is in"
     )
 

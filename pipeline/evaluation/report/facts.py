@@ -76,7 +76,7 @@ def seen_rows(report: Report) -> Facts:
         return {"rows it has seen": "not known: an earlier version saved this head"}
     return {
         "rows it has seen": f"trained on {report.trained_on:,}, chosen on {report.validated_on:,} of these "
-        f"{report.figures.n:,} rows"
+        f"{counted(report.figures.n, 'row')}"
     }
 
 
