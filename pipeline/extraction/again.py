@@ -51,6 +51,7 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     values: dict[str, tuple[object, object]] = {
         "--backbone": (spec.backbone, default.backbone),
         "--image-size": (spec.image_size, default.image_size),
+        "--pixel-range": (spec.pixel_range, default.pixel_range),  # an added image may move one that is found
     }
     if spec.engine != RAW:
         values |= {

@@ -47,7 +47,7 @@ def deep_samples(data: bytes | np.ndarray) -> Samples | None:
     if found := _PPM.match(data):
         kind, width, height, white = (int(part) for part in found.groups())
         return _ppm_samples(data[found.end() :], kind, width, height, white) if 255 < white < 65536 else None
-    return None
+    return _opened_samples(data)
 
 
 def extremes_of(data: bytes | np.ndarray) -> Extremes | None:
@@ -60,13 +60,15 @@ def extremes_of(data: bytes | np.ndarray) -> Extremes | None:
     return None if samples is None else samples.extremes()
 
 
-def opened_samples(image: ImageFile) -> Samples | None:
-    """Takes the samples of a picture that Pillow has opened in a deep mode; None for others."""
+def _opened_samples(data: bytes) -> Samples | None:
+    """Takes the samples of a picture that Pillow opens in a deep mode; None for others, and for none."""
+    try:
+        image = open_encoded(data)
+    except ValueError:
+        return None
     if image.mode[0] not in "IF":
         return None
-    image.load()
-    exif = image.info.get("exif")
-    found = np.asarray(image)
+    found, exif = _loaded(image), image.info.get("exif")
     if image.mode == "I" and found.min() >= 0:  # Pillow's only deep mode of other formats but 16 bits
         found = found.astype(np.uint16 if found.max() < 2**16 else np.uint32)
     return Samples(colours=found, bits=8 * found.dtype.itemsize, orientation=orientation(exif) if exif else 1)

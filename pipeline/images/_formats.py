@@ -57,6 +57,8 @@ def open_encoded(data: bytes) -> ImageFile:
     try:
         image = plugin(io.BytesIO(data))
     except (SyntaxError, OSError, ValueError) as error:
+        if "cannot handle" in str(error):  # as "12-bit layers" of a JPEG, which is sound
+            raise ValueError(f"a {name} file of this kind is not read: {error}") from error
         raise ValueError(f"damaged {name} file: {error}") from error
     check_size(*image.size)
     return image

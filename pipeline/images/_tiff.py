@@ -25,7 +25,17 @@ from pipeline.images._tiff_layout import (
 from pipeline.images.pixel_range import PixelRange
 
 _UNSPECIFIED, _PREMULTIPLIED, _ALPHA = 0, 1, 2
-_COMPRESSIONS = {2: "fax", 3: "fax", 4: "fax", 6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 34887: "LERC"}
+_WEBP = 50001
+_COMPRESSIONS = {
+    2: "fax",
+    3: "fax",
+    4: "fax",
+    6: "JPEG",
+    7: "JPEG",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    _WEBP: "WebP",
+}
 _SPACES = {4: "a mask", 6: "YCbCr", 32803: "a sensor's colour filters", 34892: "a raw sensor"}
 _BYTE = PixelRange(0, 255)
 _ANY, _DEPTHS = range(1, 65), {FLOAT: (16, 32, 64)}
@@ -61,7 +71,9 @@ def _pillow_reads(layout: Layout) -> bool:
         return False
     if layout.big and layout.order == ">":  # which Pillow takes for something else
         return False
-    if layout.planar and not _not_read(layout):  # it stumbles over planes of some kinds
+    if layout.planar and (layout.samples == 2 or not _not_read(layout)):  # it stumbles over some planes
+        return False
+    if layout.compression == _WEBP:  # which libtiff mostly lacks
         return False
     prefix = b"II" if layout.order == "<" else b"MM"
     key = prefix, layout.photometric, (1,), layout.fill_order, layout.bits, layout.extra

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from pipeline.images._deep import deep_samples, opened_samples
+from pipeline.images._deep import deep_samples
 from pipeline.images._exif import turned, upright
 from pipeline.images._formats import check_size, open_encoded, pixels_claimed
 from pipeline.images._samples import Samples
@@ -79,16 +79,14 @@ def decode_with_remark(
 def _decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
     claimed = 0
     try:
-        samples, image = deep_samples(data), None
-        if samples is None and not isinstance(data, np.ndarray):
-            claimed = pixels_claimed(data)
-            image = open_encoded(data)
-            claimed = image.width * image.height
-            samples = opened_samples(image)
+        samples = deep_samples(data)
         if samples is not None:
             return _ranged(samples, size, pixel_range)
-        if image is None:
+        if isinstance(data, np.ndarray):
             return _pixels(_from_array(data), size, None), ""
+        claimed = pixels_claimed(data)
+        image = open_encoded(data)
+        claimed = image.width * image.height
         drafted = image.draft(None, (_DRAFT * size, _DRAFT * size))
         _load(image)
         pixels = _pixels(image, size, drafted[1] if drafted else None)

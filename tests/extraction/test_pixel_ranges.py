@@ -18,6 +18,7 @@ from pipeline.cache.joined import Selection
 from pipeline.evaluation.leaks.hashing import picture_hash
 from pipeline.evaluation.report.pictures import Album
 from pipeline.extraction import Extraction, FeatureRequest, extract
+from pipeline.extraction.again import extract_command
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.loading import Loader
@@ -124,6 +125,10 @@ def test_features_made_before_ranges_were_kept_stay_readable_and_are_another_ent
         "were made with no pixel range, its pictures now have the pixel range 0..4095"
         in capsys.readouterr().err
     )
+
+
+def test_the_command_that_brings_an_entry_up_to_date_keeps_its_range(extraction: Extraction) -> None:
+    assert "--pixel-range 0..4095" in extract_command([extraction.entry])
 
 
 def test_views_are_made_of_pixels_in_the_range(data: Path, cache: Path) -> None:

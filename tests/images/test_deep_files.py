@@ -149,6 +149,23 @@ def test_arrays_become_the_very_pixels_of_their_bytes(name: str, layers: int) ->
         np.testing.assert_array_equal(decode(pixels, size, found), decode(plain, size))
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_floats_of_a_pfm_count(order: str) -> None:
+    pixels = (RAMP * 16).astype(f"{order}f4")
+    data = f"Pf\n{SIDE} {SIDE}\n{-1.0 if order == '<' else 1.0}\n".encode() + pixels[::-1].tobytes()
+    assert extremes_of(data) == extremes_of(pixels.astype(np.float32))
+    np.testing.assert_array_equal(decode(data, SIDE, PixelRange(0, 4080))[..., 0], RAMP)
+
+
+def test_a_jpeg_of_twelve_bits_is_not_called_damaged(encode: Callable[..., bytes]) -> None:
+    data = encode(RAMP.astype(np.uint8), "JPEG")
+    at = data.index(b"\xff\xc0") + 4
+    with pytest.raises(
+        DecodeError, match=r"^a JPEG file of this kind is not read: cannot handle 12-bit layers"
+    ):
+        decode(data[:at] + b"\x0c" + data[at + 1 :], SIDE)
+
+
 def test_the_alpha_of_an_array_has_the_range_of_its_colours() -> None:
     pixels = np.zeros((SIDE, SIDE, 4), np.uint16)
     pixels[:8, :, 3] = 255

@@ -166,6 +166,13 @@ def test_deep_pictures_are_turned_as_those_of_eight_bits(orientation: int, big: 
 REFUSED = {
     "12-bit samples with JPEG compression": {"bits": 12, "compression": tiffs.JPEG},
     "16-bit samples with compression 99": {"compression": 99},
+    "8-bit samples with WebP compression": {"compression": 50001, "bits": 8},
+    "8-bit samples with JPEG compression": {
+        "compression": tiffs.JPEG,
+        "bits": 8,
+        "samples": 2,
+        "planar": True,
+    },
     "YCbCr with 16-bit samples": {"photometric": 6, "samples": 3},
     "a sensor's colour filters with 16-bit": {"photometric": 32803},
     "5 samples a pixel, 1 of them colours": {"samples": 5},
