@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pipeline.counts import counted
 from pipeline.errors import ForeignFileError, PipelineError
 from pipeline.files import make_folder, open_file, root_of, written
 from pipeline.sealed import parse_sealed, sealed
@@ -77,8 +78,9 @@ class Looks:
         answers = self.answers + self.elsewhere
         if self.split != "test" or answers <= MANY:
             return ""
+        looked = counted(answers, "different head or setting", "different heads or settings")
         return (
-            f"{answers:,} different heads or settings were measured on this test split: the best of them "
+            f"{looked} were measured on this test split: the best of them "
             "looks better than it is, because it was chosen on these rows. Choose with `--split val`, and "
             "measure the one that is chosen here"
         )

@@ -107,8 +107,8 @@ def verify(cache: Path, entries: tuple[str, ...], as_json: bool) -> None:
         )
     if unread:
         raise PipelineError(
-            f"{len(unread)} of {len(findings)} files cannot be read now: see to their permissions, the disk "
-            "or the memory, and verify again"
+            f"{len(unread):,} of {counted(len(findings), 'file')} cannot be read now: see to their "
+            "permissions, the disk or the memory, and verify again"
         )
 
 
