@@ -20,7 +20,7 @@ from pipeline.cache.filling import disk_error
 from pipeline.cache.own import cache_of
 from pipeline.cache.remote import FeatureFiles
 from pipeline.cache.writing import EntryWriter
-from pipeline.errors import unknown
+from pipeline.errors import PipelineError, unknown
 from pipeline.extraction.executors._messages import Filled, Introduction, Job
 from pipeline.extraction.executors._pool import WorkerPool
 from pipeline.extraction.executors._resources import Share, share_out
@@ -30,7 +30,7 @@ from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.files import create, discard
 from pipeline.progress import Advance, say
-from pipeline.ray_runtime import ray_connection
+from pipeline.ray_runtime import main_reason, ray_connection
 from pipeline.typed_options import Check, Count
 
 T = TypeVar("T")
@@ -89,14 +89,28 @@ class RayCrew:
         return self._share.workers
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Calls a function in a process on a machine of the cluster, as a worker would run."""
+        """Calls a function in a process on a machine of the cluster, as a worker would run.
+
+        Raises:
+            PipelineError: The function raised it; or it raised something else, or its process died.
+        """
         ray = self._connect()
-        needs = {"num_cpus": self._share.cpus, "num_gpus": self._share.gpus}
-        task = ray.remote(function).options(**needs, max_calls=1)
+        # After one call the process ends: TensorFlow would keep the memory that it has taken.
+        task = ray.remote(num_cpus=self._share.cpus, num_gpus=self._share.gpus, max_calls=1)(function)
         try:
             return ray.get(task.remote(*arguments))
         except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
+            if isinstance(error.cause, PipelineError):
+                raise error.cause from None
+            raise PipelineError(
+                f"a process on the Ray cluster cannot measure: {main_reason(error.cause)}. "
+                "Install this package on every machine, or name --precision and --engine"
+            ) from error
+        except ray.exceptions.RayError as error:
+            raise PipelineError(
+                f"the process that measured on the Ray cluster died ({main_reason(error)}): give it more "
+                "memory, or name --precision and --engine"
+            ) from error
 
     def load(self, request: FeatureRequest, weights: Weights) -> None:
         """Starts the workers and waits until the first has loaded its base; the others join later.

@@ -107,6 +107,34 @@ def test_a_network_gives_the_same_features(pictures: Photos, fill: Fill) -> None
     assert_same(fill(RayExecutor(workers=1), "ray", **NETWORK), fill(None, "local", **NETWORK))
 
 
+def test_a_call_takes_place_in_a_process_of_its_own() -> None:
+    def process_id() -> int:
+        return os.getpid()
+
+    with TWO.crew() as crew:
+        processes = {HERE, crew.call(process_id), crew.call(process_id)}
+    assert len(processes) == 3
+
+
+def test_a_call_that_fails_is_told() -> None:
+    def refuse() -> None:
+        raise PipelineError("no such engine")
+
+    def stumble() -> float:
+        return 1 / 0
+
+    def die() -> None:
+        os._exit(1)
+
+    with TWO.crew() as crew:
+        with pytest.raises(PipelineError, match=r"^no such engine$"):
+            crew.call(refuse)
+        with pytest.raises(PipelineError, match=r"cannot measure: .*division by zero.*name --precision"):
+            crew.call(stumble)
+        with pytest.raises(PipelineError, match=r"measured on the Ray cluster died .*name --precision"):
+            crew.call(die)
+
+
 def test_a_killed_worker_is_replaced(
     pictures: Photos, fill: Fill, capsys: pytest.CaptureFixture[str]
 ) -> None:

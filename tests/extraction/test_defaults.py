@@ -1,0 +1,69 @@
+"""Whoever names an executor or an engine and nothing else gets features: other options have defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from photos import Photos
+
+from pipeline import registry
+from pipeline.cache import open_features
+from pipeline.extraction import FeatureRequest, engines, executors, extract
+from pipeline.extraction.request import ENGINES
+from pipeline.openvino_runtime import openvino_installed
+
+BASE = {
+    "backbone": "mobilenet_v2_035",
+    "weights": "random",
+    "image_size": 32,
+    "layers": ("block_1_expand_relu:avg",),
+}
+
+
+@pytest.fixture
+def few(photos: Photos) -> Photos:
+    photos.add("train/cats", 6)
+    photos.add("val/dogs", 2)
+    return photos
+
+
+def test_nothing_new_is_left_out() -> None:
+    assert registry.names(executors) == ["local", "ray"]
+    assert set(ENGINES) - {"auto"} <= set(registry.names(engines))
+
+
+@pytest.mark.parametrize("engine", [None, *ENGINES])
+def test_an_engine_alone(engine: str | None, few: Photos, cache: Path) -> None:
+    if engine == "openvino" and not openvino_installed():
+        pytest.skip("openvino is not installed")
+    wanted = {} if engine is None else {"base_engine": engine}
+    (report,) = extract(str(few.root), FeatureRequest(**BASE, **wanted), cache=cache)
+    assert report.computed == 8
+    assert engine in (None, "auto", report.entry.spec.engine)
+    assert open_features(report.entry, "train").to_memory().any()
+
+
+@pytest.mark.parametrize("executor", registry.names(executors))
+def test_an_executor_alone(executor: str, few: Photos, cache: Path, request: pytest.FixtureRequest) -> None:
+    environment = dict(os.environ)
+    if executor == "ray":
+        cluster: ModuleType = request.getfixturevalue("cluster")
+        environment |= {"RAY_ADDRESS": cluster.get_runtime_context().gcs_address} | {
+            name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+        }
+    command = [sys.executable, "-m", "pipeline", "extract", "--data", few.root, "--cache", cache, "--json"]
+    command += ["--backbone", BASE["backbone"], "--weights", "random", "--image-size", 32]
+    command += ["--layer", *BASE["layers"], "--executor", executor]
+    ended = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["splits"]["train"]["computed"] == 6
+    assert answer["measured"]
