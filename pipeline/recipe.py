@@ -18,6 +18,7 @@ from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
 from pipeline.paths import expanded
 from pipeline.progress import say
+from pipeline.shipped_recipes import find_recipe
 from pipeline.typed_options import Seed, between, options_of, parse_options
 
 if TYPE_CHECKING:
@@ -120,19 +121,22 @@ class Outcome:
 def read_recipe(path: Path) -> Recipe:
     """Reads a recipe and checks every field of it, the options of its head included.
 
+    Args:
+        path: Its file, or the name of one that comes with the package.
+
     Raises:
-        UsageError: The file is no TOML, or a field is missing, unknown or of the wrong type.
+        UsageError: There is none, the file is no TOML, or a field is missing, unknown or of the wrong type.
     """
-    path = expanded(path)
+    path = find_recipe(expanded(path))
     if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
-        raise UsageError(f"recipe {path} is no file. See the folder recipes/")
+        raise UsageError(f"recipe {path} is no file. `pipeline recipes` lists those that come along")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"recipe {path} is larger than {MAX_BYTES:,} bytes: it is no recipe")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"recipe {path} cannot be read: {error.strerror}. See the folder recipes/"
+            f"recipe {path} cannot be read: {error.strerror}. `pipeline recipes` lists those that come along"
         ) from error
     except (ValueError, RecursionError) as error:
         long = "integer string conversion" in str(error)

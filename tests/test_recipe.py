@@ -9,11 +9,12 @@ import pytest
 from counting_engine import BACKBONE, CountingEngine
 from photos import Photos
 
+import pipeline
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.heads import make_head
 from pipeline.recipe import Recipe, read_recipe, run_recipe, with_changes
 
-FOLDER = Path(__file__).parents[1] / "recipes"
+FOLDER = Path(pipeline.__file__).parent / "recipes"
 TOP = 'title = "t"\ndata = "builtin:digits"\nhead = "logreg"\n'
 
 

@@ -39,12 +39,13 @@ def command(
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Run a whole experiment from a recipe: extract, train, evaluate.
+    """Run a whole experiment from a recipe, a file or one of `pipeline recipes`: extract, train, evaluate.
 
     \b
-    pipeline run recipes/cifar10-ann.toml
-    pipeline run recipes/cats-and-dogs-vgg16.toml --data photos/
-    pipeline run recipes/scenes-vgg16-finetune.toml --backbone mobilenet_v2 --layer block_12_add
+    pipeline run cifar10-ann
+    pipeline run cats-and-dogs-vgg16 --data photos/
+    pipeline run scenes-vgg16-finetune --backbone mobilenet_v2 --layer block_12_add
+    pipeline run my-recipe.toml
     """
     from rich.console import Console
 
