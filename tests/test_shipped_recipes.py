@@ -81,10 +81,11 @@ def test_they_are_listed(away: Path) -> None:
         assert read_recipe(Path(one["file"])).experiment.head == one["head"]
 
 
-def test_a_recipe_runs_by_its_name(away: Path) -> None:
-    result = run("run", "cifar10-ann", "--json")
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["title"] == read_recipe(Path("cifar10-ann")).experiment.title
+def test_a_name_is_run(away: Path) -> None:
+    Path("photos").mkdir()
+    result = run("run", "cats-and-dogs-vgg16", "--data", "photos")
+    assert result.exit_code == 2
+    assert "photos holds no images" in result.stderr, "it came as far as its images"
 
 
 def test_every_file_that_is_no_module_is_declared() -> None:
