@@ -137,3 +137,13 @@ def test_wilson_interval_covers_the_truth_95_times_of_100(share, n):
     draws = np.random.default_rng(0).binomial(n, share, 4000).tolist()
     covered = np.mean([interval(draw, n)[0] <= share <= interval(draw, n)[1] for draw in draws])
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 200), (0.8, 500)])
+def test_a_second_split_falls_inside_the_interval_of_the_first_about_83_times_of_100(share, n):
+    """What the report page and docs/figures.md say of an interval."""
+    interval = functools.cache(wilson_interval)
+    first, second = np.random.default_rng(1).binomial(n, share, (2, 4000)).tolist()
+    pairs = zip(first, second, strict=True)
+    inside = np.mean([interval(one, n)[0] <= other / n <= interval(one, n)[1] for one, other in pairs])
+    assert 0.80 <= inside <= 0.87

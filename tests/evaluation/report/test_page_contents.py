@@ -111,6 +111,13 @@ def test_a_temperature_is_shown_with_what_it_changed(make_case, make_features, m
     assert f"{case.report.calibration.before.log_loss:.4f}" in text
 
 
+def test_an_interval_is_not_said_to_hold_the_next_figure(make_case):
+    text = " ".join(make_case(("a", "b")).write().split())
+    assert "about 95 in 100 hold the figure over all images of this kind" in text
+    assert "outside about one time in six" in text
+    assert "19 times of 20" not in text
+
+
 def test_how_often_the_split_was_looked_at_is_in_the_header(make_case):
     case = make_case(("a", "b"))
     case.report = dataclasses.replace(case.report, looks=Looks("test", 7, 3, 7))
