@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cache.joined import Selection
 from pipeline.counts import counted
@@ -18,8 +18,9 @@ from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
 from pipeline.paths import expanded
 from pipeline.progress import say
+from pipeline.published_figure import Published
 from pipeline.shipped_recipes import find_recipe
-from pipeline.typed_options import Seed, between, options_of, parse_options
+from pipeline.typed_options import Seed, options_of, parse_options
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
@@ -28,21 +29,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 20
 """Largest recipe that is read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """What the source of an experiment reports.
-
-    Attributes:
-        accuracy: The figure as a share; None where the source gives none.
-        measured_on: What it was measured on.
-        note: What was wrong there, or is different here.
-    """
-
-    accuracy: Annotated[float, between(0, 1)] | None = None
-    measured_on: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +94,12 @@ class Outcome:
     trained: TrainedHead
     reports: dict[str, Report]
 
+    @property
+    def beside_published(self) -> str:
+        """The published figure beside those of this run, in words; empty where nothing was published."""
+        measured = {split: report.figures.accuracy for split, report in self.reports.items()}
+        return self.recipe.published.beside(self.trained.dataset, measured)
+
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline run --json`` prints."""
         return {
@@ -115,6 +107,7 @@ class Outcome:
             "train": self.trained.to_json(),
             "evaluate": {split: report.to_json() for split, report in self.reports.items()},
             "published": self.recipe.published.accuracy,
+            "beside_published": self.beside_published,
         }
 
 
@@ -160,6 +153,8 @@ def read_recipe(path: Path) -> Recipe:
     )
     make_head(experiment.head, sections["options"])  # told now, and not after the images
     published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
+    if published.split and published.split not in SPLITS:
+        raise unknown(f"split in [published] of recipe {path}", published.split, SPLITS)
     return Recipe(experiment=experiment, request=request, options=sections["options"], published=published)
 
 

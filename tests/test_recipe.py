@@ -54,6 +54,7 @@ def test_there_is_a_recipe_for_each_source_experiment() -> None:
         ),
         (TOP + "[extract]\nimage_size = 1.5\n", "option image_size=1.5 of .* must be int"),
         (TOP + "[augment]\nrotation = 400\n", "rotation=400 of the augmentation must be float from 0 to 180"),
+        (TOP + '[published]\nsplit = "tset"\n', r"unknown split in \[published\] of recipe .* 'tset'"),
         (TOP + "[published]\naccuracy = 99\n", r"accuracy=99 of \[published\] .* must be float from 0 to 1"),
     ],
 )

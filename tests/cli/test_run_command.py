@@ -45,13 +45,30 @@ def test_it_prints_figures_beside_the_published_one(run_recipe: Cli) -> None:
     assert "logreg on photos, val split" in result.stdout
     assert "logreg on photos, test split" in result.stdout
     *_, published, folder = result.stdout.splitlines()
-    assert published == "published: 0.5000 on the training images. Their own."
+    beginning = "published: accuracy 0.5000 on the training images. Their own. Measured here on photos: "
+    assert published.startswith(beginning)
+    assert published.endswith("the recipe does not say on which data set it was published.")
     assert Path(folder.strip(), "test", "metrics.json").is_file()
+
+
+def test_a_figure_of_another_data_set_is_said_to_be_one(run_recipe: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE + 'data = "cifar10"\nsplit = "test"\n')
+    *_, published, _ = run_recipe().stdout.splitlines()
+    assert published.startswith("published: accuracy 0.5000 on cifar10, test split (the training images). ")
+    assert published.endswith("; that is another data set: not comparable.")
+
+
+def test_notes_of_a_recipe_steer_no_terminal(run_recipe: Cli, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("Their own.", "\\u001b]0;title\\u0007\\u202e"))
+    text = run_recipe().stdout
+    assert "published: accuracy 0.5000" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 def test_json_of_an_experiment_is_one_object(run_recipe: Cli, the_object: Read) -> None:
     described = the_object(run_recipe("--json"))
-    assert list(described) == ["title", "train", "evaluate", "published"]
+    assert list(described) == ["title", "train", "evaluate", "published", "beside_published"]
     assert described["evaluate"]["test"]["n"] == 8
 
 

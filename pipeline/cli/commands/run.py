@@ -17,6 +17,9 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.parameters import PATH
 
+LONGEST = 2000
+"""Characters of what a recipe says of its published figure."""
+
 
 @click.command()
 @click.argument("recipe", type=PATH)
@@ -50,6 +53,7 @@ def command(
     from rich.console import Console
 
     from pipeline.evaluation.tables import print_report
+    from pipeline.names import readable
     from pipeline.recipe import read_recipe, run_recipe, with_changes
 
     changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone, layers=layers)
@@ -60,7 +64,6 @@ def command(
     console = Console(file=sys.stdout)
     for report in outcome.reports.values():
         print_report(report, console=console)
-    published = changed.published
-    if published.accuracy is not None:
-        click.echo(f"published: {published.accuracy:.4f} on {published.measured_on}. {published.note}")
+    if outcome.beside_published:
+        click.echo(readable(outcome.beside_published, LONGEST))
     click.echo(f"  {outcome.trained.folder}")
