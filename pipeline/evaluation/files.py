@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pipeline
+from pipeline.csv_text import guarded
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.reliability_plot import draw_reliability
@@ -36,7 +37,6 @@ SOFTWARE = ("numpy", "scipy", "scikit-learn", "keras", "matplotlib")
 MOST_COLUMNS = 100
 MOST_CLASSES = 1000
 TOP = 5
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def write_files(
@@ -164,10 +164,11 @@ def write_predictions(report: Report, path: Path) -> None:
     Up to 100 classes have a column ``p(<class>)`` each; of more, the five most probable are named.
     Numbers have all their digits, so that every figure can be computed again from the file. Text is
     quoted; where a spreadsheet would take it for a formula, and where it begins with an apostrophe, an
-    apostrophe is put in front (drop it to get the text back). Bytes of a file name that are no UTF-8
-    are written as ``\udcXX``. An unlabelled row has an empty label.
+    apostrophe is put in front (drop it to get the text back). Plain numbers such as the class ``-3`` stay as
+    they are. Bytes of a file name that are no UTF-8 are written as ``\udcXX``. An unlabelled row has an empty
+    label.
     """
-    names = [_text(name) for name in report.figures.classes]
+    names = [guarded(name) for name in report.figures.classes]
     wide = len(names) <= MOST_COLUMNS
     if wide:
         columns = [f"p({name})" for name in report.figures.classes]
@@ -180,8 +181,4 @@ def write_predictions(report: Report, path: Path) -> None:
             order = np.argsort(-row, kind="stable")[:TOP]
             others = row if wide else [cell for i in order for cell in (names[i], row[i])]
             truth = "" if label == UNLABELLED else names[label]
-            writer.writerow([_text(name), truth, names[order[0]], row[order[0]], *others])
-
-
-def _text(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA) else value
+            writer.writerow([guarded(name), truth, names[order[0]], row[order[0]], *others])

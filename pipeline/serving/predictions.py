@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.cache.joined import Selection
 from pipeline.counts import counted
-from pipeline.evaluation.files import FORMULA, MOST_COLUMNS
+from pipeline.csv_text import guarded
+from pipeline.evaluation.files import MOST_COLUMNS
 from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
 from pipeline.heads import Temperature, TrainedHead
@@ -108,7 +109,7 @@ class Predictions:
             file: Where to.
             top: Classes to name where there are more than 100.
         """
-        names = [_cell(name) for name in self.classes]
+        names = [guarded(name) for name in self.classes]
         wide, top = len(names) <= MOST_COLUMNS, min(top, len(names))
         if wide:
             columns = [f"p({name})" for name in self.classes]
@@ -119,7 +120,7 @@ class Predictions:
         for name, row in zip(self.ids, self.probabilities, strict=True):
             best = most_probable(row, top)
             others = row if wide else [cell for i in best for cell in (names[i], row[i])]
-            writer.writerow([_cell(name), names[best[0]], row[best[0]], *others])
+            writer.writerow([guarded(name), names[best[0]], row[best[0]], *others])
 
 
 def predict(
@@ -191,8 +192,3 @@ def named(probabilities: np.ndarray, classes: Sequence[str], count: int) -> list
     """Returns the most probable classes with their names, as JSON."""
     best = most_probable(probabilities, count)
     return [{"class": classes[i], "probability": float(probabilities[i])} for i in best]
-
-
-def _cell(text: str) -> str:
-    """Puts an apostrophe before what a spreadsheet would take for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text

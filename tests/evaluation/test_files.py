@@ -103,12 +103,21 @@ def test_hostile_names_reach_the_files_unharmed(make_features, make_head, hostil
         assert plain == list(hostile)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted'"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1-1", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted'"])
 def test_what_a_spreadsheet_would_run_is_led_by_an_apostrophe(make_report, text):
     report = make_report(("a", "b"), n=1)
     report = dataclasses.replace(report, rows=dataclasses.replace(report.rows, ids=[text]))
     (row,) = read_csv(report.write() / "predictions.csv")
     assert row["id"] == f"'{text}"
+
+
+def test_classes_that_are_numbers_come_back_as_they_are(make_report):
+    names = ("-3", "+2", "-0.5", "1e-3", "-1e5", "0")
+    report = make_report(names, n=30)
+    rows = read_csv(report.write() / "predictions.csv")
+    assert [row["label"] for row in rows] == [names[label] for label in report.rows.labels]
+    assert {row["predicted"] for row in rows} <= set(names)
+    assert list(rows[0])[4:] == [f"p({name})" for name in names]
 
 
 def test_an_older_report_is_replaced_whole(make_report):

@@ -80,7 +80,7 @@ def test_of_many_classes_the_most_probable_are_named(make: Make) -> None:
     assert float(row["p(top1)"]) == 0.5
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "'x"])
+@pytest.mark.parametrize("name", ["=1+1", "+1+1", "-1-1", "@x", "\tx", "'x"])
 def test_what_a_spreadsheet_takes_for_a_formula_is_marked(name: str, make: Make) -> None:
     (row,) = table(make([[1.0, 0.0]], ids=[name], classes=(name, "other")))
     assert (row["id"], row["predicted"]) == (f"'{name}", f"'{name}")
