@@ -149,7 +149,7 @@ ALTERATIONS: dict[str, tuple[str, Alter]] = {
     "a file before the first": ("no names of data set and split", _part(part=-1, parts=2, whole="x")),
     "a number that is none": ("no readable feature file", _part(part="one", parts=2, whole="x")),
     "many numbers": ("no readable feature file", _part(part=[0, 1], parts=2, whole="x")),
-    "a deep spec": ("maximum recursion depth", _said("spec", "[" * 50_000)),
+    "a deep spec": ("nested too deeply", _said("spec", "[" * 50_000)),
     "a spec of lists": ("not a feature spec", _said("spec", "[]")),
     "software that is no JSON": ("no readable feature file", _said("software", "{")),
 }

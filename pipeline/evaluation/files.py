@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -135,7 +136,7 @@ def write_metrics(report: Report, path: Path) -> None:
         "confusion_matrix": report.figures.confusion if small else None,
         **({} if small else {"confusion_pairs": pairs}),
         "looks": report.looks.to_json() if report.looks else None,
-        "spec": asdict(report.spec),
+        "spec": json.loads(report.spec.to_json()),
         "software": _software(report.versions),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -93,11 +93,12 @@ class SeenRows:
         return self._leak(figures, without)
 
     def _leak(self, figures: Figures, without: Figures | None) -> list[str]:
-        leaking, chosen_on = int(self.leaking.sum()), 0 if self.split == "val" else self.validated_on
+        leaking, trained_on = int(self.leaking.sum()), self.trained_on or 0
+        chosen_on = 0 if self.split == "val" else self.validated_on or 0
         rows = counted(figures.n, "row")
         counts = (
             (leaking, f"{leaking:,} of {rows} {verb(leaking, 'stands', 'stand')} in the training split, too"),
-            (self.trained_on, f"the head was trained on {self.trained_on:,} of {rows}"),
+            (trained_on, f"the head was trained on {trained_on:,} of {rows}"),
             (chosen_on, f"the head was chosen on {chosen_on:,} of {rows}"),
         )
         said = "; ".join(text for count, text in counts if count)

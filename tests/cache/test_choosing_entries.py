@@ -32,6 +32,7 @@ OTHERS: Mapping[str, Any] = {
     "engine": "openvino",
     "calibration": "0" * 64,
     "augmentation": AUGMENTED,
+    "pixel_range": "0..4095",
     "schema": 2,
 }
 """Another value of each field of a spec, where its type does not give one."""
