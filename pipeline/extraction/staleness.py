@@ -128,6 +128,9 @@ def compare_with_source(chosen: Selection) -> Staleness:
         return _unknown(entry, "it is in a remote store, and only `pipeline extract` looks there")
     try:
         stored = [chosen.open(split) for split in chosen.splits]
+    except PipelineError:  # of its own files, which whoever uses them says more clearly
+        return Staleness(source=entry.source)
+    try:
         count = sum(int(np.count_nonzero(part.rows.views == 0)) for part in stored)
         if count > MOST:
             return _unknown(

@@ -66,8 +66,9 @@ def test_loaded_head_gives_the_same_scores(
     loaded = load_head(saved.folder)
 
     assert np.array_equal(loaded.predict_proba(valid), saved.predict_proba(valid))
-    for field in {field.name for field in dataclasses.fields(saved)} - {"model"}:
+    for field in {field.name for field in dataclasses.fields(saved)} - {"model", "seen"}:
         assert getattr(loaded, field) == getattr(saved, field)
+    assert loaded.seen.to_bytes() == saved.seen.to_bytes()
 
 
 def test_learns_float32_and_uint8_features(
