@@ -29,7 +29,7 @@ def is_proper(text: str) -> bool:
 
 
 @pytest.mark.parametrize("dataset", ["digits", "cifar10"])
-@pytest.mark.parametrize("kept", product((False, True), repeat=len(FIELDS)))
+@pytest.mark.parametrize("kept", list(product((False, True), repeat=len(FIELDS))))
 def test_any_field_may_be_missing(kept: tuple[bool, ...], dataset: str) -> None:
     given = {name: value for (name, value), keep in zip(FIELDS.items(), kept, strict=True) if keep}
     text = Published(**given).beside(dataset, MEASURED)
