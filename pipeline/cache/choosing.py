@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.reading import open_layout
 from pipeline.errors import PipelineError
 from pipeline.images.pixel_range import PixelRange
+from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
 WEIGHTS_WORDS = ("imagenet", "random", "none")
@@ -126,8 +126,8 @@ def has_filters(entry: Entry, weights: str) -> bool:
 def augmentation_of(spec: FeatureSpec) -> dict[str, Any]:
     """Returns the values that a spec's augmented views are drawn with; empty without views."""
     try:
-        drawn = json.loads(spec.augmentation or "{}")
-    except (ValueError, RecursionError):  # a spec may come from anywhere
+        drawn = parse_json(spec.augmentation or "{}")
+    except ValueError:  # a spec may come from anywhere
         return {}
     return drawn if isinstance(drawn, dict) else {}
 

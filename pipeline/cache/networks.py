@@ -15,6 +15,7 @@ from pipeline.cache.entries import NETWORKS, SPEC_FILE, read_entry
 from pipeline.cache.own import is_lock
 from pipeline.errors import CacheMismatchError, ForeignFileError, UnreadableFileError, system_refusal
 from pipeline.files import Known, LeftAlone, is_blank, refuse_links
+from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
 RECORD = "calibration.json"
@@ -44,7 +45,7 @@ def read_record(path: Path) -> dict[str, Any]:
         UnreadableFileError: The system does not let it be read now.
     """
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(path.read_text())
         record = record | {"spec": FeatureSpec.from_json(json.dumps(record["spec"]))}
         name = network_name(record["spec"], identity_of(record["method"], record["digests"]))
         if not isinstance(record["files"], dict) or not all(
@@ -55,7 +56,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise
     except (OSError, MemoryError) as error:
         raise UnreadableFileError(path, system_refusal(error) or str(error)) from error
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged") from error
     if name != path.parent.name:
         raise ValueError(f"{path} belongs to {name}")

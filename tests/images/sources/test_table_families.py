@@ -447,7 +447,7 @@ def test_the_explanation_reaches_those_who_take_stock(folder, tmp_path):
 
 HOSTILE = {
     "a whole number of 5,000 digits": '{"path": "a.png", "label": ' + "9" * 5000 + "}",
-    "a whole number of 5,001 digits": '{"path": "a.png", "label": "x", "n": -' + "9" * 5000 + "}",
+    "it holds a whole number of 5,000 digits": '{"path": "a.png", "label": "x", "n": -' + "9" * 5000 + "}",
     "is nested too deeply": '{"path": "a.png", "label": ' + "[" * 100_000,
     "1e999 is out of range": '{"path": "a.png", "label": 1e999}',
     "half of a surrogate pair": r'{"path": "a.png", "label": "\udfff"}',
