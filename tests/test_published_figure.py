@@ -11,7 +11,7 @@ import pytest
 from pipeline.published_figure import Published
 from pipeline.recipe import read_recipe
 
-FOLDER = Path(__file__).parents[1] / "recipes"
+FOLDER = Path(__file__).parents[1] / "pipeline" / "recipes"
 FIELDS = {
     "accuracy": 0.9,
     "data": "cifar10",
