@@ -146,9 +146,12 @@ def test_the_record_of_a_head(name: str, case: str, made: Path, ask: Ask) -> Non
 @pytest.mark.parametrize("case", HOSTILE)
 def test_lines_of_the_ledger_are_passed_over(case: str, tmp_path: Path) -> None:
     line = '{"head": "a", "split": "test", "answers": VALUE}\n'.replace("VALUE", HOSTILE[case][0])
-    (tmp_path / LEDGER).write_text(line)
-    looks = record_look(tmp_path, head="b", split="test", probabilities=np.ones((2, 2)))
-    assert (looks.evaluations, looks.heads) == (1, 1)
+    folder = tmp_path / "runs" / "toy" / "entry"
+    folder.mkdir(parents=True)
+    (folder / LEDGER).write_text(line)
+    answers, images = np.ones((2, 2)), np.zeros((2, 32), np.uint8)
+    looks = record_look(folder, head="b", split="test", probabilities=answers, digests=images)
+    assert (looks.evaluations, looks.heads, looks.damaged) == (1, 1, 1)
 
 
 READ = {("width", "constant"), ("width", "infinite")}
