@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pipeline.evaluation.reliability_plot import draw_reliability
 from pipeline.files import root_of
 from pipeline.images import UNLABELLED
 from pipeline.json_text import json_text, plain
+from pipeline.plain_json import parse_json
 from pipeline.publishing import published
 from pipeline.run_files import is_of_a_comparison, is_of_a_report
 from pipeline.sealed import sealed
@@ -136,7 +136,7 @@ def write_metrics(report: Report, path: Path) -> None:
         "confusion_matrix": report.figures.confusion if small else None,
         **({} if small else {"confusion_pairs": pairs}),
         "looks": report.looks.to_json() if report.looks else None,
-        "spec": json.loads(report.spec.to_json()),
+        "spec": parse_json(report.spec.to_json()),
         "software": _software(report.versions),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
