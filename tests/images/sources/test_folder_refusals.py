@@ -5,12 +5,13 @@ import os
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import folder
 
 
 def refuse(root, match):
     with pytest.raises(UsageError, match=match) as caught:
-        folder.open_uri(str(root))
+        folder.open_uri(str(root), SourceOptions())
     assert "\n" not in str(caught.value)
 
 

@@ -88,7 +88,7 @@ CSV_ERRORS = {
     "path,label\na.png,cat,x\n": r"line 2: 3 fields under 2 columns",
     "path,label\na.png,cat\n./a.png,dog\n": r"line 3: 'a.png' stands in line 2 already",
     "path,label\nhttps://x.org/a.png,cat\n": r"line 2: 'https://x.org/a.png' is a URL: download",
-    "path,label,split\na.png,cat,0\n": r"line 2: unknown split '0': choose from train, .*test_set, dev",
+    "path,label,split\na.png,cat,0\n": r"line 2: unknown split '0': choose from train, .*test_set",
     'path,label\n"a.png,cat\n': r"line 2: unexpected end of data",
     "path,label\na\0.png,cat\n": r"line 2: path 'a\\x00.png' is not valid text",
 }
