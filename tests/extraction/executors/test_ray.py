@@ -188,7 +188,7 @@ def opened_as(cluster: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[
     """Makes stage one open folders as another kind of source, which travels to the workers by value."""
 
     def become(kind: type[FileSource]) -> None:
-        def opened(uri: str) -> FileSource:
+        def opened(uri: str, options: object = None) -> FileSource:
             source = open_images(uri)
             return kind(source.uri, source.name, source.classes, source.notes, source.listed)
 
