@@ -31,7 +31,7 @@ Cli = Callable[..., Result]
 NO_PATHS = {
     *("address", "augment", "backbone", "base_engine", "batch_size", "entries", "executor"),
     *("gpus_per_worker", "grids", "head", "heads", "host", "layers", "leave_out", "logs"),
-    *("name", "pooling", "precision", "preset", "settings", "store", "workers", "write"),
+    *("name", "pixel_range", "pooling", "precision", "preset", "settings", "store", "workers", "write"),
 }
 """Texts that are no paths; a new option is one of them, or has the type of paths."""
 
