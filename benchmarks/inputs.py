@@ -29,6 +29,19 @@ SUFFIXES = (".jpg", ".jpeg")
 JPEG_COMMENT = b"\xff\xfe"
 
 
+def encoded(picture: Image.Image, quality: int = 60) -> bytes:
+    """Saves a picture as JPEG."""
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def smaller(picture: Image.Image) -> bytes:
+    """Saves a picture at 70 % of its size."""
+    size = (max(1, round(picture.width * 0.7)), max(1, round(picture.height * 0.7)))
+    return encoded(picture.resize(size, Image.Resampling.LANCZOS), 90)
+
+
 def add_image_option(parser: argparse.ArgumentParser) -> None:
     """Lets the user choose other images than the made ones."""
     parser.add_argument("--images", type=Path, help="folder of JPEG photographs; default: made ones")

@@ -17,6 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from inputs import encoded, smaller
 from measuring import tell
 from PIL import Image
 from tables import RESULTS, number, write_table
@@ -114,19 +115,6 @@ def turned(picture: bytes | np.ndarray, way: int) -> Image.Image:
     with opened as image:
         plain = image.convert("RGB")
     return plain if TURNS[way] is None else plain.transpose(TURNS[way])
-
-
-def encoded(picture: Image.Image, quality: int = 60) -> bytes:
-    """Saves a picture as JPEG."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
-def smaller(picture: Image.Image) -> bytes:
-    """Saves a picture at 70 % of its size."""
-    size = (max(1, round(picture.width * 0.7)), max(1, round(picture.height * 0.7)))
-    return encoded(picture.resize(size, Image.Resampling.LANCZOS), 90)
 
 
 if __name__ == "__main__":

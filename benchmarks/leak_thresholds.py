@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from inputs import encoded, smaller
 from measuring import tell
 from PIL import Image, ImageOps
 from tables import RESULTS, number, write_table
@@ -33,28 +34,17 @@ from pipeline.extraction import FeatureRequest, extract
 from pipeline.images import open_images
 
 
-def _encoded(picture: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
-def _smaller(picture: Image.Image) -> bytes:
-    size = (max(1, round(picture.width * 0.7)), max(1, round(picture.height * 0.7)))
-    return _encoded(picture.resize(size, Image.Resampling.LANCZOS), 90)
-
-
 def _cropped(picture: Image.Image, margin: float) -> bytes:
     width, height = picture.size
     box = (width * margin, height * margin, width * (1 - margin), height * (1 - margin))
-    return _encoded(picture.crop(tuple(map(round, box))), 90)
+    return encoded(picture.crop(tuple(map(round, box))), 90)
 
 
 WAYS: dict[str, Callable[[Image.Image], bytes]] = {
-    "quality 60": lambda picture: _encoded(picture, 60),
-    "quality 30": lambda picture: _encoded(picture, 30),
-    "70 % of the size": _smaller,
-    "mirrored": lambda picture: _encoded(ImageOps.mirror(picture), 90),
+    "quality 60": lambda picture: encoded(picture, 60),
+    "quality 30": lambda picture: encoded(picture, 30),
+    "70 % of the size": smaller,
+    "mirrored": lambda picture: encoded(ImageOps.mirror(picture), 90),
     "3 % cut off every side": lambda picture: _cropped(picture, 0.03),
     "10 % cut off every side": lambda picture: _cropped(picture, 0.10),
 }

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.counts import counted
 from pipeline.evaluation.confusion import most_confused, table_of
 from pipeline.evaluation.metrics import Figures
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

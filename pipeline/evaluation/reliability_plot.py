@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.evaluation.metrics import Figures, wilson_interval
-from pipeline.evaluation.names import readable
 from pipeline.evaluation.plots import INK, PAPER, VOID
 from pipeline.evaluation.reliability import ReliabilityBin
+from pipeline.names import readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

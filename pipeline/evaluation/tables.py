@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.counts import counted
 from pipeline.evaluation.metrics import ClassFigures, Figures
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report

@@ -14,10 +14,10 @@ from pipeline.cache.joined import Selection
 from pipeline.counts import counted
 from pipeline.csv_text import guarded
 from pipeline.evaluation.files import MOST_COLUMNS
-from pipeline.evaluation.names import readable
 from pipeline.extraction.loading import Failure
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.rows import DIGEST_BYTES
+from pipeline.names import readable
 from pipeline.progress import progress, say
 from pipeline.serving.gathering import gather_images
 from pipeline.serving.predictor import Predictor

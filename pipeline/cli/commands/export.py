@@ -103,7 +103,7 @@ def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | Non
 
 
 def _print(exported: Exported) -> None:
-    from pipeline.evaluation.names import readable
+    from pipeline.names import readable
 
     names = ", ".join(map(readable, exported.classes[:SHOWN_CLASSES]))
     more = ", ..." if len(exported.classes) > SHOWN_CLASSES else ""

@@ -91,7 +91,7 @@ def _print(answers: Predictions, top: int) -> None:
     """Prints a line an image: its name, then classes with their probabilities."""
     from rich.cells import cell_len, set_cell_size
 
-    from pipeline.evaluation.names import readable
+    from pipeline.names import readable
     from pipeline.serving.predictions import most_probable
 
     names = [readable(name, NAME_WIDTH) for name in answers.ids]

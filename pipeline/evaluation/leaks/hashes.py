@@ -15,11 +15,11 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.leaks.hash_store import HashStore
 from pipeline.evaluation.leaks.hashing import HASH_BYTES, picture_hash
 from pipeline.evaluation.leaks.originals import Originals
-from pipeline.evaluation.names import readable
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError
 from pipeline.images.digests import digest
 from pipeline.memory import with_room
+from pipeline.names import readable
 from pipeline.progress import Advance, progress
 
 Images = ImageSource | Callable[[], ImageSource] | None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.counts import counted, verb
 from pipeline.evaluation.leaks.findings import COPIES, KINDS, MEND, NOT_LOOKED_FOR, Finding, Leaks
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 MOST_FINDINGS = 20
 _LONGEST_NAME = 48

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.evaluation.comparison import Comparison, Difference
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 SMALLEST = 0.0001
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evaluation.confusion import mistakes, most_confused, table_of
 from pipeline.evaluation.metrics import ClassFigures, Figures, wilson_interval
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 MOST_BARS = 30
 MOST_CELLS = 20

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation import Report
-from pipeline.evaluation.names import readable
 from pipeline.images import UNLABELLED
+from pipeline.names import readable
 
 SHOWN = 24
 OTHERS = 3

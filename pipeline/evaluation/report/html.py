@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 if TYPE_CHECKING:
     from jinja2 import Environment

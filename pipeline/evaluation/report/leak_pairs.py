@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 
 MOST = 12
 """Pairs shown of each kind."""

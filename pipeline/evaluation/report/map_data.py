@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted
 from pipeline.evaluation import Report
-from pipeline.evaluation.names import readable
 from pipeline.evaluation.report.feature_map import MOST_POINTS, map_features
 from pipeline.evaluation.report.html import embed
 from pipeline.evaluation.report.pictures import SHEET, Album, sheets
+from pipeline.names import readable
 from pipeline.progress import say
 
 UNIT = 10_000

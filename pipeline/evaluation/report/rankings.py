@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation import Report
-from pipeline.evaluation.names import readable
+from pipeline.names import readable
 from pipeline.sealed import read_sealed
 
 MOST_HEADS = 30
