@@ -112,7 +112,8 @@ def test_a_read_only_cache(
     opened = os.open
 
     def refuse(path: str | Path, flags: int, *mode: int, **options: int) -> int:
-        if flags & os.O_CREAT and Path(path).is_relative_to(cache):
+        folder = os.readlink(f"/proc/self/fd/{options['dir_fd']}") if "dir_fd" in options else ""
+        if flags & os.O_CREAT and Path(folder, path).is_relative_to(cache):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return opened(path, flags, *mode, **options)
 
