@@ -27,6 +27,8 @@ KEYS = [
     "timings",
     "bottleneck",
     "measured",
+    "left_alone",
+    "pixel_range",
 ]
 
 

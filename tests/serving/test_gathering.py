@@ -56,7 +56,7 @@ def test_a_name_that_is_no_text_is_made_text(photos: Photos) -> None:
     ("place", "message"),
     [
         ("nowhere.png", "'nowhere.png' does not exist: give image files"),
-        ("", "'' does not exist"),
+        ("", "an empty path names nothing: give a file"),
         ("empty", "no image in 'empty': give image files, or folders with images"),
     ],
 )
