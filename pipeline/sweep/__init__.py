@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -163,20 +162,19 @@ def _fit_beside(
     """Yields candidates as they are finished; many are fitted at the same time."""
     from joblib import Parallel, delayed
 
+    class QuietParallel(Parallel):
+        def _warn_exit_early(self) -> None:
+            """Fits that are given up are no surprise to whoever stopped them.
+
+            A filter would not do: filters belong to all threads, and the fits that are running set some, too.
+            """
+
     if crew is None:
         return
     with crew.share(ground, seed=seed) as fit:
         workers = min(crew.workers, len(candidates))
-        pool = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
-        fitted = pool(delayed(fit)(one) for one in candidates)
-        try:
-            for one in fitted:  # noqa: UP028 - that would close it by itself, with a warning
-                yield one
-        finally:
-            with warnings.catch_warnings():
-                # joblib's, that fits are given up: whoever stopped them knows.
-                warnings.simplefilter("ignore")
-                fitted.close()
+        pool = QuietParallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
+        yield from pool(delayed(fit)(one) for one in candidates)
 
 
 def _identity(train: FeatureSet, valid: FeatureSet | None, folds: int | None, seed: int) -> str:
