@@ -188,7 +188,11 @@ def test_an_unlisted_type_is_refused_by_name(name: str, train: FeatureSet, tmp_p
     refused(with_schema(model, foreign), "posix.system, which this head never saves")
 
 
-@pytest.mark.parametrize("value", [np.sum, open, np.random.default_rng(0), slice(3), {1, 2}], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [np.sum, open, np.random.default_rng(0), slice(3), {1, 2}],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_skops_itself_would_trust_is_refused(value: object, logreg: Path) -> None:
     try:
         skops.io.dump((value, 1), logreg)
