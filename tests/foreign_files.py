@@ -136,7 +136,7 @@ ALTERATIONS: dict[str, tuple[str, Alter]] = {
         _replace("features", lambda file, _: file.create_dataset("features", data=np.ones((2, 6)))),
     ),
     "the same text often": ("promises inf bytes", _same_text_often),
-    "many attributes": ("has 159 attributes", _many_attributes),
+    "many attributes": ("has 160 attributes", _many_attributes),
     "another attribute": ("an unknown attribute 'more'", lambda file, _: file.attrs.__setitem__("more", 1)),
     "another dataset": ("an unknown dataset 'more'", lambda file, _: file.create_dataset("more", data=[1])),
     "a label without class": ("a label stands for no class", _changed("labels", 7)),

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.cache.layout import ALIGNMENT, HDF5_LOCK, METADATA_BYTES, STORED_DTYPES, Header
 from pipeline.cache.own import cache_of, is_features
 from pipeline.cache.room import probe, reserve
-from pipeline.cache.seal import seal
+from pipeline.cache.seal import SEAL, SEALS, seal, seals
 from pipeline.errors import ForeignFileError, PipelineError
 from pipeline.files import create, discard, open_file, refuse_foreign, replace
 from pipeline.images.rows import DIGEST_BYTES, Rows
@@ -77,7 +77,8 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
                     file[name][...] = values
             for name, value in attributes.items():
                 file.attrs[name] = _fixed_string(value) if isinstance(value, str) else value
-            file.attrs["seal"] = _fixed_string(seal(file))
+            file.attrs[SEALS] = _fixed_string(json.dumps(seals(file), sort_keys=True))
+            file.attrs[SEAL] = _fixed_string(seal(file))
         with os.fdopen(open_file(draft, os.O_RDWR, root=root), "r+b") as raw:
             reserve(raw.fileno())
             os.fsync(raw.fileno())

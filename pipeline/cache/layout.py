@@ -40,6 +40,8 @@ COLUMNS = {
 ATTRIBUTES = frozenset(
     ("schema", "spec", "dataset", "source", "split", "weights_label", "software", "created_at", "seal")
 )
+LATER_ATTRIBUTES = frozenset(("seals",))
+"""Attributes that files of earlier versions do not have."""
 PART_ATTRIBUTES = frozenset(("part", "parts", "whole"))
 """Of a file that holds one part of several; no other has them."""
 
@@ -93,6 +95,8 @@ class Layout:
         rows: Its N rows.
         crc32: uint32 (N,), checksums of the features as stored now.
         done: bool (N,), which rows are on disk.
+        identity: Device and inode, which tell it from others also under another name.
+        stray: Marks of ``done`` that are neither 0 nor 1; their rows count as not done.
         offsets: Byte offset of each dataset in ``FILLED``.
         feature_shape: Shape of one row.
         dtype: Stored dtype of the features.
@@ -106,6 +110,8 @@ class Layout:
     offsets: dict[str, int]
     feature_shape: tuple[int, ...]
     dtype: np.dtype
+    identity: tuple[int, ...] = ()
+    stray: int = 0
 
     @cached_property
     def features(self) -> np.ndarray:

@@ -10,18 +10,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.cache.damage import DamagedFileError
 from pipeline.cache.layout import (
     ATTRIBUTES,
     COLUMNS,
     FILLED,
     HDF5_LOCK,
+    LATER_ATTRIBUTES,
     PART_ATTRIBUTES,
     STORED_DTYPES,
     Header,
     Layout,
 )
 from pipeline.cache.parts import Part
-from pipeline.cache.seal import plain, plain_attributes, seal
+from pipeline.cache.seal import SEAL, altered, plain, plain_attributes, seal
 from pipeline.cache.structure import is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
 from pipeline.images import UNLABELLED
@@ -29,7 +31,7 @@ from pipeline.images.rows import Rows
 from pipeline.images.texts import Texts
 from pipeline.spec import SCHEMA, FeatureSpec
 
-_TROUBLE = (
+TROUBLE = (
     OSError,
     KeyError,
     ValueError,
@@ -41,6 +43,8 @@ _TROUBLE = (
 )
 """What h5py, NumPy and JSON raise at files that are damaged, made to do harm, or not to be read now."""
 
+_MEND = "`pipeline extract` mends it, and computes anew only what cannot be proved"
+
 
 def open_layout(path: Path) -> Layout:
     """Reads a feature file's header and rows and checks that nothing in them was altered.
@@ -50,7 +54,8 @@ def open_layout(path: Path) -> Layout:
 
     Raises:
         UsageError: There is no such file.
-        CacheMismatchError: The file was read, and is foreign, damaged, or of another schema version.
+        DamagedFileError: The file was read, and is damaged or foreign.
+        CacheMismatchError: It is of another schema version.
         UnreadableFileError: The system does not let it be read now; nothing is known of what it holds.
     """
     try:
@@ -62,42 +67,40 @@ def open_layout(path: Path) -> Layout:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{path} does not exist: run `pipeline extract` to make it") from error
-    except _TROUBLE as error:
+    except TROUBLE as error:
         if refusal := system_refusal(error):
             raise UnreadableFileError(path, refusal) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CacheMismatchError(
-            f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again"
+        raise DamagedFileError(
+            f"{path} is no readable feature file ({reason}). Remove it and run `pipeline extract` again",
+            f"structure: {reason}",
         ) from error
 
 
 def _read_layout(path: Path, file: h5py.File) -> Layout:
     refuse_foreign_parts(path, file)
     schema = plain(file.attrs.get("schema"))
-    if schema != SCHEMA:
+    if schema != SCHEMA and plain(file.attrs.get(SEAL)) != seal(file, {"schema": SCHEMA}):
         raise CacheMismatchError(
             f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA}: "
             "run `pipeline extract` to make it anew"
         )
-    refuse_other_columns(
-        file, COLUMNS, ATTRIBUTES | (PART_ATTRIBUTES if PART_ATTRIBUTES & set(file.attrs) else frozenset())
-    )
+    optional = (names for names in (PART_ATTRIBUTES, LATER_ATTRIBUTES) if names & set(file.attrs))
+    refuse_other_columns(file, COLUMNS, ATTRIBUTES.union(*optional))
     attributes = plain_attributes(file)
-    if attributes.get("seal") != seal(file):
-        raise CacheMismatchError(
-            f"{path} is damaged: its header or row list was altered since it was written. "
-            "Remove it and run `pipeline extract` again"
-        )
+    if attributes.get(SEAL) != seal(file):
+        what = what_is_altered(file)
+        raise DamagedFileError(f"{path} is damaged: its {what} changed since it was written. {_MEND}", what)
     spec = FeatureSpec.from_json(attributes["spec"])
     features = file["features"]
     n = features.shape[0]
-    ids = _strings(file["ids"])
+    ids = read_texts(file["ids"])
     rows = Rows(
         ids=ids,
         labels=file["labels"][()],
         digests=file["digests"][()],
         views=file["views"][()],
-        groups=_strings(file["groups"]),
+        groups=read_texts(file["groups"]),
     )
     sizes = {name: (file[name].id.get_offset(), file[name].id.get_storage_size()) for name in FILLED}
     lengths = {
@@ -108,21 +111,19 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         len(rows.groups),
         *(file[k].shape[0] for k in FILLED),
     }
-    whole = all(
-        offset is not None and offset + size <= path.stat().st_size for offset, size in sizes.values()
-    )
+    status = os.stat(path)
+    whole = all(offset is not None and offset + size <= status.st_size for offset, size in sizes.values())
     if lengths != {n} or features.dtype != np.dtype(STORED_DTYPES[spec.store]) or not (whole or n == 0):
-        raise CacheMismatchError(
-            f"{path} is truncated or damaged. Remove it and run `pipeline extract` again"
-        )
+        raise DamagedFileError(f"{path} is truncated or damaged. {_MEND}", "length of its columns")
+    done = file["done"][()]
     header = Header(
         spec=spec,
         dataset=attributes["dataset"],
         source=attributes["source"],
         split=attributes["split"],
-        classes=tuple(_strings(file["classes"])),
+        classes=tuple(read_texts(file["classes"])),
         weights_label=attributes["weights_label"],
-        skipped=tuple(json.loads(item) for item in _strings(file["skipped"])),
+        skipped=tuple(json.loads(item) for item in read_texts(file["skipped"])),
         software=json.loads(attributes["software"]),
         number=int(attributes.get("part", 0)),
         count=int(attributes.get("parts", 1)),
@@ -134,7 +135,9 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         header=header,
         rows=rows,
         crc32=file["crc32"][()],
-        done=file["done"][()] == 1,
+        done=done == 1,
+        identity=(status.st_dev, status.st_ino),
+        stray=int((done > 1).sum()),
         offsets={name: offset or 0 for name, (offset, _) in sizes.items()},
         feature_shape=tuple(features.shape[1:]),
         dtype=features.dtype,
@@ -155,5 +158,17 @@ def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...
             raise ValueError("the list of skipped images is none")
 
 
-def _strings(dataset: h5py.Dataset) -> Texts:
+def what_is_altered(file: h5py.File) -> str:
+    """Names what does not fit its seal, as far as the file tells."""
+    names = altered(file)
+    if names is None:
+        return "header or row list"
+    attributes, columns = {f"@{name}" for name in file.attrs}, set(file)
+    if names - attributes - columns:
+        return "seals"  # they name what the file does not have
+    return ", ".join(sorted(name.removeprefix("@") for name in names)) or "seal"
+
+
+def read_texts(dataset: h5py.Dataset) -> Texts:
+    """Reads a column of texts."""
     return Texts.of_encoded(dataset[()])

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.cache.damage import Damage, DamagedFileError, damage_of_marks
 from pipeline.cache.entries import FEATURE_FILES
 from pipeline.cache.filling import PartialFile
 from pipeline.cache.finding import all_entries
 from pipeline.cache.layout import Layout
 from pipeline.cache.mapping import open_mapped
+from pipeline.cache.marks import image_marks, isin, name_marks
 from pipeline.cache.reading import open_layout
+from pipeline.cache.salvage import Salvage, open_damaged
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
 from pipeline.files import LeftAlone
-from pipeline.images.rows import DIGEST_BYTES
+from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.spec import FeatureSpec
 
 
@@ -33,6 +37,7 @@ class StoredRows:
         row: int (S,), row number in that file.
         feature_shape: Shape of one row; None where no file tells.
         left: Files that cannot be read now; what they hold is not among the rows.
+        damaged: Damaged files; of what they hold, only what can be proved is among the rows.
     """
 
     layouts: tuple[Layout, ...]
@@ -41,6 +46,12 @@ class StoredRows:
     row: np.ndarray
     feature_shape: tuple[int, ...] | None = None
     left: tuple[LeftAlone, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+
+    def without(self, rows: np.ndarray) -> StoredRows:
+        """Leaves out rows, int (k,), positions in these."""
+        keep = np.delete(np.arange(len(self.keys)), rows)
+        return replace(self, keys=self.keys[keep], file=self.file[keep], row=self.row[keep])
 
 
 class Shelf:
@@ -67,9 +78,14 @@ class Shelf:
 
 
 def stored_rows(
-    cache: Path, spec: FeatureSpec, wanted: np.ndarray | None = None, *, shelf: Shelf | None = None
+    cache: Path,
+    spec: FeatureSpec,
+    wanted: np.ndarray | None = None,
+    *,
+    images: Iterable[Rows] = (),
+    shelf: Shelf | None = None,
 ) -> StoredRows:
-    """Finds done rows that a spec can use in the whole cache; damaged files are passed over.
+    """Finds done rows that a spec can use in the whole cache; of damaged files, those that can be proved.
 
     Images themselves (view 0) are the same whatever augmentation their entry's views have. Files are looked
     through one after the other, and only those with such rows are kept in memory.
@@ -78,34 +94,39 @@ def stored_rows(
         cache: Where to look.
         spec: What the rows shall be.
         wanted: void (n,), keys of the rows that are looked for; None = all.
+        images: Rows of the source: they say which name and digest belong together.
         shelf: What earlier calls for the same spec have learnt.
     """
-    folders = {entry.folder for entry in all_entries(cache) if entry.spec.plain == spec.plain}
-    folders.update(cache.glob(f"*/{spec.entry_name}"))  # also where spec.json is damaged
+    folders = dict.fromkeys(cache.glob(f"*/{spec.entry_name}"), spec)  # also where spec.json is damaged
+    folders |= {one.folder: one.spec for one in all_entries(cache) if one.spec.plain == spec.plain}
     shelf = shelf or Shelf()
     sought = None if wanted is None else _beginnings(wanted)
     layouts: list[Layout] = []
     rows: list[np.ndarray] = []
     left: list[LeftAlone] = []
-    shape = None
+    damaged: list[Damage] = []
+    shape, vouched = None, _Vouched(images)
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
         if path.suffix not in FEATURE_FILES or not (sought is None or shelf.may_hold(path, sought)):
             continue
         version = _version(path)
         try:
-            layout = open_mapped(path)  # the file may be renamed before it is copied from
+            salvage = _salvaged(path, folders[path.parent], damaged)
         except UnreadableFileError as error:
             left.append(LeftAlone(path, error.reason))
             continue
         except (CacheMismatchError, UsageError):
             continue  # its rows are computed again
-        if layout.header.spec.plain == spec.plain:
+        layout = salvage.layout if salvage else None
+        if layout and layout.header.spec.plain == spec.plain:
             shape = shape or layout.feature_shape
-            found = np.flatnonzero(_usable(layout, spec))
+            found = np.flatnonzero(_usable(salvage, spec))
             keys = layout.rows.keys[found]
             shelf.remember(version, _beginnings(keys))
             if wanted is not None:
-                found = found[np.isin(keys, wanted)]
+                found = found[isin(keys, wanted)]
+            if not salvage.proved:
+                found = found[vouched.of(layout.rows.take(found))]
             if len(found):
                 layouts.append(layout)
                 rows.append(found)
@@ -118,7 +139,41 @@ def stored_rows(
         row=_concatenate(rows, np.int64),
         feature_shape=shape,
         left=tuple(left),
+        damaged=tuple(damaged),
     )
+
+
+class _Vouched:
+    """What the source says: which names and digests belong together."""
+
+    def __init__(self, images: Iterable[Rows]) -> None:
+        self._images = images
+
+    def of(self, rows: Rows) -> np.ndarray:
+        """Tells which rows stand for an image of the source, by two witnesses, bool (n,)."""
+        return isin(image_marks(rows), self._marks)
+
+    @cached_property
+    def _marks(self) -> np.ndarray:
+        return _concatenate([image_marks(rows) for rows in self._images], np.uint64)
+
+
+def _salvaged(path: Path, spec: FeatureSpec, damaged: list[Damage]) -> Salvage | None:
+    """Opens a file, sound or damaged; it may be renamed before it is copied from.
+
+    Raises:
+        CacheMismatchError: It is of another version.
+        UnreadableFileError: The system does not let it be read now.
+        UsageError: It is gone.
+    """
+    try:
+        layout = open_mapped(path)
+    except DamagedFileError as error:
+        salvage = open_damaged(path, spec)
+        damaged.append(Damage.of(path, error.what, salvage.layout if salvage else None))
+        return salvage
+    damaged += damage_of_marks(layout)
+    return Salvage(layout, layout.done, proved=True)
 
 
 def _beginnings(keys: np.ndarray) -> np.ndarray:
@@ -136,11 +191,12 @@ def _version(path: Path) -> tuple[int, ...]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _usable(layout: Layout, spec: FeatureSpec) -> np.ndarray:
-    return layout.done if layout.header.spec == spec else layout.done & (layout.rows.views == 0)
+def _usable(salvage: Salvage, spec: FeatureSpec) -> np.ndarray:
+    layout = salvage.layout
+    return salvage.usable if layout.header.spec == spec else salvage.usable & (layout.rows.views == 0)
 
 
-def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows: np.ndarray) -> int:
+def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows: np.ndarray) -> np.ndarray:
     """Copies stored rows into a file being filled, each checked against its checksum.
 
     Args:
@@ -150,9 +206,9 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
         rows: int (n,), row numbers in the target, ascending.
 
     Returns:
-        How many rows were copied; damaged ones are left to be computed.
+        Those of ``chosen``, int (k,), whose features are damaged; they are left to be computed.
     """
-    copied = 0
+    damaged = []
     for start in range(0, len(rows), 256):
         picked, wanted = chosen[start : start + 256], rows[start : start + 256]
         features = np.empty((len(wanted), *target.layout.feature_shape), target.layout.dtype)
@@ -162,16 +218,17 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
             features[position] = layout.features[stored.row[source]]
             intact[position] = zlib.crc32(features[position].data) == layout.crc32[stored.row[source]]
         target.write(wanted[intact], features[intact])
-        copied += int(intact.sum())
+        damaged.append(picked[~intact])
     target.commit()
-    return copied
+    return _concatenate(damaged, np.int64)
 
 
 def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None = None) -> bool:
     """Tells whether a file to be replaced has done rows that none of the newer files holds.
 
-    A file that was read and found damaged holds none. One that cannot be read now is of no use among the
-    newer ones.
+    Of a damaged file only what can be proved counts, and else what could be, should its images come back:
+    rows of which the newer files know neither the key nor the name. One that cannot be read now is of no use
+    among the newer ones.
 
     Args:
         path: The file.
@@ -182,7 +239,12 @@ def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None 
         UnreadableFileError: It cannot be read now, so it may hold any.
     """
     shelf = shelf or Shelf()
-    lacking = _done_keys(path)
+    try:
+        lacking = _done_keys(path)
+    except DamagedFileError:
+        return _damaged_holds_unique_rows(path, newer)
+    except (CacheMismatchError, UsageError):
+        return False
     for other in newer:
         if not len(lacking):
             break
@@ -190,18 +252,33 @@ def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None 
             version = _version(other)
             try:
                 keys = _done_keys(other)
-            except UnreadableFileError:
+            except (CacheMismatchError, UnreadableFileError, UsageError):
                 continue
             shelf.remember(version, _beginnings(keys))
             lacking = lacking[~np.isin(lacking, keys)]
     return bool(len(lacking))
 
 
+def _damaged_holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
+    salvage = open_damaged(path)
+    if salvage is None:
+        return False
+    rows = salvage.layout.rows.take(np.flatnonzero(salvage.usable))
+    lacking = np.ones(len(rows), bool)
+    for other in newer:
+        try:
+            known = open_layout(other)
+        except (CacheMismatchError, UnreadableFileError, UsageError):
+            continue
+        there = known.rows.take(np.flatnonzero(known.done))
+        lacking &= ~isin(rows.keys, there.keys)
+        if not salvage.proved:
+            lacking &= ~isin(name_marks(rows), name_marks(known.rows))
+    return bool(lacking.any())
+
+
 def _done_keys(path: Path) -> np.ndarray:
-    try:
-        layout = open_layout(path)
-    except (CacheMismatchError, UsageError):
-        return np.empty(0, "V33")
+    layout = open_layout(path)
     return layout.rows.keys[layout.done]
 
 

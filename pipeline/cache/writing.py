@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from pipeline.cache.damage import Damage, DamagedFileError, damage_of_features, damage_of_marks
 from pipeline.cache.entries import Entry
 from pipeline.cache.filling import PartialFile, damaged_rows, is_its_own
 from pipeline.cache.laying_out import lay_out
@@ -31,6 +32,10 @@ class EntryWriter:
 
     A file that already is published as wanted, with every checksum right, is left alone. All others get a
     partial file, continued where one with the same rows exists.
+
+    Attributes:
+        entry: What is filled.
+        damaged: Damaged files that were met.
     """
 
     def __init__(self, entry: Entry, headers: Mapping[str, Header], wanted: Mapping[str, Rows]) -> None:
@@ -47,6 +52,7 @@ class EntryWriter:
         self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
         self._partials: dict[str, PartialFile] = {}
         self._unread: dict[Path, LeftAlone] = {}
+        self.damaged: list[Damage] = []
         self.current = {name: self._sound(entry.file(name), name, whole=True) for name in wanted}
 
     def __enter__(self) -> Self:
@@ -117,7 +123,7 @@ class EntryWriter:
                 lay_out(path, self._headers[name], rows, feature_shape)
                 self._partials[name] = PartialFile(path)
 
-    def copy(self, stored: StoredRows, rows: np.ndarray, sources: np.ndarray) -> int:
+    def copy(self, stored: StoredRows, rows: np.ndarray, sources: np.ndarray) -> np.ndarray:
         """Copies rows that stand elsewhere in the cache.
 
         Args:
@@ -126,12 +132,17 @@ class EntryWriter:
             sources: int (n,), position of each in ``stored``.
 
         Returns:
-            How many were copied; damaged ones are left to be computed.
+            Those of ``sources``, int (k,), whose features are damaged; they are not copied.
         """
-        copied = 0
-        for name, inside, local in self._by_part(rows):
-            copied += copy_rows(stored, sources[inside], self._partials[name], local)
-        return copied
+        found = [
+            copy_rows(stored, sources[inside], self._partials[name], local)
+            for name, inside, local in self._by_part(rows)
+        ]
+        damaged = np.concatenate(found) if found else sources[:0]
+        files, counts = np.unique(stored.file[damaged], return_counts=True)
+        for file, count in zip(files.tolist(), counts.tolist(), strict=True):
+            self.damaged += damage_of_features(stored.layouts[file], count)
+        return damaged
 
     def write(self, rows: np.ndarray, features: np.ndarray) -> None:
         """Writes features (n, *feature shape) of wanted rows, int (n,), ascending."""
@@ -234,17 +245,22 @@ class EntryWriter:
     def _sound(self, path: Path, name: str, *, whole: bool = False) -> bool:
         """Tells whether a file was made for exactly the wanted rows and every row in it is intact."""
         try:
-            layout = open_layout(path)
-            header = self._headers[name]
-            return (
+            layout, header = open_layout(path), self._headers[name]
+            self.damaged += damage_of_marks(layout)
+            as_wanted = (
                 replace(layout.header, software=header.software) == header
                 and layout.rows.equals(self._wanted[name])
                 and (bool(layout.done.all()) or not whole)
-                and not len(damaged_rows(layout))
             )
+            bad = damaged_rows(layout) if as_wanted else ()
+            self.damaged += damage_of_features(layout, len(bad))
+            return as_wanted and not len(bad)
         except UnreadableFileError as error:
             self._unread[path] = LeftAlone(path, error.reason)
             return False  # it is kept as a retired file
+        except DamagedFileError as error:
+            self.damaged.append(Damage.of(path, error.what))
+            return False  # what can be proved of it is copied
         except (CacheMismatchError, UsageError):
             return False
 

@@ -83,7 +83,7 @@ class Filler:
         """
         keys = wanted.keys
         if not all(writer.complete for writer in writers):
-            self._lay_out(writers, keys, others)
+            self._lay_out(writers, wanted, others)
         missing = plan_blocks(keys, [writer.done for writer in writers], BLOCK_ROWS)
         lacking = [~writer.done for writer in writers]
         if not missing:
@@ -95,13 +95,16 @@ class Filler:
             worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
         ]
 
-    def _lay_out(self, writers: Sequence[EntryWriter], keys: np.ndarray, others: CountOthers) -> None:
+    def _lay_out(self, writers: Sequence[EntryWriter], wanted: Wanted, others: CountOthers) -> None:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
-        shapes, found = [], []
+        keys, shapes, found = wanted.keys, [], []
         for number, writer in enumerate(writers):
             spec = writer.entry.spec
             shelf = self._shelves.setdefault(spec, Shelf())
-            stored = stored_rows(self._cache, spec, keys[~writer.done], shelf=shelf)
+            stored = stored_rows(
+                self._cache, spec, keys[~writer.done], images=wanted.rows.values(), shelf=shelf
+            )
+            writer.damaged += stored.damaged
             if spec not in self._shapes:
                 self._shapes[spec] = stored.feature_shape or self._crew.feature_shapes[number]
             shapes.append(self._shapes[spec])
@@ -112,7 +115,8 @@ class Filler:
         for writer, shape, stored in zip(writers, shapes, found, strict=True):
             with self.timings.step("copy"):
                 writer.open(shape)
-                writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))
+                while len(damaged := writer.copy(stored, *plan_copies(keys, writer.done, stored.keys))):
+                    stored = stored.without(damaged)  # the same row may stand elsewhere, too
 
     def _compute(
         self, writers: Sequence[EntryWriter], wanted: Wanted, *, rows: int, title: str

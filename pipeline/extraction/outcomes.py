@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.cache.damage import DamageLog
 from pipeline.cache.entries import Entry
 from pipeline.cache.parts import Part
 from pipeline.extraction.portions import Portion
@@ -41,10 +42,15 @@ class Outcomes:
     Attributes:
         entry: The cut's folder.
         files: By part; a part that turned out to have no rows is not among them.
+        damage: The damaged files that were met.
     """
 
     entry: Entry
     files: dict[Part, Outcome] = field(default_factory=dict)
+    damage: DamageLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.damage = DamageLog(self.entry.folder)
 
     def count(self, portion: Portion, wanted: Wanted, done: np.ndarray, computed: np.ndarray) -> None:
         """Takes down how far a portion has come; may be told again after more was done.
@@ -55,6 +61,7 @@ class Outcomes:
             done: bool (G,), rows that are on disk.
             computed: bool (G,), rows that were computed since it was last told.
         """
+        self.damage.count(wanted.rows, computed)
         there, fresh = wanted.count(done), wanted.count(computed)
         for part in (stretch.part for stretch in portion):
             before = self.files.pop(part, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.cache.damage import DamageReport
 from pipeline.cache.entries import Entry
 from pipeline.extraction.loading import Failure
 from pipeline.extraction.pixels import SettledPixels
@@ -60,6 +61,7 @@ class Extraction:
         timings: Seconds per step, see ``STEPS``.
         measured: Images per second in each arithmetic, where ``auto`` measured them in this run.
         left: Files of the cache that were not used and stay, each with its reason.
+        damaged: Files of the cache that were damaged, and how many rows were computed anew for each.
         pixels: The range of pixels deeper than 8 bits; None where there are none.
     """
 
@@ -71,6 +73,7 @@ class Extraction:
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     left: list[LeftAlone] = field(default_factory=list)
+    damaged: list[DamageReport] = field(default_factory=list)
     pixels: SettledPixels | None = None
 
     def count_earlier(self, computed: Mapping[str, int]) -> None:
@@ -99,6 +102,7 @@ class Extraction:
             "timings": {step: round(self.timings.get(step, 0.0), 3) for step in STEPS},
             "bottleneck": bottleneck(self.timings) if self.computed else None,
             "measured": {name: round(rate, 1) for name, rate in self.measured.items()},
+            "damaged": [one.to_json() for one in self.damaged],
             "left_alone": [one.to_json() for one in self.left],
             "pixel_range": self.pixels.to_json() if self.pixels else None,
         }

@@ -26,6 +26,7 @@ from pipeline.extraction.wanted import Wanted, wanted_rows
 from pipeline.files import LeftAlone
 from pipeline.images import SPLITS
 from pipeline.images.catalog import Catalog
+from pipeline.progress import say
 from pipeline.stopping import kept_when_stopped
 
 
@@ -101,6 +102,14 @@ class Stage:
             self._skip_known(part for parts in self.entries[0].parts.values() for part in parts)
         else:
             self._failed |= unreadable
+        try:
+            return self._run(presence)
+        finally:  # also where it comes to no end: the next run may find nothing of it any more
+            for outcomes in self._outcomes:
+                for damage in outcomes.damage.reports():
+                    say(f"note: {damage.line}")
+
+    def _run(self, presence: Presence) -> list[Extraction]:
         self._go_through(self.portions, lambda portion: self._fill(portion, replace=False))
         if not self._outcomes[0].files:
             raise PipelineError(
@@ -161,6 +170,7 @@ class Stage:
                     writers, wanted, others=partial(self._others, portion), title=self._title(portion)
                 )
                 for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
+                    outcomes.damage.meet(writer.damaged)
                     outcomes.count(portion, wanted, writer.done, rows)
                 self._look_again(failures, wanted)
                 found = {failure.id: failure for failure in with_copies(failures, self.catalog)}
@@ -237,6 +247,7 @@ class Stage:
             timings=dict(seconds),
             measured=self._measured,
             left=self._left_alone,
+            damaged=outcomes.damage.reports(),
         )
 
     def _take_down(self, writers: Sequence[EntryWriter]) -> None:

@@ -101,7 +101,7 @@ def test_rows_are_copied_to_their_places(
     wanted = make_rows([str(i) for i in reversed(range(n))])
     lay_out(entry.partial("test"), make_header(split="test"), wanted, (2, 3))
     with PartialFile(entry.partial("test")) as target:
-        assert copy_rows(stored, np.arange(n)[::-1], target, np.arange(n)) == n
+        assert not len(copy_rows(stored, np.arange(n)[::-1], target, np.arange(n)))
     layout = open_layout(entry.partial("test"))
     assert layout.done.all()
     np.testing.assert_array_equal(layout.features, make_values(wanted))
@@ -117,7 +117,7 @@ def test_a_damaged_row_is_not_copied(
     stored = stored_rows(cache, entry.spec)
     lay_out(entry.partial("test"), make_header(split="test"), make_rows(list("abc")), (2, 3))
     with PartialFile(entry.partial("test")) as target:
-        assert copy_rows(stored, np.arange(3), target, np.arange(3)) == 2
+        assert copy_rows(stored, np.arange(3), target, np.arange(3)).tolist() == [1]
         assert target.done.tolist() == [True, False, True]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -58,14 +59,14 @@ DAMAGES = {
     "a bit of a feature": (in_column("features"), 1),
     "a bit of a checksum": (in_column("crc32"), 1),
     "a bit of a done mark": (in_column("done"), 1),
-    "a bit of a label": (in_column("labels"), None),
-    "a bit of a digest": (in_column("digests"), None),
-    "a bit of a name": (in_column("ids"), None),
-    "a bit of a class": (in_column("classes"), None),
-    "a bit of the spec": (in_text(b'"backbone": "'), None),
-    "a bit of the seal's name": (in_text(b"seal\0\0\0\0"), None),
+    "a bit of a label": (in_column("labels"), 0),
+    "a bit of a digest": (in_column("digests"), 1),
+    "a bit of a name": (in_column("ids"), 0),
+    "a bit of a class": (in_column("classes"), 0),
+    "a bit of the spec": (in_text(b'"backbone": "'), 0),
+    "a bit of the seal's name": (in_text(b"seal\0\0\0\0"), 0),
     "a bit of the file's head": (lambda path: flip(path, 1), None),
-    "another schema": (other_schema, None),
+    "another schema": (other_schema, 0),
 }
 """How a file is damaged, and how many of its rows that costs; None = all of them."""
 
@@ -101,8 +102,13 @@ def test_damage_is_named_refused_and_mended(
         assert refused.exit_code == 4, refused.output
         assert str(path.name) in refused.stderr
         assert refused.stderr.count("\n") == 1
-        assert extract().exit_code == 0
+        mended = extract("--json")
+        assert mended.exit_code == 0
         assert engine.computed == (ROWS[split] if cost is None else cost)
+        (damaged,) = json.loads(mended.stdout)["damaged"]
+        assert (damaged["file"], damaged["rows"]) == (str(path), engine.computed)
+        (note,) = (line for line in mended.stderr.splitlines() if "was damaged" in line)
+        assert note.startswith(f"note: {path} was damaged ({damaged['what']}): ")
         engine.forget()
         assert cli("cache", "verify").exit_code == 0
 
