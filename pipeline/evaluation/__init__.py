@@ -91,6 +91,11 @@ class Report:
             "trained_on": self.trained_on,
             "validated_on": self.validated_on,
             "temperature": None,
+            "unlabelled": self.figures.unlabelled,
+            "majority_class": self.figures.majority.name,
+            "majority_accuracy": self.figures.majority_accuracy,
+            "classes_not_found": [one.name for one in self.figures.not_found],
+            "notes": list(self.notes),
         }
         if self.calibration is not None:
             record["temperature"] = self.calibration.temperature
@@ -182,7 +187,16 @@ def evaluate(
         rows=rows,
         history=head.history,
         run=head.folder,
-        notes=remarks(features, figures, groups, looks, seen, honest, calibrated=temperature is not None),
+        notes=remarks(
+            features,
+            figures,
+            groups,
+            looks,
+            seen,
+            honest,
+            known=head.known,
+            calibrated=temperature is not None,
+        ),
         versions=head.versions,
         calibration=calibration,
         looks=looks,

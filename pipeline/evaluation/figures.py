@@ -94,6 +94,21 @@ class Figures:
         return tuple(figures.name for figures in self.per_class)
 
     @property
+    def majority(self) -> ClassFigures:
+        """The class with the most rows: always answering it is what knowing nothing would give."""
+        return max(self.per_class, key=lambda one: one.support)
+
+    @property
+    def majority_accuracy(self) -> float:
+        """Share of the rows that always answering the most frequent class has right."""
+        return self.majority.support / self.n
+
+    @property
+    def not_found(self) -> tuple[ClassFigures, ...]:
+        """Classes that have rows, none of which is right."""
+        return tuple(one for one in self.per_class if one.support and not one.recall)
+
+    @property
     def headline(self) -> str:
         """The accuracy with its interval and the number of rows it rests on, in words."""
         low, high = self.accuracy_ci

@@ -6,9 +6,11 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted, verb
-from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.seen import SeenRows
+from pipeline.heads import RARE
+from pipeline.names import readable, several
 
 
 def remarks(
@@ -19,6 +21,7 @@ def remarks(
     seen: SeenRows,
     without_leaks: Figures | None = None,
     *,
+    known: np.ndarray,
     calibrated: bool = False,
 ) -> tuple[str, ...]:
     """Collects the remarks without which figures would mislead.
@@ -30,6 +33,7 @@ def remarks(
         looks: How often the split was looked at.
         seen: The rows that are no new ones.
         without_leaks: The figures without those; None where there are none, or no others.
+        known: bool (k,), classes that had training rows.
         calibrated: Whether the probabilities are those of a temperature.
     """
     notes = seen.notes(figures, without_leaks)
@@ -42,6 +46,7 @@ def remarks(
         rows = counted(figures.unlabelled, "row")
         have, count = (verb(figures.unlabelled, *forms) for forms in (("has", "have"), ("counts", "count")))
         notes.append(f"{rows} {have} no label and {count} in no figure")
+    notes += _on_classes(figures, known)
     if groups is not None:
         notes.append(
             f"the rows belong to {counted(len(np.unique(groups)), 'group')}, which the bootstrap intervals "
@@ -55,3 +60,32 @@ def remarks(
     if looks is not None and looks.note:
         notes.append(looks.note)
     return tuple(notes)
+
+
+def _on_classes(figures: Figures, known: np.ndarray) -> list[str]:
+    """Says which classes were not learnt, which were learnt and not found, and what a rare one does."""
+    rows = [(one, learnt) for one, learnt in zip(figures.per_class, known, strict=True) if one.support]
+    unlearnt, missed = (
+        [one for one, learnt in rows if bool(learnt) is wanted and not one.recall] for wanted in (False, True)
+    )
+    rarest = min((one for one, _ in rows), key=lambda one: one.support)
+    constant = (
+        f"always answering {readable(figures.majority.name)} gives an accuracy of "
+        f"{figures.majority_accuracy:.2%} and a balanced accuracy of {1 / len(rows):.2%}"
+    )
+    notes = []
+    if unlearnt:
+        notes.append(
+            f"the head had no training rows of {several([one.name for one in unlearnt])}: it can never "
+            f"answer {verb(unlearnt, 'it', 'them')}, so {_rows_of(unlearnt)} of {figures.n:,} are wrong"
+        )
+    if missed:
+        names = several([one.name for one in missed])
+        notes.append(f"nothing was found of {names} ({_rows_of(missed)}); {constant}")
+    elif rarest.support < RARE * figures.n / len(rows):
+        notes.append(f"{readable(rarest.name)} is rare ({_rows_of([rarest])} of {figures.n:,}); {constant}")
+    return notes
+
+
+def _rows_of(classes: list[ClassFigures]) -> str:
+    return counted(sum(one.support for one in classes), "row")

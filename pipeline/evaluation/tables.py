@@ -82,6 +82,7 @@ def figures_table(figures: Figures) -> Table:
 
     rows = {
         "accuracy": f"{figures.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})",
+        "majority class": f"{figures.majority_accuracy:.2%}  (always {readable(figures.majority.name)})",
         **{f"top {k}": f"{share:.2%}" for k, share in figures.top_k.items()},
         "balanced accuracy": f"{figures.balanced_accuracy:.2%}{between('balanced_accuracy', '.2%')}",
         "macro F1": f"{figures.macro_f1:.4f}{between('macro_f1', '.4f')}",

@@ -24,6 +24,7 @@ from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import MisrememberedError, Stage
+from pipeline.extraction.understood import Understood
 from pipeline.images import ImageSource, open_images
 from pipeline.images.catalog import take_stock
 from pipeline.images.source_options import SourceOptions
@@ -120,6 +121,11 @@ def _extract(
         say(f"note: {note}")
     catalog = take_stock(source, stat_cache)
     stock_seconds = time.perf_counter() - started
+    understood = Understood.of(catalog, source.name if name is None else name)
+    for line in understood.lines:
+        say(line)
+    for note in (*catalog.notes, *understood.remarks):
+        say(f"note: {note}")
     weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
@@ -148,7 +154,9 @@ def _extract(
             looked_again=looked_again,
         )
         with working_in([entry.folder for entry in entries]) as presence:
-            reports = [replace(report, pixels=pixels) for report in stage.run(presence)]
+            reports = [
+                replace(report, pixels=pixels, understood=understood) for report in stage.run(presence)
+            ]
     for one in reports[0].left:
         say(str(one))
     return reports

@@ -12,6 +12,7 @@ from pipeline.cache.entries import Entry
 from pipeline.extraction.loading import Failure
 from pipeline.extraction.pixels import SettledPixels
 from pipeline.extraction.timing import STEPS, bottleneck
+from pipeline.extraction.understood import Understood
 from pipeline.files import LeftAlone
 
 
@@ -63,6 +64,7 @@ class Extraction:
         left: Files of the cache that were not used and stay, each with its reason.
         damaged: Files of the cache that were damaged, and how many rows were computed anew for each.
         pixels: The range of pixels deeper than 8 bits; None where there are none.
+        understood: What the source holds; None where nobody asked.
     """
 
     entry: Entry
@@ -75,6 +77,7 @@ class Extraction:
     left: list[LeftAlone] = field(default_factory=list)
     damaged: list[DamageReport] = field(default_factory=list)
     pixels: SettledPixels | None = None
+    understood: Understood | None = None
 
     def count_earlier(self, computed: Mapping[str, int]) -> None:
         """Counts rows of each split as computed that this run computed before it had to begin anew."""
@@ -105,4 +108,5 @@ class Extraction:
             "damaged": [one.to_json() for one in self.damaged],
             "left_alone": [one.to_json() for one in self.left],
             "pixel_range": self.pixels.to_json() if self.pixels else None,
+            **(self.understood.to_json() if self.understood else {}),
         }

@@ -5,6 +5,7 @@ options with their types and defaults, the first line of its docstring is what `
 """
 
 from pipeline.heads._catalog import HeadInfo, describe_head, layered_heads, make_head
+from pipeline.heads._class_balance import RARE, ClassBalance
 from pipeline.heads._examples import Examples
 from pipeline.heads._head import Head, Layered, Model, Task
 from pipeline.heads._prepared import Prepared, prepare
@@ -15,6 +16,8 @@ from pipeline.heads._trained import TrainedHead
 from pipeline.heads._training import fit_head, fit_prepared, train_head
 
 __all__ = [
+    "RARE",
+    "ClassBalance",
     "Examples",
     "Head",
     "HeadInfo",

@@ -13,8 +13,6 @@ from pipeline.heads._examples import Examples, refuse_other_classes, refuse_othe
 from pipeline.heads._head import Task
 from pipeline.heads._seen import SeenImages
 from pipeline.heads._trained import seen_classes
-from pipeline.names import several
-from pipeline.progress import say
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +81,4 @@ def _count_classes(train: FeatureSet) -> tuple[int, ...]:
             f"{train.path}: every labelled row ({len(labels):,} in all) is of class "
             f"{train.classes[counts.argmax()]!r}, but a head needs at least two classes to tell apart"
         )
-    missing = [name for name, count in zip(train.classes, counts, strict=True) if not count]
-    if missing:
-        say(f"note: no training rows of class {several(missing)}: its probability will always be 0")
     return tuple(counts.tolist())

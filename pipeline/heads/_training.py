@@ -12,10 +12,12 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.heads._catalog import make_head
+from pipeline.heads._class_balance import ClassBalance
 from pipeline.heads._head import Head
 from pipeline.heads._prepared import Prepared, prepare
 from pipeline.heads._saving import save_head
 from pipeline.heads._trained import TrainedHead, accuracy
+from pipeline.progress import say
 
 
 def train_head(
@@ -55,7 +57,10 @@ def fit_head(
 ) -> TrainedHead:
     """Trains a head and saves nothing; arguments and errors are those of :func:`train_head`."""
     make_head(name, options)  # a wrong option is told before anything is read
-    trained = fit_prepared(name, prepare(train, valid), options=options, seed=seed)
+    prepared = prepare(train, valid)
+    for note in ClassBalance.of(train, valid).notes:
+        say(f"note: {note}")
+    trained = fit_prepared(name, prepared, options=options, seed=seed)
     return trained if valid is None else replace(trained, val_accuracy=accuracy(trained, valid))
 
 

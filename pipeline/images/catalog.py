@@ -19,7 +19,7 @@ from pipeline.images.listing import list_images
 from pipeline.images.pixel_range import PixelCensus
 from pipeline.images.repeats import repeated
 from pipeline.images.rows import DIGEST_BYTES, Rows
-from pipeline.images.splits import assign_splits
+from pipeline.images.splits import assign_splits, describe_splits
 
 _STRETCH = 4096
 
@@ -50,6 +50,7 @@ class Catalog:
         unreadable: Images whose files could not be read; they are in no split.
         stat_cache: Where digests are kept from one run to the next; None = nowhere.
         census: What the pixels of more than 8 bits reach to.
+        notes: Which splits are not the source's own.
     """
 
     source: ImageSource
@@ -58,6 +59,7 @@ class Catalog:
     unreadable: list[Unreadable]
     stat_cache: Path | None = None
     census: PixelCensus = field(default_factory=PixelCensus)
+    notes: tuple[str, ...] = ()
 
     def look_again(self, items: Mapping[str, bytes]) -> list[str]:
         """Forgets digests that were kept and are wrong although the image has not changed since.
@@ -99,8 +101,8 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
     if failures:
         readable = np.delete(np.arange(len(items)), list(failures))
         items, digests = items.take(readable), _digests_of(digests, as_run(readable))
-    assigned = assign_splits(items, digests).codes
-    members = {split: as_run(np.flatnonzero(assigned == code)) for code, split in enumerate(SPLITS)}
+    assigned = assign_splits(items, digests)
+    members = {split: as_run(np.flatnonzero(assigned.codes == code)) for code, split in enumerate(SPLITS)}
     parts = {split: items.take(index) for split, index in members.items() if len(index)}
     return Catalog(
         source=source,
@@ -109,6 +111,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         unreadable=unreadable,
         stat_cache=stat_cache,
         census=census,
+        notes=describe_splits(items, assigned),
     )
 
 

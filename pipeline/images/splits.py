@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images.listing import list_images
@@ -63,6 +64,33 @@ def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> CodedTexts
         carved = _positions(train, families, groups.names, digests) >= 1 - _CARVED
         chosen[train[carved]] = _VAL
     return CodedTexts(chosen, SPLITS)
+
+
+def describe_splits(items: Sequence[ImageItem], assigned: CodedTexts) -> tuple[str, ...]:
+    """Says which splits are not the source's own, and how they came about.
+
+    Args:
+        items: N images.
+        assigned: What :func:`assign_splits` chose for them.
+    """
+    stated = list_images(items).splits
+    free = int(np.count_nonzero(stated == _NONE))
+    if free == len(stated):
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in SHARES.items())
+        return (f"the source states no splits: each image has one by its content ({shares})",)
+    notes = []
+    if free:
+        notes.append(
+            f"{counted(free, 'image')} of {len(stated):,} {verb(free, 'has', 'have')} no split in the "
+            "source: each has one by its content, or that of its group"
+        )
+    train = stated == _TRAIN
+    if carved := int(np.count_nonzero(train & (assigned.codes == _VAL))):
+        notes.append(
+            f"val is {counted(carved, 'image')} of the {np.count_nonzero(train):,} of train, chosen by "
+            "content: the source states no val"
+        )
+    return tuple(notes)
 
 
 class _Families(NamedTuple):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import TrainedHead, make_head, run_folder, save_head, train_head
+from pipeline.heads import ClassBalance, TrainedHead, make_head, run_folder, save_head, train_head
 from pipeline.images import UNLABELLED
-from pipeline.progress import progress
+from pipeline.progress import progress, say
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweep.executors import make_executor
 from pipeline.sweep.executors.local import LocalCrew, LocalExecutor
@@ -96,6 +96,8 @@ def sweep(
             f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
             "add --cv 5 to cross-validate on the training rows"
         )
+    for note in ClassBalance.of(train, valid).notes:
+        say(f"note: {note}")
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(train, valid, folds, seed))
     results = store.start(resume=resume)

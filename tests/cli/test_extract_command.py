@@ -27,8 +27,13 @@ KEYS = [
     "timings",
     "bottleneck",
     "measured",
+    "damaged",
     "left_alone",
     "pixel_range",
+    "classes",
+    "unlabelled",
+    "left_out",
+    "notes",
 ]
 
 

@@ -76,7 +76,8 @@ def test_evaluate_json_is_one_object(stored: list[str], trained: Path, cli: Cli,
     described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
     promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
     seen = ["trained_on", "validated_on", "temperature"]
-    assert list(described) == [*promised, *seen, "leaks", "changed_since_extract"]
+    classes = ["unlabelled", "majority_class", "majority_accuracy", "classes_not_found", "notes"]
+    assert list(described) == [*promised, *seen, *classes, "leaks", "changed_since_extract"]
     assert [described[name] for name in seen] == [0, 6, None]
     assert set(described["leaks"].values()) == {0}
     assert (described["head"], described["split"], described["n"]) == ("logreg", "val", 6)

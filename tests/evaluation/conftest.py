@@ -41,10 +41,11 @@ class StoredHead:
     versions: dict[str, str] = field(default_factory=dict)
     seen: SeenImages | None = field(default_factory=lambda: SeenImages(NOTHING, NOTHING))
     temperature: Temperature | None = None
+    unlearnt: tuple[str, ...] = ()
 
     @property
     def known(self) -> np.ndarray:
-        return np.ones(len(self.classes), bool)
+        return np.array([name not in self.unlearnt for name in self.classes])
 
     def uncalibrated_proba(self, features: FeatureSet) -> np.ndarray:
         return features.to_memory()

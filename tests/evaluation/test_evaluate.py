@@ -22,7 +22,8 @@ def test_json_has_exactly_the_promised_keys(make_report):
     report = make_report(("a", "b"), dtype=np.float32)
     record = report.to_json()
     promised = ["head", "split", "n", "accuracy", "accuracy_ci", "macro_f1", "log_loss", "run"]
-    assert list(record) == [*promised, "trained_on", "validated_on", "temperature"]
+    more = ["unlabelled", "majority_class", "majority_accuracy", "classes_not_found", "notes"]
+    assert list(record) == [*promised, "trained_on", "validated_on", "temperature", *more]
     assert record == json.loads(json.dumps(record))
     assert record["run"] == str(report.run)
     assert record["accuracy_ci"] == [*report.figures.accuracy_ci]

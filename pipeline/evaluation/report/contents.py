@@ -78,7 +78,7 @@ def gather(
         "parts": PARTS,
         "looks": report.looks.line if report.looks else "",
         "warnings": _warnings(report, leaks),
-        "main_figures": headlines.main_figures(figures, majority=facts.majority_share(report)),
+        "main_figures": headlines.main_figures(figures),
         "other_figures": headlines.other_figures(figures),
         "stage_one": facts.stage_one(report, features),
         "stage_two": facts.stage_two(head) | facts.seen_rows(report),

@@ -80,12 +80,6 @@ def seen_rows(report: Report) -> Facts:
     }
 
 
-def majority_share(report: Report) -> float:
-    """Returns the accuracy of always naming the most frequent class of the split: the bar to clear."""
-    figures = report.figures
-    return max(one.support for one in figures.per_class) / figures.n
-
-
 def _views(augmentation: str) -> str:
     if not augmentation:
         return "none"

@@ -26,19 +26,14 @@ class Headline:
     meaning: str
 
 
-def main_figures(figures: Figures, *, majority: float) -> list[Headline]:
-    """Returns the four figures to look at first.
-
-    Args:
-        figures: All figures.
-        majority: Accuracy of always naming the most frequent class.
-    """
+def main_figures(figures: Figures) -> list[Headline]:
+    """Returns the four figures to look at first."""
     return [
         Headline(
             "accuracy",
             f"{figures.accuracy:.2%}",
             _between("accuracy", figures.accuracy_ci),
-            f"always naming the most frequent class: {majority:.2%}",
+            f"always naming the most frequent class: {figures.majority_accuracy:.2%}",
         ),
         _headline(figures, "balanced_accuracy", "balanced accuracy", "mean recall of the classes"),
         _headline(figures, "macro_f1", "macro F1", "mean F1 of the classes"),

@@ -115,7 +115,7 @@ def test_a_head_as_sure_as_it_is_right_lies_on_the_line(predict):
 @pytest.mark.parametrize("k", [2, 10])
 def test_every_figure_is_told_with_its_interval(predict, k):
     figures = measure(*predict(k, 100), [f"c{i}" for i in range(k)])
-    first = main_figures(figures, majority=0.5)
+    first = main_figures(figures)
     assert [one.name for one in first] == ["accuracy", "balanced accuracy", "macro F1", "log-loss"]
     assert all(one.interval for one in first)
     others = other_figures(figures)

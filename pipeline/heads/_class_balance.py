@@ -1,0 +1,100 @@
+"""Class balance: which classes a head can learn, which it cannot, and what knowing nothing would give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.counts import counted, verb
+from pipeline.names import readable, several
+
+RARE = 0.5
+"""A class is rare where it has less than this part of the rows that it would have were all alike."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassBalance:
+    """The labelled rows of each class, split by split; augmented views are not counted.
+
+    Attributes:
+        classes: k class names.
+        counts: By split, rows of each class, int (k,).
+        unlabelled: By split, rows that no head learns from and no figure counts.
+    """
+
+    classes: tuple[str, ...]
+    counts: dict[str, np.ndarray]
+    unlabelled: dict[str, int]
+
+    @classmethod
+    def of(cls, train: FeatureSet, val: FeatureSet | None = None) -> ClassBalance:
+        """Counts the rows to learn from and those to choose by, which share their classes."""
+        counts, unlabelled = {}, {}
+        for split, part in {"train": train, "val": val}.items():
+            if part is not None:
+                labels = part.labels[part.rows.views == 0]
+                known = labels[labels >= 0]
+                counts[split] = np.bincount(known, minlength=len(train.classes))
+                unlabelled[split] = len(labels) - len(known)
+        return cls(tuple(train.classes), counts, unlabelled)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Classes without training rows: no head can ever answer them."""
+        return self._names(self.counts["train"] == 0)
+
+    @property
+    def majority(self) -> str:
+        """The class with the most training rows."""
+        return self.classes[int(self.counts["train"].argmax())]
+
+    @property
+    def majority_accuracy(self) -> float | None:
+        """Share of the labelled val rows that are of :attr:`majority`; None without any."""
+        val = self.counts.get("val")
+        if val is None or not val.sum():
+            return None
+        return float(val[self.counts["train"].argmax()] / val.sum())
+
+    @property
+    def rare(self) -> tuple[str, ...]:
+        """Classes of which there are few training rows beside the others."""
+        train = self.counts["train"]
+        return self._names((train > 0) & (train < RARE * train.sum() / len(train)))
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures has to know."""
+        found = []
+        for split, rows in self.unlabelled.items():
+            if rows:
+                have, count = verb(rows, "has", "have"), verb(rows, "is", "are")
+                use = "learnt from" if split == "train" else "measured on"
+                found.append(f"{counted(rows, 'row')} of {split} {have} no label and {count} not {use}")
+        if self.missing:
+            found.append(
+                f"no training rows of class {several(self.missing)}: its probability will always be 0, "
+                "and so will the accuracy on its rows"
+            )
+        if self.rare and self.majority_accuracy is not None:
+            found.append(
+                f"few training rows of {several(self.rare)}: always answering {readable(self.majority)} "
+                f"would have {self.majority_accuracy:.2%} of val right"
+            )
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the keys that ``--json`` of train-head and sweep adds."""
+        return {
+            "unlabelled": self.unlabelled,
+            "classes_without_training_rows": list(self.missing),
+            "majority_class": self.majority,
+            "majority_accuracy": self.majority_accuracy,
+        }
+
+    def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
+        return tuple(self.classes[i] for i in np.flatnonzero(chosen))
