@@ -128,12 +128,15 @@ class Walker:
 
     def _strays(self, folder: str, link: str) -> bool:
         try:
-            target = os.path.realpath(link)
+            target, here = os.path.realpath(link), os.path.realpath(folder)
+        except OSError:  # where it leads cannot be read
+            return True
+        try:
             os.stat(link)
         except OSError as error:  # a missing target is no image; a ring of links has none at all
             if error.errno == errno.ELOOP:
                 return True
-        return not _within(target, self.root) or _within(os.path.realpath(folder), target)
+        return not _within(target, self.root) or _within(here, target)
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

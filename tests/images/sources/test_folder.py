@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import tracemalloc
 from collections import Counter
@@ -160,6 +161,18 @@ def test_links_within_the_root_are_followed_but_never_in_circles(make_images, tm
     assert ids(source)[:3] == ["a/1.png", "a/also.png", "a/of_b/3.png"]
     assert len(ids(source)) < 10
     assert "a/self, a/up" in source.notes[0]
+
+
+@pytest.mark.parametrize("trouble", [errno.EACCES, errno.EIO, errno.ENOENT])
+def test_a_link_that_cannot_be_read_is_passed_over(trouble, make_images, tmp_path, monkeypatch):
+    root = make_images(tmp_path, "a/1.png", "b/1.png")
+    (root / "a" / "odd.png").symlink_to("1.png")
+
+    def failing(*_, **__):
+        raise OSError(trouble, os.strerror(trouble))
+
+    monkeypatch.setattr(os, "readlink", failing)
+    assert ids(open_source(str(root))) == ["a/1.png", "b/1.png"]
 
 
 def test_the_root_may_be_a_link_and_has_one_address(make_images, tmp_path, monkeypatch):
