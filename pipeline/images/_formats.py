@@ -8,17 +8,32 @@ import math
 import re
 import warnings
 
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PcxImagePlugin import PcxImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
+from PIL.SgiImagePlugin import SgiImageFile
+from PIL.TgaImagePlugin import TgaImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from pipeline.images.file_kinds import HEAD_BYTES, pointer, unread_format
+
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels: about 400 MB in memory; more is taken for an attack."""
+
+_AVIF = re.compile(rb".{4}ftyp(?:avif|avis|(?:mif1|msf1).{4}.{0,64}?avi[fs])", re.DOTALL)
+# TGA has no magic number: a colour map or none, a kind of picture that fits, and a depth that there is.
+_TGA = re.compile(
+    rb".(?:\0[\2\3\x0a\x0b]\0{5}|\x01[\1\x09].{4}[\x0f\x10\x18\x20]).{8}"
+    rb"[\1\x08\x0f\x10\x18\x20][\0-\x3f]",
+    re.DOTALL,
+)
 
 # The plugin classes are used directly: `Image.open` tries formats in turn, and warns of large pictures
 # (the limit above is ours) and of multi-picture JPEGs (whose first picture is the one wanted).
@@ -31,7 +46,20 @@ _FORMATS: tuple[tuple[str, re.Pattern[bytes], type[ImageFile]], ...] = (
     ("WebP", _WEBP, WebPImageFile),
     ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
     ("PPM", re.compile(rb"P[1-6f]\s"), PpmImageFile),
+    ("AVIF", _AVIF, AvifImageFile),
+    ("JPEG 2000", re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"), Jpeg2KImageFile),
+    ("SGI", re.compile(rb"\x01\xda[\0\1][\1\2]"), SgiImageFile),
+    ("PCX", re.compile(rb"\x0a[\0\2\3\5]\x01[\1\2\4\x08]"), PcxImageFile),
+    ("TGA", _TGA, TgaImageFile),
 )
+# What else must hold where few bytes are no sign: a text may begin like these.
+_WEAK = {
+    "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL),
+    "PPM": re.compile(rb"P[1-6f]\s+(?:#[^\n]*\n\s*)*[0-9]{1,6}\s+[0-9]{1,6}\s"),
+    "PCX": re.compile(rb"\x0a\x05\x01[\1\2\4\x08].{60}\0", re.DOTALL),
+    "TGA": re.compile(rb"(?!)"),
+}
+_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
 _SILENCE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 # Without a handler, Pillow's remarks on odd files would be printed by logging's last resort.
@@ -51,7 +79,7 @@ def open_encoded(data: bytes) -> ImageFile:
         raise ValueError("the file is empty")
     name, plugin = next(((name, plugin) for name, magic, plugin in _FORMATS if magic.match(data)), ("", None))
     if plugin is None:
-        raise ValueError(f"no image of a known format ({', '.join(known for known, *_ in _FORMATS)})")
+        raise ValueError(_why_unknown(data[:HEAD_BYTES]))
     pixels_claimed(data)
     _silence_pillow()
     try:
@@ -61,6 +89,8 @@ def open_encoded(data: bytes) -> ImageFile:
             raise ValueError(f"a {name} file of this kind is not read: {error}") from error
         raise ValueError(f"damaged {name} file: {error}") from error
     check_size(*image.size)
+    if plugin is TiffImageFile:
+        _refuse_preview(image, data)
     return image
 
 
@@ -75,6 +105,28 @@ def pixels_claimed(data: bytes) -> int:
     size = _webp_size(data)
     check_size(*size)
     return math.prod(size)
+
+
+def _refuse_preview(image: TiffImageFile, data: bytes) -> None:
+    """Refuses camera raw files that are TIFF outside: what stands first in them is a small preview."""
+    tags = image.tag_v2
+    reduced = bool(tags.get(_SUBFILE, 0) & 1) and _SUB_IFDS in tags
+    if reduced or _DNG_VERSION in tags or data[8:10] == b"CR":
+        raise ValueError("a camera raw file, whose preview alone could be decoded: convert it to PNG or JPEG")
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Tells by a file's first ``HEAD_BYTES`` whether it is a picture, decoded or not, or points to one."""
+    known = any(magic.match(head) and _WEAK.get(name, magic).match(head) for name, magic, _ in _FORMATS)
+    return known or bool(unread_format(head) or pointer(head))
+
+
+def _why_unknown(head: bytes) -> str:
+    if trouble := pointer(head):
+        return trouble
+    if name := unread_format(head):
+        return f"no image of a known format, but {name}: convert it to PNG or JPEG"
+    return f"no image of a known format ({', '.join(known for known, *_ in _FORMATS)})"
 
 
 def check_size(width: int, height: int) -> None:

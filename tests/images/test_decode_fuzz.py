@@ -23,6 +23,7 @@ def seeds() -> list[bytes]:
     exif[0x0112] = 6
     return [
         *(encode(image, kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")),
+        *(encode(image, kind) for kind in ("AVIF", "JPEG2000", "TGA", "SGI", "PCX")),
         encode(image, "JPEG", progressive=True, exif=exif),
         encode(image.convert("CMYK"), "JPEG"),
         encode(image.convert("RGBA"), "WEBP", lossless=True),

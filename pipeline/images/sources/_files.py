@@ -10,11 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem, LeftOut
-
-_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .pfm"
-
-IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
-"""File names that are taken for images, in any case."""
+from pipeline.images.file_kinds import HEAD_BYTES
 
 MAX_BYTES = 2**30
 
@@ -65,6 +61,16 @@ def refuse_special(status: os.stat_result, *, most: int | None = MAX_BYTES) -> N
         raise OSError("not a regular file")
     if most is not None and status.st_size > most:
         raise OSError(f"{status.st_size:,} bytes are more than the limit of {most:,}")
+
+
+def first_bytes(path: str) -> bytes:
+    """Returns the first ``HEAD_BYTES`` of a regular file; none where it cannot be read."""
+    try:
+        with open(path, "rb", opener=without_waiting) as file:
+            refuse_special(os.fstat(file.fileno()), most=None)
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def without_waiting(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from pipeline.images.sources._files import IMAGE_SUFFIXES
+from pipeline.images.file_kinds import Kind, kind_of
 from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
 from pipeline.images.sources._tar import Member, walk_tar
 from pipeline.images.sources._walk import LITTER
@@ -116,7 +116,7 @@ class _Field(NamedTuple):
 
     @property
     def is_image(self) -> bool:
-        return f".{self.rest.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES
+        return kind_of(f"key.{self.rest}") is Kind.IMAGE
 
 
 def _fields(window: Window, shard: str, passed: Passed) -> Iterator[_Field]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pipeline.images.sources._files import IMAGE_SUFFIXES
+from pipeline.images.file_kinds import READ, UNREAD
 from pipeline.images.sources._words import on_one_line
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -82,7 +82,7 @@ def why_missing(folder: Path, name: str) -> str:
             f"relative to the table, so move it there"
         )
     if suffix := next(
-        (suffix for suffix in sorted(IMAGE_SUFFIXES) if os.path.exists(f"{path}{suffix}")), None
+        (suffix for suffix in sorted(READ | UNREAD.keys()) if os.path.exists(f"{path}{suffix}")), None
     ):
         return f"no such file, but one with {suffix} at the end of its name: write the whole names"
     if other := _alike(path):

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images.sources._files import IMAGE_SUFFIXES
+from pipeline.images._formats import looks_like_image
+from pipeline.images.file_kinds import Kind, kind_of
+from pipeline.images.sources._files import first_bytes
 from pipeline.images.sources._words import SHOWN, in_natural_order, on_one_line, printable, some
 
 LITTER = frozenset(("__MACOSX", "@eaDir"))
@@ -140,8 +142,10 @@ class Walker:
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    return suffix in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+    kind = Kind.OTHER if entry.name.startswith(".") else kind_of(entry.name)
+    if kind not in (Kind.IMAGE, Kind.UNKNOWN) or not entry.is_file():
+        return False
+    return kind is Kind.IMAGE or looks_like_image(first_bytes(entry.path))
 
 
 def _within(path: str, folder: str) -> bool:

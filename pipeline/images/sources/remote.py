@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem, LeftOut
+from pipeline.images.file_kinds import Kind, kind_of
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._files import IMAGE_SUFFIXES, MAX_BYTES
+from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._layout import LAYOUT, read_layout
 from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
@@ -153,7 +154,7 @@ class RemoteWalker:
             if details.get("type") == "directory":
                 if name not in LITTER:
                     folders.add(name)
-            elif ("." + name.rpartition(".")[2].lower()) in IMAGE_SUFFIXES:
+            elif kind_of(name) is Kind.IMAGE:
                 images.add(name)
                 if version := version_of(details, now_s=now_s):
                     self.versions[folder + name] = version
