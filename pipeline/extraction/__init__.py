@@ -25,7 +25,7 @@ from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.stage import MisrememberedError, Stage
 from pipeline.extraction.understood import Understood
-from pipeline.images import ImageSource, open_images
+from pipeline.images import ImageSource, open_images, remarks_on
 from pipeline.images.catalog import take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import expanded
@@ -117,7 +117,7 @@ def _extract(
     started = time.perf_counter()
     stat_cache = cache / STAT_CACHE
     source = open_images(data, source_options)
-    for note in source.notes:
+    for note in remarks_on(source):
         say(f"note: {note}")
     catalog = take_stock(source, stat_cache)
     stock_seconds = time.perf_counter() - started

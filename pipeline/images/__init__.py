@@ -53,6 +53,13 @@ class LeftOut:
     count: int
     examples: tuple[str, ...]
 
+    @property
+    def line(self) -> str:
+        """All of it as people read it."""
+        rest = self.count - len(self.examples)
+        more = f" and {rest:,} more" if rest > 0 else ""
+        return f"left out {self.what} ({self.count:,}): {', '.join(self.examples)}{more}"
+
 
 class ImageSource(Protocol):
     """Lists images with labels and reads them one by one.
@@ -61,7 +68,7 @@ class ImageSource(Protocol):
         uri: Canonical address of the source (absolute path, ``builtin:digits``): its identity.
         name: Default name of the data set in the cache.
         classes: Class names in natural order; labels index into it.
-        notes: Remarks for the user, e.g. folders that were ignored.
+        notes: Remarks for the user on what was understood; what was left out is not repeated there.
         left_out: What stands there and is not among the images.
     """
 
@@ -82,6 +89,11 @@ class ImageSource(Protocol):
             OSError: The image cannot be read.
         """
         ...
+
+
+def remarks_on(source: ImageSource) -> list[str]:
+    """Returns what people are told of a source: its notes, and what it leaves out."""
+    return [*source.notes, *(one.line for one in source.left_out)]
 
 
 def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:

@@ -16,6 +16,7 @@ from pipeline.csv_text import guarded
 from pipeline.evaluation.files import MOST_COLUMNS
 from pipeline.extraction.loading import Failure
 from pipeline.heads import Temperature, TrainedHead
+from pipeline.images import remarks_on
 from pipeline.images.rows import DIGEST_BYTES
 from pipeline.names import readable
 from pipeline.progress import progress, say
@@ -146,7 +147,7 @@ def predict(
         CacheMismatchError: The filters are others than those that made the features.
     """
     source = gather_images(images)
-    for note in source.notes:
+    for note in remarks_on(source):
         say(f"note: {readable(note, NOTE_WIDTH)}")
     predictor = Predictor(selection, head, weights=weights)
     ids: list[str] = []

@@ -118,7 +118,7 @@ def test_only_the_first_failures_are_listed(extract: Cli, photos: Photos, the_ob
 def test_notes_of_the_source_go_to_stderr(extract: Cli, some_photos: Photos, the_object: Read) -> None:
     (some_photos.root / "train/cats/notes.txt").write_text("not an image")
     result = extract("--json")
-    assert "note: ignored 1 file" in result.stderr
+    assert "note: left out files that are no images (1): train/cats/notes.txt" in result.stderr
     the_object(result)
 
 

@@ -34,8 +34,8 @@ def test_hidden_files_loops_and_pipes_in_a_folder_are_passed_over(photos: Photos
     os.mkfifo(photos.root / "a/pipe.png")
     source = gather_images([photos.root])
     assert [item.path for item in source.items()] == [path]
-    assert any("notes.txt" in note for note in source.notes)
-    assert any("loop" in note for note in source.notes)
+    assert any("notes.txt" in one.line for one in source.left_out)
+    assert any("loop" in one.line for one in source.left_out)
 
 
 def test_a_file_that_is_named_needs_no_suffix(photos: Photos) -> None:

@@ -1,19 +1,25 @@
-"""What a tree of folders means, here or far away: ``<split>/<class>/image.jpg`` or ``<class>/image.jpg``."""
+"""What a tree of folders means, here or far away.
+
+``<split>/<class>/image.jpg``, ``<class>/image.jpg`` or ``<class>/<split>/image.jpg``.
+"""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from pipeline.errors import UsageError
-from pipeline.images import SPLITS, UNLABELLED
+from pipeline.images.sources import _left_out as left_out
+from pipeline.images.sources._left_out import Omissions
+from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._split_folders import SplitFolders, find_splits
 from pipeline.images.sources._walk import Listing
-from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some, split_of
+from pipeline.images.sources._words import on_one_line, printable, some, split_of
 
 LAYOUT = "<class>/image.jpg or <split>/<class>/image.jpg, with splits train, val, test"
+
+_LOOKED_INTO = 8  # folders in one another; a web server may invent them without end
 
 
 class Lister(Protocol):
@@ -21,194 +27,233 @@ class Lister(Protocol):
 
     Attributes:
         root: The tree, for messages.
+        patterns: What the user leaves out.
+        omissions: What was left out.
         shards: Whether tar files were seen in it.
     """
 
     root: str
+    patterns: Patterns
+    omissions: Omissions
     shards: bool
 
     def listing(self, folder: str) -> Listing:
         """Lists one folder."""
         ...
 
-    def images(self, folder: str) -> Iterator[str]:
-        """Yields the relative paths of all images below a folder."""
-        ...
-
-    def notes(self) -> list[str]:
-        """Returns remarks on what was passed over."""
+    def images(self, folder: str, first: Listing | None = None) -> Iterator[tuple[str, list[str]]]:
+        """Yields each folder below a folder with the names of its images; its listing may be known."""
         ...
 
 
-class Found(NamedTuple):
-    """An image's relative path with the split and label that its folders name."""
-
-    path: str
-    split: str | None
-    label: int
-
-
-class Branch(NamedTuple):
-    """A split folder, or the root of a tree without splits.
+class Home(NamedTuple):
+    """A folder whose images belong together.
 
     Attributes:
-        split: The split it stands for, if any.
-        prefix: Path relative to the root, ``""`` or ending in ``/``.
-        listing: What stands in it: class folders, or images without labels.
+        prefix: Path relative to the root, ending in ``/``.
+        split: The split it is in, if its place says so.
+        label: The class of all images below it; None = no class, and only what stands directly in it.
+        listing: What stands directly in it, where that is known already.
     """
 
-    split: str | None
     prefix: str
-    listing: Listing
-
-    @property
-    def classes(self) -> set[str]:
-        """Names of its classes."""
-        return {printable(folder) for folder in self.listing.folders}
+    split: str | None
+    label: str | None
+    listing: Listing | None = None
 
 
-@dataclass(frozen=True)
-class Laid:
-    """What the folders of a tree mean.
+class Layout(NamedTuple):
+    """What the folders of a tree mean; most of its images are listed later.
 
     Attributes:
-        walker: Lists the tree.
-        branches: Its parts in the order of the images.
-        classes: Class names in natural order; every class folder must hold images.
-        remarks: For the user, on what was passed over so far.
+        homes: Its folders in the order of the images, splits in the order train, val, test.
+        remarks: For people.
+        mixed: The first class folder that holds more than split folders; empty where there is none.
     """
 
-    walker: Lister
-    branches: list[Branch]
-    classes: tuple[str, ...]
-    remarks: list[str] = field(default_factory=list)
-
-    def images(self) -> Iterator[Found]:
-        """Yields all images in order, one folder in memory at a time; to be called once.
-
-        Raises:
-            UsageError: A folder cannot be listed, or holds no images where some are expected.
-        """
-        labels = {name: i for i, name in enumerate(self.classes)}
-        for branch in self.branches:
-            if branch.listing.folders:
-                yield from self._labelled(branch, labels)
-            elif branch.listing.images:
-                yield from (
-                    Found(branch.prefix + image, branch.split, UNLABELLED) for image in branch.listing.images
-                )
-            else:
-                where = os.path.join(self.walker.root, branch.prefix.rstrip("/"))
-                raise UsageError(
-                    f"the {branch.split} folder {where} holds no images: expected <class>/image.jpg in it"
-                    + _or_shards(self.walker, "*/*.tar")
-                )
-
-    def notes(self) -> tuple[str, ...]:
-        """Returns all remarks, once all images were listed."""
-        return (*self.remarks, *self._absent_classes(), *self.walker.notes())
-
-    def _labelled(self, branch: Branch, labels: dict[str, int]) -> Iterator[Found]:
-        """Yields ``<class>/...`` of a branch; images beside the class folders are passed over."""
-        split, prefix, (folders, images) = branch
-        for folder in folders:
-            label, empty = labels[printable(folder)], True
-            for path in self.walker.images(f"{prefix}{folder}/"):
-                yield Found(path, split, label)
-                empty = False
-            if empty:
-                where = on_one_line(os.path.join(self.walker.root, prefix, folder))
-                of_split = f" of the {split} split" if split else ""
-                raise UsageError(
-                    f"the class folder {folder!r}{of_split} holds no images: "
-                    f"put some into {where}, or delete it"
-                )
-        if images:
-            beside = some([printable(prefix + name) for name in images])
-            self.remarks.append(f"ignored images beside class folders: {beside}")
-
-    def _absent_classes(self) -> list[str]:
-        """Remarks on classes that some labelled split lacks."""
-        return [
-            f"no images in {branch.split} of: {some(absent)}"
-            for branch in self.branches
-            if branch.split and (present := branch.classes)
-            if (absent := [name for name in self.classes if name not in present])
-        ]
+    homes: list[Home]
+    remarks: list[str]
+    mixed: str = ""
 
 
-def read_layout(walker: Lister) -> Laid:
-    """Tells what the folders of a tree mean; most of its images are listed later.
+def read_layout(walker: Lister) -> Layout:
+    """Tells what the folders of a tree mean.
 
-    Classes are the class folders of all splits together. Images deeper than a class folder belong to it. A
-    split folder with images but no class folders holds unlabelled images.
+    Images deeper than a class folder belong to it. A split folder with images but no class folders holds
+    unlabelled images.
 
     Raises:
         UsageError: It is empty, or laid out differently.
     """
     top = walker.listing("")
-    notes: list[str] = []
-    if any(split_of(folder) for folder in top.folders):
-        branches = _splits(walker, top, notes)
-    else:
-        branches = [Branch(None, "", Listing(_labelled_folders(walker, top), top.images))]
-    classes = in_natural_order(set().union(*(branch.classes for branch in branches)))
-    return Laid(walker, branches, tuple(classes), notes)
-
-
-def _splits(walker: Lister, top: Listing, notes: list[str]) -> list[Branch]:
-    """Lists the split folders in the order train, val, test."""
-    named: dict[str, list[str]] = defaultdict(list)
-    others: list[str] = []
-    for folder in top.folders:
-        (named[split] if (split := split_of(folder)) else others).append(folder)
-    for split, folders in named.items():
-        if len(folders) > 1:
-            raise UsageError(
-                f"{walker.root} has {len(folders)} folders for the split {split}: {', '.join(folders)}; "
-                "merge them, or rename all but one"
-            )
-    listings = {split: walker.listing(f"{named[split][0]}/") for split in SPLITS if split in named}
-    _refuse_ambiguous(walker, named, listings, others)
-    if others:
-        notes.append(f"ignored folders beside the split folders: {some([printable(n) for n in others])}")
-    if top.images:
-        notes.append(f"ignored images beside the split folders: {some([printable(n) for n in top.images])}")
-    return [Branch(split, f"{named[split][0]}/", listing) for split, listing in listings.items()]
-
-
-def _labelled_folders(walker: Lister, top: Listing) -> list[str]:
-    """Returns the class folders of a root without splits, or explains why it has none."""
     if not top.folders:
         trouble = "images but no class folders" if top.images else "no images"
-        raise UsageError(
-            f"{walker.root} holds {trouble}: expected {LAYOUT} below it" + _or_shards(walker, "*.tar")
-        )
+        raise UsageError(f"{walker.root} holds {trouble}: expected {LAYOUT} below it{hints(walker, '*.tar')}")
+    found = find_splits(top.folders, walker.root)
+    if found.splits:
+        return _splits(walker, top, found)
     if len(top.folders) == 1:
-        inner = walker.listing(f"{top.folders[0]}/").folders
-        if any(split_of(folder) for folder in inner):
-            where = os.path.join(walker.root, top.folders[0])
-            raise UsageError(f"the splits are one folder further down: give {where}")
-    return top.folders
+        look_further(walker, f"{top.folders[0]}/")
+    walker.omissions.add(left_out.BESIDE_CLASSES, "", top.images)
+    remarks = [f"classes that are called like splits: {shown(list(found.doubtful))}"] * bool(found.doubtful)
+    by_split, odd = _classes_of_splits(walker, top.folders)
+    if odd is None:
+        return Layout(by_split, [*remarks, "the splits are those of the folders in each class folder"])
+    homes = [Home(f"{name}/", None, printable(name)) for name in top.folders]
+    return Layout([odd if home.prefix == odd.prefix else home for home in homes], remarks, odd.prefix)
 
 
-def _or_shards(walker: Lister, pattern: str) -> str:
-    """Returns how to take the tar shards that were seen, as the end of a message; empty if there are none."""
-    if not walker.shards:
+def shown(names: Sequence[str], limit: int = 3) -> str:
+    """Lists the first few file names on one line."""
+    return some([printable(name) for name in names], limit=limit)
+
+
+def where_is(walker: Lister, path: str) -> str:
+    """Returns the address of a folder of a tree as messages show it."""
+    return on_one_line(os.path.join(walker.root, printable(path.rstrip("/"))))
+
+
+def look_further(walker: Lister, prefix: str) -> str:
+    """Says where the classes of a tree may be that has one only, and all in one folder.
+
+    Args:
+        walker: Lists the tree.
+        prefix: The one folder, ending in ``/``.
+
+    Returns:
+        The first folder in which there are several, and these; empty where there is none.
+
+    Raises:
+        UsageError: These are split folders.
+    """
+    listing = walker.listing(prefix)
+    while (
+        len(listing.folders) == 1
+        and not listing.images
+        and not split_of(listing.folders[0])
+        and prefix.count("/") < _LOOKED_INTO
+    ):
+        prefix = f"{prefix}{listing.folders[0]}/"
+        listing = walker.listing(prefix)
+    if any(map(split_of, listing.folders)):
+        further = "one folder" if prefix.count("/") == 1 else f"{prefix.count('/')} folders"
+        raise UsageError(f"the splits are {further} further down: give {where_is(walker, prefix)}")
+    if len(listing.folders) < 2:
         return ""
-    return f"; to read the tar files there, give '{walker.root}/{pattern}'"
+    return f"if its folders are the classes ({shown(listing.folders)}), give {where_is(walker, prefix)}"
 
 
-def _refuse_ambiguous(
-    walker: Lister, named: dict[str, list[str]], listings: dict[str, Listing], others: list[str]
-) -> None:
-    """Refuses ``car/ plane/ train/``, where ``train`` may be a split without labels, or a vehicle."""
-    if any(listing.folders for listing in listings.values()):
-        return
-    classlike = [name for name in others if walker.listing(f"{name}/").images]
-    if classlike:
-        words = [folder for folders in named.values() for folder in folders]
+def hints(walker: Lister, pattern: str) -> str:
+    """Returns what else is known where no images are found, as the end of a message.
+
+    Args:
+        walker: Lists the tree.
+        pattern: Which tar files would be given.
+    """
+    account, parts = walker.omissions, []
+    for what in (left_out.HIDDEN_FOLDERS, left_out.NOT_HERE):
+        if account.count(what):
+            parts.append(account.shown(what))
+    if account.count(left_out.LINKS_OUT):
+        parts.append(
+            f"{account.shown(left_out.LINKS_OUT)} are not followed, as those that DVC, git-annex and hubs "
+            "make: add --follow-links, or list the files in a .csv table"
+        )
+    if account.count(left_out.LINKS_NOWHERE):
+        parts.append(
+            f"{account.shown(left_out.LINKS_NOWHERE)}: fetch the files (`dvc pull`, `git annex get`)"
+        )
+    if walker.shards:
+        parts.append(f"to read the tar files there, give '{walker.root}/{pattern}'")
+    elif account.count(left_out.NO_IMAGES):
+        parts.append(account.shown(left_out.NO_IMAGES))
+    return "".join(f"; {part}" for part in parts)
+
+
+def empty_split(walker: Lister, split: str, prefix: str) -> UsageError:
+    """Returns the error for a split folder without images."""
+    return UsageError(
+        f"the {split} folder {where_is(walker, prefix)} holds no images: expected <class>/image.jpg in it"
+        + hints(walker, "*/*.tar")
+    )
+
+
+def _splits(walker: Lister, top: Listing, found: SplitFolders) -> Layout:
+    """Reads the split folders of a tree."""
+    homes: list[Home] = []
+    remarks: list[str] = []
+    if found.unusual:
+        remarks.append(f"folders taken for splits: {shown(found.unusual)}")
+    for split, name in found.splits.items():
+        prefix, listing = _undoubled(walker, split, f"{name}/", remarks)
+        if listing.folders:
+            walker.omissions.add(left_out.BESIDE_CLASSES, prefix, listing.images)
+            homes += [Home(f"{prefix}{kind}/", split, printable(kind)) for kind in listing.folders]
+        elif listing.images:
+            homes.append(Home(prefix, split, None, listing))
+        else:
+            raise empty_split(walker, split, prefix)
+    _refuse_others(walker, found, labelled=any(home.label is not None for home in homes))
+    walker.omissions.add(left_out.FOLDERS_BESIDE_SPLITS, "", found.others)
+    walker.omissions.add(left_out.BESIDE_SPLITS, "", top.images)
+    return Layout(homes, remarks)
+
+
+def _undoubled(walker: Lister, split: str, prefix: str, remarks: list[str]) -> tuple[str, Listing]:
+    """Lists a split folder, or the one of the same split that is all it holds: ``train/train/``."""
+    listing = walker.listing(prefix)
+    inner = {split_of(name) for name in listing.folders} - {None}
+    if inner == {split} and len(listing.folders) == 1 and not listing.images:
+        prefix = f"{prefix}{listing.folders[0]}/"
+        remarks.append(f"the {split} split is taken from {printable(prefix)}")
+        return prefix, walker.listing(prefix)
+    if len(inner) > 1:
         raise UsageError(
-            f"{', '.join(words)} in {walker.root} may be a split or a class beside {some(classlike)}: "
+            f"{where_is(walker, prefix)} is called like the split {split}, and holds split folders: "
+            f"{shown(list(filter(split_of, listing.folders)))}; give that folder, or move its folders up"
+        )
+    return prefix, listing
+
+
+def _refuse_others(walker: Lister, found: SplitFolders, *, labelled: bool) -> None:
+    """Refuses folders of images beside split folders where these may be classes, or splits of another name.
+
+    Raises:
+        UsageError: There are some.
+    """
+    lacking = [name for name in found.others if found.doubtful.get(name, "") not in ("", *found.splits)]
+    others = [name for name in (lacking if labelled else found.others) if _has_images(walker, f"{name}/")]
+    if not others:
+        return
+    words = shown(list(found.splits.values()))
+    if not labelled:  # car/ plane/ train/, where train may be a split without labels, or a vehicle
+        raise UsageError(
+            f"{words} in {walker.root} may be a split or a class beside {shown(others)}: "
             "put classes below split folders (train/<class>/image.jpg), or list the images in a .csv table"
         )
+    raise UsageError(
+        f"{walker.root} has split folders ({words}) and others that may be splits ({shown(others)}): rename "
+        f"them to train, val or test, or leave them out with --leave-out '{printable(others[0])}'"
+    )
+
+
+def _has_images(walker: Lister, prefix: str) -> bool:
+    return any(names for _, names in walker.images(prefix))
+
+
+def _classes_of_splits(walker: Lister, names: Sequence[str]) -> tuple[list[Home], Home | None]:
+    """Reads class folders that hold split folders and nothing else: ``<class>/<split>/image.jpg``.
+
+    Returns:
+        The split folders of all classes, and the first class folder that holds anything else; None = there is
+        none.
+    """
+    homes: list[Home] = []
+    for name in names:
+        home = Home(f"{name}/", None, printable(name), walker.listing(f"{name}/"))
+        folders, images = home.listing or ([], [])
+        if images or not all(map(split_of, folders)):
+            return [], home
+        inner = find_splits(folders, where_is(walker, name)).splits
+        homes += [Home(f"{name}/{one}/", split, home.label) for split, one in inner.items()] or [home]
+    return homes, None if any(home.split for home in homes) else homes[0]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.images.file_kinds import Kind, kind_of
 from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
 from pipeline.images.sources._tar import Member, walk_tar
-from pipeline.images.sources._walk import LITTER
+from pipeline.images.sources._walk import SYSTEM_NAMES
 from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import on_one_line, printable, some
 
@@ -151,7 +151,7 @@ def _cleaned(member: Member, passed: Passed) -> Member | None:
     if len(name) > _LONGEST_NAME:
         passed.add("members with impossible names", f"{name[:20]}...")
         return None
-    if not LITTER.isdisjoint(name.split("/")[:-1]):
+    if not SYSTEM_NAMES.isdisjoint(name.split("/")[:-1]):
         return None
     if not member.regular:
         passed.add("links, devices and sparse files", name)

@@ -1,21 +1,29 @@
-"""Walking through folders of images: sorted, fast, and never out of the root."""
+"""Walking through folders of images: sorted, fast, and out of the root only where the user says so."""
 
 from __future__ import annotations
 
 import errno
-import heapq
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images._formats import looks_like_image
 from pipeline.images.file_kinds import Kind, kind_of
+from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import first_bytes
-from pipeline.images.sources._words import SHOWN, in_natural_order, on_one_line, printable, some
+from pipeline.images.sources._left_out import Omissions, by_pattern
+from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._words import in_natural_order, on_one_line, printable
 
-LITTER = frozenset(("__MACOSX", "@eaDir"))
+SYSTEM_NAMES = frozenset(("__MACOSX", "@eaDir", "__pycache__", "$RECYCLE.BIN", "System Volume Information"))
+"""Folders that systems and programs leave behind."""
+
+_FOLDER, _IMAGE = "folder", "image"
+_NOT_FETCHED = re.compile(r"\.(.+)\.icloud")
 
 
 class Listing(NamedTuple):
@@ -26,46 +34,21 @@ class Listing(NamedTuple):
 
 
 @dataclass
-class PassedOver:
-    """What was passed over: how much of each folder, and the first few names of all.
-
-    A folder may be listed twice; all names would take more memory than the images where each has a text file.
-
-    Attributes:
-        first: Relative paths, sorted as they are shown.
-    """
-
-    first: list[str] = field(default_factory=list)
-    _counts: dict[str, int] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return sum(self._counts.values())
-
-    def __str__(self) -> str:
-        return some([printable(path) for path in self.first], total=len(self))
-
-    def add(self, folder: str, names: Sequence[str]) -> None:
-        """Notes names of a folder: all of its kind at once."""
-        if names:
-            self._counts[folder] = len(names)
-            paths = {*self.first, *(folder + name for name in names)}
-            self.first = heapq.nsmallest(SHOWN, paths, key=printable)
-
-
-@dataclass
 class Walker:
-    """Lists images below a root and keeps account of all it passes over.
+    """Lists images below a root and keeps account of all that is left out.
 
     Attributes:
         root: Absolute path without links.
-        ignored: Files that are no images.
-        strays: Links that lead out of the root, or back to a folder they stand in.
+        patterns: What the user leaves out.
+        follow_links: Links may lead out of the root.
+        omissions: What was left out.
         shards: Whether a tar file was seen.
     """
 
     root: str
-    ignored: PassedOver = field(default_factory=PassedOver)
-    strays: PassedOver = field(default_factory=PassedOver)
+    patterns: Patterns = field(default_factory=Patterns)
+    follow_links: bool = False
+    omissions: Omissions = field(default_factory=Omissions)
     shards: bool = False
 
     def listing(self, folder: str) -> Listing:
@@ -77,34 +60,30 @@ class Walker:
         Raises:
             UsageError: The folder cannot be listed.
         """
-        folders: list[str] = []
-        images: list[str] = []
-        ignored: list[str] = []
-        strays: list[str] = []
+        found: dict[str, list[str]] = defaultdict(list)
         where = os.path.join(self.root, folder)
         try:
             with os.scandir(where) as entries:
                 for entry in entries:
-                    if entry.is_symlink() and self._strays(where, entry.path):
-                        strays.append(entry.name)
-                    elif entry.is_dir():
-                        if not (entry.name.startswith(".") or entry.name in LITTER):
-                            folders.append(entry.name)
-                    elif _is_image(entry):
-                        images.append(entry.name)
-                    else:
-                        ignored.append(entry.name)
-                        self.shards |= entry.name.lower().endswith(".tar")
+                    found[self._what(where, folder, entry)].append(entry.name)
         except OSError as error:
             raise UsageError(
                 f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"
             ) from error
-        self.ignored.add(folder, ignored)
-        self.strays.add(folder, strays)
-        return Listing(in_natural_order(folders), sorted(images))
+        listing = Listing(in_natural_order(found.pop(_FOLDER, [])), sorted(found.pop(_IMAGE, [])))
+        for what, names in found.items():
+            self.omissions.add(what, folder, names)
+        return listing
 
-    def images(self, folder: str) -> Iterator[str]:
-        """Yields the relative paths of all images below a folder; through links, no folder is seen twice."""
+    def images(self, folder: str, first: Listing | None = None) -> Iterator[tuple[str, list[str]]]:
+        """Yields each folder below a folder, itself included, with the names of its images.
+
+        Through links, no folder is seen twice.
+
+        Args:
+            folder: As in :meth:`listing`.
+            first: Its listing, where it is known.
+        """
         seen: set[str] = set()
         waiting = [folder]
         while waiting:
@@ -113,44 +92,47 @@ class Walker:
             if real in seen:
                 continue
             seen.add(real)
-            listing = self.listing(current)
-            yield from (current + name for name in listing.images)
+            listing, first = first or self.listing(current), None
+            yield current, listing.images
             waiting += [f"{current}{name}/" for name in reversed(listing.folders)]
 
-    def notes(self) -> list[str]:
-        """Returns remarks on what was passed over."""
-        notes = []
-        if self.ignored:
-            kind = _count(self.ignored, "file that is no image", "files that are no images")
-            notes.append(f"ignored {kind}: {self.ignored}")
-        if self.strays:
-            kind = _count(self.strays, "link", "links")
-            notes.append(f"ignored {kind} out of the folder or back up: {self.strays}")
-        return notes
+    def _what(self, where: str, folder: str, entry: os.DirEntry[str]) -> str:
+        """Tells what an entry is: a folder, an image, or something that is left out."""
+        name = entry.name
+        if pattern := self.patterns.find(printable(folder), printable(name)):
+            return by_pattern(pattern)
+        if entry.is_symlink() and (trouble := self._trouble(where, entry.path)):
+            return trouble
+        if entry.is_dir():
+            if name in SYSTEM_NAMES:
+                return left_out.SYSTEM_FOLDERS
+            return left_out.HIDDEN_FOLDERS if name.startswith(".") else _FOLDER
+        self.shards |= name.lower().endswith(".tar")
+        if name.startswith("."):
+            there = _NOT_FETCHED.fullmatch(name)
+            return left_out.NOT_HERE if there and kind_of(there[1]) is Kind.IMAGE else left_out.NO_IMAGES
+        kind = kind_of(name)
+        if kind is Kind.UNFINISHED:
+            return left_out.UNFINISHED
+        if kind is Kind.OTHER or not entry.is_file():
+            return left_out.NO_IMAGES
+        known = kind is Kind.IMAGE or looks_like_image(first_bytes(entry.path))
+        return _IMAGE if known else left_out.NO_IMAGES
 
-    def _strays(self, folder: str, link: str) -> bool:
-        try:
-            target, here = os.path.realpath(link), os.path.realpath(folder)
-        except OSError:  # where it leads cannot be read
-            return True
+    def _trouble(self, folder: str, link: str) -> str:
+        """Says why a link is not followed; empty where it is."""
         try:
             os.stat(link)
-        except OSError as error:  # a missing target is no image; a ring of links has none at all
-            if error.errno == errno.ELOOP:
-                return True
-        return not _within(target, self.root) or _within(here, target)
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    kind = Kind.OTHER if entry.name.startswith(".") else kind_of(entry.name)
-    if kind not in (Kind.IMAGE, Kind.UNKNOWN) or not entry.is_file():
-        return False
-    return kind is Kind.IMAGE or looks_like_image(first_bytes(entry.path))
+            target, here = os.path.realpath(link), os.path.realpath(folder)
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # a ring of links has no target at all
+                return left_out.LINKS_BACK
+            missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+            return left_out.LINKS_NOWHERE if missing else left_out.LINKS_LOCKED
+        if _within(here, target) or _within(self.root, target):
+            return left_out.LINKS_BACK
+        return "" if self.follow_links or _within(target, self.root) else left_out.LINKS_OUT
 
 
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def _count(paths: PassedOver, one: str, many: str) -> str:
-    return f"1 {one}" if len(paths) == 1 else f"{len(paths):,} {many}"

@@ -11,7 +11,7 @@ SPLIT_WORDS = {
     "val": ("val", "valid", "validation", "validation_set"),
     "test": ("test", "testing", "test_set"),
 }
-"""The words for each split that are understood in folder names and tables, in any case."""
+"""The words for each split that are understood everywhere, in any case."""
 
 STATED_WORDS = SPLIT_WORDS | {"val": (*SPLIT_WORDS["val"], "dev", "development")}
 """The words that are understood where somebody states a split: in a table, in the name of an array."""
@@ -19,13 +19,28 @@ STATED_WORDS = SPLIT_WORDS | {"val": (*SPLIT_WORDS["val"], "dev", "development")
 SHOWN = 3
 """Names that a remark gives."""
 
-_SPLITS = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+_SHORT = {"trn": "train", "vld": "val", "tst": "test"}
+_SPLITS = {word: split for split, words in SPLIT_WORDS.items() for word in words} | _SHORT
+_MORE = (  # what people add to the name of a split without meaning more
+    "datasets?|data|sets?|splits?|subset|images?|imgs?|pictures?|pics?|photos?|samples?|examples?|files|"
+    "folder|dir|part|full|all|final|original|orig|raw|resized|cropped|processed|labell?ed|v?[0-9]"
+)
+_SPLIT_NAME = re.compile(rf"(?:{_MORE})*({'|'.join(sorted(_SPLITS, key=len, reverse=True))})(?:{_MORE})*")
+_LONGEST = 60  # letters of a name that is looked through for these
+_SEPARATORS = re.compile(r"[-_. ]+")
 _DIGITS = re.compile(r"([0-9]+)")
 
 
 def split_of(word: str) -> str | None:
-    """Returns ``train``, ``val`` or ``test`` for a word that means it, else None."""
-    return _SPLITS.get(word.casefold())
+    """Returns ``train``, ``val`` or ``test`` for a name that means it, else None.
+
+    Such are the words of ``SPLIT_WORDS``, alone or with what says nothing more: ``test_data``,
+    ``images-train``, ``train2017``.
+    """
+    if len(word) > _LONGEST:
+        return None
+    found = _SPLIT_NAME.fullmatch(_SEPARATORS.sub("", word.casefold()))
+    return _SPLITS[found[1]] if found else None
 
 
 def stated_split(word: str) -> str | None:

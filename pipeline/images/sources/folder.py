@@ -8,13 +8,15 @@ from pipeline.errors import UsageError
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
-from pipeline.images.sources._layout import LAYOUT, read_layout
+from pipeline.images.sources._folder_images import FolderImages
+from pipeline.images.sources._layout import LAYOUT
+from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
 
 ADDRESS = "a folder (root/train/cats/1.jpg or root/cats/1.jpg)"
 
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("follow_links", "leave_out")
 
 
 def claims(uri: str) -> bool:
@@ -23,7 +25,7 @@ def claims(uri: str) -> bool:
 
 
 def open_uri(uri: str, options: SourceOptions) -> FileSource:
-    """Lists the images of a folder; see ``read_layout`` for what its folders mean.
+    """Lists the images of a folder; see ``_layout.py`` for what its folders mean.
 
     Raises:
         UsageError: The folder is missing, empty, or laid out differently.
@@ -31,14 +33,16 @@ def open_uri(uri: str, options: SourceOptions) -> FileSource:
     root = existing(uri)
     if not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder of images: expected {LAYOUT} below a folder")
-    laid = read_layout(Walker(str(root)))
+    walker = Walker(str(root), patterns=Patterns(options.leave_out), follow_links=options.follow_links)
+    images = FolderImages(walker)
     listed = ImageListBuilder(root=root)
-    for path, split, label in laid.images():
+    for path, split, label in images:
         listed.add(printable(path), label, split=split, path=os.path.join(root, path))
     return FileSource(
         uri=str(root),
         name=printable(root.name) or "images",
-        classes=laid.classes,
-        notes=laid.notes(),
-        listed=listed.finish(),
+        classes=images.classes,
+        notes=images.notes(),
+        listed=listed.finish(labels=images.labels),
+        left_out=walker.omissions.left_out(),
     )

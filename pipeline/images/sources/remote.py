@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem, LeftOut
-from pipeline.images.file_kinds import Kind, kind_of
+from pipeline.images._formats import looks_like_image
+from pipeline.images.file_kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import MAX_BYTES
-from pipeline.images.sources._layout import LAYOUT, read_layout
+from pipeline.images.sources._folder_images import FolderImages
+from pipeline.images.sources._layout import LAYOUT
+from pipeline.images.sources._left_out import Omissions, by_pattern
+from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
-from pipeline.images.sources._walk import LITTER, Listing, PassedOver
+from pipeline.images.sources._walk import SYSTEM_NAMES, Listing
 from pipeline.images.sources._words import in_natural_order, on_one_line
 
 if TYPE_CHECKING:
@@ -24,9 +31,10 @@ if TYPE_CHECKING:
 
 ADDRESS = "a remote folder (s3://, gs://, az://, hf://, sftp://, https://; laid out like a local one)"
 
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("leave_out",)
 
 _CHUNK = 2**20
+_LOOKS = 3  # files of a suffix that says nothing, whose first bytes are looked at
 _DEEPEST = 64  # folders in folders; a web server may invent them without end
 
 
@@ -45,13 +53,13 @@ def open_uri(uri: str, options: SourceOptions) -> RemoteSource:
     """
     files, path = connect(uri)
     address = files.unstrip_protocol(path)
-    walker = RemoteWalker(address, files, path)
-    laid = read_layout(walker)
+    walker = RemoteWalker(address, files, path, patterns=Patterns(options.leave_out))
+    images = FolderImages(walker)
     builder = ImageListBuilder()
-    for name, split, label in laid.images():
+    for name, split, label in images:
         builder.add(name, label, split=split, version=walker.versions.pop(name, None))
-    listed = builder.finish()
-    notes = laid.notes()
+    listed = builder.finish(labels=images.labels)
+    notes = images.notes()
     if unknown := int((~listed.versioned).sum()):
         notes += (
             f"{address} states no version of {unknown:,} images: their content is read again by every run",
@@ -59,11 +67,12 @@ def open_uri(uri: str, options: SourceOptions) -> RemoteSource:
     return RemoteSource(
         uri=address,
         name=path.rsplit("/", 1)[-1] or "images",
-        classes=laid.classes,
+        classes=images.classes,
         notes=notes,
         listed=listed,
         files=files,
         path=path,
+        left_out=walker.omissions.left_out(),
     )
 
 
@@ -122,16 +131,18 @@ class RemoteWalker:
         root: Address, for messages.
         files: The store.
         path: The folder in it.
+        patterns: What the user leaves out.
         versions: What the store says of each image's version, by relative path, until it is taken away.
-        ignored: Files that are no images.
+        omissions: What was left out.
         shards: Whether a tar file was seen.
     """
 
     root: str
     files: AbstractFileSystem = field(repr=False)
     path: str
+    patterns: Patterns = field(default_factory=Patterns)
     versions: dict[str, str] = field(default_factory=dict)
-    ignored: PassedOver = field(default_factory=PassedOver)
+    omissions: Omissions = field(default_factory=Omissions)
     shards: bool = False
 
     def listing(self, folder: str) -> Listing:
@@ -145,27 +156,32 @@ class RemoteWalker:
         now_s = time.time()
         folders: set[str] = set()
         images: set[str] = set()
-        ignored: set[str] = set()
+        unknown: set[str] = set()
+        others: dict[str, set[str]] = defaultdict(set)
         for details in self._ask(where):
             # HTML pages link to anywhere: what does not stand below is none of this folder's.
             inside, _, name = str(details["name"]).rstrip("/").rpartition("/")
-            if inside != where or name.startswith((".", "?", "#")) or not _is_text(name):
+            if inside != where or not name.strip(".") or name.startswith(("?", "#")) or not _is_text(name):
                 continue
-            if details.get("type") == "directory":
-                if name not in LITTER:
-                    folders.add(name)
-            elif kind_of(name) is Kind.IMAGE:
-                images.add(name)
+            is_folder = details.get("type") == "directory"
+            if what := self._passed(folder, name, is_folder=is_folder):
+                others[what].add(name)
+            elif is_folder:
+                folders.add(name)
+            else:
+                (images if kind_of(name) is Kind.IMAGE else unknown).add(name)
                 if version := version_of(details, now_s=now_s):
                     self.versions[folder + name] = version
-            else:
-                ignored.add(name)
-                self.shards |= name.lower().endswith(".tar")
-        self.ignored.add(folder, ignored)
-        return Listing(in_natural_order(folders), sorted(images))
+        found = self._images_among(where, unknown)
+        for name in unknown - found:
+            others[left_out.NO_IMAGES].add(name)
+            self.versions.pop(folder + name, None)
+        for what, names in others.items():
+            self.omissions.add(what, folder, names)
+        return Listing(in_natural_order(folders), sorted(images | found))
 
-    def images(self, folder: str) -> Iterator[str]:
-        """Yields the relative paths of all images below a folder.
+    def images(self, folder: str, first: Listing | None = None) -> Iterator[tuple[str, list[str]]]:
+        """Yields each folder below a folder with the names of its images; its listing may be known.
 
         Raises:
             UsageError: Folders are nested without end.
@@ -174,16 +190,47 @@ class RemoteWalker:
             raise UsageError(
                 f"{self.root} has more than {_DEEPEST} folders in one another: give another folder"
             )
-        listing = self.listing(folder)
-        yield from (folder + name for name in listing.images)
+        listing = first or self.listing(folder)
+        yield folder, listing.images
         for name in listing.folders:
             yield from self.images(f"{folder}{name}/")
 
-    def notes(self) -> list[str]:
-        """Returns remarks on what was passed over."""
-        if not self.ignored:
-            return []
-        return [f"ignored files that are no images ({len(self.ignored):,}): {self.ignored}"]
+    def _passed(self, folder: str, name: str, *, is_folder: bool) -> str:
+        """Returns as what a name is passed over; empty where it is a folder, or may be an image."""
+        if pattern := self.patterns.find(folder, name):
+            return by_pattern(pattern)
+        if is_folder:
+            hidden = left_out.HIDDEN_FOLDERS if name.startswith(".") else ""
+            return left_out.SYSTEM_FOLDERS if name in SYSTEM_NAMES else hidden
+        self.shards |= name.lower().endswith(".tar")
+        kind = Kind.OTHER if name.startswith(".") else kind_of(name)
+        return {Kind.OTHER: left_out.NO_IMAGES, Kind.UNFINISHED: left_out.UNFINISHED}.get(kind, "")
+
+    def _images_among(self, where: str, names: set[str]) -> set[str]:
+        """Tells by the first bytes of a few which names without a telling suffix are images.
+
+        Each look is a request, so that a few files of each suffix are looked at; where one is an image, all
+        are taken for images, and those that are none are listed as such when they are decoded.
+        """
+        by_suffix: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(names):
+            by_suffix[os.path.splitext(name)[1].lower()].append(name)
+        return {
+            name
+            for same in by_suffix.values()
+            if any(looks_like_image(self._first_bytes(f"{where}/{one}")) for one in same[:_LOOKS])
+            for name in same
+        }
+
+    def _first_bytes(self, path: str) -> bytes:
+        def read() -> bytes:
+            with self.files.open(path, "rb") as file:
+                return file.read(HEAD_BYTES)
+
+        try:
+            return patiently(read)
+        except OSError:
+            return b""
 
     def _ask(self, where: str) -> list[dict[str, object]]:
         shown = on_one_line(self.files.unstrip_protocol(where))

@@ -79,7 +79,12 @@ def test_other_and_hidden_files_are_ignored_with_a_note(make_images, tmp_path):
     source = open_source(str(root))
     assert ids(source) == ["a/1.png", "b/1.png"]
     assert source.classes == ("a", "b")
-    assert source.notes == ("ignored 5 files that are no images: README, a/._1.png, a/notes.txt and 2 more",)
+    assert source.notes == ()
+    assert {one.line for one in source.left_out} == {
+        "left out files that are no images (5): README, a/._1.png, a/notes.txt and 2 more",
+        "left out hidden folders (1): .git",
+        "left out folders of the system (1): __MACOSX",
+    }
 
 
 def test_folders_beside_split_folders_are_ignored_with_a_note(make_images, tmp_path):
@@ -88,14 +93,18 @@ def test_folders_beside_split_folders_are_ignored_with_a_note(make_images, tmp_p
     )
     source = open_source(str(root))
     assert ids(source) == ["training_set/a/1.png", "test_set/a/1.png"]
-    assert source.notes[0] == "ignored folders beside the split folders: single_prediction"
-    assert source.notes[1] == "ignored images beside the split folders: y.png"
+    assert [one.line for one in source.left_out] == [
+        "left out folders beside the split folders (1): single_prediction",
+        "left out images beside the split folders (1): y.png",
+    ]
 
 
 def test_images_beside_class_folders_are_ignored_with_a_note(make_images, tmp_path):
-    source = open_source(str(make_images(tmp_path, "train/a/1.png", "train/2.png", "train/3.png")))
-    assert ids(source) == ["train/a/1.png"]
-    assert source.notes == ("ignored images beside class folders: train/2.png, train/3.png",)
+    names = ["train/a/1.png", "train/b/1.png", "train/2.png", "train/3.png"]
+    source = open_source(str(make_images(tmp_path, *names)))
+    assert ids(source) == names[:2]
+    (left_out,) = source.left_out
+    assert left_out.line == "left out images beside class folders (2): train/2.png, train/3.png"
 
 
 def test_a_split_without_class_folders_is_unlabelled(make_images, tmp_path):
@@ -123,7 +132,7 @@ def test_pipes_and_devices_are_never_opened(make_images, tmp_path):
     os.mkfifo(root / "a" / "2.png")
     source = open_source(str(root))
     assert ids(source) == ["a/1.png"]
-    assert source.notes == ("ignored 1 file that is no image: a/2.png",)
+    assert [one.line for one in source.left_out] == ["left out files that are no images (1): a/2.png"]
     (root / "a" / "1.png").unlink()
     os.mkfifo(root / "a" / "1.png")
     with pytest.raises(OSError, match="not a regular file"):
@@ -140,10 +149,10 @@ def test_links_out_of_the_root_are_skipped_with_a_note(make_images, tmp_path):
     source = open_source(str(root))
     assert ids(source) == ["a/1.png", "b/1.png"]
     assert source.classes == ("a", "b")
-    assert source.notes == (
-        "ignored 1 file that is no image: a/broken.png",
-        "ignored 3 links out of the folder or back up: a/file.png, a/folder, c",
-    )
+    assert {one.line for one in source.left_out} == {
+        "left out links to nothing (1): a/broken.png",
+        "left out links out of the folder (3): a/file.png, a/folder, c",
+    }
 
 
 def test_links_within_the_root_are_followed_but_never_in_circles(make_images, tmp_path):
@@ -160,7 +169,7 @@ def test_links_within_the_root_are_followed_but_never_in_circles(make_images, tm
     }
     assert ids(source)[:3] == ["a/1.png", "a/also.png", "a/of_b/3.png"]
     assert len(ids(source)) < 10
-    assert "a/self, a/up" in source.notes[0]
+    assert source.left_out[0].line.startswith("left out links back up (4): a/self, a/up, ")
 
 
 @pytest.mark.parametrize("trouble", [errno.EACCES, errno.EIO, errno.ENOENT])
@@ -190,8 +199,9 @@ def test_files_that_are_no_images_are_counted_once_and_the_first_are_named(make_
         (root / "only" / f"{9 - i % 10}{i}.txt").touch()
         (root / "only" / "b" / f"{i}.txt").touch()
     source = open_source(str(root))  # its one folder is looked into for splits before it is listed
-    assert source.notes == (
-        "ignored 60 files that are no images: only/019.txt, only/029.txt, only/09.txt and 57 more",
+    (left_out,) = source.left_out
+    assert left_out.line == (
+        "left out files that are no images (60): only/019.txt, only/029.txt, only/09.txt and 57 more"
     )
 
 

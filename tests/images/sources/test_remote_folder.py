@@ -162,7 +162,10 @@ def test_names_from_elsewhere_and_other_files_are_passed_over(bucket, monkeypatc
     monkeypatch.setattr(Bucket, "ls", ls)
     source = open_images("bucket://photos")
     assert sorted(item.id for item in source.items()) == sorted(PATHS)
-    assert source.notes == ("ignored files that are no images (1): train/cat/notes.txt",)
+    (left_out,) = source.left_out
+    assert (
+        left_out.line == "left out files that are no images (2): train/cat/.hidden.png, train/cat/notes.txt"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""The images of a tree of folders, listed by what its layout means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.images import UNLABELLED
+from pipeline.images.class_names import name_remarks
+from pipeline.images.sources._layout import (
+    LAYOUT,
+    Home,
+    Lister,
+    empty_split,
+    hints,
+    look_further,
+    read_layout,
+    shown,
+    where_is,
+)
+from pipeline.images.sources._words import in_natural_order, printable, some, split_of
+
+
+class Found(NamedTuple):
+    """An image's relative path with the split and label that its folders name."""
+
+    path: str
+    split: str | None
+    label: int
+
+
+class FolderImages:
+    """The images of a tree, and what is to be said of it once all of them were listed."""
+
+    def __init__(self, walker: Lister) -> None:
+        """Reads the layout; most images are listed later.
+
+        Raises:
+            UsageError: It is empty, or laid out differently.
+        """
+        self._walker = walker
+        self._layout = read_layout(walker)
+        homes = self._layout.homes
+        self._names = in_natural_order({home.label for home in homes if home.label is not None})
+        self._counts: Counter[tuple[str | None, str | None]] = Counter()
+        self._deeper: list[str] = []
+
+    def __iter__(self) -> Iterator[Found]:
+        """Yields all images in order, one folder in memory at a time; to be called once.
+
+        Raises:
+            UsageError: A folder cannot be listed, the tree or a split of it holds no images, or it is laid
+                out differently.
+        """
+        labels = {name: i for i, name in enumerate(self._names)}
+        for home in self._layout.homes:
+            label = UNLABELLED if home.label is None else labels[home.label]
+            for folder, names in self._folders(home):
+                self._counts[home.split, home.label] += len(names)
+                yield from (Found(folder + name, home.split, label) for name in names)
+        self._counts = +self._counts
+        self._refuse_empty()
+        if len(self.classes) == 1:
+            self._layout.remarks.append(self._one_class())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that have images, in natural order, once all images were listed."""
+        found = {label for _, label in self._counts}
+        return tuple(name for name in self._names if name in found)
+
+    @property
+    def labels(self) -> list[int]:
+        """What the labels that were given out stand for among :attr:`classes`."""
+        place = {name: i for i, name in enumerate(self.classes)}
+        return [place.get(name, UNLABELLED) for name in self._names]
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns all remarks, once all images were listed."""
+        return (
+            *self._layout.remarks,
+            *self._absent_classes(),
+            *(
+                f"folders in classes that are called like splits: {some(same)}"
+                for same in [self._deeper]
+                if same
+            ),
+            *name_remarks(self.classes),
+            *self._walker.patterns.unused(self._walker.omissions),
+        )
+
+    def _folders(self, home: Home) -> Iterator[tuple[str, list[str]]]:
+        """Yields the folders of images that belong together."""
+        listing = home.listing or self._walker.listing(home.prefix)
+        if home.label is None:
+            yield home.prefix, listing.images
+            return
+        if home.split is None:
+            self._refuse_splits(home, listing.folders)
+        yield from self._walker.images(home.prefix, listing)
+
+    def _refuse_splits(self, home: Home, folders: list[str]) -> None:
+        """Refuses a class folder with split folders in it, if others have none or more beside them."""
+        words = [name for name in folders if split_of(name)]
+        self._deeper += [printable(home.prefix + name) for name in words]
+        if len(set(map(split_of, words))) > 1:
+            raise UsageError(
+                f"{where_is(self._walker, home.prefix)} holds split folders ({shown(words)}), but "
+                f"{printable(self._layout.mixed)} holds others, or images beside them: put the images of all "
+                "classes into split folders, or leave the others out with --leave-out"
+            )
+
+    def _refuse_empty(self) -> None:
+        """Refuses a tree, or a split, without images."""
+        if not self._counts:
+            first = printable(self._layout.homes[0].prefix)
+            raise UsageError(
+                f"{self._walker.root} holds no images, in {first} and wherever else: expected {LAYOUT} below "
+                f"it{hints(self._walker, '*/*.tar')}"
+            )
+        filled = {split for split, _ in self._counts}
+        for home in self._layout.homes:
+            if home.split and home.split not in filled:
+                raise empty_split(self._walker, home.split, home.prefix)
+
+    def _one_class(self) -> str:
+        """Returns a remark on a set of one class.
+
+        Raises:
+            UsageError: Split folders are in it.
+        """
+        homes = [home for home in self._layout.homes if (home.split, home.label) in self._counts]
+        remark = f"one class only, {self.classes[0]!r}, which nothing can be told from"
+        first = homes[0].prefix.partition("/")[0]
+        if split_of(first) is None:
+            further = look_further(self._walker, f"{first}/")
+        else:
+            inner = next((self._walker.listing(home.prefix).folders for home in homes if home.label), [])
+            further = f"if its folders are the classes ({shown(inner)}), move them up" * (len(inner) > 1)
+        return f"{remark}: {further}" if further else remark
+
+    def _absent_classes(self) -> list[str]:
+        """Remarks on classes that some labelled split lacks, and on those that have no image at all."""
+        remarks = []
+        if nowhere := [name for name in self._names if name not in self.classes]:
+            remarks.append(f"class folders without images, which are no classes: {some(nowhere)}")
+        present: dict[str | None, set[str]] = {}
+        for split, label in self._counts:
+            if label is not None:
+                present.setdefault(split, set()).add(label)
+        for split, labels in present.items():
+            if split and (absent := [name for name in self.classes if name not in labels]):
+                remarks.append(f"no images in {split} of: {some(absent)}")
+        return remarks
