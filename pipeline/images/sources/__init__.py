@@ -17,6 +17,8 @@ from pipeline import registry
 from pipeline.errors import UsageError
 from pipeline.images import ImageSource
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.sources._stores import meant_address
+from pipeline.images.sources._words import on_one_line
 
 
 def kinds() -> list[ModuleType]:
@@ -33,6 +35,8 @@ def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
             there.
     """
     options = options or SourceOptions()
+    if meant := meant_address(uri):
+        raise UsageError(f"{on_one_line(uri)} is no address of a store: write {on_one_line(meant)}")
     for kind in kinds():
         if kind.claims(uri):
             options.refuse_others(kind.OPTIONS, uri)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -39,6 +41,7 @@ ATTEMPTS = 4
 PAUSE_S = 0.5
 """Seconds before the second attempt; each later one waits twice as long."""
 
+_MISSPELT = re.compile(r"([A-Za-z0-9]+)(?::/?|//)([^/:].*)", re.DOTALL)
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError)
 _ETAGS = ("ETag", "etag", "e_tag", "content_md5", "md5Hash", "generation", "blob_id", "oid")
 _TIMES = ("LastModified", "last_modified", "updated", "timeModified")  # a writer can set an "mtime"
@@ -50,6 +53,14 @@ def protocol_of(uri: str) -> str | None:
     """Returns the protocol of an address such as ``s3://bucket/photos``, None where it is none of ours."""
     protocol, mark, rest = uri.partition("://")
     return protocol.lower() if mark and rest and protocol.lower() in PROTOCOLS else None
+
+
+def meant_address(uri: str) -> str | None:
+    """Returns the address that is meant by ``https:/x``, ``https:x`` or ``https//x``; None for others."""
+    found = _MISSPELT.fullmatch(uri)
+    if not found or found[1].lower() not in PROTOCOLS or os.path.exists(uri):
+        return None
+    return f"{found[1].lower()}://{found[2]}"
 
 
 def connect(uri: str) -> tuple[AbstractFileSystem, str]:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.images import open_images
 from pipeline.images.sources import _stores
 from pipeline.images.sources._stores import PROTOCOLS, connect, patiently, protocol_of, version_of
 
@@ -74,3 +75,22 @@ def test_pauses_grow_and_the_last_error_is_told():
     with pytest.raises(OSError, match=r"broken \(4 attempts\)"):
         patiently(fail, sleep=pauses.append)
     assert pauses == [_stores.PAUSE_S, 2 * _stores.PAUSE_S, 4 * _stores.PAUSE_S]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("https:/host/photos", "https:host/photos", "https//host/photos", "HTTPS:/host/photos"),
+        *("https:/host/photos/t.csv", "https:/host/photos-{0..3}.tar"),
+    ],
+)
+def test_an_address_with_another_number_of_slashes_is_refused_with_the_right_one(uri):
+    with pytest.raises(UsageError, match="is no address of a store: write https://host/photos"):
+        open_images(uri)
+
+
+def test_a_folder_whose_name_begins_like_an_address_is_one(make_images, tmp_path, monkeypatch):
+    make_images(tmp_path, "https:/host/a/1.png", "s3/a/1.png")
+    monkeypatch.chdir(tmp_path)
+    assert open_images("https:/host").uri == f"{tmp_path}/https:/host"
+    assert open_images("s3/").name == "s3"
