@@ -20,6 +20,7 @@ from pipeline.images.sources._layout import (
     shown,
     where_is,
 )
+from pipeline.images.sources._masks import Masks
 from pipeline.images.sources._words import in_natural_order, printable, some, split_of
 
 
@@ -46,6 +47,7 @@ class FolderImages:
         self._names = in_natural_order({home.label for home in homes if home.label is not None})
         self._counts: Counter[tuple[str | None, str | None]] = Counter()
         self._deeper: list[str] = []
+        self._masks = Masks()
 
     def __iter__(self) -> Iterator[Found]:
         """Yields all images in order, one folder in memory at a time; to be called once.
@@ -59,6 +61,7 @@ class FolderImages:
             label = UNLABELLED if home.label is None else labels[home.label]
             for folder, names in self._folders(home):
                 self._counts[home.split, home.label] += len(names)
+                self._masks.look(folder, names)
                 yield from (Found(folder + name, home.split, label) for name in names)
         self._counts = +self._counts
         self._refuse_empty()
@@ -88,6 +91,7 @@ class FolderImages:
                 if same
             ),
             *name_remarks(self.classes),
+            *self._masks.notes(),
             *self._walker.patterns.unused(self._walker.omissions),
         )
 
