@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images.sources._split_folders import find_splits
 from pipeline.images.sources._words import on_one_line, split_of
 
 NAMES = "classes.txt"
@@ -30,7 +32,7 @@ class Home(NamedTuple):
 
 
 def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, Home]:
-    """Tells what folders mean: ``<split>/<class>/...`` or ``<class>/...``, below any that all have in common.
+    """Tells what folders mean: as in a tree of folders, below any that all have in common.
 
     Args:
         folders: Every folder that holds an image, with where it was seen; ``""`` for none.
@@ -44,17 +46,51 @@ def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, H
         if split_of(next(iter(parts.values()))[0]):
             break
         parts = {folder: path[1:] for folder, path in parts.items()}
-    if not any(path and split_of(path[0]) for path in parts.values()):
-        homes = {folder: Home(None, path[0] if path else None) for folder, path in parts.items()}
-    else:
+    tops = list(dict.fromkeys(path[0] for path in parts.values() if path))
+    splits = _splits_among(tops, labelled=labelled)
+    if splits:
         homes = {
-            folder: Home(split_of(path[0]) if path else None, path[1] if len(path) > 1 else None)
+            folder: Home(splits.get(path[0]) if path else None, path[1] if len(path) > 1 else None)
             for folder, path in parts.items()
         }
+    elif not labelled and _class_first(parts, folders):
+        homes = {folder: Home(split_of(path[1]), path[0]) for folder, path in parts.items()}
+    else:
+        homes = {folder: Home(None, path[0] if path else None) for folder, path in parts.items()}
     if labelled:
         return {folder: Home(home.split, None) for folder, home in homes.items()}
     _refuse_mixture(homes, folders)
     return homes
+
+
+def _splits_among(tops: list[str], *, labelled: bool) -> dict[str, str]:
+    """Returns the split of each folder that is one; where images have labels, other names mean nothing."""
+    names = [name for name in tops if split_of(name)] if labelled else tops
+    return {name: split for split, name in find_splits(names, "the tar file").splits.items()}
+
+
+def _class_first(parts: Mapping[str, list[str]], folders: Mapping[str, Place]) -> bool:
+    """Tells whether all images are in ``<class>/<split>/``.
+
+    Raises:
+        UsageError: Some are, and others are not.
+    """
+    inner: dict[str, set[str | None]] = defaultdict(set)
+    for path in parts.values():
+        if path:
+            inner[path[0]].add(split_of(path[1]) if len(path) > 1 else None)
+    whole = [name for name, found in inner.items() if None not in found]
+    several = [name for name, found in inner.items() if len(found - {None}) > 1]
+    if whole and len(whole) == len(inner) and all(parts.values()):
+        return True
+    if not several:
+        return False
+    other = next(folder for folder, path in parts.items() if not split_of(path[1] if len(path) > 1 else ""))
+    shard, member = folders[other]
+    raise UsageError(
+        f"{shard}: {on_one_line(member)!r} is in no split folder of its class, but others are "
+        f"({on_one_line(several[0])}/train/, ...): give all of them one, or none"
+    )
 
 
 def _refuse_mixture(homes: Mapping[str, Home], folders: Mapping[str, Place]) -> None:

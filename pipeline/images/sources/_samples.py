@@ -6,22 +6,30 @@ See https://github.com/webdataset/webdataset and "The WebDataset Format", T. Bre
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from pipeline.images.file_kinds import Kind, kind_of
+from pipeline.images._formats import looks_like_image
+from pipeline.images.file_kinds import HEAD_BYTES, Kind, kind_of
+from pipeline.images.sources import _left_out as left_out
+from pipeline.images.sources._left_out import Omissions, by_pattern
+from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
 from pipeline.images.sources._tar import Member, walk_tar
 from pipeline.images.sources._walk import SYSTEM_NAMES
 from pipeline.images.sources._window import Window
-from pipeline.images.sources._words import on_one_line, printable, some
+from pipeline.images.sources._words import SHOWN, on_one_line, printable
 
-_SHOWN = 3
+_IMPOSSIBLE = "members with impossible names"
+_FURTHER = "further images of samples"
+_IN_HIDDEN = "files in hidden folders"
+_IN_SYSTEM = "files in folders of the system"
+_SPECIAL = "links, devices and sparse files"
 _LONGEST_NAME = 4096  # letters, as of a path on Linux; a feature file is as wide as its longest name
-_PLAIN = re.compile(r"(?!.*(?:^/|//|(?:^|/)\.))[^\0]*", re.DOTALL)  # names without hidden or odd parts
+_PLAIN = re.compile(r"(?!.*(?:^/|//|(?:^|/)\.))[^\0]+", re.DOTALL)  # names without hidden or odd parts
 
 
 class Found(NamedTuple):
@@ -45,44 +53,50 @@ class Found(NamedTuple):
 
 
 @dataclass
-class Passed:
-    """Keeps account of the members that are passed over: how many of each kind, and the first names."""
+class ShardAccount:
+    """What is to be said of the members of one shard.
 
-    counts: Counter[str] = field(default_factory=Counter)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    Attributes:
+        name: Name of the shard, which ids begin with.
+        patterns: What the user leaves out.
+        samples: Number of samples with several images, which are kept together.
+        example: Ids of the images of the first of them.
+        numbered: Number of images told apart by a number alone (``cat.0.jpg``), which are not.
+    """
 
-    def add(self, kind: str, name: str) -> None:
-        """Counts a member."""
-        self.counts[kind] += 1
-        if self.counts[kind] <= _SHOWN:
-            self.names.setdefault(kind, []).append(printable(name))
+    name: str
+    patterns: Patterns
+    samples: int = 0
+    example: list[str] = field(default_factory=list)
+    numbered: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def extend(self, other: Passed) -> None:
-        """Adds what another has counted."""
-        self.counts += other.counts
-        for kind, names in other.names.items():
-            self.names[kind] = (self.names.get(kind, []) + names)[:_SHOWN]
+    def leave_out(self, what: str, name: str) -> None:
+        """Counts a member that is not taken."""
+        self._counts[what] += 1
+        if self._counts[what] <= SHOWN:
+            self._names[what].append(name)
 
-    def notes(self) -> list[str]:
-        """Returns a remark on each kind."""
-        return [
-            f"ignored {kind} ({count:,}): {some(self.names[kind])}"
-            + (f" and {count - _SHOWN:,} more" if count > _SHOWN else "")
-            for kind, count in sorted(self.counts.items())
-        ]
+    def tell(self, omissions: Omissions) -> None:
+        """Adds what is left out to the account of all shards."""
+        for what, count in self._counts.items():
+            omissions.add(what, f"{self.name}/", self._names[what], count=count)
 
 
-def read_samples(window: Window, shard: str, passed: Passed) -> list[Found]:
+def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Found]:
     """Lists the images of a shard in the order of its members.
 
     A sample's image is its member ``key.jpg`` (or another suffix of an image); ``key.mask.png`` beside it is
-    a further field, and passed over. Without ``key.jpg``, and where what follows the first dot begins with a
-    digit (``cat.0.jpg``), each image stands for itself.
+    a further field, and left out. Without ``key.jpg``, and where what follows the first dot begins with a
+    digit (``key.0.jpg``), each image is taken. Several images of one sample are a group, unless numbers alone
+    tell them apart and the sample has no label: then they may be a plain folder's (``cat.0.jpg`` to
+    ``cat.999.jpg``).
 
     Args:
         window: The shard.
         shard: Its address, for messages.
-        passed: Extended by what is passed over.
+        account: Says what is left out; extended by what is to be said.
 
     Raises:
         UsageError: The shard is damaged, a name stands in it twice, a label cannot be read, or only some of
@@ -91,14 +105,19 @@ def read_samples(window: Window, shard: str, passed: Passed) -> list[Found]:
     """
     found: list[Found] = []
     orphan = ""
-    for _, fields in groupby(_fields(window, shard, passed), key=lambda part: part.key):
+    for key, fields in groupby(_fields(window, shard, account), key=lambda part: part.key):
         members = list(fields)
         said = {part.rest.lower(): part.said for part in members if part.said}
-        images = _images(members, passed)
-        found += [
+        images = _images(members, account)
+        sample = [
             Found(printable(part.member.name), *part.member[1:3], *_of(part.rest.lower(), said))
             for part in images
         ]
+        if len(sample) > 1:
+            labelled = not said.keys().isdisjoint(("cls", "json"))
+            numbered = any(part.rest[:1].isdigit() for part in images)
+            sample = _grouped(sample, printable(key), account, alone=numbered and not labelled)
+        found += sample
         if not images and not orphan:
             orphan = next((part.member.name for part in members if part.said and part.said.label), "")
     _refuse_twice(found, shard)
@@ -106,60 +125,95 @@ def read_samples(window: Window, shard: str, passed: Passed) -> list[Found]:
     return found
 
 
+def _grouped(sample: list[Found], key: str, account: ShardAccount, *, alone: bool) -> list[Found]:
+    """Puts the images of one sample into a group, where they have none, and takes a note."""
+    if alone:
+        account.numbered += len(sample)
+        return sample
+    account.samples += 1
+    account.example = account.example or [f"{account.name}/{image.name}" for image in sample]
+    group = f"{account.name}/{key}"
+    return [image if image.group else image._replace(group=group) for image in sample]
+
+
 class _Field(NamedTuple):
-    """A member as part of a sample: its key, what follows the first dot, what it says if it is a label."""
+    """A member as part of a sample.
+
+    Attributes:
+        key: Its name up to the first dot.
+        rest: What follows.
+        member: The member.
+        said: What it says if it is a label.
+        unnamed: It is an image by its first bytes, and its name does not tell.
+    """
 
     key: str
     rest: str
     member: Member
     said: Said | None = None
+    unnamed: bool = False
 
     @property
     def is_image(self) -> bool:
-        return kind_of(f"key.{self.rest}") is Kind.IMAGE
+        return kind_of(f"key.{self.rest}") is Kind.IMAGE or (self.unnamed and not self.said)
 
 
-def _fields(window: Window, shard: str, passed: Passed) -> Iterator[_Field]:
+def _fields(window: Window, shard: str, account: ShardAccount) -> Iterator[_Field]:
     """Yields what may belong to a sample; labels are read at once, while the shard is being read there."""
     for member in walk_tar(window, shard):
-        if not (clean := _cleaned(member, passed)):
+        if not (clean := _cleaned(member, account)):
             continue
         folder, slash, base = clean.name.rpartition("/")
         first, _, rest = base.partition(".")
-        kind = rest.rpartition(".")[2].lower()
+        suffix = rest.rpartition(".")[2].lower()
+        kind = kind_of(base)
         part = _Field(folder + slash + first, rest, clean)
-        if kind in LIMITS:
-            yield part._replace(said=read_label(window, clean, kind, shard))
+        if suffix in LIMITS:
+            yield part._replace(said=read_label(window, clean, suffix, shard))
         elif part.is_image:
             yield part
-        elif kind != "txt":
-            passed.add("members that are no images", clean.name)
+        elif kind is Kind.UNKNOWN and looks_like_image(_head(window, clean)):
+            yield part._replace(unnamed=True)
+        elif suffix != "txt":
+            other = left_out.UNFINISHED if kind is Kind.UNFINISHED else left_out.NO_IMAGES
+            account.leave_out(other, clean.name)
 
 
-def _cleaned(member: Member, passed: Passed) -> Member | None:
+def _head(window: Window, member: Member) -> bytes:
+    return window.read(member.offset, min(member.size, HEAD_BYTES))
+
+
+def _cleaned(member: Member, account: ShardAccount) -> Member | None:
     """Returns a member with its name as ``tar`` would unpack it, None if it is to be passed over."""
     name = member.name
     if not _PLAIN.fullmatch(name):
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts or "\0" in name or not parts:
-            passed.add("members with impossible names", name)
-            return None
-        if any(part.startswith(".") for part in parts):
-            passed.add("members that are no images", name)
+            account.leave_out(_IMPOSSIBLE, name)
             return None
         name = "/".join(parts)
+        if any(part.startswith(".") for part in parts[:-1]):
+            account.leave_out(_IN_HIDDEN, name)
+            return None
+        if parts[-1].startswith("."):
+            account.leave_out(left_out.NO_IMAGES, name)
+            return None
     if len(name) > _LONGEST_NAME:
-        passed.add("members with impossible names", f"{name[:20]}...")
+        account.leave_out(_IMPOSSIBLE, f"{name[:20]}...")
         return None
     if not SYSTEM_NAMES.isdisjoint(name.split("/")[:-1]):
+        account.leave_out(_IN_SYSTEM, name)
+        return None
+    if pattern := account.patterns.find_id(f"{account.name}/{printable(name)}"):
+        account.leave_out(by_pattern(pattern), name)
         return None
     if not member.regular:
-        passed.add("links, devices and sparse files", name)
+        account.leave_out(_SPECIAL, name)
         return None
     return member._replace(name=name)
 
 
-def _images(members: list[_Field], passed: Passed) -> list[_Field]:
+def _images(members: list[_Field], account: ShardAccount) -> list[_Field]:
     images = [part for part in members if part.is_image]
     if all("." in part.rest for part in images):
         return images
@@ -168,7 +222,7 @@ def _images(members: list[_Field], passed: Passed) -> list[_Field]:
         if "." not in part.rest or part.rest[0].isdigit():
             chosen.append(part)
         else:
-            passed.add("further images of samples", part.member.name)
+            account.leave_out(_FURTHER, part.member.name)
     return chosen
 
 

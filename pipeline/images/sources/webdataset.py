@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.listing import list_images
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
+from pipeline.images.sources._left_out import Omissions
 from pipeline.images.sources._local_shards import LocalShards
+from pipeline.images.sources._masks import Masks
+from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._remote_shards import RemoteShards
-from pipeline.images.sources._samples import Found, Passed, read_samples
+from pipeline.images.sources._samples import Found, ShardAccount, read_samples
 from pipeline.images.sources._shard_files import Shard, ShardFiles
 from pipeline.images.sources._shard_meaning import Meaning, understand
 from pipeline.images.sources._shards import data_name, is_shards, refuse_packed, split_of_shard
@@ -29,7 +34,7 @@ ADDRESS = (
     "tar shards (photos.tar, photos-{000..099}.tar, 'shards/*.tar'; also s3://bucket/photos-{000..099}.tar)"
 )
 
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("leave_out",)
 
 _PLACE = re.compile(r" @([0-9]+)\+([0-9]+)\Z")
 _THREADS = 8  # shards listed at once in a remote store, where threads mostly wait
@@ -50,22 +55,25 @@ def open_uri(uri: str, options: SourceOptions) -> ShardSource:
     refuse_packed(uri)
     files: ShardFiles = RemoteShards.at(uri) if protocol_of(uri) else LocalShards.at(uri)
     shards = files.find()
-    passed = Passed()
-    listed = list(zip(shards, _list(files, shards, passed), strict=True))
-    notes = [*passed.notes(), *_unversioned(files, shards)]
-    if empty := [shard.name for shard, found in listed if not found]:
-        notes.append(f"no images in {some(empty)}")
+    account = Account(Patterns(options.leave_out))
+    listed = list(zip(shards, _list(files, shards, account), strict=True))
+    empty = [shard.name for shard, found in listed if not found]
     if len(empty) == len(shards):
-        raise UsageError(f"{on_one_line(files.address)} holds no images: expected key.jpg, key.cls, ...")
-    meaning = understand(files, listed, notes)
+        raise UsageError(
+            f"{on_one_line(files.address)} holds no images: expected key.jpg, key.cls, ..."
+            + "".join(f"; {one.line}" for one in account.omissions.left_out())
+        )
+    remarks = [f"no images in {some(empty)}"] if empty else []
+    meaning = understand(files, listed, remarks)
     return ShardSource(
         uri=printable(files.address),
         name=data_name(files.root, files.rest),
         classes=meaning.classes,
-        notes=tuple(notes),
+        notes=(*remarks, *account.notes(), *_unversioned(files, shards)),
         listed=list_images(_items(listed, meaning)),
         files=files,
         shards=shards,
+        left_out=account.omissions.left_out(),
     )
 
 
@@ -132,11 +140,53 @@ class ShardSource:
         return None
 
 
-def _list(files: ShardFiles, shards: Sequence[Shard], passed: Passed) -> Iterator[list[Found]]:
+class Account:
+    """What is to be said of all shards.
+
+    Attributes:
+        patterns: What the user leaves out.
+        omissions: What was left out.
+    """
+
+    def __init__(self, patterns: Patterns) -> None:
+        self.patterns = patterns
+        self.omissions = Omissions()
+        self._masks = Masks()
+        self._samples = self._numbered = 0
+        self._example: list[str] = []
+
+    def add(self, of_shard: ShardAccount, found: Sequence[Found]) -> None:
+        """Adds what is known of a shard."""
+        of_shard.tell(self.omissions)
+        self._samples += of_shard.samples
+        self._numbered += of_shard.numbered
+        self._example = self._example or of_shard.example
+        folders: dict[str, list[str]] = defaultdict(list)
+        for image in found:
+            folder, slash, name = image.name.rpartition("/")
+            folders[f"{of_shard.name}/{folder}{slash}"].append(name)
+        for folder, names in folders.items():
+            self._masks.look(folder, names)
+
+    def notes(self) -> list[str]:
+        """Returns all remarks but those on what was left out."""
+        notes = []
+        if self._samples:
+            samples = counted(self._samples, "sample")
+            notes.append(f"images of one sample are a group of one split ({samples}): {some(self._example)}")
+        if self._numbered:
+            notes.append(
+                f"{counted(self._numbered, 'image')} told apart by a number after the first dot (cat.0.jpg) "
+                "stand each for itself: give their samples a .cls or .json if they belong together"
+            )
+        return [*notes, *self._masks.notes(), *self.patterns.unused(self.omissions)]
+
+
+def _list(files: ShardFiles, shards: Sequence[Shard], account: Account) -> Iterator[list[Found]]:
     """Yields the images of each shard, in order."""
 
-    def look(shard: Shard) -> tuple[list[Found], Passed]:
-        own = Passed()
+    def look(shard: Shard) -> tuple[list[Found], ShardAccount]:
+        of_shard = ShardAccount(shard.name, account.patterns)
         smallest, largest = files.window
         window = Window(
             lambda offset, length: files.read(shard, offset, length),
@@ -145,14 +195,14 @@ def _list(files: ShardFiles, shards: Sequence[Shard], passed: Passed) -> Iterato
             largest=largest,
         )
         try:
-            return read_samples(window, on_one_line(shard.path), own), own
+            return read_samples(window, on_one_line(shard.path), of_shard), of_shard
         except OSError as error:
             raise PipelineError(f"cannot read {on_one_line(shard.path)}: {reason(error)}") from error
 
     with ThreadPoolExecutor(_THREADS if isinstance(files, RemoteShards) else 1) as pool:
         try:
-            for found, own in pool.map(look, shards):
-                passed.extend(own)
+            for found, of_shard in pool.map(look, shards):
+                account.add(of_shard, found)
                 yield found
         finally:
             pool.shutdown(cancel_futures=True)

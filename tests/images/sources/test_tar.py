@@ -85,7 +85,10 @@ def test_members_are_where_gnu_tar_puts_them(options, tmp_path):
     assert contents.pop("x.tar/cat/1.png") == png(1)
     if "-S" in options:
         assert contents == {}
-        assert source.notes == ("ignored links, devices and sparse files (2): cat/0-hole.png, cat/2.png",)
+        (left_out,) = source.left_out
+        assert left_out.line == (
+            "left out links, devices and sparse files (2): x.tar/cat/0-hole.png, x.tar/cat/2.png"
+        )
     else:
         assert contents == {"x.tar/cat/0-hole.png": (root / "cat" / "0-hole.png").read_bytes()}
 

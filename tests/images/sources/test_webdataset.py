@@ -13,8 +13,11 @@ from shards import png, settle, write_tar
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, open_images
 from pipeline.images.catalog import take_stock
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import webdataset
 from pipeline.images.sources._local_shards import LocalShards
+
+CLASSES_FIRST = [("cat", "train"), ("cat", "test"), ("dog", "train"), ("dog", "test")]
 
 
 class Here:
@@ -202,10 +205,80 @@ def test_further_fields_and_other_files_are_passed_over_and_counted(place):
     source = place.open()
     assert list(labels(source)) == ["p.tar/1.png", "p.tar/2.left.png", "p.tar/2.right.png"]
     assert place.notes(source) == (
-        "ignored further images of samples (1): 1.mask.png",
-        "ignored members that are no images (2): 1.npy, ._1.png",
-        "ignored members with impossible names (1): ../2.png",
+        "images of one sample are a group of one split (1 sample): p.tar/2.left.png, p.tar/2.right.png",
     )
+    assert {one.line for one in source.left_out} == {
+        "left out further images of samples (1): p.tar/1.mask.png",
+        "left out files that are no images (2): p.tar/._1.png, p.tar/1.npy",
+        "left out files in folders of the system (1): p.tar/__MACOSX/1.png",
+        "left out members with impossible names (1): p.tar/../2.png",
+    }
+
+
+def groups(source):
+    return {item.id.removeprefix("p.tar/"): item.group for item in source.items()}
+
+
+def test_several_images_of_a_sample_are_one_group(place):
+    place.put(
+        p={
+            **{"a/1.left.png": 1, "a/1.right.png": 2, "a/2.png": 3, "a/3.png": 4, "a/3.jpg": 5},
+            **{"a/4.left.png": 6, "a/4.right.png": 7, "b/1.left.png": 8},
+        }
+    )
+    assert groups(place.open()) == {
+        **{"a/1.left.png": "p.tar/a/1", "a/1.right.png": "p.tar/a/1", "a/2.png": None},
+        **{"a/3.png": "p.tar/a/3", "a/3.jpg": "p.tar/a/3"},
+        **{"a/4.left.png": "p.tar/a/4", "a/4.right.png": "p.tar/a/4", "b/1.left.png": None},
+    }
+
+
+def test_numbered_images_are_a_group_where_the_sample_has_a_label(place):
+    place.put(p={"1.0.png": 1, "1.1.png": 2, "1.cls": "a", "2.0.png": 3, "2.cls": "b"})
+    assert groups(place.open()) == {"1.0.png": "p.tar/1", "1.1.png": "p.tar/1", "2.0.png": None}
+    about = json.dumps({"label": "a", "group": "patient 7"})
+    place.put(p={"1.0.png": 1, "1.1.png": 2, "1.json": about})
+    assert set(groups(place.open()).values()) == {"patient 7"}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {f"{kind}/{kind}.{i}.png": 4 * i + len(kind) for kind in ("cat", "bird") for i in range(4)},
+        {"1.0.png": 1, "1.0.cls": "a", "1.1.png": 2, "1.1.cls": "b"},
+    ],
+)
+def test_numbers_after_the_dot_alone_make_no_group(place, members):
+    place.put(p=members)
+    source = place.open()
+    assert set(groups(source).values()) == {None}
+    assert any("stand each for itself" in note for note in place.notes(source))
+
+
+def test_masks_among_samples_are_told_and_left_out(place):
+    place.put(p={f"a/{i}{mask}.png": 2 * i + bool(mask) for i in range(3) for mask in ("", "_mask")})
+    assert any("--leave-out '*_mask.*'" in note for note in place.notes(place.open()))
+    source = open_images(f"{place.root}/p.tar", SourceOptions(leave_out=("*_mask.png",)))
+    assert list(groups(source)) == [f"a/{i}.png" for i in range(3)]
+    assert [one.count for one in source.left_out] == [3]
+
+
+@pytest.mark.parametrize("name", ["a/photo", "a/photo.dat", "a/photo.7"])
+def test_an_image_without_a_telling_suffix_is_taken(place, name):
+    place.put(p={"a/1.png": 1, name: 2, "a/notes": "no image"})
+    source = place.open()
+    assert list(groups(source)) == ["a/1.png", name]
+    assert [one.line for one in source.left_out] == ["left out files that are no images (1): p.tar/a/notes"]
+
+
+def test_classes_with_split_folders_in_a_tarred_folder(place):
+    place.put(p={f"{kind}/{split}/1.png": i for i, (kind, split) in enumerate(CLASSES_FIRST)})
+    source = place.open()
+    assert source.classes == ("cat", "dog")
+    assert [(source.classes[item.label], item.split) for item in source.items()] == CLASSES_FIRST
+    place.put(p={"cat/train/1.png": 1, "cat/test/1.png": 2, "dog/1.png": 3})
+    with pytest.raises(UsageError, match=r"'dog/1\.png' is in no split folder of its class"):
+        place.open()
 
 
 @pytest.mark.parametrize(
@@ -368,6 +441,5 @@ def test_links_and_devices_are_not_followed(tmp_path):
         tar.add(tmp_path / "1.png", "dog/1.png")
     source = open_images(str(path))
     assert list(labels(source)) == ["p.tar/cat/1.png", "p.tar/dog/1.png"]
-    assert source.notes == (
-        "ignored links, devices and sparse files (4): cat/2.png, cat/1.png, cat/3.png and 1 more",
-    )
+    (left_out,) = source.left_out
+    assert (left_out.what, left_out.count) == ("links, devices and sparse files", 4)
