@@ -39,7 +39,7 @@ BAD_INPUT = [
     ("extract --backbone pixels --layer x", 2, "pixels has no layers and no pooling"),
     ("extract --data nowhere", 2, "'nowhere' does not exist"),
     ("extract --data {empty}", 2, "holds no images: expected <class>/image.jpg"),
-    ("extract --data {no_class}", 2, "class folder 'dogs' of the train split holds no images"),
+    ("extract --data {no_class}", 2, "holds no images, in train/cats/ and wherever else"),
     ("extract --data {no_split}", 2, "the test folder .* holds no images"),
     ("extract --data {photos} --weights nowhere.h5", 2, "weights 'nowhere.h5' is not a file: choose"),
     ("extract --data {photos} --backbone pixels --cache {file}/sub", 1, "cannot write .*: Not a directory"),
@@ -60,8 +60,7 @@ def places(cli: Cli, some_photos: Photos, tmp_path: Path) -> dict[str, Path]:
     folders = ("empty", "no_class/train/cats", "no_class/train/dogs", "no_split/train/cats", "no_split/test")
     for name in folders:
         (tmp_path / name).mkdir(parents=True)
-    for name in ("no_class", "no_split"):
-        Photos(tmp_path / name).add("train/cats")
+    Photos(tmp_path / "no_split").add("train/cats")
     (tmp_path / "file").write_text("")
     places = {name: tmp_path / name for name in ("empty", "no_class", "no_split", "file", "cache")}
     places["photos"] = some_photos.root

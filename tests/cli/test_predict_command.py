@@ -100,7 +100,7 @@ def test_hostile_names_steer_no_terminal(predict: Cli, photos: Photos, the_objec
     (photos.root / "new/\x1b[31m.txt").write_text("no image")
     photos.write("new/good.png")
     noted = predict(photos.root / "new")
-    assert "ignored 1 file that is no image" in noted.stderr
+    assert "left out files that are no images (1)" in noted.stderr
     assert "\x1b" not in noted.output
 
 
