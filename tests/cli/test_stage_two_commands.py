@@ -41,6 +41,10 @@ def test_train_head_json_is_one_object(stored: list[str], cli: Cli, the_object: 
         "train_rows",
         "val_accuracy",
         "seconds",
+        "unlabelled",
+        "classes_without_training_rows",
+        "majority_class",
+        "majority_accuracy",
         "changed_since_extract",
     ]
     assert (described["head"], described["train_rows"]) == ("logreg", 12)

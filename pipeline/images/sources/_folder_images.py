@@ -84,7 +84,7 @@ class FolderImages:
         """Returns all remarks, once all images were listed."""
         return (
             *self._layout.remarks,
-            *self._absent_classes(),
+            *self._empty_folders(),
             *(
                 f"folders in classes that are called like splits: {some(same)}"
                 for same in [self._deeper]
@@ -145,16 +145,8 @@ class FolderImages:
             further = f"if its folders are the classes ({shown(inner)}), move them up" * (len(inner) > 1)
         return f"{remark}: {further}" if further else remark
 
-    def _absent_classes(self) -> list[str]:
-        """Remarks on classes that some labelled split lacks, and on those that have no image at all."""
-        remarks = []
+    def _empty_folders(self) -> list[str]:
+        """Remarks on class folders that have no image in any split; of others, the counts tell."""
         if nowhere := [name for name in self._names if name not in self.classes]:
-            remarks.append(f"class folders without images, which are no classes: {some(nowhere)}")
-        present: dict[str | None, set[str]] = {}
-        for split, label in self._counts:
-            if label is not None:
-                present.setdefault(split, set()).add(label)
-        for split, labels in present.items():
-            if split and (absent := [name for name in self.classes if name not in labels]):
-                remarks.append(f"no images in {split} of: {some(absent)}")
-        return remarks
+            return [f"class folders without images, which are no classes: {some(nowhere)}"]
+        return []

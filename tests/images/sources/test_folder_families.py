@@ -194,7 +194,7 @@ def test_spellings_are_kept_apart_with_one_note(classes, told, make_images, tmp_
 @pytest.mark.parametrize(
     ("empty", "classes", "told"),
     [
-        ("val/bird", ("bird", "cat"), "no images in val of: bird"),
+        ("val/bird", ("bird", "cat"), None),  # the counts of `extract` tell
         ("val/fish", ("bird", "cat"), "class folders without images, which are no classes: fish"),
         ("train/fish/deep", ("bird", "cat"), "class folders without images, which are no classes: fish"),
     ],
@@ -204,7 +204,7 @@ def test_an_empty_class_folder_is_allowed_with_a_note(empty, classes, told, make
     (root / empty).mkdir(parents=True)
     source = open_images(str(root))
     assert source.classes == classes
-    assert told in source.notes
+    assert list(source.notes) == ([told] if told else [])
     assert understood(source) == {("train", "bird"): 1, ("train", "cat"): 1, ("val", "cat"): 1}
 
 
