@@ -75,11 +75,11 @@ def put_in_place(draft: Path, folder: Path, *, root: Path, known: Known) -> None
         return
     for one in foreign_files(older, root=root, known=known):
         name = one.path.relative_to(older)
-        with suppress(OSError):  # then it stays where it is, and is named by the next who looks
+        with suppress(OSError, ForeignFileError):  # then it stays where it is, and is named below
             rename(older / name, folder / name, root=root)
     _remove_tree(older, root, known)
-    if os.path.lexists(older):  # under a name that the caller does not remove
-        older.rename(folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}"))
+    for one in foreign_files(older, root=root, known=known):
+        say(str(one))
 
 
 def foreign_files(folder: Path, *, root: Path, known: Known) -> list[LeftAlone]:
@@ -200,18 +200,28 @@ def _replace_folder(draft: Path, folder: Path) -> Path | None:
     """Puts a folder in the place of another, in one step where the system can.
 
     Returns:
-        Where the older one stands now, for the caller to remove; None where there was none.
+        Where the older one stands now, for the caller to remove; None where there was none. Files of others
+        may be in it, so it never has the name of the draft, which is removed whole whenever a run is stopped.
 
     Raises:
         OSError: The folder cannot be replaced; it stays as it was.
     """
-    if _exchange(draft, folder):
-        return draft
+    with suppress(OSError):  # there is an older one, and be it only since a moment ago
+        draft.rename(folder)
+        return None
+    older = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}-older")
+    draft.rename(older)
+    if _exchange(older, folder):
+        return older
+    # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
+    older.rename(draft)
+    folder.rename(older)
     try:
         draft.rename(folder)
-    except OSError:  # there is an older one, and be it only since a moment ago
-        return draft if _exchange(draft, folder) else _step_aside(draft, folder)
-    return None
+    except OSError:
+        older.rename(folder)
+        raise
+    return older
 
 
 def _exchange(draft: Path, folder: Path) -> bool:
@@ -222,15 +232,3 @@ def _exchange(draft: Path, folder: Path) -> bool:
         return False
     here = -100  # AT_FDCWD
     return swap(here, os.fsencode(draft), here, os.fsencode(folder), EXCHANGE) == 0
-
-
-def _step_aside(draft: Path, folder: Path) -> Path:
-    # POSIX renames onto empty folders only, so the older one steps aside first and returns on failure.
-    older = draft.with_name(f"{draft.name}-older")
-    folder.rename(older)
-    try:
-        draft.rename(folder)
-    except OSError:
-        older.rename(folder)
-        raise
-    return older

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads import TrainedHead, fit_head, load_head, save_head, train_head
 from pipeline.publishing import published
+from pipeline.serving.export._replacing import replacing
 
 RETRAIN = "`pipeline train-head --head logreg` trains it again"
 
@@ -97,6 +99,35 @@ def test_failed_rename_puts_the_older_folder_back(tmp_path: Path, monkeypatch: p
 
     assert (folder / "a").read_text() == "older"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_files_of_others_survive_a_stop_while_folders_are_exchanged(
+    in_one_step: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(publishing, "_exchange", lambda draft, folder: False)
+    for name, replacing_it in (
+        ("head", lambda folder: published(folder, root=tmp_path, known=is_ours)),
+        ("model", lambda folder: replacing(folder, root=tmp_path)),
+    ):
+        folder = tmp_path / name
+        (folder / "variables").mkdir(parents=True)
+        (folder / "thesis.txt").write_text("mine")
+
+        def stop(path: Path, other: Path, *, root: Path) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(publishing, "rename", stop)
+        with suppress(KeyboardInterrupt), replacing_it(folder) as draft:
+            draft.mkdir(exist_ok=True)
+            (draft / "saved_model.pb").write_text("newer")
+
+        assert [path.read_text() for path in tmp_path.rglob("thesis.txt") if name in str(path)] == ["mine"]
+
+
+def is_ours(name: PurePath, head: bytes) -> bool:
+    return name.name != "thesis.txt"
 
 
 def test_missing_folder_says_how_to_train(tmp_path: Path) -> None:
