@@ -13,6 +13,9 @@ _SPELLINGS = "NaN nan NAN None null NULL Null NA N/A n/a <NA> #N/A NaT - ?"
 NO_LABEL = frozenset(("", *_SPELLINGS.split()))
 """How tables and arrays of text spell that a value is missing; pandas writes most of these."""
 
+_NEARLY_NONE = {spelling.casefold() for spelling in NO_LABEL if len(spelling) > 1}
+"""Letter case decides: ``None`` is what Python writes, ``none`` may be a class."""
+
 _SHOWN = 3
 _LISTED = re.compile(r"[^;|]+[;|][^;|].*|\[.*,.*\]")
 _FEW = 20
@@ -26,6 +29,7 @@ def means_none(label: str, labels: Iterable[str]) -> bool:
         label: A label as it is written.
         labels: All labels of the set.
     """
+    label = label.strip()
     return label in NO_LABEL and not (label == "-" and "+" in labels)
 
 
@@ -48,7 +52,7 @@ def unlabelled_remark(counts: Mapping[str, int]) -> list[str]:
 
 def name_remarks(names: Sequence[str]) -> list[str]:
     """Says what is odd about the names of classes, which are taken as they are."""
-    return [remark for remark in (_spellings(names), _several(names), _minus_one(names)) if remark]
+    return [remark for remark in (_spellings(names), _several(names), _nearly_none(names)) if remark]
 
 
 def number_remarks(names: Collection[str], rows: int) -> list[str]:
@@ -91,11 +95,20 @@ def _several(names: Sequence[str]) -> str:
     return f"{_some(list(map(repr, several)))}: one class each; several labels an image are not supported"
 
 
-def _minus_one(names: Sequence[str]) -> str:
+def _nearly_none(names: Sequence[str]) -> str:
+    """Names that may be meant to say that there is no label: ``-1`` beside numbers from 0 on, ``na``."""
     others = [name for name in names if name != "-1"]
-    if "-1" not in names or not others or not all(name.isdecimal() for name in others) or others == ["1"]:
+    numbers = bool(others) and all(name.isdecimal() for name in others) and others != ["1"]
+    found = [
+        name
+        for name in names
+        if (name == "-1" and numbers)
+        or (name.strip().casefold() in _NEARLY_NONE and not means_none(name, names))
+    ]
+    if not found:
         return ""
-    return "'-1' is a class like the others: leave the label empty where there is none"
+    are = "is a class like the others" if len(found) == 1 else "are classes like the others"
+    return f"{_some(list(map(repr, found)))} {are}: leave the label empty where there is none"
 
 
 def _plain(name: str) -> str:

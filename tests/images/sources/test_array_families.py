@@ -147,7 +147,7 @@ def test_floats_may_lack_some(npz):
     assert source.notes[0].startswith(f"2 rows have no label: 'NaN' (2) is {NONE}")
 
 
-@pytest.mark.parametrize("spelling", ["nan", "None", "", "N/A"])
+@pytest.mark.parametrize("spelling", ["nan", "None", "", "N/A", " ", "nan "])
 @pytest.mark.parametrize("kind", ["U", "S"])
 def test_texts_may_lack_some(kind, spelling, npz):
     source = open_source(npz(x=PIXELS, y=np.array(["a", "b", "a", spelling, "b", "a"], kind)))

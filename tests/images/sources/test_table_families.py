@@ -332,6 +332,8 @@ REMARKS = {
     "bars": (["cat|indoor", "dog"] * 4, "'cat|indoor': one class each; several labels"),
     "minus one": (["-1", "0", "1", "2"] * 2, "'-1' is a class like the others: leave the label empty"),
     "minus and plus": (["-1", "1"] * 4, ""),
+    "none": (["cat", "none"] * 4, "'none' is a class like the others: leave the label empty"),
+    "na": (["na", "#n/a"] * 4, "'#n/a', 'na' are classes like the others: leave the label empty"),
 }
 
 
