@@ -15,12 +15,18 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     folder of that name writes ``./~``.
 
     Raises:
-        UsageError: The path is empty.
+        UsageError: The path is empty, or no user of that name is known and nothing of that name there.
     """
     text = os.fspath(path)
     if not text:
         raise UsageError("an empty path names nothing: give a file or a folder, or leave the option out")
-    return Path(with_home(text))
+    found = Path(with_home(text))
+    if text.startswith("~") and not os.path.lexists(first := found.parts[0]):
+        raise UsageError(
+            f"{text!r} begins with the home folder of {first[1:] or 'nobody'!r}, who is not known here: "
+            f"./{text} is a folder of that name"
+        )
+    return found
 
 
 def with_home(text: str) -> str:

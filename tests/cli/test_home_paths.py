@@ -160,3 +160,11 @@ def test_no_other_type_of_paths_is_used() -> None:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and node.attr == "Path":
                 assert not (isinstance(node.value, ast.Name) and node.value.id == "click"), file
+
+
+def test_the_home_folder_of_nobody_is_refused_and_not_made(home: Path) -> None:
+    with pytest.raises(UsageError, match=r"'~nosuchuser/x' begins with the home folder of 'nosuchuser'"):
+        expanded("~nosuchuser/x")
+    (home.parent / "~notes").mkdir()
+    assert expanded("~notes/x") == Path("~notes/x")
+    assert expanded("./~nosuchuser/x") == Path("~nosuchuser/x")
