@@ -25,6 +25,13 @@ HEAD_BYTES = 1 << 16
 Known = Callable[[PurePath, bytes], bool]
 """Tells, from its name within its folder and its first bytes, whether this package made a file."""
 
+BESIDE_DATABASE = {
+    "-journal": (b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",),
+    "-wal": (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"),
+    "-shm": (b"\x18\xe2\x2d\0", b"\0\x2d\xe2\x18"),
+}
+"""Ends of the names of files that SQLite puts beside a database, and how they begin unless they are blank."""
+
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # the last: opening a named pipe would wait for ever
 
@@ -235,18 +242,30 @@ def refuse_links(path: Path, *, root: Path, folder: bool = False) -> None:
 def check_database(path: Path, *, root: Path) -> None:
     """Makes the folder of a database, and sure that it stands there: SQLite opens it by its name.
 
+    SQLite plays back, overwrites and removes what stands beside it under the names of its own files.
+
     Raises:
-        ForeignFileError: It is a link, or a file with other names; so is a file that SQLite puts beside it.
+        ForeignFileError: It is a link, or a file with other names; so is a file that SQLite puts beside it,
+            or that is none of SQLite's.
+        UnreadableFileError: A file beside it cannot be read now.
         OSError: Its folder cannot be made.
     """
     make_folder(path.parent, root=root)
-    for end in ("", "-journal", "-wal", "-shm"):
+    for end in ("", *BESIDE_DATABASE):
         beside = path.with_name(path.name + end)
         with contextlib.suppress(FileNotFoundError):
             file = open_file(beside, os.O_RDONLY, root=root)
             with contextlib.closing(os.fdopen(file)):
                 if os.fstat(file).st_nlink > 1:  # under another name it may be somebody else's
                     raise ForeignFileError(beside, "has other names (hard links)", root)
+        if end:
+            refuse_foreign(beside, root=root, known=is_beside_database)
+
+
+def is_beside_database(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one that SQLite puts beside a database (https://sqlite.org/fileformat2.html)."""
+    marks = next((marks for end, marks in BESIDE_DATABASE.items() if name.name.endswith(end)), ())
+    return is_blank(head) or head.startswith(marks)
 
 
 _A_FOLDER = "is a folder"

@@ -18,8 +18,15 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pipeline.errors import ForeignFileError
-from pipeline.files import check_database, discard, is_blank, remove, rename
+from pipeline.errors import ForeignFileError, UnreadableFileError
+from pipeline.files import (
+    BESIDE_DATABASE,
+    check_database,
+    is_beside_database,
+    is_blank,
+    remove,
+    rename,
+)
 from pipeline.progress import say
 
 VERSION = 2
@@ -27,7 +34,6 @@ VERSION = 2
 
 _SEAL_BYTES = 8
 _PARAMETERS = 900  # SQLite's limit on older builds is 999
-_BESIDE = ("-journal", "-wal", "-shm")
 _NOT_NOW = frozenset(
     (
         sqlite3.SQLITE_AUTH,
@@ -175,7 +181,7 @@ class RecordStore:
                 self._replace(str(error), opened)
             else:
                 self._give_up(error)
-        except (OSError, MemoryError, ForeignFileError) as error:
+        except (OSError, MemoryError, ForeignFileError, UnreadableFileError) as error:
             self._give_up(error)
         return None
 
@@ -184,8 +190,10 @@ class RecordStore:
         try:
             now = _regular(self.file)
             if now is not None and (opened is None or os.path.samestat(now, opened)):
-                for ending in _BESIDE:  # of the old file: SQLite would take them for the new one's
-                    discard(self.file.with_name(self.file.name + ending), root=self._root)
+                for ending in BESIDE_DATABASE:  # of the old file: SQLite would take them for the new one's
+                    beside = self.file.with_name(self.file.name + ending)
+                    if left := remove(beside, root=self._root, known=is_beside_database):
+                        raise OSError(str(left))
                 if remove(self.file, root=self._root, known=_is_ours):
                     aside = self.file.with_name(f"{self.file.name}-{uuid.uuid4().hex[:8]}.aside")
                     rename(self.file, aside, root=self._root)

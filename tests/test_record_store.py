@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -268,7 +269,15 @@ def a_link(path: Path) -> None:
     path.symlink_to("elsewhere.sqlite")
 
 
-@pytest.mark.parametrize("obstacle", [a_folder, a_file_in_the_way, a_link])
+def notes_beside(ending: str, path: Path) -> None:
+    keep(path, {b"some": b"records"})
+    path.with_name(path.name + ending).write_text("notes of mine")
+
+
+BESIDE = [partial(notes_beside, ending) for ending in ("-journal", "-wal", "-shm")]
+
+
+@pytest.mark.parametrize("obstacle", [a_folder, a_file_in_the_way, a_link, *BESIDE])
 def test_what_stands_in_the_way_is_left_alone(
     obstacle: Callable[[Path], None], file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
