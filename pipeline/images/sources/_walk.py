@@ -16,6 +16,7 @@ from pipeline.images.file_kinds import Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import first_bytes
 from pipeline.images.sources._left_out import Omissions, by_pattern
+from pipeline.images.sources._own_folders import is_own_folder
 from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._words import in_natural_order, on_one_line, printable
 
@@ -106,6 +107,8 @@ class Walker:
         if entry.is_dir():
             if name in SYSTEM_NAMES:
                 return left_out.SYSTEM_FOLDERS
+            if not folder and is_own_folder(entry.path):
+                return left_out.OWN_FOLDERS
             return left_out.HIDDEN_FOLDERS if name.startswith(".") else _FOLDER
         self.shards |= name.lower().endswith(".tar")
         if name.startswith("."):

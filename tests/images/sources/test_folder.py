@@ -4,10 +4,12 @@ import errno
 import os
 import tracemalloc
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from pipeline.images.sources import open_source
+from pipeline.serving.gathering import gather_images
 
 
 def ids(source):
@@ -217,3 +219,29 @@ def test_only_one_folder_of_names_is_in_memory(make_images, tmp_path):
     assert len(source.items()) == 20 * 301
     assert kept / 6020 < 80
     assert peak / 6020 < 200
+
+
+OWN = {
+    "features_cache/x/pixels-8/spec.json": '{"weights_label": "none"}',
+    "photos/pixels-8/spec.json": '{"weights_label": "none"}',
+    "runs/x/pixels-8/evaluations.jsonl": '{"answers": "0"}',
+    "runs/x/pixels-8/logreg/head.json": '{"feature_shape": [3]}',
+    "runs/x/pixels-8/sweep/leaderboard.json": '{"chosen_on": "val"}',
+}
+
+
+@pytest.mark.parametrize("record", OWN)
+def test_caches_and_runs_beside_class_folders_are_no_classes(record, make_images, tmp_path):
+    make_images(tmp_path, "cat/0.png", "dog/0.png", str(Path(record).with_name("plot.png")))
+    (tmp_path / record).write_text(OWN[record])
+    source = open_source(str(tmp_path))
+    assert (source.classes, len(source.items())) == (("cat", "dog"), 2)
+    (left,) = source.left_out
+    assert left.line == f"left out folders that this package made (1): {record.split('/')[0]}"
+    assert len(gather_images([tmp_path]).items()) == 2
+
+
+def test_a_class_with_a_record_of_another_program_stays_one(make_images, tmp_path):
+    make_images(tmp_path, "cat/0.png", "dog/0.png", "runs/0.png")
+    (tmp_path / "runs" / "spec.json").write_text('{"weights": 3}')
+    assert open_source(str(tmp_path)).classes == ("cat", "dog", "runs")
