@@ -92,38 +92,39 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         what = what_is_altered(file)
         raise DamagedFileError(f"{path} is damaged: its {what} changed since it was written. {_MEND}", what)
     spec = FeatureSpec.from_json(attributes["spec"])
-    features = file["features"]
+    columns = {name: file[name] for name in COLUMNS}
+    features = columns["features"]
     n = features.shape[0]
-    ids = read_texts(file["ids"])
+    ids = read_texts(columns["ids"])
     rows = Rows(
         ids=ids,
-        labels=file["labels"][()],
-        digests=file["digests"][()],
-        views=file["views"][()],
-        groups=read_texts(file["groups"]),
+        labels=columns["labels"][()],
+        digests=columns["digests"][()],
+        views=columns["views"][()],
+        groups=read_texts(columns["groups"]),
     )
-    sizes = {name: (file[name].id.get_offset(), file[name].id.get_storage_size()) for name in FILLED}
+    sizes = {name: (columns[name].id.get_offset(), columns[name].id.get_storage_size()) for name in FILLED}
     lengths = {
         len(ids),
         len(rows.labels),
         len(rows.digests),
         len(rows.views),
         len(rows.groups),
-        *(file[k].shape[0] for k in FILLED),
+        *(columns[k].shape[0] for k in FILLED),
     }
     status = os.stat(path)
     whole = all(offset is not None and offset + size <= status.st_size for offset, size in sizes.values())
     if lengths != {n} or features.dtype != np.dtype(STORED_DTYPES[spec.store]) or not (whole or n == 0):
         raise DamagedFileError(f"{path} is truncated or damaged. {_MEND}", "length of its columns")
-    done = file["done"][()]
+    done = columns["done"][()]
     header = Header(
         spec=spec,
         dataset=attributes["dataset"],
         source=attributes["source"],
         split=attributes["split"],
-        classes=tuple(read_texts(file["classes"])),
+        classes=tuple(read_texts(columns["classes"])),
         weights_label=attributes["weights_label"],
-        skipped=tuple(json.loads(item) for item in read_texts(file["skipped"])),
+        skipped=tuple(json.loads(item) for item in read_texts(columns["skipped"])),
         software=json.loads(attributes["software"]),
         number=int(attributes.get("part", 0)),
         count=int(attributes.get("parts", 1)),
@@ -134,7 +135,7 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         path=path,
         header=header,
         rows=rows,
-        crc32=file["crc32"][()],
+        crc32=columns["crc32"][()],
         done=done == 1,
         identity=(status.st_dev, status.st_ino),
         stray=int((done > 1).sum()),
