@@ -41,8 +41,8 @@ train-head: $(READY) ## Stage two: cached features -> a trained HEAD
 evaluate: $(READY) ## Figures of HEAD on SPLIT
 	$(PIPELINE) evaluate $(STAGE) --weights "$(WEIGHTS)" --head "$(HEAD)" --split "$(SPLIT)"
 
-test: $(READY) ## Run all tests
-	$(VENV)/bin/python -m pytest -q
+test: $(READY) ## Run all tests, on up to four cores
+	$(VENV)/bin/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 torture: $(READY) ## Kill, fill and race on purpose: minutes, and figures for docs/reliability.md
 	$(VENV)/bin/python -m pytest -q -m torture

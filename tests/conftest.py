@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import importlib.util
 import logging
@@ -59,6 +60,27 @@ def hear_signals() -> None:
 
 
 hear_signals()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the tests of a file to one worker, and all that need the Ray cluster: it is started once.
+
+    They come first, because they take longest.
+    """
+    for item in items:
+        group = "ray" if "cluster" in item.fixturenames else item.location[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "cluster" not in item.fixturenames)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> None:
+    """Keeps what has been imported and collected so far out of every later search for garbage.
+
+    With TensorFlow and thousands of tests in memory, one such search takes a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
