@@ -14,7 +14,7 @@ import click
 
 from pipeline import __version__, registry
 from pipeline.cli import commands
-from pipeline.errors import PipelineError, unknown
+from pipeline.errors import PipelineError, system_refusal, unknown
 from pipeline.progress import harmless
 from pipeline.stopping import EXIT_CODE as STOPPED
 from pipeline.stopping import stoppable
@@ -92,10 +92,23 @@ class Commands(Group):
         except Exception as error:
             if ctx.params["debug"]:
                 raise
-            message = (
-                f"unexpected {type(error).__name__}: {error}. Run `pipeline --debug ...` for the traceback"
-            )
-            _fail(ctx, message, PipelineError.exit_code)
+            _fail(ctx, _refused(error) or _unexpected(error), PipelineError.exit_code)
+
+
+def _refused(error: Exception) -> str:
+    """Says what the system did not let be done; empty where the fault may be the program's."""
+    if isinstance(error, FileNotFoundError) or not isinstance(error, OSError):
+        return ""
+    refusal = system_refusal(error)
+    what = "" if error.filename is None else f"{error.filename} cannot be used now: "
+    return refusal and (
+        f"{what}{refusal}. See to its permissions, the disk or the limits of the system, and run the same "
+        "command again (`pipeline --debug ...` shows where it was)"
+    )
+
+
+def _unexpected(error: Exception) -> str:
+    return f"unexpected {type(error).__name__}: {error}. Run `pipeline --debug ...` for the traceback"
 
 
 def _refuse_empty(words: Sequence[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -137,6 +139,23 @@ def test_what_nobody_thought_of(debug: bool, cli: Cli, monkeypatch: pytest.Monke
         )
         assert result.stderr == f"pipeline: {expected}\n"
         assert json.loads(result.stdout) == {"error": expected, "exit_code": 1}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("command", [["cache", "ls"], ["check"]])
+def test_what_the_system_refuses_is_not_called_unexpected(
+    number: int, command: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "photos/features_cache")
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    result = cli(*command)
+    assert result.exit_code == 1
+    refused = (
+        f"pipeline: photos/features_cache cannot be used now: {os.strerror(number)}. See to its permissions"
+    )
+    assert result.stderr.startswith(refused)
 
 
 def test_a_failure_of_one_run_does_not_colour_the_next(cli: Cli) -> None:
