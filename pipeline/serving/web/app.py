@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
@@ -36,6 +37,8 @@ PAGE = {
 }
 TOP = 5
 NEAREST = 6
+_ROW = re.compile(r"[0-9]{1,12}")
+"""A row of a split; Python refuses to make a number of thousands of digits."""
 
 
 class Site:
@@ -86,7 +89,9 @@ class Site:
 
     async def thumbnail(self, request: Request) -> Response:
         """Returns the picture of a training row."""
-        picture = await run_in_threadpool(self._thumbnails.draw, request.path_params["row"])
+        row = request.path_params["row"]
+        is_row = _ROW.fullmatch(row) is not None
+        picture = await run_in_threadpool(self._thumbnails.draw, int(row)) if is_row else None
         if picture is None:
             return _json({"error": "no such picture"}, HTTPStatus.NOT_FOUND)
         return Response(picture, media_type="image/jpeg")
@@ -132,7 +137,7 @@ def make_app(site: Site, *, names: Collection[str]) -> Starlette:
     routes += [
         Route("/about", _told(lambda request: _done(_json(about)))),
         Route("/predict", _told(site.predict), methods=["POST"]),
-        Route("/thumbnail/{row:int}", _told(site.thumbnail)),
+        Route("/thumbnail/{row}", _told(site.thumbnail)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, names=names)])
 

@@ -10,6 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.progress import say
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -23,6 +25,9 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+TOLD = 200
+"""Letters that are told of a failure; a request may have put thousands into it."""
 
 
 class Guard:
@@ -49,7 +54,11 @@ class Guard:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
 
+        started = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(SECURITY_HEADERS)
             await send(message)
@@ -59,7 +68,14 @@ class Guard:
             app = PlainTextResponse("this server does not go by that name: use its address\n", 421)
         elif origin is not None and _netloc(origin) != host:
             app = PlainTextResponse("requests of other sites are refused\n", 403)
-        await app(scope, receive, send_guarded)
+        try:
+            await app(scope, receive, send_guarded)
+        except Exception as error:
+            if started:
+                raise
+            # In one line: whoever makes a request fail must not fill the disk with tracebacks.
+            say(f"pipeline: unexpected {type(error).__name__}: {str(error)[:TOLD]}")
+            await PlainTextResponse("the server failed\n", 500)(scope, receive, send_guarded)
 
     def _is_ours(self, host: str) -> bool:
         try:

@@ -54,7 +54,7 @@ def test_a_thumbnail_is_the_training_image(server: Server) -> None:
         assert picture.size == (128, 128)
 
 
-@pytest.mark.parametrize("row", ["10", "999999999999999999999", "-1", "0/../../x", "%2e%2e%2fhead.json"])
+@pytest.mark.parametrize("row", ["10", "9" * 5000, "-1", "%c2%b2", "0/../../x", "%2e%2e%2fhead.json"])
 def test_there_is_nothing_beside_the_thumbnails(row: str, server: Server) -> None:
     assert server.ask(f"/thumbnail/{row}")[0] == 404
 
