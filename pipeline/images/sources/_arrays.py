@@ -79,6 +79,7 @@ def array_source(
     classes: Sequence[str] | None = None,
     white: float | None = None,
     notes: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> ArraySource:
     """Checks arrays and makes a source of them.
 
@@ -89,6 +90,7 @@ def array_source(
         classes: Class names that whole-number labels index into; None = the sorted labels themselves.
         white: Pixel value of white; None = 255 in uint8, and to be found for anything else.
         notes: Remarks for the user.
+        left_out: What stands there and is not among the images.
 
     Raises:
         UsageError: Shapes, dtypes, lengths, ranges or labels do not fit.
@@ -112,6 +114,7 @@ def array_source(
         parts=labelled,
         white=white,
         listed=_listed(labelled.values()),
+        left_out=tuple(left_out),
     )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.images import LeftOut
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._array_names import EXPECTED, Named, Pair, is_positional, name_arrays
 from pipeline.images.sources._arrays import ArraySource, Part, array_source
 from pipeline.images.sources._files import existing
-from pipeline.images.sources._words import printable, some
+from pipeline.images.sources._words import SHOWN, on_one_line, printable
 
 ADDRESS = "an .npz file (x_train, y_train, x_test, y_test, ...)"
 
@@ -44,11 +45,14 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
         Part(pair.images, arrays[pair.images], arrays[pair.labels] if pair.labels else None, pair.split)
         for pair in named.pairs
     ]
-    notes = [f"ignored arrays: {some(named.strangers)}"] if named.strangers else []
-    notes += [f"{pair.images} has no labels" for pair in named.pairs if not pair.labels]
+    notes = [f"{pair.images} has no labels" for pair in named.pairs if not pair.labels]
     notes += named.remarks
+    others = tuple(map(on_one_line, named.strangers))
+    left_out = [LeftOut("arrays of other names", len(others), others[:SHOWN])] if others else []
     classes = _texts(file, named.classes, arrays[named.classes]) if named.classes else None
-    return array_source(str(file), printable(file.stem), parts, classes=classes, notes=notes)
+    return array_source(
+        str(file), printable(file.stem), parts, classes=classes, notes=notes, left_out=left_out
+    )
 
 
 def _load(file: Path) -> tuple[dict[str, np.ndarray], Named]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.images import LeftOut
 from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode
 from pipeline.images.sources import open_source
@@ -73,7 +74,8 @@ def test_given_classes_order_the_names(npz):
 def test_missing_labels_and_strange_arrays_are_noted(npz):
     source = open_source(npz(x_train=PIXELS, y_train=range(6), x_test=PIXELS, z=[1], mean=[2]))
     assert labels(source)[6:] == [-1] * 6
-    assert source.notes == ("ignored arrays: mean, z", "x_test has no labels")
+    assert source.notes == ("x_test has no labels",)
+    assert source.left_out == (LeftOut("arrays of other names", 2, ("mean", "z")),)
 
 
 @pytest.mark.parametrize("shape", [(6, 4, 5), (6, 4, 5, 1), (6, 4, 5, 3), (6, 4, 5, 4)])
