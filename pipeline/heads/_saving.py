@@ -5,6 +5,7 @@ The folder is whole or absent; ``head.json`` has the checksums of the other two 
 
 from __future__ import annotations
 
+import encodings.cp437  # noqa: F401 - zipfile wants it late, when the system may open no more files
 import hashlib
 import json
 import os
@@ -236,8 +237,7 @@ def _blaming(file: Path) -> Iterator[None]:
     try:
         yield
     except TROUBLE as error:
-        refused = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-        if refused and (refusal := system_refusal(error)):
+        if not isinstance(error, FileNotFoundError) and (refusal := system_refusal(error)):
             raise UnreadableFileError(file, refusal) from error
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise CacheMismatchError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -21,8 +22,8 @@ from sealing import rewrite
 import pipeline.heads
 from pipeline import registry
 from pipeline.cache import FeatureSet
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.heads import TrainedHead, load_head, make_head, run_folder, train_head
+from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
+from pipeline.heads import TrainedHead, _saving, load_head, make_head, run_folder, train_head
 from pipeline.heads._sklearn import SklearnHead
 
 SKLEARN = [name for name in registry.names(pipeline.heads) if isinstance(make_head(name, {}), SklearnHead)]
@@ -268,3 +269,17 @@ def test_a_model_of_another_shape_is_said_in_one_line(
     edit(logreg.parent, feature_shape=[2, 2, 8], class_counts=[30, 30, 0])
     with pytest.raises(PipelineError, match="answers with numbers that are no probabilities"):
         load_head(logreg.parent).predict_proba(train)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.EMFILE, "Too many open files")], ids=["memory", "files"]
+)
+def test_what_the_system_lacks_is_no_damage(
+    error: Exception, logreg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(_saving, "_sha256", lack)
+    with pytest.raises(UnreadableFileError, match=r"seen\.bin cannot be read now"):
+        load_head(logreg.parent)
