@@ -164,9 +164,6 @@ def what_is_altered(file: h5py.File) -> str:
     names = altered(file)
     if names is None:
         return "header or row list"
-    attributes, columns = {f"@{name}" for name in file.attrs}, set(file)
-    if names - attributes - columns:
-        return "seals"  # they name what the file does not have
     return ", ".join(sorted(name.removeprefix("@") for name in names)) or "seal"
 
 

@@ -55,7 +55,8 @@ def seals(file: h5py.File) -> dict[str, str]:
 def altered(file: h5py.File) -> set[str] | None:
     """Names the columns and attributes that do not fit their seals; None where the file has none.
 
-    Files of earlier versions have none. An attribute's name begins with ``@``.
+    Files of earlier versions have none. An attribute's name begins with ``@``. Seals of what is not there are
+    themselves altered.
     """
     try:
         stated = json.loads(plain(file.attrs[SEALS]))
@@ -63,7 +64,8 @@ def altered(file: h5py.File) -> set[str] | None:
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
     found = seals(file)
-    return {name for name in stated.keys() | found.keys() if stated.get(name) != found.get(name)}
+    differing = {name for name in found if stated.get(name) != found[name]}
+    return differing if stated.keys() == found.keys() else differing | {f"@{SEALS}"}
 
 
 def plain_attributes(file: h5py.File) -> dict[str, Any]:

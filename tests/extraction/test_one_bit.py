@@ -1,9 +1,12 @@
-"""One bit of a feature file is flipped: the next run computes the row that was hit, at most, and says so."""
+"""One bit of a feature file is flipped: the next run computes the row that was hit, at most, and says so.
+
+Every column and attribute of every kind of file is tried by `make torture`; the suite tries the telling ones.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import h5py
@@ -22,7 +25,6 @@ from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]
 Check = Callable[..., None]
-Flip = Callable[[Path], None]
 
 ROWS = 5
 HIT = 2
@@ -35,24 +37,32 @@ SEVERAL = ("part", "parts", "whole")
 FREE = {"labels", "groups", "classes", "skipped"}
 """Columns of which no row's identity depends."""
 
+TELLING = ("features", "done", "labels", "digests", "views", "ids", "spec", "schema", "seal", "seals")
 
-def in_column(name: str) -> Flip:
-    """Flips a bit of the row in the middle, the lowest or another."""
+NEW, OLD = "sealed", "of an earlier version"
 
-    def flip(path: Path) -> None:
-        with h5py.File(path) as file:
+
+def cases(names: Iterable[str], *, new: Collection[str], old: Collection[str]) -> list[ParameterSet]:
+    """Pairs each name with each version of the format; the suite tries those of ``new`` and ``old``."""
+    return [
+        pytest.param(
+            name, version == NEW, id=f"{name} {version}", marks=() if name in tried else pytest.mark.torture
+        )
+        for version, tried in ((NEW, new), (OLD, old))
+        for name in names
+        if (name, version) != ("seals", OLD)
+    ]
+
+
+def flip(path: Path, name: str) -> None:
+    """Flips a bit in the middle of a column or attribute."""
+    with h5py.File(path, "r+") as file:
+        if name in file:
             column = file[name]
-            start, each = column.id.get_offset(), column.dtype.itemsize
-            each *= int(np.prod(column.shape[1:], dtype=int))
+            each = column.dtype.itemsize * int(np.prod(column.shape[1:], dtype=int))
             row = min(HIT, max(len(column) - 1, 0))
-        flip_at(path, start + row * each + min(1, each - 1))
-
-    return flip
-
-
-def in_attribute(name: str) -> Flip:
-    def flip(path: Path) -> None:
-        with h5py.File(path, "r+") as file:
+            offset = column.id.get_offset() + row * each + min(1, each - 1)
+        else:
             value = file.attrs[name]
             if isinstance(value, bytes):
                 middle = len(value) // 2
@@ -60,8 +70,8 @@ def in_attribute(name: str) -> Flip:
                 file.attrs.modify(name, np.array(value, f"S{len(value)}"))
             else:
                 file.attrs.modify(name, value ^ 2)
-
-    return flip
+            return
+    flip_at(path, offset)
 
 
 def flip_at(path: Path, offset: int) -> None:
@@ -96,20 +106,6 @@ def entry(photos: Photos, engine: CountingEngine, run: Run) -> Entry:
     return extraction.entry
 
 
-TELLING = {"features", "done", "labels", "digests", "views", "ids", "spec", "seal", "seals", "parts"}
-"""What is hit in every run of the tests; the rest under torture."""
-
-
-def hit(name: str, *values: object) -> ParameterSet:
-    """A case of a test: what is hit, by its name."""
-    marks = [] if name in TELLING else [pytest.mark.torture]
-    return pytest.param(name, *values, id=name if name in COLUMNS else f"@{name}", marks=marks)
-
-
-EVERYTHING = [hit(name, in_column(name)) for name in COLUMNS]
-EVERYTHING += [hit(name, in_attribute(name)) for name in ATTRIBUTES]
-
-
 def mended(
     extraction: Extraction, path: Path, name: str, *, sealed: bool, most: int, engine: CountingEngine
 ) -> None:
@@ -117,17 +113,18 @@ def mended(
     assert engine.computed <= most
     (damage,) = extraction.damaged
     assert (damage.file, damage.rows) == (path, engine.computed)
-    if name in ("features", "crc32", "done") or (sealed and name not in ("seals",)):
+    if name in ("features", "crc32", "done") or sealed:
         assert name in damage.what
     assert extraction.entry.retired() == []
     assert extraction.failures == []
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize(("name", "flip"), EVERYTHING)
+@pytest.mark.parametrize(
+    ("name", "sealed"),
+    cases([*COLUMNS, *ATTRIBUTES], new=TELLING, old=("labels", "digests", "views", "spec")),
+)
 def test_of_a_published_file(
     name: str,
-    flip: Flip,
     sealed: bool,
     entry: Entry,
     engine: CountingEngine,
@@ -141,7 +138,7 @@ def test_of_a_published_file(
         as_earlier_versions_wrote_it(path)
     if not holds(path, name):
         pytest.skip("there is nothing in it")
-    flip(path)
+    flip(path, name)
     with pytest.raises(CacheMismatchError) as refused:
         open_features(entry, "train").to_memory()
     assert refused.value.exit_code == 4
@@ -166,11 +163,12 @@ def test_of_a_published_file(
     assert not any(one["problem"] or one["bad_rows"] for one in verify_cache(cache))
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize(("name", "flip"), [one for one in EVERYTHING if one.id != "done"])
+@pytest.mark.parametrize(
+    ("name", "sealed"),
+    cases([one for one in [*COLUMNS, *ATTRIBUTES] if one != "done"], new=("digests",), old=("ids",)),
+)
 def test_of_a_partial_file(
     name: str,
-    flip: Flip,
     sealed: bool,
     entry: Entry,
     photos: Photos,
@@ -189,7 +187,7 @@ def test_of_a_partial_file(
         as_earlier_versions_wrote_it(path)
     if not holds(path, name):
         pytest.skip("there is nothing in it")
-    flip(path)
+    flip(path, name)
     bad.write_bytes(whole)
     engine.forget()
     (extraction,) = run()
@@ -200,11 +198,11 @@ def test_of_a_partial_file(
     assert_complete(extraction)
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize(("name", "flip"), EVERYTHING)
+@pytest.mark.parametrize(
+    ("name", "sealed"), cases([*COLUMNS, *ATTRIBUTES], new=("digests",), old=("digests",))
+)
 def test_of_a_retired_file(
     name: str,
-    flip: Flip,
     sealed: bool,
     entry: Entry,
     photos: Photos,
@@ -221,7 +219,7 @@ def test_of_a_retired_file(
         as_earlier_versions_wrote_it(path)
     if not holds(path, name):
         pytest.skip("there is nothing in it")
-    flip(path)
+    flip(path, name)
     run()
     assert entry.retired() == [path]
     shutil.move(tmp_path / "cats", photos.root / "train" / "cats")
@@ -238,8 +236,9 @@ def test_of_a_retired_file(
     assert_complete(extraction)
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize("name", list(map(hit, [*COLUMNS, *ATTRIBUTES, *SEVERAL])))
+@pytest.mark.parametrize(
+    ("name", "sealed"), cases([*COLUMNS, *ATTRIBUTES, *SEVERAL], new=("digests", "whole"), old=("labels",))
+)
 def test_of_one_file_of_several(
     name: str,
     sealed: bool,
@@ -259,7 +258,7 @@ def test_of_one_file_of_several(
         as_earlier_versions_wrote_it(path)
     if not holds(path, name):
         pytest.skip("there is nothing in it")
-    (in_column if name in COLUMNS else in_attribute)(name)(path)
+    flip(path, name)
     with pytest.raises(CacheMismatchError):
         open_features(extraction.entry, "train").to_memory()
     engine.forget()
@@ -269,9 +268,10 @@ def test_of_one_file_of_several(
     assert_complete(extraction)
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize("name", list(map(hit, [*COLUMNS, *ATTRIBUTES])))
-@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize("views", [pytest.param(1, marks=pytest.mark.torture), 3])
+@pytest.mark.parametrize(
+    ("name", "sealed"), cases([*COLUMNS, *ATTRIBUTES], new=("views",), old=("digests", "views"))
+)
 def test_of_a_file_with_views(
     name: str, sealed: bool, views: int, photos: Photos, engine: CountingEngine, run: Run
 ) -> None:
@@ -286,7 +286,7 @@ def test_of_a_file_with_views(
         as_earlier_versions_wrote_it(path)
     if not holds(path, name):
         pytest.skip("there is nothing in it")
-    (in_column if name in COLUMNS else in_attribute)(name)(path)
+    flip(path, name)
     engine.forget()
     (extraction,) = run(views=views)
     free = name in FREE or name in ATTRIBUTES or (sealed and name == "ids")
@@ -302,8 +302,12 @@ def exchange(path: Path, column: str, one: int, other: int) -> None:
         file[column][...] = values
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "of an earlier version"])
-@pytest.mark.parametrize("column", ["features", "crc32", "digests", "ids", "views"])
+@pytest.mark.parametrize(
+    ("column", "sealed"),
+    cases(
+        ["features", "crc32", "digests", "ids", "views"], new=("features",), old=("digests", "ids", "views")
+    ),
+)
 def test_rows_that_changed_places_are_never_taken_for_each_other(
     column: str, sealed: bool, photos: Photos, engine: CountingEngine, run: Run
 ) -> None:
@@ -330,8 +334,8 @@ def test_a_spec_that_nothing_proves_costs_the_file(
     path = entry.file("train")
     if not sealed:
         as_earlier_versions_wrote_it(path)
-    in_attribute("spec")(path)
-    in_column("labels")(path)
+    flip(path, "spec")
+    flip(path, "labels")
     (extraction,) = run()
     assert engine.computed == ROWS
     assert [damage.rows for damage in extraction.damaged] == [ROWS]
@@ -342,7 +346,7 @@ def test_images_that_moved_since_are_still_proved(
     entry: Entry, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
     """Digests are proved by the seal of their column, whatever the images are called now."""
-    in_column("labels")(entry.file("train"))
+    flip(entry.file("train"), "labels")
     (photos.root / "train" / "cats" / "0000.png").rename(photos.root / "test" / "dogs" / "moved.png")
     (extraction,) = run()
     assert engine.computed == 0
@@ -353,7 +357,7 @@ def test_the_damaged_file_stays_until_the_new_one_is_whole(
     entry: Entry, photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
     path = entry.file("train")
-    in_column("digests")(path)
+    flip(path, "digests")
     content = path.read_bytes()
     bad = photos.add("train/dogs")[0]
     whole = photos.spoil(bad)
@@ -371,7 +375,7 @@ def test_the_damaged_file_stays_until_the_new_one_is_whole(
 def test_rows_of_another_data_set_are_taken_from_a_damaged_file(
     entry: Entry, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
-    in_column("labels")(entry.file("train"))
+    flip(entry.file("train"), "labels")
     (extraction,) = run(name="another")
     assert engine.computed == 0
     assert [damage.file for damage in extraction.damaged] == [entry.file("train")]
