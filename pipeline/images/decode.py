@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -57,16 +60,34 @@ def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None =
 
 def decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
     """Decodes as ``decode`` does, with a range for this picture alone: for what does not know of a set."""
-    try:
+    return with_room(partial(_decode_for_itself, data, size), to="decode an image")
+
+
+def _decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
+    with as_decode_error(data):
         samples = deep_samples(data)
-        extremes = None if samples is None else samples.extremes()
         if samples is not None:
+            extremes = samples.extremes()
             return _ranged(samples, size, None if extremes is None else own_range(extremes))[0]
+    return decode(data, size)
+
+
+@contextmanager
+def as_decode_error(data: bytes | np.ndarray) -> Iterator[None]:
+    """Tells what goes wrong with an image in one way, whatever the decoders raise.
+
+    Raises:
+        DecodeError: It is the image's fault.
+        MemoryError: It may as well be a lack of memory: libraries often do not say why they failed.
+    """
+    try:
+        yield
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # a single image must never end a run of a million
+        if not can_have(_claimed(data) * _BYTES_A_PIXEL):
+            raise MemoryError(_reason(error)) from error
         raise DecodeError(_reason(error)) from error
-    return decode(data, size)
 
 
 def decode_with_remark(
@@ -77,26 +98,27 @@ def decode_with_remark(
 
 
 def _decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
-    claimed = 0
-    try:
+    with as_decode_error(data):
         samples = deep_samples(data)
         if samples is not None:
             return _ranged(samples, size, pixel_range)
         if isinstance(data, np.ndarray):
             return _pixels(_from_array(data), size, None), ""
-        claimed = pixels_claimed(data)
         image = open_encoded(data)
-        claimed = image.width * image.height
         drafted = image.draft(None, (_DRAFT * size, _DRAFT * size))
         _load(image)
         pixels = _pixels(image, size, drafted[1] if drafted else None)
         return upright(pixels, image.info.get("exif")), ""
-    except MemoryError:
-        raise
-    except Exception as error:  # a single image must never end a run of a million
-        if claimed and not can_have(claimed * _BYTES_A_PIXEL):
-            raise MemoryError(_reason(error)) from error
-        raise DecodeError(_reason(error)) from error
+
+
+def _claimed(data: bytes | np.ndarray) -> int:
+    """Returns the pixels that a picture's header states; 0 where it states none."""
+    try:
+        if isinstance(data, np.ndarray):
+            return 0
+        return pixels_claimed(data) or math.prod(open_encoded(data).size)
+    except ValueError:
+        return 0
 
 
 def _ranged(samples: Samples, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:

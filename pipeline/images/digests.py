@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.images import ImageItem, ImageSource, spill
 from pipeline.images._columns import Place
 from pipeline.images._deep import extremes_of
+from pipeline.images.decode import DecodeError, as_decode_error
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.pixel_range import Extremes, PixelCensus
@@ -176,10 +177,9 @@ def _look(source: ImageSource, item: ImageItem, now: Known) -> Known:
 def _extremes(data: bytes | np.ndarray) -> Extremes | None:
     """Looks at the pixels of a deep picture; one that cannot be decoded is told of where it is to be used."""
     try:
-        return extremes_of(data)
-    except MemoryError:
-        raise
-    except Exception:  # decoders raise whatever their parsing ran into
+        with as_decode_error(data):
+            return extremes_of(data)
+    except DecodeError:
         return None
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-pytest.importorskip("resource")
+from pipeline.images import decode as decoding
+from pipeline.images import open_images
+from pipeline.images.decode import DecodeError, decode, decode_for_itself
+from pipeline.images.digests import digest_items
+from pipeline.memory import ShortageError
 
 SCRIPT = """
 import gc, io, resource, sys
@@ -58,6 +66,7 @@ except DecodeError as error:
 
 
 def test_no_format_takes_it_for_damage(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
     if not Path("/proc/self/statm").exists():
         pytest.skip("needs /proc/self/statm")
     done = subprocess.run(
@@ -75,3 +84,35 @@ def test_no_format_takes_it_for_damage(tmp_path: Path) -> None:
         assert outcomes[-1] == "decoded", name
     assert sum("ShortageError" in outcomes for outcomes in found) >= 3
     assert damaged == ["damaged", "DecodeError"]
+
+
+def cut_short(*, bits: int) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 2**bits, (32, 32), f"uint{bits}")
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()[:-200]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("work", [decode, decode_for_itself])
+def test_every_way_to_decode_asks_whether_memory_was_short(
+    work: Callable[[bytes, int], object], bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoders often say nothing but that they failed."""
+    with pytest.raises(DecodeError):
+        work(cut_short(bits=bits), 8)
+    monkeypatch.setattr(decoding, "can_have", lambda count: count < 32 * 32)
+    with pytest.raises(ShortageError):
+        work(cut_short(bits=bits), 8)
+
+
+def test_nothing_is_remembered_of_what_was_looked_at_without_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "a.png").write_bytes(cut_short(bits=16))
+    source = open_images(str(tmp_path))
+    assert digest_items(source, source.items())[1] == {}
+    monkeypatch.setattr(decoding, "can_have", lambda count: count < 32 * 32)
+    with pytest.raises(ShortageError):
+        digest_items(source, source.items())
