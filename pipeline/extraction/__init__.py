@@ -23,10 +23,10 @@ from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.stage import MisrememberedError, Stage
+from pipeline.extraction.stage import Stage
 from pipeline.extraction.understood import Understood
 from pipeline.images import ImageSource, open_images, remarks_on
-from pipeline.images.catalog import take_stock
+from pipeline.images.catalog import MisrememberedError, take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import expanded
 from pipeline.progress import say
@@ -119,7 +119,7 @@ def _extract(
     source = open_images(data, source_options)
     for note in remarks_on(source):
         say(f"note: {note}")
-    catalog = take_stock(source, stat_cache)
+    catalog = take_stock(source, stat_cache, looked_again=looked_again)
     stock_seconds = time.perf_counter() - started
     understood = Understood.of(catalog, source.name if name is None else name)
     for line in understood.lines:
@@ -151,7 +151,6 @@ def _extract(
             views=request.views,
             measured=measured,
             skip_bad=skip_bad,
-            looked_again=looked_again,
         )
         with working_in([entry.folder for entry in entries]) as presence:
             reports = [

@@ -97,6 +97,7 @@ class Calibration:
         """Loads the images, uint8 (n, size, size, 3); those that cannot be decoded are left out.
 
         Raises:
+            MisrememberedError: Digests of an earlier run are wrong.
             PipelineError: Images are no longer there, or none can be decoded.
         """
         items = {
@@ -105,6 +106,7 @@ class Calibration:
             for row, item in zip(rows.digests, self.catalog.items[split], strict=True)
         }
         there = [digest for digest in self.digests if digest in items]
+        known = {items[digest].id: digest for digest in there}
         loader = Loader(
             source=self.catalog.source,
             items=[items[digest] for digest in there],
@@ -117,6 +119,9 @@ class Calibration:
         )
         batch = loader.load(np.arange(len(there)))
         decoded = int(batch.loaded.sum())
+        self.catalog.look_again(
+            {one.id: bytes.fromhex(known[one.id]) for one in batch.failures if not one.digest}
+        )
         gone = len(self.digests) - decoded - sum(bool(failure.digest) for failure in batch.failures)
         if gone or not decoded:
             raise PipelineError(

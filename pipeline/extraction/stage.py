@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 
@@ -13,7 +13,6 @@ from pipeline.cache.parts import Part
 from pipeline.cache.presence import Presence
 from pipeline.cache.settling import clean, put_away
 from pipeline.cache.writing import EntryWriter
-from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.extraction.filling import Filler
 from pipeline.extraction.headers import Headers
@@ -30,19 +29,6 @@ from pipeline.progress import say
 from pipeline.stopping import kept_when_stopped
 
 
-class MisrememberedError(Exception):
-    """Digests that an earlier run kept are wrong; they are forgotten now, and a new catalog has them right.
-
-    Attributes:
-        ids: Of the images.
-        computed: Per cut, the rows of each split that were computed before it was noticed.
-    """
-
-    def __init__(self, ids: Sequence[str], computed: Sequence[Mapping[str, int]]) -> None:
-        super().__init__(f"wrong digests of {counted(len(ids), 'image')}")
-        self.ids, self.computed = ids, computed
-
-
 class Stage:
     """One run of stage one over all files of a source and all cuts of a base."""
 
@@ -56,7 +42,6 @@ class Stage:
         views: int,
         measured: Mapping[str, float],
         skip_bad: bool,
-        looked_again: Collection[str] = (),
     ) -> None:
         """Plans a run and touches nothing.
 
@@ -69,11 +54,10 @@ class Stage:
             measured: Images per second in each arithmetic, where ``auto`` measured them.
             skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
                 rows, and its file is made once more from the rows that are there.
-            looked_again: Images whose digest in the catalog was not taken from an earlier run.
         """
         self.entries, self.catalog, self.portions = entries, catalog, portions
         self._filler, self._views, self._measured = filler, views, dict(measured)
-        self._skip_bad, self._looked_again = skip_bad, looked_again
+        self._skip_bad = skip_bad
         self._headers = Headers(catalog, views, entries[0].spec.engine, measured)
         self._skipped: dict[str, Failure] = {}
         self._failed: dict[str, Failure] = {}
@@ -189,15 +173,14 @@ class Stage:
         Raises:
             MisrememberedError: So it was; they are forgotten.
         """
-        doubtful = {one.id for one in failures if not one.digest and one.id not in self._looked_again}
+        doubtful = {one.id for one in failures if not one.digest}
         planned = {
             name: rows.digests[row].tobytes()
             for rows in (wanted.rows.values() if doubtful else ())
             for row, name in enumerate(rows.ids)
             if name in doubtful
         }
-        if wrong := self.catalog.look_again(planned):
-            raise MisrememberedError(wrong, [outcomes.computed for outcomes in self._outcomes])
+        self.catalog.look_again(planned, computed=lambda: [outcomes.computed for outcomes in self._outcomes])
 
     def _waits(self, portion: Portion) -> bool:
         """Tells whether files are not published though no row of their split is missing anywhere."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.counts import counted
-from pipeline.errors import UnreadableImagesError, UsageError
+from pipeline.errors import PipelineError, UnreadableImagesError, UsageError
 from pipeline.images import SPLITS, ImageSource, spill
 from pipeline.images._lazy import Positions, as_run
 from pipeline.images.digests import digest_items, forget_wrong
@@ -22,6 +22,26 @@ from pipeline.images.rows import DIGEST_BYTES, Rows
 from pipeline.images.splits import assign_splits, describe_splits
 
 _STRETCH = 4096
+
+
+class MisrememberedError(PipelineError):
+    """Digests that an earlier run kept are wrong; they are forgotten now, and a new catalog has them right.
+
+    Attributes:
+        ids: Of the images.
+        computed: Per cut, the rows of each split that were computed before it was noticed.
+    """
+
+    def __init__(self, ids: Sequence[str], computed: Sequence[Mapping[str, int]] = ()) -> None:
+        super().__init__(
+            f"an earlier run kept wrong digests of {counted(len(ids), 'image')} (e.g. {ids[0]!r}), which are "
+            "forgotten now: run the same command again"
+        )
+        self.ids, self.computed = ids, computed
+
+    def __reduce__(self) -> tuple[type[MisrememberedError], tuple[object, ...]]:
+        """Rebuilds it in another process."""
+        return type(self), (self.ids, self.computed)
 
 
 @dataclass(frozen=True)
@@ -51,6 +71,7 @@ class Catalog:
         stat_cache: Where digests are kept from one run to the next; None = nowhere.
         census: What the pixels of more than 8 bits reach to.
         notes: Which splits are not the source's own.
+        looked_again: Images whose digest was not taken from an earlier run.
     """
 
     source: ImageSource
@@ -60,29 +81,37 @@ class Catalog:
     stat_cache: Path | None = None
     census: PixelCensus = field(default_factory=PixelCensus)
     notes: tuple[str, ...] = ()
+    looked_again: Collection[str] = ()
 
-    def look_again(self, items: Mapping[str, bytes]) -> list[str]:
+    def look_again(
+        self, items: Mapping[str, bytes], computed: Callable[[], Sequence[Mapping[str, int]]] = tuple
+    ) -> None:
         """Forgets digests that were kept and are wrong although the image has not changed since.
 
         Args:
             items: The digest in this catalog of each image in doubt, by its id.
+            computed: Counts what was computed so far.
 
-        Returns:
-            The ids of those that were forgotten: a new catalog has their digests right.
+        Raises:
+            MisrememberedError: There were some.
         """
-        if self.stat_cache is None or not items:
-            return []
-        listed = [item for part in self.items.values() for item in part if item.id in items]
-        wrong = forget_wrong(self.source, listed, items, stat_cache=self.stat_cache)
-        return [item.id for item in wrong]
+        doubtful = items.keys() - set(self.looked_again)
+        if self.stat_cache is None or not doubtful:
+            return
+        listed = [item for part in self.items.values() for item in part if item.id in doubtful]
+        if wrong := forget_wrong(self.source, listed, items, stat_cache=self.stat_cache):
+            raise MisrememberedError([item.id for item in wrong], computed())
 
 
-def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
+def take_stock(
+    source: ImageSource, stat_cache: Path | None = None, *, looked_again: Collection[str] = ()
+) -> Catalog:
     """Reads every image of a source once to know its digest, and chooses its split.
 
     Args:
         source: Lists and reads the images.
         stat_cache: SQLite file with the digests of unchanged files, extended by this call; None = no cache.
+        looked_again: Images that it knew wrongly, and has forgotten.
 
     Raises:
         UsageError: Two images have the same id, or a group stands in several splits.
@@ -112,6 +141,7 @@ def take_stock(source: ImageSource, stat_cache: Path | None = None) -> Catalog:
         stat_cache=stat_cache,
         census=census,
         notes=describe_splits(items, assigned),
+        looked_again=looked_again,
     )
 
 

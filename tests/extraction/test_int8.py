@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,8 +20,10 @@ from pipeline.cache import open_features
 from pipeline.cache.inspection import remove, remove_retired
 from pipeline.cache.networks import RECORD
 from pipeline.errors import PipelineError, UsageError
-from pipeline.extraction import Extraction, FeatureRequest, calibration, conversion, extract
+from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, calibration, conversion, extract
 from pipeline.extraction.calibration import draw_sample
+from pipeline.images.stamps import Stamps
+from pipeline.images.stat_cache import Known, StatCache
 
 INT8 = {"precision": "int8", "base_engine": "openvino"}
 TINY = {"weights": "random", "image_size": 32, "batch_size": 4, "store": "float32"}
@@ -259,3 +263,23 @@ def test_each_engine_says_what_it_has(engine: str, precision: str, choices: str)
         UsageError, match=rf"unknown precision of engine {engine} '{precision}'.*: choose from {choices}"
     ):
         FeatureRequest(base_engine=engine, precision=precision)
+
+
+def test_a_wrong_digest_of_an_image_that_sets_ranges_is_looked_at_again(
+    run: Run,
+    some_photos: Photos,
+    cache: Path,
+    trusted_disk: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (path, *_) = some_photos.files("train")
+    os.utime(path, ns=(10**18, 10**18))
+    time.sleep(0.03)
+    with StatCache(cache / STAT_CACHE) as store:
+        store.store([Known(str(path), Stamps().of(path), bytes(32))])
+    (extraction,) = run()
+    assert "had wrong digests of 1 image" in capsys.readouterr().err
+    assert extraction.computed == 15
+    shutil.rmtree(cache)
+    (undisturbed,) = run()
+    assert undisturbed.entry.spec == extraction.entry.spec
