@@ -88,6 +88,12 @@ def main_reason(error: BaseException) -> str:
     return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__
 
 
+def first_sentence(error: BaseException) -> str:
+    """Returns the sentence of an error that says most where advice follows it, as of a lack of memory."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].split(". ")[0].rstrip(".") if lines else type(error).__name__
+
+
 def _connect_or_start(ray: ModuleType, quiet: dict[str, object]) -> None:
     try:
         ray.init(address="auto", **quiet)

@@ -21,7 +21,7 @@ from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.memory import ShortageError
 from pipeline.progress import say
-from pipeline.ray_runtime import main_reason
+from pipeline.ray_runtime import first_sentence, main_reason
 
 BLOCKS_AT_A_TIME = 2
 """Blocks that a worker has: while one waits for its images, or travels, the other is computed."""
@@ -94,6 +94,7 @@ class WorkerPool:
 
         Raises:
             BatchTooLargeError: The memory of some worker does not suffice; the others have finished first.
+            ShortageError: It does not suffice for a block alone.
             PipelineError: What a worker raised, or no worker can be started any more.
         """
         begin = (self._ray.put(job), write)
@@ -107,7 +108,7 @@ class WorkerPool:
             while fresh or again or self._filling():
                 self._hand_out(fresh, again)
                 try:
-                    call, result, reason = self._answer()
+                    call, result, fault = self._answer()
                 except BatchTooLargeError as error:  # others may be writing: they come to an end first
                     too_large = error
                     fresh.clear()
@@ -115,19 +116,21 @@ class WorkerPool:
                     continue
                 if call is None:
                     continue
-                if call.method == "load" and not reason:
+                if call.method == "load" and not fault:
                     self._call(call.member, "begin", begin)
-                elif call.method == "begin" and not reason:
+                elif call.method == "begin" and not fault:
                     self._tell(call.member, result)
                     call.member.free = BLOCKS_AT_A_TIME
-                elif call.block is not None and not reason:
+                elif call.block is not None and not fault:
                     yield Worked(call.block, result)
                 elif call.block is not None and too_large is None:
                     tries[call.block.number] += 1
                     if tries[call.block.number] < TRIES:
                         again.append(call.block)
+                    elif isinstance(fault, self._ray.exceptions.OutOfMemoryError):
+                        raise _shortage(first_sentence(fault)) from fault
                     else:
-                        yield Worked(call.block, None, f"{reason} ({TRIES} tries)")
+                        yield Worked(call.block, None, f"{main_reason(fault)} ({TRIES} tries)")
         finally:
             if self._filling():
                 self.end()  # nobody will take what they compute
@@ -172,8 +175,8 @@ class WorkerPool:
     def _filling(self) -> bool:
         return any(call.block is not None for call in self._calls.values())
 
-    def _answer(self) -> tuple[Call | None, Any, str]:
-        """Waits for the next answer: the call, what it returned, and why it failed where it did.
+    def _answer(self) -> tuple[Call | None, Any, BaseException | None]:
+        """Waits for the next answer: the call, what it returned, and what it failed with where it did.
 
         Raises:
             BatchTooLargeError: As the worker raised it.
@@ -185,7 +188,7 @@ class WorkerPool:
             if there < self._share.workers:
                 workers = counted(self._share.workers, "worker")
                 say(f"ray: {there} of {workers} {verb(there)} there; see `ray status`")
-            return None, None, ""
+            return None, None, None
         call = self._calls.pop(ready[0])
         call.member.free += call.takes
         try:
@@ -194,20 +197,18 @@ class WorkerPool:
             if isinstance(error.cause, PipelineError | BatchTooLargeError):
                 raise error.cause from None
             if isinstance(error.cause, MemoryError):  # no fault of the images in the block
-                raise ShortageError(
-                    f"the memory of a worker does not suffice ({main_reason(error.cause)}). All finished "
-                    "rows are kept: give the workers more of it and run the same command again"
-                ) from error
+                raise _shortage(main_reason(error.cause)) from error
             if call.method != "fill":
                 raise PipelineError(f"a worker cannot {call.method}: {main_reason(error.cause)}") from error
-            return call, None, main_reason(error.cause)
+            return call, None, error.cause
         except self._ray.exceptions.RayError as error:
             if not isinstance(error, self._ray.exceptions.ObjectLostError):
-                self._replace(call, main_reason(error))
-            return call, None, main_reason(error)
+                short = isinstance(error, self._ray.exceptions.OutOfMemoryError)
+                self._replace(call, first_sentence(error) if short else main_reason(error))
+            return call, None, error
         if call.method == "load":
             self._welcome(call.member, result)
-        return call, result, ""
+        return call, result, None
 
     def _welcome(self, member: Member, introduction: Introduction) -> None:
         if introduction.version != pipeline.__version__:
@@ -241,3 +242,10 @@ class WorkerPool:
         if line not in self._told:
             self._told.add(line)
             say(line)
+
+
+def _shortage(reason: str) -> ShortageError:
+    return ShortageError(
+        f"the memory of a worker does not suffice ({reason}). All finished rows are kept: give the workers "
+        "more of it, or have fewer of them (--workers), and run the same command again"
+    )

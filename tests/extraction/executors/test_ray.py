@@ -25,6 +25,7 @@ from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors.ray import RayCrew, RayExecutor
 from pipeline.images import ImageItem, open_images
 from pipeline.images.sources._files import FileSource
+from pipeline.memory import ShortageError
 
 Fill = Callable[..., Extraction]
 TWO = RayExecutor(workers=2)
@@ -212,6 +213,28 @@ def test_a_block_that_kills_its_workers_is_given_up_and_all_others_are_finished(
     assert report.unfinished == ["train"]
     done = open_layout(report.entry.partial("train")).done
     assert np.flatnonzero(~done).tolist() == [*range(8)]
+
+
+def test_workers_that_are_ended_for_want_of_memory_are_no_fault_of_the_images(
+    pictures: Photos,
+    fill: Fill,
+    opened_as: Callable[[type[FileSource]], None],
+    cluster: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    get = cluster.get
+
+    def with_reason(*arguments: object) -> object:
+        try:
+            return get(*arguments)
+        except cluster.exceptions.RayActorError as error:
+            message = "Task was killed due to the node running low on memory.\nTo disable this, ..."
+            raise cluster.exceptions.OutOfMemoryError(message) from error
+
+    opened_as(Poisoned)
+    monkeypatch.setattr(cluster, "get", with_reason)
+    with pytest.raises(ShortageError, match=r"memory of a worker does not suffice \(Task was .* on memory\)"):
+        fill(TWO, "ray", skip_bad=True)
 
 
 def test_a_batch_that_does_not_fit_is_halved(
