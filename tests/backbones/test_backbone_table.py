@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.loading import _draw_filters, build_application, load_backbone
+from pipeline.backbones.loading import _draw_filters, build_application, load_backbone, preprocess
 from pipeline.backbones.table import BACKBONES, Backbone, Cut
 from pipeline.backbones.weights import _imagenet_file, resolve_weights
 from pipeline.errors import UsageError
@@ -19,7 +19,13 @@ from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.keras_runtime import import_keras
 
 FROZEN = [name for name, row in BACKBONES.items() if row.factory]
+QUICK = ("vgg16", "mobilenet_v2_035", "efficientnet_b0")
+"""One base of each kind: plain, with options, and with its scaling inside. Building all takes minutes."""
 BATCH = 2
+
+
+def slow_unless(quick: tuple[str, ...]) -> list[Any]:
+    return [pytest.param(name, marks=[] if name in quick else pytest.mark.torture) for name in FROZEN]
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def build_for_imagenet(row: Backbone, size: int) -> tuple[Any, str]:
     return application, name
 
 
-@pytest.fixture(scope="module", params=FROZEN)
+@pytest.fixture(scope="module", params=slow_unless(QUICK))
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     name, row = request.param, BACKBONES[request.param]
     application, file = build_for_imagenet(row, row.min_size)
@@ -76,6 +82,15 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert not model.trainable_variables
     yield Loaded(row, application, file, KerasEngine(model, store="float32"))
     import_keras().utils.clear_session()
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_pixels_are_scaled_as_the_application_wants_them(name: str) -> None:
+    row, images = BACKBONES[name], pictures(8)
+    inputs = import_keras().Input((8, 8, 3), dtype="uint8")
+    scaled = import_keras().Model(inputs, preprocess(inputs, row.preprocessing))(images)
+    expected = module_of(row).preprocess_input(images.astype(np.float32))
+    np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_the_row_names_the_last_layer_and_the_weights_file(loaded: Loaded) -> None:
@@ -108,14 +123,21 @@ def test_a_row_does_not_depend_on_its_neighbours(loaded: Loaded) -> None:
     np.testing.assert_array_equal(compute(loaded.engine, images)[0], compute(loaded.engine, padded)[0])
 
 
-@pytest.mark.parametrize("name", [name for name in FROZEN if BACKBONES[name].weights_sizes])
-@pytest.mark.parametrize("size", [96, 128, 150])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=[] if name == "mobilenet" or size == 150 else pytest.mark.torture)
+        for name in FROZEN
+        if BACKBONES[name].weights_sizes
+        for size in (96, 128, 150)
+    ],
+)
 def test_the_weights_file_follows_the_image_size(name: str, size: int) -> None:
     _, file = build_for_imagenet(BACKBONES[name], size)
     assert file == _imagenet_file(BACKBONES[name], size).name
 
 
-@pytest.mark.parametrize("name", ["vgg16", "mobilenet"])
+@pytest.mark.parametrize("name", ["vgg16", pytest.param("mobilenet", marks=pytest.mark.torture)])
 def test_random_filters_depend_on_their_seed_alone(name: str) -> None:
     def filters(seed: int) -> list[np.ndarray]:
         weights = resolve_weights(name, f"random:{seed}", 32)

@@ -28,7 +28,9 @@ def test_a_shortcut_and_a_branch_cannot_be_cut() -> None:
     assert clean_cuts(residual()) == ["stem", "joined", "both"]
 
 
-@pytest.mark.parametrize("factory", ["VGG16", "MobileNetV2", "DenseNet121"])
+@pytest.mark.parametrize(
+    "factory", ["VGG16", "MobileNetV2", pytest.param("DenseNet121", marks=pytest.mark.torture)]
+)
 def test_a_base_can_be_continued_from_each_clean_cut(factory: str) -> None:
     keras = import_keras()
     base = getattr(keras.applications, factory)(weights=None, include_top=False, input_shape=(32, 32, 3))
