@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import pipeline.heads
 from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
-from pipeline.heads import describe_head, fit_head, load_head, make_head, train_head
+from pipeline.heads import TrainedHead, describe_head, fit_head, load_head, make_head, train_head
 from pipeline.heads._kinds import PIXELS
 from pipeline.typed_options import describe_type
 
@@ -34,35 +33,52 @@ def quick(name: str, **changes: object) -> dict[str, object]:
     return {key: value for key, value in (QUICK | changes).items() if key in known}
 
 
-def test_learns_a_separable_set(
-    name: str, train: FeatureSet, valid: FeatureSet, make_toy: Callable[..., FeatureSet], tmp_path: Path
-) -> None:
-    trained = train_head(name, train, valid, options=quick(name), runs=tmp_path)
+@pytest.fixture(scope="module")
+def kept() -> dict[str, TrainedHead]:
+    """Heads that have been trained and saved, by name: each is for all tests that do not change it."""
+    return {}
 
+
+@pytest.fixture
+def saved(
+    name: str,
+    train: FeatureSet,
+    valid: FeatureSet,
+    kept: dict[str, TrainedHead],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> TrainedHead:
+    """The head, trained with seed 5 and saved."""
+    if name not in kept:
+        runs = tmp_path_factory.mktemp(name)
+        kept[name] = train_head(name, train, valid, options=quick(name), seed=5, runs=runs)
+    return kept[name]
+
+
+def test_learns_a_separable_set(
+    name: str, saved: TrainedHead, train: FeatureSet, make_toy: Callable[..., FeatureSet]
+) -> None:
     test = make_toy("test", rows=31)
-    proba = trained.predict_proba(test)
+    proba = saved.predict_proba(test)
 
     assert proba.shape == (31, 3)
     assert proba.dtype == np.float64
     assert proba.sum(axis=1) == pytest.approx(1, abs=1e-12)
     assert np.mean(proba.argmax(axis=1) == test.labels) >= 0.9
-    assert trained.val_accuracy >= 0.9
-    assert trained.train_rows == 60
-    assert trained.folder == tmp_path / "toy" / train.spec.entry_name / name
+    assert saved.val_accuracy >= 0.9
+    assert saved.train_rows == 60
+    assert saved.folder.parts[-3:] == ("toy", train.spec.entry_name, name)
 
 
-def test_same_seed_gives_the_same_scores(name: str, train: FeatureSet, valid: FeatureSet) -> None:
-    first, second = (fit_head(name, train, valid, options=quick(name), seed=3) for _ in range(2))
-
-    assert np.array_equal(first.predict_proba(valid), second.predict_proba(valid))
-    assert first.history == second.history
-
-
-def test_loaded_head_gives_the_same_scores(
-    name: str, train: FeatureSet, valid: FeatureSet, tmp_path: Path
+def test_same_seed_gives_the_same_scores(
+    name: str, saved: TrainedHead, train: FeatureSet, valid: FeatureSet
 ) -> None:
-    saved = train_head(name, train, valid, options=quick(name), seed=5, runs=tmp_path)
+    again = fit_head(name, train, valid, options=quick(name), seed=5)
 
+    assert np.array_equal(again.predict_proba(valid), saved.predict_proba(valid))
+    assert again.history == saved.history
+
+
+def test_loaded_head_gives_the_same_scores(name: str, saved: TrainedHead, valid: FeatureSet) -> None:
     loaded = load_head(saved.folder)
 
     assert np.array_equal(loaded.predict_proba(valid), saved.predict_proba(valid))
@@ -81,12 +97,11 @@ def test_learns_float32_and_uint8_features(
         assert trained.predict_proba(rows).shape == (60, 3)
 
 
-def test_refuses_features_of_another_spec(name: str, train: FeatureSet, valid: FeatureSet) -> None:
-    trained = fit_head(name, train, options=quick(name, epochs=1))
+def test_refuses_features_of_another_spec(name: str, saved: TrainedHead, valid: FeatureSet) -> None:
     other = dataclasses.replace(valid.spec, image_size=999, precision="bfloat16")
 
     with pytest.raises(CacheMismatchError, match=r"image_size 999 instead of \d+, precision 'bfloat16'"):
-        trained.predict_proba(dataclasses.replace(valid, spec=other))
+        saved.predict_proba(dataclasses.replace(valid, spec=other))
 
 
 def test_refuses_validation_rows_of_other_classes(name: str, train: FeatureSet, valid: FeatureSet) -> None:
@@ -138,10 +153,8 @@ def test_learns_from_labelled_rows_of_the_seen_classes(
     assert captured.out == ""
 
 
-def test_predicts_no_rows(name: str, train: FeatureSet, make_toy: Callable[..., FeatureSet]) -> None:
-    assert fit_head(name, train, options=quick(name, epochs=1)).predict_proba(
-        make_toy("test", rows=0)
-    ).shape == (0, 3)
+def test_predicts_no_rows(saved: TrainedHead, make_toy: Callable[..., FeatureSet], name: str) -> None:
+    assert saved.predict_proba(make_toy("test", rows=0)).shape == (0, 3)
 
 
 def test_describes_itself(name: str) -> None:
