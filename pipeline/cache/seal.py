@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from pipeline.cache.layout import FILLED
+from pipeline.plain_json import parse_json
 
 SEAL, SEALS = "seal", "seals"
 _HEX = 16
@@ -59,7 +60,7 @@ def altered(file: h5py.File) -> set[str] | None:
     themselves altered.
     """
     try:
-        stated = json.loads(plain(file.attrs[SEALS]))
+        stated = parse_json(plain(file.attrs[SEALS]))
         stated = {str(name): str(value) for name, value in stated.items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
