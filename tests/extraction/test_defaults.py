@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 from photos import Photos
 
 from pipeline import registry
 from pipeline.cache import open_features
+from pipeline.cli import main
 from pipeline.extraction import FeatureRequest, engines, executors, extract
 from pipeline.extraction.request import ENGINES
 from pipeline.openvino_runtime import openvino_installed
@@ -49,21 +47,21 @@ def test_an_engine_alone(engine: str | None, few: Photos, cache: Path) -> None:
     assert open_features(report.entry, "train").to_memory().any()
 
 
-@pytest.mark.parametrize("executor", registry.names(executors))
-def test_an_executor_alone(executor: str, few: Photos, cache: Path, request: pytest.FixtureRequest) -> None:
-    environment = dict(os.environ)
-    if executor == "ray":
-        cluster: ModuleType = request.getfixturevalue("cluster")
-        environment |= {"RAY_ADDRESS": cluster.get_runtime_context().gcs_address} | {
-            name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-        }
-    command = [sys.executable, "-m", "pipeline", "extract", "--data", few.root, "--cache", cache, "--json"]
+def assert_alone_it_suffices(executor: str, few: Photos, cache: Path) -> None:
+    command = ["extract", "--data", few.root, "--cache", cache, "--json", "--executor", executor]
     command += ["--backbone", BASE["backbone"], "--weights", "random", "--image-size", 32]
-    command += ["--layer", *BASE["layers"], "--executor", executor]
-    ended = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False, env=environment
-    )
-    assert ended.returncode == 0, ended.stderr
+    command += ["--layer", *BASE["layers"]]
+    ended = CliRunner().invoke(main, [str(word) for word in command])
+    assert ended.exit_code == 0, ended.stderr
     answer = json.loads(ended.stdout)
     assert answer["splits"]["train"]["computed"] == 6
     assert answer["measured"]
+
+
+def test_the_local_executor_alone(few: Photos, cache: Path) -> None:
+    assert_alone_it_suffices("local", few, cache)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_ray_executor_alone(few: Photos, cache: Path) -> None:
+    assert_alone_it_suffices("ray", few, cache)

@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 from photos import Photos
 from ray_processes import fitting
 
+from pipeline.cli import main
 from pipeline.extraction import FeatureRequest, extract
 
 GONE_WITHIN_S = 20.0
@@ -30,7 +32,7 @@ def command(photos: Photos, cache: Path, cluster: ModuleType, tmp_path: Path) ->
     address = cluster.get_runtime_context().gcs_address
     options = ["--data", photos.root, "--cache", cache, "--runs", tmp_path / "runs"]
     options += ["--executor", "ray", "--address", address]
-    return [sys.executable, "-m", "pipeline", "sweep", *map(str, options)]
+    return ["sweep", *map(str, options)]
 
 
 def results(tmp_path: Path) -> dict[Path, int]:
@@ -43,7 +45,10 @@ def endless(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[str
     """A sweep that has finished one head and is at one that takes for ever."""
     heads = ["--head", "prototype", "--head", "sgd", "--grid", "epochs=1000000000"]
     with subprocess.Popen(
-        [*command, *heads], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pipeline", *command, *heads],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             while len(results(tmp_path)) < 1 or not fitting():
@@ -54,7 +59,7 @@ def endless(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[str
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.torture)])
 def test_an_interrupt_keeps_what_is_finished_and_ends_the_fits(
     number: int, endless: subprocess.Popen[str], command: list[str], tmp_path: Path
 ) -> None:
@@ -69,22 +74,21 @@ def test_an_interrupt_keeps_what_is_finished_and_ends_the_fits(
         time.sleep(0.05)
     assert not fitting()
     assert results(tmp_path) == kept
-    ended = subprocess.run(
-        [*command, "--head", "prototype", "--head", "knn", "--resume", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ended = CliRunner().invoke(main, [*command, "--head", "prototype", "--head", "knn", "--resume", "--json"])
     assert json.loads(ended.stdout)["compared"] == 2
     assert results(tmp_path).items() >= kept.items()
 
 
-def test_a_finished_sweep_needs_no_cluster(command: list[str]) -> None:
+def test_a_finished_sweep_needs_no_cluster(
+    command: list[str], cluster: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heads = ["--head", "prototype"]
-    subprocess.run([*command, *heads], capture_output=True, check=True)
+    assert CliRunner().invoke(main, [*command, *heads]).exit_code == 0
     command[-1] = "127.0.0.1:1"
-    ended = subprocess.run([*command, *heads, "--resume"], capture_output=True, text=True, check=True)
+    monkeypatch.setattr(cluster, "is_initialized", lambda: False)  # as in a process of its own
+    ended = CliRunner().invoke(main, [*command, *heads, "--resume"])
+    assert ended.exit_code == 0, ended.stderr
     assert "ray:" not in ended.stderr
-    ended = subprocess.run([*command, *heads], capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
+    ended = CliRunner().invoke(main, [*command, *heads])
+    assert ended.exit_code == 2
     assert ended.stderr.splitlines()[-1].startswith("pipeline: no Ray cluster at --address 127.0.0.1:1 (")
