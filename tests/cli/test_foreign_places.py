@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -119,17 +120,20 @@ def for_a_moment(path: Path) -> Iterator[str]:
 SLOW = pytest.mark.torture  # the other kinds take the same ways through the package
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param("link to a thesis", marks=SLOW), "link to its like", "second name"]
-)
+KINDS = ("link to a thesis", "link to its like", "second name")
+
+
+@pytest.mark.parametrize("kind", ["in turn", *(pytest.param(kind, marks=SLOW) for kind in KINDS)])
 def test_no_place_of_a_cache_leads_out_of_it(kind: str, home: Home) -> None:
     home.make()
     found = places("features_cache", kind)
     beside = [path.with_name(name) for path in found if path.is_file() for name in for_a_moment(path)]
     found = list(dict.fromkeys([*found, *beside]))
     assert len(found) > 20
-    for place in found:
-        home.attack(place, kind, home.in_cache)
+    folders = {place for place in found if place.is_dir()}  # these have no second name
+    turns = itertools.cycle(KINDS if kind == "in turn" else [kind])
+    for place, turn in zip(found, turns, strict=False):
+        home.attack(place, "link to its like" if place in folders else turn, home.in_cache)
 
 
 @pytest.mark.parametrize("kind", ["link to its like", pytest.param("second name", marks=SLOW)])
