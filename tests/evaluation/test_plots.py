@@ -48,7 +48,7 @@ def test_confusion_matrix_is_drawn_for_any_number_of_classes(predict, k):
     assert len(matrix.get_yticks()) == {2: 2, 10: 10, 50: 50, 200: 100}[k]
 
 
-@pytest.mark.parametrize("k", [2, 10, 50, 120, 200, 1000])
+@pytest.mark.parametrize("k", [2, 10, 50, 120, 200, pytest.param(1000, marks=pytest.mark.torture)])
 def test_class_names_do_not_overlap(predict, k):
     figure = draw_confusion_matrix(measure(*predict(k, 2 * k), ["a long class name"] * k), subject="x")
     figure.draw_without_rendering()

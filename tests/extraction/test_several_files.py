@@ -28,7 +28,9 @@ def numbered(split: str, count: int) -> list[str]:
     return [f"{split}-{i:05}-of-{count:05}.h5" for i in range(count)]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 10, 11, 1000])
+@pytest.mark.parametrize(
+    "rows", [1, 3, 10, 11, *(pytest.param(rows, marks=pytest.mark.torture) for rows in (2, 4, 1000))]
+)
 def test_files_are_read_as_one(
     rows: int, pictures: Photos, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
@@ -59,7 +61,16 @@ def test_a_second_run_changes_nothing_and_keeps_the_size(
     assert read_entry(second.entry.folder).rows_per_file == 3
 
 
-@pytest.mark.parametrize(("first", "then"), [(None, 3), (3, None), (3, 2), (2, 4), (1, 100), (4, 1)])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (None, 3),
+        (3, None),
+        (3, 2),
+        (4, 1),
+        *(pytest.param(*sizes, marks=pytest.mark.torture) for sizes in ((2, 4), (1, 100))),
+    ],
+)
 def test_another_size_copies_all_rows(
     first: int | None,
     then: int | None,

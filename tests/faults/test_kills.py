@@ -184,7 +184,7 @@ def torture(
     return Torture(stumbler, photos, cache, older, run, engine)
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.torture)])
 def test_kills_at_random_steps(times: int, torture: Torture, tell: Callable[[str], None]) -> None:
     torture.stop(times, [signal.SIGKILL])
     tell(torture.figures())

@@ -70,7 +70,7 @@ def assert_whole(runs: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("phase", "times"),
     [
-        ("save a head", 2),
+        ("save a head", 1),
         ("write the leaderboard", 1),
         ("write the report", 1),
         *(pytest.param(phase, 20, marks=pytest.mark.torture) for phase in COMMANDS),
