@@ -37,16 +37,38 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Train = Callable[..., tuple[TrainedHead, Selection]]
 
 
-@pytest.fixture
-def train(crops: Path, tmp_path: Path, tiny_base: None) -> Train:
-    """Extracts features of the crops in float32 and trains a head on them."""
+@pytest.fixture(scope="module")
+def known() -> dict[str, tuple[TrainedHead, Selection]]:
+    """The heads that tests of one file have trained, by what was asked for."""
+    return {}
 
-    def train(name: str, *, options: dict[str, object] | None = None, **request: object) -> tuple:
+
+@pytest.fixture
+def train(
+    crops: Path,
+    known: dict[str, tuple[TrainedHead, Selection]],
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_base: None,
+) -> Train:
+    """Extracts features of the crops in float32 and trains a head on them, once for all tests of a file.
+
+    ``own`` gives a test a head that it may change.
+    """
+
+    def train(
+        name: str, *, options: dict[str, object] | None = None, own: bool = False, **request: object
+    ) -> tuple[TrainedHead, Selection]:
+        asked = repr((name, options, request))
+        if not own and asked in known:
+            return known[asked]
+        folder = tmp_path_factory.mktemp("trained")
         base = {"backbone": "tiny", "weights": "random", "image_size": SIZE, "precision": "float32"}
         wanted = FeatureRequest(**(base | {"batch_size": 8} | request))
-        done = extract(str(crops), wanted, cache=tmp_path / "features")
+        done = extract(str(crops), wanted, cache=folder / "features")
         chosen = Selection(tuple(extraction.entry for extraction in done))
-        trained = train_head(name, chosen.open("train"), None, options=options or {}, runs=tmp_path / "runs")
+        trained = train_head(name, chosen.open("train"), None, options=options or {}, runs=folder / "runs")
+        if not own:
+            known[asked] = trained, chosen
         return trained, chosen
 
     return train
