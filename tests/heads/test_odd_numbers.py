@@ -74,7 +74,10 @@ def test_constant_features(
         assert np.ptp(trained.predict_proba(same), axis=0).max() < 1e-6
 
 
-@pytest.mark.parametrize(("largest", "dtype"), [(65504, np.float16), (1e15, np.float32)])
+@pytest.mark.parametrize(
+    ("largest", "dtype"),
+    [(1e15, np.float32), pytest.param(65504, np.float16, marks=pytest.mark.torture)],
+)
 def test_the_largest_numbers(
     name: str, largest: float, dtype: type, kind: str, train: FeatureSet, make_features: Make
 ) -> None:
@@ -100,7 +103,7 @@ def test_one_row_a_class(name: str, make_toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, pytest.param(6, marks=pytest.mark.torture)])
-def test_a_val_without_labels(
+def test_a_val_and_a_test_without_labels(
     name: str, rows: int, train: FeatureSet, make_toy: Toy, make_features: Make
 ) -> None:
     valid = make_toy("val", rows=rows)
@@ -109,6 +112,14 @@ def test_a_val_without_labels(
     trained = answer(name, train, make_toy("test", rows=9), blind)
     assert trained is not None
     assert trained.val_accuracy is None
+    empty = make_toy("test", rows=0)
+    unlabelled = make_features(
+        train.features[:5], np.full(5, -1), split="test", classes=train.classes, spec=train.spec
+    )
+    for nothing in (empty, unlabelled):
+        with pytest.raises(PipelineError) as caught:
+            evaluate(trained, nothing)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_class_that_only_test_has(name: str, train: FeatureSet, make_toy: Toy, make_features: Make) -> None:
@@ -117,20 +128,6 @@ def test_a_class_that_only_test_has(name: str, train: FeatureSet, make_toy: Toy,
     trained = answer(name, partly, make_toy("test", rows=9))
     assert trained is not None
     assert trained.class_counts[1] == 0
-
-
-def test_a_test_without_rows_or_labels(
-    name: str, train: FeatureSet, make_toy: Toy, make_features: Make
-) -> None:
-    trained = fit_head(name, train, options=quick(name))
-    empty = make_toy("test", rows=0)
-    blind = make_features(
-        train.features[:5], np.full(5, -1), split="test", classes=train.classes, spec=train.spec
-    )
-    for rows in (empty, blind):
-        with pytest.raises(PipelineError) as caught:
-            evaluate(trained, rows)
-        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.torture
