@@ -117,7 +117,9 @@ def _claimed(data: bytes | np.ndarray) -> int:
         if isinstance(data, np.ndarray):
             return 0
         return pixels_claimed(data) or math.prod(open_encoded(data).size)
-    except ValueError:
+    except MemoryError:
+        raise
+    except Exception:  # the header is what is damaged; decoders raise whatever they ran into
         return 0
 
 

@@ -117,7 +117,7 @@ def test_a_second_run_asks_once_for_each_file_and_once_for_the_file_system(folde
         monkeypatch.setattr(os, name, lambda *args, n=name, c=call, **kw: asked.update([n]) or c(*args, **kw))
     digest_items(source, items, stat_cache=cache)
     assert reads == []
-    assert 4005 <= asked["stat"] <= 4010
+    assert 4005 <= asked["stat"] <= 4020  # a few more are for the database and its neighbours
     assert asked["statvfs"] == 1
     assert sum(asked.values()) < 4030
 

@@ -81,4 +81,4 @@ def test_a_cluster_that_is_not_there_is_told(command: list[str]) -> None:
     process = [sys.executable, "-m", "pipeline", *command[:-1], "127.0.0.1:1"]
     ended = subprocess.run(process, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("pipeline: no Ray cluster at --address 127.0.0.1:1 (")
+    assert ended.stderr.splitlines()[-1].startswith("pipeline: no Ray cluster at --address 127.0.0.1:1 (")
