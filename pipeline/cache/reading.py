@@ -23,7 +23,7 @@ from pipeline.cache.layout import (
     Layout,
 )
 from pipeline.cache.parts import Part
-from pipeline.cache.seal import SEAL, altered, plain, plain_attributes, seal
+from pipeline.cache.seal import SEAL, SEALS, altered, plain, plain_attributes, seal
 from pipeline.cache.structure import is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
 from pipeline.images import UNLABELLED
@@ -163,7 +163,7 @@ def what_is_altered(file: h5py.File) -> str:
     """Names what does not fit its seal, as far as the file tells."""
     names = altered(file)
     if names is None:
-        return "header or row list"
+        return SEALS if SEALS in file.attrs else "header or row list"
     return ", ".join(sorted(name.removeprefix("@") for name in names)) or "seal"
 
 
