@@ -36,7 +36,7 @@ def test_nothing_new_is_left_out() -> None:
     assert set(ENGINES) - {"auto"} <= set(registry.names(engines))
 
 
-@pytest.mark.parametrize("engine", [None, *ENGINES])
+@pytest.mark.parametrize("engine", [None, *sorted(set(ENGINES) - {FeatureRequest.base_engine})])
 def test_an_engine_alone(engine: str | None, few: Photos, cache: Path) -> None:
     if engine == "openvino" and not openvino_installed():
         pytest.skip("openvino is not installed")
