@@ -124,7 +124,7 @@ def _extract(
     understood = Understood.of(catalog, source.name if name is None else name)
     for line in understood.lines:
         say(line)
-    for note in (*catalog.notes, *understood.remarks):
+    for note in understood.remarks:
         say(f"note: {note}")
     weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
@@ -153,9 +153,9 @@ def _extract(
             skip_bad=skip_bad,
         )
         with working_in([entry.folder for entry in entries]) as presence:
-            reports = [
-                replace(report, pixels=pixels, understood=understood) for report in stage.run(presence)
-            ]
+            reports = [replace(report, pixels=pixels) for report in stage.run(presence)]
+    understood = understood.without(catalog, reports[0].skipped + reports[0].failures)
+    reports = [replace(report, understood=understood) for report in reports]
     for one in reports[0].left:
         say(str(one))
     return reports

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pipeline.counts import counted, verb
-from pipeline.images import UNLABELLED, LeftOut
+from pipeline.extraction.loading import Failure
+from pipeline.images import LeftOut
 from pipeline.images.catalog import Catalog
+from pipeline.images.rows import count_classes
 from pipeline.names import readable, several
 
 MOST_LINES = 12
 """Most classes of which each has a line of its own; of more only the largest and the smallest are named."""
-_ENDS = 3
+UNREADABLE = "images that cannot be read"
+SHOWN = 3
+"""Names that are given of many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +32,9 @@ class Understood:
         classes: k class names.
         counts: By split, images of each class, int (k,).
         unlabelled: By split, images without a label.
-        left_out: What stands in the source and is not among the images.
-        notes: Remarks on how the source was read, and on where its splits are from.
+        left_out: What stands in the source and is not among these images.
+        told: The source's own remarks on how it was read.
+        chosen: Which splits are not the source's own.
     """
 
     dataset: str
@@ -37,66 +42,80 @@ class Understood:
     counts: dict[str, np.ndarray]
     unlabelled: dict[str, int]
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, catalog: Catalog, dataset: str) -> Understood:
         """Counts what a catalog holds; no file is read."""
         source = catalog.source
-        counts, unlabelled = {}, {}
-        for split, rows in catalog.splits.items():
-            known = rows.labels[rows.labels != UNLABELLED]
-            counts[split] = np.bincount(known, minlength=len(source.classes))
-            unlabelled[split] = len(rows) - len(known)
+        found = {
+            split: count_classes(rows.labels, len(source.classes)) for split, rows in catalog.splits.items()
+        }
         return cls(
             dataset=dataset,
             classes=tuple(source.classes),
-            counts=counts,
-            unlabelled=unlabelled,
+            counts={split: counts for split, (counts, _) in found.items()},
+            unlabelled={split: count for split, (_, count) in found.items()},
             left_out=tuple(source.left_out),
-            notes=(*source.notes, *catalog.notes),
+            told=tuple(source.notes),
+            chosen=catalog.notes,
+        )
+
+    def without(self, catalog: Catalog, failures: Sequence[Failure]) -> Understood:
+        """Moves images that turned out to be unreadable to what is left out."""
+        if not failures:
+            return self
+        names = [one.id for one in failures]
+        lost = {split: count_classes(labels, len(self.classes)) for split, labels in _labels(catalog, names)}
+        return replace(
+            self,
+            counts={split: counts - lost[split][0] for split, counts in self.counts.items()},
+            unlabelled={split: count - lost[split][1] for split, count in self.unlabelled.items()},
+            left_out=(*self.left_out, LeftOut(UNREADABLE, len(names), tuple(names[:SHOWN]))),
         )
 
     @property
     def lines(self) -> list[str]:
-        """All of it but the notes and what was left out, as people read it: a table of a few lines."""
-        images = sum(map(sum, self.counts.values())) + sum(self.unlabelled.values())
-        sizes = f"{counted(int(images), 'image')}, {counted(len(self.classes), 'class')}"
-        title = f"{readable(self.dataset)}: {sizes}"
+        """The counts, as people read them: a table of a few lines."""
+        images = sum(int(counts.sum()) for counts in self.counts.values()) + sum(self.unlabelled.values())
+        sizes = f"{counted(images, 'image')}, {counted(len(self.classes), 'class')}"
         table = [("", *self.counts)]
         table += [(readable(self.classes[i], 32), *self._of(i)) for i in self._shown]
         if any(self.unlabelled.values()):
             table.append(("(no label)", *(f"{count:,}" for count in self.unlabelled.values())))
-        width = max(len(row[0]) for row in table)
-        lines = [f"  {row[0]:{width}} " + "".join(f"{cell:>9}" for cell in row[1:]) for row in table]
-        hidden = len(self.classes) - len(self._shown)
-        between = (
-            [f"  ... and {counted(hidden, 'class')} between (all of them with --json)"] if hidden else []
-        )
-        return [title, *lines[: _ENDS + 1], *between, *lines[_ENDS + 1 :]]
+        first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
+        lines = [
+            f"  {name:{first}}"
+            + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, others, strict=True))
+            for name, *cells in table
+        ]
+        if hidden := len(self.classes) - len(self._shown):
+            lines.insert(SHOWN + 1, f"  ... and {counted(hidden, 'class')} between (all of them with --json)")
+        return [f"{readable(self.dataset)}: {sizes}", *lines]
 
     @property
     def remarks(self) -> list[str]:
-        """Notes that the counts give."""
-        empty = {
-            split: [self.classes[i] for i in np.flatnonzero(counts == 0)]
-            for split, counts in self.counts.items()
-            if counts.any()
-        }
+        """What the source does not say by itself: where splits are from, and what the counts give."""
+        found = [*self.chosen]
+        for split, counts in self.counts.items():
+            if counts.any() and (empty := [self.classes[i] for i in np.flatnonzero(counts == 0)]):
+                found.append(f"no images in {split} of: {several(empty, SHOWN)}")
         rows = {split: count for split, count in self.unlabelled.items() if count}
-        found = [f"no images in {split} of: {several(names)}" for split, names in empty.items() if names]
-        for split, count in rows.items():
+        if total := sum(rows.values()):
+            where = ", ".join(f"{split} {count:,}" for split, count in rows.items())
             found.append(
-                f"{counted(count, 'image')} of {split} {verb(count, 'has', 'have')} no label: features are "
-                f"cached, but {verb(count, 'it is', 'they are')} neither trained nor measured on"
+                f"{counted(total, 'image')} without a label ({where}): features are cached, but "
+                f"{verb(total, 'it is', 'they are')} neither learnt from nor measured on"
             )
         return found
 
     def to_json(self) -> dict[str, Any]:
         """Returns the keys that ``extract --json`` adds."""
+        counts = {split: column.tolist() for split, column in self.counts.items()}
         return {
             "classes": {
-                name: {split: int(counts[i]) for split, counts in self.counts.items()}
+                name: {split: column[i] for split, column in counts.items()}
                 for i, name in enumerate(self.classes)
             },
             "unlabelled": dict(self.unlabelled),
@@ -104,7 +123,7 @@ class Understood:
                 {"what": one.what, "count": one.count, "examples": list(one.examples)}
                 for one in self.left_out
             ],
-            "notes": [*self.notes, *self.remarks],
+            "notes": [*self.told, *self.remarks],
         }
 
     @cached_property
@@ -114,7 +133,17 @@ class Understood:
             return range(len(self.classes))
         totals = np.sum(list(self.counts.values()), axis=0)
         order = np.argsort(-totals, kind="stable")
-        return [*order[:_ENDS].tolist(), *order[-_ENDS:].tolist()]
+        return [*order[:SHOWN].tolist(), *order[-SHOWN:].tolist()]
 
     def _of(self, index: int) -> list[str]:
         return [f"{counts[index]:,}" for counts in self.counts.values()]
+
+
+def _labels(catalog: Catalog, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Returns, for each split of a catalog, the labels of those images that are named."""
+    wanted = {*names}.difference(bad.id for bad in catalog.unreadable)  # these are in no split
+    found = []
+    for split, rows in catalog.splits.items():
+        at = [row for row, name in enumerate(rows.ids) if name in wanted] if wanted else []
+        found.append((split, rows.labels[np.array(at, int)]))
+    return found

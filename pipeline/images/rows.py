@@ -91,6 +91,17 @@ class Rows:
         )
 
 
+def count_classes(labels: np.ndarray, classes: int) -> tuple[np.ndarray, int]:
+    """Returns the rows of each class, int (classes,), and how many have no label.
+
+    Args:
+        labels: Integers (N,), -1 = unlabelled.
+        classes: Number of classes.
+    """
+    labelled = labels[labels >= 0]
+    return np.bincount(labelled, minlength=classes), len(labels) - len(labelled)
+
+
 def _take_texts(texts: Sequence[str], rows: Positions) -> Sequence[str]:
     return texts.take(rows) if isinstance(texts, LazySequence) else [texts[i] for i in rows]
 

@@ -73,11 +73,13 @@ def describe_splits(items: Sequence[ImageItem], assigned: CodedTexts) -> tuple[s
         items: N images.
         assigned: What :func:`assign_splits` chose for them.
     """
-    stated = list_images(items).splits
+    listing = list_images(items)
+    stated = listing.splits
     free = int(np.count_nonzero(stated == _NONE))
     if free == len(stated):
         shares = ", ".join(f"{name} {share:.0%}" for name, share in SHARES.items())
-        return (f"the source states no splits: each image has one by its content ({shares})",)
+        by = "group, or by its content without one" if (listing.groups.codes >= 0).any() else "content"
+        return (f"the source states no splits: each image has one by its {by} ({shares})",)
     notes = []
     if free:
         notes.append(
@@ -85,10 +87,13 @@ def describe_splits(items: Sequence[ImageItem], assigned: CodedTexts) -> tuple[s
             "source: each has one by its content, or that of its group"
         )
     train = stated == _TRAIN
-    if carved := int(np.count_nonzero(train & (assigned.codes == _VAL))):
+    if train.any() and not (stated == _VAL).any():
+        carved = int(np.count_nonzero(train & (assigned.codes == _VAL)))
+        of = f"{np.count_nonzero(train):,} of train"
         notes.append(
-            f"val is {counted(carved, 'image')} of the {np.count_nonzero(train):,} of train, chosen by "
-            "content: the source states no val"
+            f"the source states no val: val is {counted(carved, 'image')} of the {of}, chosen by content"
+            if carved
+            else f"the source states no val, and none of the {of} was chosen for it: they are too few"
         )
     return tuple(notes)
 
