@@ -13,6 +13,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation.metrics import CONFIDENCE
 from pipeline.evaluation.significance import holm, mcnemar
+from pipeline.names import several
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Classifier, Looks, Report
@@ -79,11 +80,19 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks of the reports, each once, and what to think of a winner."""
+        """Remarks of the reports, each once, with the heads it is about; and what to think of a winner."""
         looks = self.looks.note if self.looks else ""
         counts = {report.looks.note for report in self.reports if report.looks}  # each has its own number
-        every = [note for report in self.reports for note in report.notes if note not in counts]
-        notes = [*dict.fromkeys(every), *filter(None, [looks])]
+        heads: dict[str, list[str]] = {}
+        for report in self.reports:
+            for note in report.notes:
+                heads.setdefault(note, []).append(report.head)
+        notes = [
+            note if len(names) == len(self.reports) else f"{several(names)}: {note}"
+            for note, names in heads.items()
+            if note not in counts
+        ]
+        notes += filter(None, [looks])
         if self.best.split == "test" and len(self.reports) > 1:
             notes.append(WINNER)
         return tuple(notes)
@@ -95,6 +104,12 @@ class Comparison:
             "split": self.best.split,
             "n": self.best.figures.n,
             "heads": self.rows(),
+            "unlabelled": self.best.figures.unlabelled,
+            "majority_class": self.best.figures.majority.name,
+            "majority_accuracy": self.best.figures.majority_accuracy,
+            "classes_not_found": {
+                report.head: [one.name for one in report.figures.not_found] for report in self.reports
+            },
             "skipped": self.skipped,
             "notes": list(self.notes),
             "looks": self.looks.to_json() if self.looks else None,

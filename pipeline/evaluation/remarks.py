@@ -76,8 +76,9 @@ def _on_classes(figures: Figures, known: np.ndarray) -> list[str]:
     notes = []
     if unlearnt:
         notes.append(
-            f"the head had no training rows of {several([one.name for one in unlearnt])}: it can never "
-            f"answer {verb(unlearnt, 'it', 'them')}, so {_rows_of(unlearnt)} of {figures.n:,} are wrong"
+            f"the head had no training rows of {several([one.name for one in unlearnt])}: it never answers "
+            f"{verb(unlearnt, 'it', 'them')}, so the accuracy on {verb(unlearnt, 'its', 'their')} "
+            f"{_rows_of(unlearnt)} of {figures.n:,} is 0"
         )
     if missed:
         names = several([one.name for one in missed])

@@ -12,7 +12,7 @@ from pipeline.heads._prepared import Prepared, prepare
 from pipeline.heads._saving import load_head, read_seen, run_folder, save_head, save_temperature
 from pipeline.heads._seen import SeenImages
 from pipeline.heads._temperature import Temperature, fit_temperature
-from pipeline.heads._trained import TrainedHead
+from pipeline.heads._trained import TrainedHead, classes_not_found, measured
 from pipeline.heads._training import fit_head, fit_prepared, train_head
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Task",
     "Temperature",
     "TrainedHead",
+    "classes_not_found",
     "describe_head",
     "fit_head",
     "fit_prepared",
@@ -35,6 +36,7 @@ __all__ = [
     "layered_heads",
     "load_head",
     "make_head",
+    "measured",
     "prepare",
     "read_seen",
     "run_folder",

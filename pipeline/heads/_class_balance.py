@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted, verb
+from pipeline.images.rows import count_classes
 from pipeline.names import readable, several
 
 RARE = 0.5
@@ -37,9 +39,7 @@ class ClassBalance:
         for split, part in {"train": train, "val": val}.items():
             if part is not None:
                 labels = part.labels[part.rows.views == 0]
-                known = labels[labels >= 0]
-                counts[split] = np.bincount(known, minlength=len(train.classes))
-                unlabelled[split] = len(labels) - len(known)
+                counts[split], unlabelled[split] = count_classes(labels, len(train.classes))
         return cls(tuple(train.classes), counts, unlabelled)
 
     @property
@@ -76,16 +76,27 @@ class ClassBalance:
                 use = "learnt from" if split == "train" else "measured on"
                 found.append(f"{counted(rows, 'row')} of {split} {have} no label and {count} not {use}")
         if self.missing:
+            its = verb(self.missing, "its", "their")
             found.append(
-                f"no training rows of class {several(self.missing)}: its probability will always be 0, "
-                "and so will the accuracy on its rows"
+                f"no training rows of class {several(self.missing)}: {its} probability will always be 0, and "
+                f"so will the accuracy on {its} rows"
             )
-        if self.rare and self.majority_accuracy is not None:
-            found.append(
-                f"few training rows of {several(self.rare)}: always answering {readable(self.majority)} "
-                f"would have {self.majority_accuracy:.2%} of val right"
-            )
+        if self.rare:
+            few = f"few training rows of {several(self.rare)}"
+            found.append(f"{few}: {self._constant}" if self._constant else few)
         return tuple(found)
+
+    def missed(self, not_found: Collection[str]) -> tuple[str, ...]:
+        """Says which classes were learnt and never found in val.
+
+        Args:
+            not_found: Classes that have val rows, none of which is right.
+        """
+        names = [name for name in not_found if name not in self.missing]
+        if not names:
+            return ()
+        said = f"nothing was found of {several(names)} in val"
+        return (said if self.rare or not self._constant else f"{said}; {self._constant}",)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the keys that ``--json`` of train-head and sweep adds."""
@@ -95,6 +106,15 @@ class ClassBalance:
             "majority_class": self.majority,
             "majority_accuracy": self.majority_accuracy,
         }
+
+    @property
+    def _constant(self) -> str:
+        """What knowing nothing would give, in words; empty without labelled val rows."""
+        if self.majority_accuracy is None:
+            return ""
+        return (
+            f"always answering {readable(self.majority)} would have {self.majority_accuracy:.2%} of val right"
+        )
 
     def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
         return tuple(self.classes[i] for i in np.flatnonzero(chosen))

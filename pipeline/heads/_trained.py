@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class TrainedHead:
         dataset: Name of the data set of the training rows.
         seed: Seed of everything random in the training.
         val_accuracy: Share of right answers on the labelled validation rows; None without any.
+        not_found: Classes of the labelled validation rows of which none was right; None where nobody looked
+            since the training.
         history: Figures of each epoch by name; empty where there are no epochs.
         seconds: Wall time of the training, reading the features included.
         versions: Version of each distribution that took part.
@@ -55,6 +58,7 @@ class TrainedHead:
     seconds: float
     versions: dict[str, str]
     val_accuracy: float | None = None
+    not_found: tuple[str, ...] | None = None
     seen: SeenImages | None = None
     temperature: Temperature | None = None
     folder: Path | None = None
@@ -88,6 +92,7 @@ class TrainedHead:
             "train_rows": self.train_rows,
             "val_accuracy": self.val_accuracy,
             "seconds": round(self.seconds, 3),
+            "classes_not_found": None if self.not_found is None else list(self.not_found),
         }
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
@@ -175,10 +180,27 @@ def seen_classes(class_counts: tuple[int, ...]) -> np.ndarray:
     return np.flatnonzero(class_counts)
 
 
-def accuracy(trained: TrainedHead, features: FeatureSet) -> float | None:
-    """Returns the share of labelled rows whose most probable class is theirs; None without such rows."""
+def measured(trained: TrainedHead, features: FeatureSet | None) -> TrainedHead:
+    """Adds what a head is worth on validation rows; without labelled ones it stays as it is."""
+    if features is None or not (features.labels >= 0).any():
+        return trained
     labelled = features.labels >= 0
-    if not labelled.any():
-        return None
-    guessed = trained.predict_proba(features).argmax(axis=1)
-    return float(np.mean(guessed[labelled] == features.labels[labelled]))
+    guesses = trained.predict_proba(features).argmax(axis=1)[labelled]
+    labels = features.labels[labelled]
+    return replace(
+        trained,
+        val_accuracy=float(np.mean(guesses == labels)),
+        not_found=classes_not_found(trained.classes, labels, guesses),
+    )
+
+
+def classes_not_found(classes: Sequence[str], labels: np.ndarray, guesses: np.ndarray) -> tuple[str, ...]:
+    """Returns the classes that have rows, none of which is right.
+
+    Args:
+        classes: k names.
+        labels: True classes, int (n,).
+        guesses: Classes that were answered, int (n,).
+    """
+    rows, right = (np.bincount(part, minlength=len(classes)) for part in (labels, labels[labels == guesses]))
+    return tuple(classes[i] for i in np.flatnonzero((rows > 0) & (right == 0)))

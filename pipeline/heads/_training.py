@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pipeline.heads._class_balance import ClassBalance
 from pipeline.heads._head import Head
 from pipeline.heads._prepared import Prepared, prepare
 from pipeline.heads._saving import save_head
-from pipeline.heads._trained import TrainedHead, accuracy
+from pipeline.heads._trained import TrainedHead, measured
 from pipeline.progress import say
 
 
@@ -58,10 +57,13 @@ def fit_head(
     """Trains a head and saves nothing; arguments and errors are those of :func:`train_head`."""
     make_head(name, options)  # a wrong option is told before anything is read
     prepared = prepare(train, valid)
-    for note in ClassBalance.of(train, valid).notes:
+    balance = ClassBalance.of(train, valid)
+    for note in balance.notes:
         say(f"note: {note}")
-    trained = fit_prepared(name, prepared, options=options, seed=seed)
-    return trained if valid is None else replace(trained, val_accuracy=accuracy(trained, valid))
+    trained = measured(fit_prepared(name, prepared, options=options, seed=seed), valid)
+    for note in balance.missed(trained.not_found or ()):
+        say(f"note: {note}")
+    return trained
 
 
 def fit_prepared(

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from pipeline.cache import FeatureSet
 from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import ClassBalance, TrainedHead, make_head, run_folder, save_head, train_head
+from pipeline.heads import (
+    ClassBalance,
+    TrainedHead,
+    fit_prepared,
+    make_head,
+    measured,
+    prepare,
+    run_folder,
+    save_head,
+)
 from pipeline.images import UNLABELLED
 from pipeline.progress import progress, say
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
@@ -96,7 +105,8 @@ def sweep(
             f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
             "add --cv 5 to cross-validate on the training rows"
         )
-    for note in ClassBalance.of(train, valid).notes:
+    balance = ClassBalance.of(train, valid)
+    for note in balance.notes:
         say(f"note: {note}")
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(train, valid, folds, seed))
@@ -120,9 +130,13 @@ def sweep(
     if best.score is None:
         raise PipelineError(f"every candidate failed; the first: {best.candidate.label}: {best.problem}")
     if (trained := fitted.get(best.key)) is not None:
-        winner = save_head(replace(trained, val_accuracy=best.score), runs=runs)
+        trained = replace(trained, val_accuracy=best.score)
     else:
-        winner = train_head(best.head, train, valid, options=best.options, seed=seed, runs=runs)
+        trained = fit_prepared(best.head, prepare(train, valid), options=best.options, seed=seed)
+        trained = measured(trained, valid)
+    for note in balance.missed(trained.not_found or ()):
+        say(f"note: {note}")
+    winner = save_head(trained, runs=runs)
     chosen_on = "val" if folds is None else f"{counted(folds, 'fold')} of train"
     return Leaderboard(order, winner, folder, chosen_on)
 

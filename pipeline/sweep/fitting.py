@@ -13,7 +13,15 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
-from pipeline.heads import Examples, Prepared, TrainedHead, fit_prepared, make_head, prepare
+from pipeline.heads import (
+    Examples,
+    Prepared,
+    TrainedHead,
+    classes_not_found,
+    fit_prepared,
+    make_head,
+    prepare,
+)
 from pipeline.heads._examples import select
 from pipeline.heads._table import scaled_by, standardised
 from pipeline.sweep.candidates import Candidate
@@ -64,7 +72,8 @@ def fit_one(candidate: Candidate, ground: Ground, *, seed: int) -> tuple[Result,
         proba = trained.predict_examples(judged)
     except PipelineError as error:
         return replace(base, problem=str(error), seconds=time.perf_counter() - started), None
-    score = float(np.mean(proba.argmax(axis=1) == judged.labels))
+    guesses = proba.argmax(axis=1)
+    score = float(np.mean(guesses == judged.labels))
     of_truth = proba[np.arange(len(judged)), judged.labels]
     result = replace(
         base,
@@ -75,4 +84,5 @@ def fit_one(candidate: Candidate, ground: Ground, *, seed: int) -> tuple[Result,
         seconds=trained.seconds,
         bytes=size,
     )
-    return result, trained
+    not_found = classes_not_found(trained.classes, judged.labels, guesses)
+    return result, replace(trained, not_found=not_found)

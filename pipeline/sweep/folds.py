@@ -49,12 +49,17 @@ def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[Fe
         rows = counted(count, "row")
         say(f"note: fewer than {rows} of {several(rare)}: some folds are not measured on them")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    folds = []
+    folds: list[tuple[FeatureSet, FeatureSet]] = []
+    unlearnt: set[int] = set()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # said above
         for learn, measure in splitter.split(labelled, features.labels[labelled], groups):
             images = labelled[measure][features.rows.views[labelled[measure]] == 0]
+            unlearnt.update(np.setdiff1d(features.labels[images], features.labels[labelled[learn]]).tolist())
             folds.append((_only(features, labelled[learn]), _only(features, images)))
+    if unlearnt := [features.classes[i] for i in sorted(unlearnt) if features.classes[i] not in rare]:
+        names = several(unlearnt)
+        say(f"note: some folds have no training rows of {names}: accuracy on these is 0 there")
     return folds
 
 

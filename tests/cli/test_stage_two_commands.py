@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from photos import Photos
 
 from pipeline import heads, registry
 from pipeline.backbones.table import BACKBONES
@@ -41,6 +42,7 @@ def test_train_head_json_is_one_object(stored: list[str], cli: Cli, the_object: 
         "train_rows",
         "val_accuracy",
         "seconds",
+        "classes_not_found",
         "unlabelled",
         "classes_without_training_rows",
         "majority_class",
@@ -50,6 +52,36 @@ def test_train_head_json_is_one_object(stored: list[str], cli: Cli, the_object: 
     assert (described["head"], described["train_rows"]) == ("logreg", 12)
     assert 0 <= described["val_accuracy"] <= 1
     assert Path(described["run"]).parts[0] == "elsewhere"
+
+
+def test_rows_without_a_label_and_classes_never_learnt_are_told(
+    cli: Cli, photos: Photos, the_object: Read
+) -> None:
+    """One table, all commands: a row of each split has no label, and birds have no training row."""
+    rows = [("cats", "train", 3), ("dogs", "train", 3), ("", "train", 1)]
+    rows += [(label, split, 1) for split in ("val", "test") for label in ("cats", "dogs", "birds", "")]
+    lines = [f"{name},{label},{split}" for label, split, n in rows for name in photos.add("all", n)]
+    table = photos.root / "set.csv"
+    table.write_text("\n".join(["path,label,split", *lines]))
+    data = ["--data", table]
+    extracted = cli("extract", *data, "--backbone", "pixels", "--image-size", 8, "--json")
+    assert the_object(extracted)["classes"]["birds"] == {"train": 0, "val": 1, "test": 1}
+    assert "note: no images in train of: birds" in extracted.stderr.splitlines()
+
+    for command in (["train-head"], ["sweep", "--head", "prototype"]):
+        told = cli(command[0], *data, *command[1:], "--json")
+        described = the_object(told)
+        assert described["classes_without_training_rows"] == ["birds"]
+        assert described["unlabelled"] == {"train": 1, "val": 1}
+        assert described["majority_accuracy"] == pytest.approx(1 / 3)
+        assert told.stderr.count("no training rows of class birds") == 1
+
+    told = cli("evaluate", *data, "--head", "all", "--no-page", "--json")
+    described = the_object(told)
+    assert described["unlabelled"] == 1
+    assert any("had no training rows of birds" in note for note in described["notes"])
+    assert all(f"note: {note}" in told.stderr for note in described["notes"])
+    assert all("birds" in names for names in described["classes_not_found"].values())
 
 
 def test_train_head_without_val_says_so(

@@ -170,3 +170,19 @@ def test_mcnemar_by_hand(first, second, p):
 )
 def test_holm_by_hand(p, corrected):
     assert holm(p) == pytest.approx(corrected)
+
+
+def test_what_is_said_of_some_heads_only_names_them(entry, rows, load):
+    def load_blind(folder):
+        head = load(folder)
+        if folder.name != "strong":
+            head.uncalibrated_proba = lambda features: np.tile([0.9, 0.1], (len(features), 1))
+        return head
+
+    result = compare_heads(head_folders(entry), rows, load=load_blind)
+    (note,) = [one for one in result.notes if "nothing was found" in one]
+    assert note.startswith("twin, weak: nothing was found of dogs (100 rows); always answering cats gives an")
+    described = result.to_json()
+    assert described["classes_not_found"] == {"strong": [], "twin": ["dogs"], "weak": ["dogs"]}
+    majority = described["unlabelled"], described["majority_class"], described["majority_accuracy"]
+    assert majority == (0, "cats", 0.5)

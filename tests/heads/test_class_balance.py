@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.heads import ClassBalance
+from pipeline.heads import ClassBalance, fit_head
 
 Make = Callable[..., FeatureSet]
 
@@ -56,3 +56,40 @@ def test_without_val_there_is_no_baseline(make_features: Make) -> None:
     balance = ClassBalance.of(labelled(make_features, [0] * 9 + [1], "train"))
     assert balance.majority_accuracy is None
     assert balance.missing == ("cat",)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "expected"),
+    [
+        (
+            [0, 1, 2] * 4,
+            [0, 0, 1, 2],
+            ["nothing was found of cat in val; always answering ant would have 50.00%"],
+        ),
+        (
+            [0] * 6 + [1] * 6 + [2],
+            [0, 0, 1, 2],
+            ["few training rows of cat: always", "nothing was found of cat in val"],
+        ),
+        ([0, 1] * 4, [0, 1, 2], ["no training rows of class cat"]),
+        ([0, 1, 2] * 4, [0, 1, -1], ["1 row of val has no label"]),
+    ],
+    ids=["found nowhere", "rare, too", "never learnt", "not in val"],
+)
+def test_training_says_what_is_not_found(
+    train: list[int],
+    val: list[int],
+    expected: list[str],
+    make_features: Make,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The features tell ant from bee, and cats of val look like ants."""
+    places = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [0.0, 0.0]], np.float32)
+    parts = [
+        make_features(at[labels], np.array(labels), split=split, classes=CLASSES)
+        for split, labels, at in (("train", train, places), ("val", val, places[[0, 1, 0, 0]]))
+    ]
+    trained = fit_head("prototype", *parts)
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith(f"note: {words}") for line, words in zip(said, expected, strict=True))
+    assert trained.to_json()["classes_not_found"] == (["cat"] if 2 in val else [])

@@ -83,6 +83,7 @@ def test_records_how_it_was_trained(train: FeatureSet, tmp_path: Path) -> None:
         "train_rows": 60,
         "val_accuracy": None,
         "seconds": round(trained.seconds, 3),
+        "classes_not_found": None,
     }
 
 

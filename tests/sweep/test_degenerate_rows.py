@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,28 @@ def test_more_folds_than_rows_of_any_class_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         split_folds(make(labels), folds, seed=0)
+
+
+def test_a_class_that_some_folds_cannot_learn_is_told(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    features = make([0, 1, 2] * 4)
+    groups = ["one" if label == 2 else "" for label in features.labels]
+    split_folds(replace(features, rows=replace(features.rows, groups=groups)), 2, seed=0)
+    said = "note: some folds have no training rows of c: accuracy on these is 0 there\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_what_a_winner_does_not_find_is_told_once(
+    folds: int | None, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, alike = make([0, 1, 2] * 4), make([0, 1, 0, 3, -1], "val")
+    labels = np.array([0, 1, 2, 3, -1], np.int32)
+    valid = replace(alike, rows=replace(alike.rows, labels=labels))
+    board = sweep(candidates([("prototype", {})]), train, valid, runs=tmp_path, folds=folds)
+    assert board.winner.not_found == ("c", "d")
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")] == [
+        "note: 1 row of val has no label and is not measured on",
+        "note: no training rows of class d: its probability will always be 0, and so will the accuracy on "
+        "its rows",
+        "note: nothing was found of c in val; always answering a would have 25.00% of val right",
+    ]

@@ -62,6 +62,13 @@ def test_figures_that_would_mislead_are_under_a_band(make_case, spec, split, wei
     assert all(word in text for word in words)
 
 
+def test_a_class_of_which_nothing_is_found_is_told_at_the_top(make_case):
+    labels = np.array([0] * 9 + [1])
+    text = make_case(("a", "b"), answers=(labels, np.tile([0.7, 0.3], (10, 1)))).write()
+    top = text.partition('id="figures"')[0]
+    assert "nothing was found of b (1 row); always answering a gives an accuracy of 90.00%" in top
+
+
 def test_leaking_rows_are_told_at_the_top_and_shown_below(make_case):
     case = make_case(("a", "b"))
     ids = case.report.rows.ids
