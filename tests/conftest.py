@@ -43,7 +43,12 @@ CLUSTER = """
 import sys
 from pipeline.ray_runtime import import_ray
 ray = import_ray()
-started = ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
+settings = dict(num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
+try:
+    started = ray.init(**settings)
+except Exception:  # on a busy machine: Ray gives its processes half a minute to start
+    ray.shutdown()
+    started = ray.init(**settings)
 print(started.address_info["address"], flush=True)
 sys.stdin.read()
 """
