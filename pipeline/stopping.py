@@ -73,6 +73,10 @@ def stoppable(last_words: Callable[[], object]) -> Iterator[None]:
     wakeup = signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
     try:
         yield
+    except Exception as error:
+        if stopped.is_set():  # the signal parted what belongs together, as a descriptor and its end
+            raise KeyboardInterrupt from error
+        raise
     finally:
         if not stopped.is_set():  # else both stay on guard until the process has ended
             atexit.unregister(_leave)

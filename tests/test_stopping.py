@@ -116,3 +116,24 @@ def test_without_stderr(tmp_path: Path) -> None:
     result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, cwd=tmp_path, check=False)
     assert result.returncode == 0
     assert b"holds no features" in result.stdout
+
+
+PARTED = """
+import os, signal, time
+from pipeline.stopping import stoppable
+
+try:
+    with stoppable(lambda: None):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            os.close(os.open(os.devnull, os.O_RDONLY) + 100)  # clears up what the signal has parted
+except KeyboardInterrupt as error:
+    print("stopped after", type(error.__cause__).__name__, flush=True)
+"""
+
+
+def test_an_error_while_it_clears_up_is_the_stop() -> None:
+    ended = subprocess.run([sys.executable, "-c", PARTED], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (EXIT_CODE, "stopped after OSError\n")
