@@ -6,7 +6,8 @@ import csv
 import math
 import os
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -78,8 +79,9 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
     try:
         kind = file.suffix.lower()
         lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table)
-        for line in lines:
-            table.add(line.number, line.names, line.values, short=line.short)
+        with closing(lines):  # a refused line must not leave the file open
+            for line in lines:
+                table.add(line.number, line.names, line.values, short=line.short)
     except UsageError:
         table.finish()  # what it refuses stands further up
         raise
@@ -100,7 +102,9 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
     )
 
 
-def _csv(file: Path, table: Table, options: SourceOptions, remarks: list[str]) -> Iterator[_Line]:
+def _csv(
+    file: Path, table: Table, options: SourceOptions, remarks: list[str]
+) -> Generator[_Line, None, None]:
     """Yields the records of a table with a header and a separator, which is remarked where it is unusual."""
     usual = _SEPARATED[file.suffix.lower()]
     with open_table(file) as text:
@@ -131,7 +135,7 @@ def _csv(file: Path, table: Table, options: SourceOptions, remarks: list[str]) -
             raise table_error(file, reader.line_num, str(error)) from error
 
 
-def _jsonl(file: Path, table: Table) -> Iterator[_Line]:
+def _jsonl(file: Path, table: Table) -> Generator[_Line, None, None]:
     """Yields the records of a file with one JSON object a line."""
     with open_table(file) as text:
         for number, line in enumerate(text, start=1):

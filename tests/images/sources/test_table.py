@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -123,6 +124,25 @@ def test_errors_in_jsonl_tables_name_the_line(text, table):
     with pytest.raises(UsageError, match=JSONL_ERRORS[text]) as caught:
         open_source(table(text, "toy.jsonl"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("path,label\n,cat\na.png,cat\n", "toy.csv"), ('{"path": null, "label": 1}\n' + GOOD, "toy.jsonl")],
+)
+def test_a_refused_line_leaves_the_table_closed(text, name, table):
+    file = table(text, name)
+    with pytest.raises(UsageError, match="the path is empty") as caught:
+        open_source(file)
+    still_open = [link for link in map(linked, os.listdir("/proc/self/fd")) if link == os.path.realpath(file)]
+    assert not still_open, caught.traceback
+
+
+def linked(descriptor):
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:  # that of the listing itself
+        return ""
 
 
 @pytest.mark.parametrize("name", ["toy.csv", "toy.jsonl"])
