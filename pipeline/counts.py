@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 
 def counted(count: float, noun: str, plural: str = "") -> str:
@@ -20,6 +20,19 @@ def counted(count: float, noun: str, plural: str = "") -> str:
 def verb(things: int | Sized, one: str = "is", more: str = "are") -> str:
     """Chooses the form of a verb for a number of things, or for a list of them."""
     return one if (len(things) if isinstance(things, Sized) else things) == 1 else more
+
+
+def first_few(texts: Sequence[str], most: int, *, total: int | None = None, between: str = ", ") -> str:
+    """Lists the first texts: ``a, b, c and 997 more``.
+
+    Args:
+        texts: Fit to be shown.
+        most: How many are given.
+        total: How many there are, where ``texts`` are not all.
+        between: What stands between two of them.
+    """
+    rest = (len(texts) if total is None else total) - most
+    return between.join(texts[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _ending(noun: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from pipeline.counts import first_few
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Both belong to the spelling of words (Persian, Hindi) and to emoji; they steer nothing.
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
@@ -36,8 +38,7 @@ def several(names: Sequence[str], most: int = 5) -> str:
         names: Any strings.
         most: How many are given.
     """
-    rest = len(names) - most
-    return ", ".join(map(readable, names[:most])) + (f" and {rest:,} more" if rest > 0 else "")
+    return first_few(list(map(readable, names[:most])), most, total=len(names))
 
 
 def _steers(character: str) -> bool:

@@ -14,7 +14,7 @@ from pipeline.cache import FeatureSet
 from pipeline.cache.entries import STAT_CACHE, Entry
 from pipeline.cache.joined import Selection
 from pipeline.cache.reading import open_layout
-from pipeline.counts import counted
+from pipeline.counts import counted, first_few
 from pipeline.errors import PipelineError
 from pipeline.extraction.again import extract_command
 from pipeline.images import SPLITS, ImageSource, open_images
@@ -83,9 +83,8 @@ class Staleness:
         words = [f"{counted(count, 'image')} {what}" for what, count in counts.items() if count]
         for what, names in (("new", self.classes_added), ("gone", self.classes_removed)):
             if names:
-                more = f" and {len(names) - _SHOWN_CLASSES:,} more" if len(names) > _SHOWN_CLASSES else ""
-                listed = ", ".join(map(repr, names[:_SHOWN_CLASSES]))
-                words.append(f"{'class' if len(names) == 1 else 'classes'} {listed}{more} {what}")
+                listed = first_few(list(map(repr, names)), _SHOWN_CLASSES)
+                words.append(f"{'class' if len(names) == 1 else 'classes'} {listed} {what}")
         return words
 
     def __str__(self) -> str:

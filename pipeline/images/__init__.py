@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.counts import first_few
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import with_home
 
@@ -56,9 +57,8 @@ class LeftOut:
     @property
     def line(self) -> str:
         """All of it as people read it."""
-        rest = self.count - len(self.examples)
-        more = f" and {rest:,} more" if rest > 0 else ""
-        return f"left out {self.what} ({self.count:,}): {', '.join(self.examples)}{more}"
+        listed = first_few(self.examples, len(self.examples), total=self.count)
+        return f"left out {self.what} ({self.count:,}): {listed}"
 
 
 class ImageSource(Protocol):

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pipeline.counts import counted, verb
+from pipeline.counts import counted, first_few, verb
 
 _SPELLINGS = "NaN nan NAN None null NULL Null NA N/A n/a <NA> #N/A NaT - ?"
 NO_LABEL = frozenset(("", *_SPELLINGS.split()))
@@ -84,7 +84,7 @@ def _spellings(names: Sequence[str]) -> str:
     groups = [same for same in alike.values() if len(same) > 1]
     if not groups:
         return ""
-    listed = _some([", ".join(map(repr, same)) for same in groups], "; ")
+    listed = first_few([", ".join(map(repr, same)) for same in groups], _SHOWN, between="; ")
     return f"classes that differ in their spelling only are kept apart: {listed}"
 
 
@@ -92,7 +92,8 @@ def _several(names: Sequence[str]) -> str:
     several = [name for name in names if _LISTED.fullmatch(name)]
     if not several:
         return ""
-    return f"{_some(list(map(repr, several)))}: one class each; several labels an image are not supported"
+    listed = first_few(list(map(repr, several)), _SHOWN)
+    return f"{listed}: one class each; several labels an image are not supported"
 
 
 def _nearly_none(names: Sequence[str]) -> str:
@@ -108,7 +109,7 @@ def _nearly_none(names: Sequence[str]) -> str:
     if not found:
         return ""
     are = "is a class like the others" if len(found) == 1 else "are classes like the others"
-    return f"{_some(list(map(repr, found)))} {are}: leave the label empty where there is none"
+    return f"{first_few(list(map(repr, found)), _SHOWN)} {are}: leave the label empty where there is none"
 
 
 def _plain(name: str) -> str:
@@ -116,8 +117,3 @@ def _plain(name: str) -> str:
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return repr(float(text)) if abs(float(text)) < 2**53 else text
     return text
-
-
-def _some(texts: Sequence[str], between: str = ", ") -> str:
-    rest = len(texts) - _SHOWN
-    return between.join(texts[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
+from pipeline.counts import first_few
+
 SPLIT_WORDS = {
     "train": ("train", "training", "training_set"),
     "val": ("val", "valid", "validation", "validation_set"),
@@ -55,8 +57,8 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
 
 def some(names: Sequence[str], limit: int = SHOWN, *, total: int | None = None) -> str:
     """Lists the first few names on one line: ``a, b, c and 4 more``; ``total`` where not all are given."""
-    rest = (len(names) if total is None else total) - limit
-    return ", ".join(map(on_one_line, names[:limit])) + (f" and {rest:,} more" if rest > 0 else "")
+    shown = list(map(on_one_line, names[:limit]))
+    return first_few(shown, limit, total=len(names) if total is None else total)
 
 
 def printable(name: str) -> str:
