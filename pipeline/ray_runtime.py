@@ -84,14 +84,17 @@ def ray_connection(address: str | None) -> Iterator[ModuleType]:
 
 def main_reason(error: BaseException) -> str:
     """Returns the sentence of an error that says most: Ray's last line names the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].split(". ")[0].rstrip(".") if lines else type(error).__name__
+    return _sentence(error, -1)
 
 
 def first_sentence(error: BaseException) -> str:
     """Returns the sentence of an error that says most where advice follows it, as of a lack of memory."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].split(". ")[0].rstrip(".") if lines else type(error).__name__
+    return _sentence(error, 0)
+
+
+def _sentence(error: BaseException, line: int) -> str:
+    lines = [text.strip() for text in str(error).splitlines() if text.strip()]
+    return lines[line].split(". ")[0].rstrip(".") if lines else type(error).__name__
 
 
 def _connect_or_start(ray: ModuleType, quiet: dict[str, object]) -> None:

@@ -15,13 +15,13 @@ _MARK_BYTES = 8
 
 def name_marks(rows: Rows) -> np.ndarray:
     """Returns a hash of each row's id, uint64 (N,)."""
-    return _marks(_encoded(rows))
+    return _marks(encoded_ids(rows))
 
 
 def image_marks(rows: Rows) -> np.ndarray:
     """Returns a hash of each row's id together with its digest, uint64 (N,)."""
     digests = np.ascontiguousarray(rows.digests)
-    return _marks(digest.tobytes() + name for name, digest in zip(_encoded(rows), digests, strict=True))
+    return _marks(digest.tobytes() + name for name, digest in zip(encoded_ids(rows), digests, strict=True))
 
 
 def isin(these: np.ndarray, those: np.ndarray) -> np.ndarray:
@@ -31,7 +31,8 @@ def isin(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     return np.isin(these, those)
 
 
-def _encoded(rows: Rows) -> Iterator[bytes]:
+def encoded_ids(rows: Rows) -> Iterator[bytes]:
+    """Yields each row's id as it stands in a file."""
     if isinstance(rows.ids, Texts):
         return rows.ids.encoded()
     return (name.encode("utf-8", "surrogateescape") for name in rows.ids)

@@ -27,6 +27,7 @@ from pipeline.cache.damage import identity_of
 from pipeline.cache.entries import read_entry
 from pipeline.cache.layout import COLUMNS, FILLED, HDF5_LOCK, STORED_DTYPES, Header, Layout
 from pipeline.cache.mapping import mapped
+from pipeline.cache.marks import encoded_ids
 from pipeline.cache.parts import Part
 from pipeline.cache.reading import TROUBLE, read_texts
 from pipeline.cache.seal import SEAL, altered, plain, seal
@@ -188,7 +189,7 @@ def _places(layout: Layout, part: Part | None) -> np.ndarray:
     if not layout.header.spec.augmentation or (part is not None and part.split != "train"):
         return np.zeros(count, np.int64)
     rows, numbers = layout.rows, np.arange(count)
-    ids = np.array(list(rows.ids.encoded() if hasattr(rows.ids, "encoded") else rows.ids), object)
+    ids = np.array(list(encoded_ids(rows)), object)
     faults = {}
     for views in (n for n in range(2, min(count, _MOST_VIEWS) + 1) if count % n == 0):
         first = numbers - numbers % views

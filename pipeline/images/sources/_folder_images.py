@@ -82,14 +82,13 @@ class FolderImages:
 
     def notes(self) -> tuple[str, ...]:
         """Returns all remarks, once all images were listed."""
+        deeper = []
+        if self._deeper:
+            deeper.append(f"folders in classes that are called like splits: {some(self._deeper)}")
         return (
             *self._layout.remarks,
             *self._empty_folders(),
-            *(
-                f"folders in classes that are called like splits: {some(same)}"
-                for same in [self._deeper]
-                if same
-            ),
+            *deeper,
             *name_remarks(self.classes),
             *self._masks.notes(),
             *self._walker.patterns.unused(self._walker.omissions),
@@ -142,7 +141,8 @@ class FolderImages:
             further = look_further(self._walker, f"{first}/")
         else:
             inner = next((self._walker.listing(home.prefix).folders for home in homes if home.label), [])
-            further = f"if its folders are the classes ({shown(inner)}), move them up" * (len(inner) > 1)
+            several = len(inner) > 1
+            further = f"if its folders are the classes ({shown(inner)}), move them up" if several else ""
         return f"{remark}: {further}" if further else remark
 
     def _empty_folders(self) -> list[str]:

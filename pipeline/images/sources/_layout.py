@@ -95,7 +95,9 @@ def read_layout(walker: Lister) -> Layout:
     if len(top.folders) == 1:
         look_further(walker, f"{top.folders[0]}/")
     walker.omissions.add(left_out.BESIDE_CLASSES, "", top.images)
-    remarks = [f"classes that are called like splits: {shown(list(found.doubtful))}"] * bool(found.doubtful)
+    remarks = []
+    if found.doubtful:
+        remarks.append(f"classes that are called like splits: {shown(list(found.doubtful))}")
     by_split, odd = _classes_of_splits(walker, top.folders)
     if odd is None:
         return Layout(by_split, [*remarks, "the splits are those of the folders in each class folder"])
