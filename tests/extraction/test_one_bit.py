@@ -94,6 +94,15 @@ def holds(path: Path, name: str) -> bool:
         return file[name].size > 0 if name in file else name in file.attrs
 
 
+def hurt(path: Path, name: str, *, sealed: bool) -> None:
+    """Flips a bit in a column or attribute of a file, of this version or as earlier ones wrote it."""
+    if not sealed:
+        as_earlier_versions_wrote_it(path)
+    if not holds(path, name):
+        pytest.skip("there is nothing in it")
+    flip(path, name)
+
+
 @pytest.fixture
 def entry(photos: Photos, engine: CountingEngine, run: Run) -> Entry:
     """An entry with five rows for training and one each for the others."""
@@ -134,11 +143,7 @@ def test_of_a_published_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = entry.file("train")
-    if not sealed:
-        as_earlier_versions_wrote_it(path)
-    if not holds(path, name):
-        pytest.skip("there is nothing in it")
-    flip(path, name)
+    hurt(path, name, sealed=sealed)
     with pytest.raises(CacheMismatchError) as refused:
         open_features(entry, "train").to_memory()
     assert refused.value.exit_code == 4
@@ -183,11 +188,7 @@ def test_of_a_partial_file(
     for path in (entry.file("train"), *entry.retired()):
         path.unlink(missing_ok=True)  # so that the rows stand nowhere else
     path = entry.partial("train")
-    if not sealed:
-        as_earlier_versions_wrote_it(path)
-    if not holds(path, name):
-        pytest.skip("there is nothing in it")
-    flip(path, name)
+    hurt(path, name, sealed=sealed)
     bad.write_bytes(whole)
     engine.forget()
     (extraction,) = run()
@@ -215,11 +216,7 @@ def test_of_a_retired_file(
     shutil.move(photos.root / "train" / "cats", tmp_path / "cats")
     run()
     (path,) = entry.retired()
-    if not sealed:
-        as_earlier_versions_wrote_it(path)
-    if not holds(path, name):
-        pytest.skip("there is nothing in it")
-    flip(path, name)
+    hurt(path, name, sealed=sealed)
     run()
     assert entry.retired() == [path]
     shutil.move(tmp_path / "cats", photos.root / "train" / "cats")
@@ -254,11 +251,7 @@ def test_of_one_file_of_several(
     photos.add("test/dogs")
     (extraction,) = run(rows_per_file=4)
     path = sorted(extraction.entry.folder.glob("train-*.h5"))[1]
-    if not sealed:
-        as_earlier_versions_wrote_it(path)
-    if not holds(path, name):
-        pytest.skip("there is nothing in it")
-    flip(path, name)
+    hurt(path, name, sealed=sealed)
     with pytest.raises(CacheMismatchError):
         open_features(extraction.entry, "train").to_memory()
     engine.forget()
@@ -282,11 +275,7 @@ def test_of_a_file_with_views(
     entry = extraction.entry
     expected = open_features(entry, "train").to_memory()
     path = entry.file("train")
-    if not sealed:
-        as_earlier_versions_wrote_it(path)
-    if not holds(path, name):
-        pytest.skip("there is nothing in it")
-    flip(path, name)
+    hurt(path, name, sealed=sealed)
     engine.forget()
     (extraction,) = run(views=views)
     free = name in FREE or name in ATTRIBUTES or (sealed and name == "ids")

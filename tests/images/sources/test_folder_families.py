@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 
@@ -307,16 +306,3 @@ def test_patterns_leave_files_and_folders_out(patterns, left, make_images, tmp_p
     ]
     assert len(source.left_out) == len(patterns) - len(unused)
     assert len(unused) == 2 * (patterns == ("B", "mask"))
-
-
-def test_a_locked_class_folder_is_refused_by_name(make_images, tmp_path, monkeypatch):
-    root = make_images(tmp_path, "a/1.png", "b/1.png")
-    scandir = os.scandir
-
-    def locked(path):
-        if str(path).endswith("b/"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
-    assert refusal(root) == f"cannot list {root}/b/: Permission denied; check its permissions"

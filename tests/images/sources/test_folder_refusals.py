@@ -66,14 +66,15 @@ def test_splits_one_folder_further_down_are_pointed_out(make_images, tmp_path):
     refuse(root, rf"the splits are one folder further down: give {root}/pets")
 
 
-def test_a_folder_that_cannot_be_listed_is_refused(make_images, tmp_path, monkeypatch):
-    root = make_images(tmp_path, "a/1.png")
+@pytest.mark.parametrize(("images", "closed"), [(["a/1.png"], "a"), (["a/1.png", "b/1.png"], "b")])
+def test_a_folder_that_cannot_be_listed_is_refused(images, closed, make_images, tmp_path, monkeypatch):
+    root = make_images(tmp_path, *images)
     scandir = os.scandir
 
     def locked(path):
-        if str(path).endswith("a/"):
+        if str(path).endswith(f"{closed}/"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", locked)
-    refuse(root, r"cannot list .*/a/: Permission denied; check its permissions")
+    refuse(root, rf"^cannot list {root}/{closed}/: Permission denied; check its permissions$")
