@@ -14,7 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.extraction.executors._pool import BLOCKS_AT_A_TIME, TRIES
+from pipeline.extraction.executors._ray_pool import BLOCKS_AT_A_TIME, TRIES
 from pipeline.extraction.filling import BLOCK_BYTES, BLOCK_ROWS
 from pipeline.extraction.plan import rows_in_block
 

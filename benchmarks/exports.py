@@ -17,11 +17,11 @@ from tables import RESULTS, write_table
 
 from pipeline import registry
 from pipeline.backbones.table import BACKBONES
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import layered_heads, make_head, train_head
-from pipeline.heads._kinds import ANY
+from pipeline.heads._core.head import ANY
 from pipeline.images import open_images
 from pipeline.serving import export
 from pipeline.serving.export import export_model, sample_rows

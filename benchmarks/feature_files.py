@@ -12,10 +12,9 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.features import FeatureSet
-from pipeline.cache.filling import PartialFile
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.reading import open_layout
+from pipeline.cache.partial_file import PartialFile, lay_out
 
 Read = Callable[[np.ndarray | None], np.ndarray]
 """Reads some rows, int (n,), in their order, or all of them where None is given."""

@@ -19,8 +19,8 @@ from measuring import tell
 from tables import RESULTS, number, write_table
 
 from pipeline.evaluation import measure
+from pipeline.evaluation.figures import row_losses
 from pipeline.evaluation.resampling import bootstrap_intervals
-from pipeline.evaluation.scores import row_losses
 
 POPULATION = 300_000
 SETTINGS = ((2, 100, 1), (2, 1000, 1), (3, 300, 1), (10, 500, 1), (3, 600, 10))

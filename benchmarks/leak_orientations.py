@@ -22,7 +22,7 @@ from measuring import tell
 from PIL import Image
 from tables import RESULTS, number, write_table
 
-from pipeline.evaluation.leaks.hashing import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
+from pipeline.evaluation.leaks.hashes import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
 from pipeline.images import SPLITS, open_images
 from pipeline.images.digests import digest

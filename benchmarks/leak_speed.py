@@ -22,8 +22,8 @@ from tables import RESULTS, number, write_table
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks import find_leaks
-from pipeline.evaluation.leaks.hash_store import FILE_NAME, HashStore
-from pipeline.images.rows import Rows
+from pipeline.evaluation.leaks.hashes import FILE_NAME, HashStore
+from pipeline.images.row_table import Rows
 
 SPEC = replace(MADE, pooling="avg")
 

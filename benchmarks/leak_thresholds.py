@@ -24,12 +24,9 @@ from PIL import Image, ImageOps
 from tables import RESULTS, number, write_table
 
 from pipeline.cache import open_features
-from pipeline.evaluation.leaks.hash_store import HashStore
-from pipeline.evaluation.leaks.hashes import Hashed, hash_all
-from pipeline.evaluation.leaks.hashing import oriented
-from pipeline.evaluation.leaks.likeness import LEAST_COSINE, Whitening, pooled_rows
+from pipeline.evaluation.leaks.hashes import Hashed, HashStore, hash_all, oriented
+from pipeline.evaluation.leaks.likeness import LEAST_COSINE, Originals, Whitening, pooled_rows, take_originals
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
-from pipeline.evaluation.leaks.originals import Originals, take_originals
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.images import open_images
 

@@ -13,7 +13,7 @@ from tables import RESULTS, write_table
 
 from pipeline.backbones.loading import describe_cuts
 from pipeline.backbones.table import BACKBONES
-from pipeline.cache.layout import row_bytes
+from pipeline.cache.format import row_bytes
 
 
 def main() -> None:

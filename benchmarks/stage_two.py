@@ -21,11 +21,11 @@ import numpy as np
 from inputs import MADE as SPEC
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.layout import Header
-from pipeline.cache.reading import open_layout
-from pipeline.images.rows import Rows
-from pipeline.keras_runtime import import_keras
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Header
+from pipeline.cache.partial_file import lay_out
+from pipeline.images.row_table import Rows
+from pipeline.runtimes.keras import import_keras
 
 ROWS, COLUMNS, BATCH, EPOCHS = 2000, 8192, 20, 7
 RESULTS = Path(__file__).parent / "results" / "stage_two.csv"
@@ -54,8 +54,8 @@ def features_file(folder: Path, split: str, rows: int, seed: int) -> FeatureSet:
 
 def time_epochs(train: FeatureSet) -> dict[str, float]:
     """Times an epoch of the lecture's head, 256 units and dropout in batches of 20: the median of several."""
-    from pipeline.heads._epochs import EpochLoop
-    from pipeline.heads._feeding import MemoryFeed
+    from pipeline.heads._keras.feeding import MemoryFeed
+    from pipeline.heads._keras.fitting import EpochLoop
 
     keras = import_keras()
     table = train.to_memory().reshape(len(train), -1).astype(np.float32)

@@ -20,10 +20,10 @@ from inputs import add_image_option, place_images
 from measuring import tell
 from tables import RESULTS, number, write_table
 
-from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
-from pipeline.extraction.wanted import wanted_rows
-from pipeline.images.catalog import take_stock
+from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, cut_portions
+from pipeline.extraction.targets import wanted_rows
 from pipeline.images.listing import ImageListBuilder
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import open_source
 
 

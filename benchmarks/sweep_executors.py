@@ -23,7 +23,7 @@ from stage_two import COLUMNS, features_file
 from tables import RESULTS, number, write_table
 
 from pipeline.cache import FeatureSet
-from pipeline.ray_runtime import ray_connection
+from pipeline.runtimes.ray import ray_connection
 from pipeline.sweep import Candidate, candidates, make_executor, sweep
 
 CANDIDATES = (

@@ -18,7 +18,7 @@ import sys
 import numpy as np
 from scipy.special import softmax
 
-from pipeline.heads._temperature import FLOOR, HOTTEST, likely_temperature
+from pipeline.heads._core.temperature import FLOOR, HOTTEST, likely_temperature
 
 EDGES = (1, 1.5, 2, 3, 4, 6, 10, 30, HOTTEST**2, np.inf)
 NEW = 3_000

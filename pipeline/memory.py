@@ -1,13 +1,15 @@
-"""Memory and open files that are short at a moment: the machine's fault, not that of the image at hand."""
+"""Memory: how much may be taken, and what is done where it, or a file, is short at a moment."""
 
 from __future__ import annotations
 
 import errno
 import gc
 import mmap
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import PipelineError
@@ -119,3 +121,35 @@ def can_have(count: int) -> bool:
     except (OSError, MemoryError, ValueError, OverflowError):
         return False
     return True
+
+
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes() -> int:
+    """Returns the memory that can be taken without swapping, the limit of a container considered.
+
+    Where the system does not tell what is available, the whole of its memory counts.
+    """
+    figures = [_of_the_machine(), _of_the_container()]
+    return min(figure for figure in figures if figure is not None)
+
+
+def _of_the_machine() -> int:
+    try:
+        lines = MEMINFO.read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _of_the_container() -> int | None:
+    """Reads version 2 of the control groups; pages of files that can be dropped count as free."""
+    try:
+        limit = (CGROUP / "memory.max").read_text().strip()
+        used = int((CGROUP / "memory.current").read_text())
+        figures = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        return None if limit == "max" else int(limit) - used + int(figures["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return None

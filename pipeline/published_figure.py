@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipeline.typed_options import between
+from pipeline.options import between
 
 UNKNOWN = "whether the two can be compared is not known, because the recipe does not say on which {}"
 

@@ -8,23 +8,53 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cache.joined import Selection
-from pipeline.counts import counted
+from pipeline.cache.features import Selection
 from pipeline.errors import UnreadableImagesError, UsageError, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
+from pipeline.options import Seed, options_of, parse_options
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.published_figure import Published
-from pipeline.shipped_recipes import find_recipe
-from pipeline.typed_options import Seed, options_of, parse_options
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
     from pipeline.heads import TrainedHead
+
+
+FOLDER = Path(__file__).parent / "recipes"
+_SUFFIX = ".toml"
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the file of each recipe, by its name."""
+    return {path.stem: path for path in sorted(FOLDER.glob(f"*{_SUFFIX}"))}
+
+
+def find_recipe(given: Path) -> Path:
+    """Returns the file that a user means: a path, or the name of a recipe that comes with the package.
+
+    A file that is there is taken first.
+
+    Raises:
+        UsageError: There is no such file and no recipe of this name; the message lists the names.
+    """
+    if given.is_file():
+        return given
+    known, name = shipped(), given.name.removesuffix(_SUFFIX)
+    if given.name == str(given) and name in known:
+        return known[name]
+    if name in known:
+        raise UsageError(
+            f"recipe {given} does not exist; one of this name comes along: `pipeline run {name}`"
+        )
+    if given.exists() or given.suffix == _SUFFIX or given.name != str(given):
+        return given  # whoever reads it says what is wrong with it
+    raise unknown("recipe", str(given), known, next_step="`pipeline recipes` says what they are")
 
 
 MAX_BYTES = 1 << 20

@@ -29,9 +29,9 @@ from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images import file_systems
-from pipeline.images.rows import Rows
-from pipeline.keras_runtime import import_keras
-from pipeline.ray_runtime import import_ray
+from pipeline.images.row_table import Rows
+from pipeline.runtimes.keras import import_keras
+from pipeline.runtimes.ray import import_ray
 from pipeline.spec import FeatureSpec
 from pipeline.stopping import SIGNALS
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CLUSTER = """
 import sys
-from pipeline.ray_runtime import import_ray
+from pipeline.runtimes.ray import import_ray
 ray = import_ray()
 settings = dict(num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
 try:

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 from peaks import peak_kib
 
-from pipeline.cache.reading import open_layout
-from pipeline.cache.seal import seal
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import seal
 from pipeline.errors import PipelineError
 
 HUGE = 1 << 40

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from peaks import peak_kib
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode

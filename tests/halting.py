@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from counting_engine import CountingEngine
 
-from pipeline.cache.filling import PartialFile
+from pipeline.cache.partial_file import PartialFile
 from pipeline.cli import main
 from pipeline.extraction import filling
 from pipeline.extraction.engines import keras as engine_module

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.sealed import sealed, unsealed
+from pipeline.plain_json import sealed, unsealed
 
 
 def rewrite(path: Path, *without: str, **changes: object) -> None:

@@ -35,13 +35,13 @@ STAGE_ONE = {
         "pipeline.extraction.filling:plan_copies",
         "pipeline.extraction.filling:plan_blocks",
     ],
-    "layout": ["pipeline.cache.writing:EntryWriter.open"],
-    "decode": ["pipeline.extraction.loading:Loader.load"],
-    "write": ["pipeline.extraction.executors.local:_write", "pipeline.cache.writing:EntryWriter.copy"],
-    "publish": ["pipeline.cache.writing:EntryWriter.publish"],
+    "layout": ["pipeline.cache.writer:EntryWriter.open"],
+    "decode": ["pipeline.extraction.load:Loader.load"],
+    "write": ["pipeline.extraction.executors.local:_write", "pipeline.cache.writer:EntryWriter.copy"],
+    "publish": ["pipeline.cache.writer:EntryWriter.publish"],
 }
 STAGE_TWO = {
-    "save a head": ["pipeline.heads._training:save_head"],
+    "save a head": ["pipeline.heads._core.training:save_head"],
     "save the best": ["pipeline.sweep:save_head"],
     "keep a result": ["pipeline.sweep.results:ResultStore.save"],
     "write the leaderboard": ["pipeline.sweep.leaderboard:write_leaderboard"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.counts import counted, verb
+from pipeline.wording import counted, verb
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 ELSEWHERE = ("images/sources/",)

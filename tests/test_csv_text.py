@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.csv_text import guarded
+from pipeline.wording import guarded
 
 FORMULAS = (
     "=1",

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.json_text import json_text
+from pipeline.plain_json import json_text
 
 
 @pytest.mark.parametrize(

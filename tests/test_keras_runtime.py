@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.keras_runtime import LOG_LEVEL, native_stderr_held_back
+from pipeline.runtimes.keras import LOG_LEVEL, native_stderr_held_back
 
 
 def test_native_messages_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +46,7 @@ class Chatty:  # stands in for Keras, whose start takes seconds and says nothing
     def exec_module(self, module):
         os.write(2, b"chatter\\n")
 sys.meta_path.insert(0, Chatty())
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 import_keras()
 print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
 """
@@ -67,7 +67,7 @@ def test_the_level_is_what_the_user_wants_to_hear(level: str | None, heard: str)
 def test_keras_starts_without_a_word() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     script = (
-        "from pipeline.keras_runtime import import_keras\n"
+        "from pipeline.runtimes.keras import import_keras\n"
         "assert import_keras() is import_keras()\n"
         "import os, sys; os.write(2, b'heard\\n')"
     )

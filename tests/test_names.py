@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.names import readable, several
+from pipeline.wording import readable, several
 
 
 @pytest.mark.parametrize(

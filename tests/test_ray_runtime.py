@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.extraction import make_executor
-from pipeline.ray_runtime import _knock, ray_connection
+from pipeline.runtimes.ray import _knock, ray_connection
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from pipeline.evaluation import evaluate
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.report.rankings import damaged_records, sweep_results, trained_heads
 from pipeline.heads import load_head, train_head
-from pipeline.images.rows import Rows
-from pipeline.sealed import MAX_BYTES, parse_sealed, read_sealed, sealed, unsealed
+from pipeline.images.row_table import Rows
+from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, sealed, unsealed
 from pipeline.spec import FeatureSpec
 from pipeline.sweep import candidates, sweep
 from pipeline.sweep.leaderboard import write_leaderboard

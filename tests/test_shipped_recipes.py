@@ -17,8 +17,7 @@ from click.testing import CliRunner, Result
 import pipeline
 from pipeline.cli import main
 from pipeline.errors import UsageError
-from pipeline.recipe import read_recipe
-from pipeline.shipped_recipes import FOLDER, find_recipe, shipped
+from pipeline.recipe import FOLDER, find_recipe, read_recipe, shipped
 
 ROOT = Path(pipeline.__file__).parents[1]
 NAMES = list(shipped())

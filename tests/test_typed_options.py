@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.typed_options import Count, PositiveFloat, Share, describe_type, options_of, parse_options
+from pipeline.options import Count, PositiveFloat, Share, describe_type, options_of, parse_options
 
 
 @dataclass(frozen=True, kw_only=True)

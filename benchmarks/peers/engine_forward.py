@@ -15,8 +15,8 @@ from pipeline.extraction import engines
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.request import ARITHMETICS, FeatureRequest
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode
+from pipeline.images.manifest import take_stock
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from pipeline.backbones.cuts import clean_cuts
 from pipeline.backbones.table import Backbone, Cut, find_backbone
 from pipeline.backbones.weights import Weights
-from pipeline.cache.structure import refuse_foreign_parts
 from pipeline.errors import UsageError, unknown
-from pipeline.keras_runtime import import_keras
+from pipeline.guards.hdf5 import refuse_foreign_parts
+from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
     import keras

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from pipeline.backbones.table import BACKBONES, Backbone
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.images.stamps import Stamps
-from pipeline.images.stat_cache import Known, StatCache
+from pipeline.images.stat_cache import Known, Stamps, StatCache
+from pipeline.options import MOST_SEED
 from pipeline.paths import with_home
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
-from pipeline.typed_options import MOST_SEED
 
 WEIGHTS_HOST = "storage.googleapis.com"
 REACH_TIMEOUT_S = 3.0

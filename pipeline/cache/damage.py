@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cache.layout import Layout
-from pipeline.cache.marks import isin, name_marks
-from pipeline.counts import counted, verb
+from pipeline.cache.format import Layout
 from pipeline.errors import CacheMismatchError
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows, isin, name_marks
+from pipeline.wording import counted, verb
 
 
 class DamagedFileError(CacheMismatchError):

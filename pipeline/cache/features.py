@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
+import time
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import CacheMismatchError
-from pipeline.images.rows import Rows
+from pipeline.cache.entries import Entry
+from pipeline.cache.feature_file import open_mapped
+from pipeline.cache.format import Layout
+from pipeline.cache.shards import Part
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.images import SPLITS
+from pipeline.images.row_table import Rows
 from pipeline.spec import FeatureSpec
 
 
@@ -137,3 +145,196 @@ class FeatureSet:
             index = np.arange(start, min(start + 1024, len(self)))
             whole[index] = self.read(index)
         return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Stands where the array of a plain feature set stands: its shape and dtype, without its bytes.
+
+    Attributes:
+        shape: (N, total number of features of all parts).
+        dtype: Stored dtype.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedFeatureSet(FeatureSet):
+    """One split's features of several entries; a row is the flat features of each, one after the other.
+
+    Attributes:
+        parts: The sets that are joined; their rows are the same.
+    """
+
+    parts: tuple[FeatureSet, ...] = ()
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Copies rows into memory and checks each part of each, see ``FeatureSet.read``."""
+        return np.concatenate([part.read(index).reshape(len(index), -1) for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The entries that stage two works on: one, or several cuts that are read side by side.
+
+    Attributes:
+        entries: At least one, all of the same data set.
+    """
+
+    entries: tuple[Entry, ...]
+    _opened: dict[str, FeatureSet] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.entries[0].dataset
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What determines the numbers: the entry's spec, or one that names all cuts."""
+        return joined_spec([entry.spec for entry in self.entries])
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that every entry has."""
+        return [split for split in SPLITS if all(split in entry.splits for entry in self.entries)]
+
+    def open(self, split: str) -> FeatureSet:
+        """Opens a split, once; rows are mapped, not read.
+
+        Raises:
+            UsageError: An entry has no such split.
+            CacheMismatchError: A file is damaged, or the entries hold different rows.
+        """
+        if split not in self._opened:
+            parts = tuple(open_features(entry, split) for entry in self.entries)
+            self._opened[split] = parts[0] if len(parts) == 1 else join_features(parts)
+        return self._opened[split]
+
+
+def join_features(parts: Sequence[FeatureSet]) -> FeatureSet:
+    """Joins the features of the same rows.
+
+    Raises:
+        CacheMismatchError: The sets hold different rows, classes or dtypes.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        same = part.rows.equals(first.rows) and part.classes == first.classes
+        if not same or part.features.dtype != first.features.dtype:
+            raise CacheMismatchError(
+                f"{first.path} and {part.path} hold different rows: run `pipeline extract` with both layers "
+                "to bring them to the same state"
+            )
+    total = sum(int(np.prod(part.feature_shape)) for part in parts)
+    return JoinedFeatureSet(
+        features=Columns((len(first), total), first.features.dtype),
+        rows=first.rows,
+        crc32=np.bitwise_xor.reduce([part.crc32 for part in parts]),
+        spec=joined_spec([part.spec for part in parts]),
+        classes=first.classes,
+        split=first.split,
+        dataset=first.dataset,
+        path=first.path,
+        weights_file=first.weights_file,
+        parts=tuple(parts),
+    )
+
+
+def joined_spec(specs: Sequence[FeatureSpec]) -> FeatureSpec:
+    """Names several cuts of one base in one spec, the layers joined with ``+``.
+
+    Raises:
+        CacheMismatchError: The specs differ in more than their cut.
+    """
+    first = specs[0]
+    for spec in specs[1:]:
+        differing = set(first.differences(spec)) - {"layer", "pooling"}
+        if differing:
+            raise CacheMismatchError(
+                f"cuts that differ in {', '.join(sorted(differing))} cannot be joined: "
+                "choose layers of one extraction"
+            )
+    return replace(
+        first,
+        layer="+".join(spec.layer for spec in specs),
+        pooling=first.pooling
+        if len({spec.pooling for spec in specs}) == 1
+        else "+".join(s.pooling for s in specs),
+    )
+
+
+ATTEMPTS = 20
+PAUSE_S = 0.05
+"""How often, and how long, several files are waited for while others take their places one by one."""
+
+
+def open_features(entry: Entry, split: str) -> FeatureSet:
+    """Opens the published features of a split; rows are mapped, not read.
+
+    Raises:
+        UsageError: The entry has no such split.
+        CacheMismatchError: A file is damaged, incomplete, or belongs to another spec or to another state of
+            the split.
+    """
+    for attempt in itertools.count(1):
+        parts = entry.parts.get(split)
+        if parts is None:
+            have = ", ".join(entry.splits) or "none"
+            raise UsageError(
+                f"split {split!r} is not in {entry.folder}: it holds {have}. "
+                f"Run `pipeline extract --data {shlex.quote(entry.source)}` if the source has it"
+            )
+        try:
+            layouts = [_open_part(entry, part) for part in parts]
+            _refuse_several_states(layouts)
+        except (UsageError, CacheMismatchError):
+            if attempt == ATTEMPTS or len(parts) == 1:
+                raise
+            time.sleep(PAUSE_S)
+            continue
+        return replace(_as_one(layouts), weights_file=entry.weights_file)
+    raise AssertionError
+
+
+def _open_part(entry: Entry, part: Part) -> Layout:
+    layout = open_mapped(entry.file(part.name))
+    header = layout.header
+    if header.spec != entry.spec or header.part != part:
+        different = header.spec.differences(entry.spec) or {"part": (header.part.name, part.name)}
+        fields = ", ".join(
+            f"{name}: {mine!r} in the file, {theirs!r} expected" for name, (mine, theirs) in different.items()
+        )
+        raise CacheMismatchError(
+            f"{layout.path} does not belong here ({fields}). Run `pipeline extract` to make it anew"
+        )
+    if not layout.done.all():
+        raise CacheMismatchError(f"{layout.path} is incomplete: run `pipeline extract` to finish it")
+    return layout
+
+
+def _refuse_several_states(layouts: Sequence[Layout]) -> None:
+    """Refuses files that were made for different lists of images, which share rows or lack some."""
+    first = layouts[0]
+    for layout in layouts[1:]:
+        if (layout.header.whole, layout.header.classes) != (first.header.whole, first.header.classes):
+            raise CacheMismatchError(
+                f"{first.path} and {layout.path.name} are of different states of the data set: "
+                "run `pipeline extract` to bring them to the same"
+            )
+
+
+def _as_one(layouts: Sequence[Layout]) -> FeatureSet:
+    first, one = layouts[0], len(layouts) == 1
+    return FeatureSet(
+        features=first.features if one else Stacked(tuple(np.asarray(layout.features) for layout in layouts)),
+        rows=first.rows if one else Rows.joined([layout.rows for layout in layouts]),
+        crc32=np.concatenate([layout.crc32 for layout in layouts]),
+        spec=first.header.spec,
+        classes=first.header.classes,
+        split=first.header.split,
+        dataset=first.header.dataset,
+        path=first.path,
+    )

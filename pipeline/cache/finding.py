@@ -1,15 +1,221 @@
-"""Finding entries in a cache: all of them, those that options describe, or the one that they mean."""
+"""Which entries of a cache options mean, and which options tell entries apart: two inverses."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
-from pipeline.cache.choosing import as_lines, options_apart
 from pipeline.cache.entries import SPEC_FILE, Entry, read_entry
-from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
+from pipeline.cache.feature_file import open_layout
+from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
+from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
+from pipeline.plain_json import parse_json
+from pipeline.spec import FeatureSpec
+
+WEIGHTS_WORDS = ("imagenet", "random", "none")
+"""Words for filters; every other label of an entry is the name of a file."""
+SHORTEST_IDENTITY = len("sha256:") + 8
+SHOWN_IDENTITY = len("sha256:") + 12
+RAW = "pixels"
+NO_RANGE = "none"
+MOST_OPTIONS = 3
+"""Beyond so many options, the name of an entry is shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFilter:
+    """What an entry has to be; a field that is None or empty says nothing.
+
+    Attributes:
+        source: Canonical address of the images.
+        dataset: Name of the data set.
+        entries: Names of entries, see :func:`is_called`; it has to be one of them.
+        backbone: Name of the base.
+        layers: Cuts, each ``layer`` or ``layer:pooling``; it has to be one of them.
+        pooling: Pooling of the cuts that do not say.
+        image_size: Height and width in pixels.
+        weights: A word for filters, or their identity, see :func:`has_filters`.
+        precision: Arithmetic of the base; ``auto`` says nothing.
+        store: dtype on disk.
+        engine: What ran the base; ``auto`` says nothing.
+        pixel_range: Black and white of deep pixels; ``none`` for an entry without.
+        views: 0 for an entry without augmented views, any other number for one with them.
+        augment: Values of ``Augmentation``; only entries with augmented views have any.
+    """
+
+    source: str | None = None
+    dataset: str | None = None
+    entries: tuple[str, ...] = ()
+    backbone: str | None = None
+    layers: tuple[str, ...] = ()
+    pooling: str | None = None
+    image_size: int | None = None
+    weights: str | None = None
+    precision: str | None = None
+    store: str | None = None
+    engine: str | None = None
+    pixel_range: str | None = None
+    views: int | None = None
+    augment: Mapping[str, object] = field(default_factory=dict)
+
+    def matches(self, entry: Entry) -> bool:
+        """Tells whether an entry is as wanted."""
+        spec = entry.spec
+        drawn = augmentation_of(spec)
+        return (
+            self.source in (None, entry.source)
+            and self.dataset in (None, entry.dataset)
+            and (not self.entries or any(is_called(entry.folder, name) for name in self.entries))
+            and self.backbone in (None, spec.backbone)
+            and self.image_size in (None, spec.image_size)
+            and self._has_cut(spec)
+            and (self._is_named_raw(spec) or self._has_arithmetic(entry))
+            and self._has_pixels(spec)
+            and (self.views is None or bool(self.views) == bool(spec.augmentation))
+            and all(name in drawn and drawn[name] == value for name, value in self.augment.items())
+        )
+
+    def _has_cut(self, spec: FeatureSpec) -> bool:
+        cuts = [cut.partition(":") for cut in self.layers] or [(spec.layer, "", "")]
+        return any(
+            layer == spec.layer and (pooling or self.pooling) in (None, spec.pooling)
+            for layer, _, pooling in cuts
+        )
+
+    def _has_pixels(self, spec: FeatureSpec) -> bool:
+        if self.pixel_range in (None, NO_RANGE):
+            return self.pixel_range is None or not spec.pixel_range
+        return spec.pixel_range == str(PixelRange.parse(self.pixel_range))
+
+    def _is_named_raw(self, spec: FeatureSpec) -> bool:
+        """Stage one takes any filters, arithmetic and dtype for raw pixels, and uses none of them."""
+        return spec.engine == RAW and self.backbone == spec.backbone
+
+    def _has_arithmetic(self, entry: Entry) -> bool:
+        spec = entry.spec
+        return (
+            (self.weights is None or has_filters(entry, self.weights))
+            and self.precision in (None, "auto", spec.precision)
+            and self.store in (None, spec.store)
+            and self.engine in (None, "auto", spec.engine)
+        )
+
+
+def is_called(entry: Path, name: str) -> bool:
+    """Tells whether a name means the entry in a folder.
+
+    It is the folder's name or its beginning, perhaps after ``dataset/``; what comes before that, as in the
+    path that ``pipeline cache ls`` prints, is not looked at.
+    """
+    *dataset, folder = name.rstrip("/").split("/")[-2:]
+    return dataset in ([], [entry.parent.name]) and bool(folder) and entry.name.startswith(folder)
+
+
+def has_filters(entry: Entry, weights: str) -> bool:
+    """Tells whether a word or an identity, whole or its beginning, means the filters of an entry."""
+    if weights in WEIGHTS_WORDS:
+        return weights == entry.weights_label
+    shortened = weights.startswith("sha256:") and len(weights) >= SHORTEST_IDENTITY
+    return weights == entry.spec.weights or (shortened and entry.spec.weights.startswith(weights))
+
+
+def augmentation_of(spec: FeatureSpec) -> dict[str, Any]:
+    """Returns the values that a spec's augmented views are drawn with; empty without views."""
+    try:
+        drawn = parse_json(spec.augmentation or "{}")
+    except ValueError:  # a spec may come from anywhere
+        return {}
+    return drawn if isinstance(drawn, dict) else {}
+
+
+def stored_views(entry: Entry) -> int:
+    """Counts the augmented views of each training image; 1 where there are some and no file says how many."""
+    if not entry.spec.augmentation:
+        return 0
+    try:
+        views = open_layout(entry.file(entry.parts["train"][0].name)).rows.views
+    except (PipelineError, KeyError):
+        return 1
+    return int(max(views.max(initial=0), 1))
+
+
+def options_apart(entries: Sequence[Entry]) -> list[list[str]]:
+    """Returns, for each entry, the fewest options that it matches and no other of them does.
+
+    Where options of stage one do not tell it apart, ``--entry`` does.
+    """
+    described = [_options(entry, entries) for entry in entries]
+    keys = [
+        key
+        for key in dict.fromkeys(key for options in described for key in options)
+        if len({options.get(key) for options in described}) > 1
+    ]
+    return [_fewest(number, entries, described, keys) for number in range(len(entries))]
+
+
+def _options(entry: Entry, among: Sequence[Entry]) -> dict[str, str]:
+    """Describes an entry by options: values by flag, those of ``--augment`` by flag and name."""
+    spec = entry.spec
+    return {
+        "--name": entry.dataset,
+        "--backbone": spec.backbone,
+        "--layer": spec.layer,
+        "--pooling": spec.pooling,
+        "--image-size": str(spec.image_size),
+        "--weights": _weights_option(entry, among),
+        "--precision": spec.precision,
+        "--store": spec.store,
+        "--engine": spec.engine,
+        "--pixel-range": spec.pixel_range or NO_RANGE,
+        "--views": "1" if spec.augmentation else "0",
+        **{f"--augment {name}": setting(name, value) for name, value in augmentation_of(spec).items()},
+    }
+
+
+def _weights_option(entry: Entry, among: Sequence[Entry]) -> str:
+    label, identity = entry.weights_label, entry.spec.weights
+    alike = {one.spec.weights for one in among if one.weights_label == label}
+    if label in WEIGHTS_WORDS and len(alike) == 1:  # not so for two seeds
+        return label
+    return identity[:SHOWN_IDENTITY] if identity.startswith("sha256:") else identity
+
+
+def setting(name: str, value: object) -> str:
+    """Writes a value of ``Augmentation`` as ``--augment`` takes it."""
+    if isinstance(value, bool):
+        return f"{name}={str(value).lower()}"
+    number = isinstance(value, int | float)  # 20 and 20.0 draw the same
+    return f"{name}={repr(float(value)).removesuffix('.0') if number else value}"
+
+
+def _fewest(
+    number: int, entries: Sequence[Entry], described: Sequence[Mapping[str, str]], keys: Sequence[str]
+) -> list[str]:
+    own, others = described[number], [*described[:number], *described[number + 1 :]]
+    usable = [key for key in keys if key in own]
+    for count in range(MOST_OPTIONS + 1):
+        for some in combinations(usable, count):
+            if all(any(own[key] != other.get(key) for key in some) for other in others):
+                return [word for key in some for word in _words(key, own[key], entries[number])]
+    entry = entries[number]
+    namesakes = [one for one in entries if is_called(one.folder, entry.folder.name)]
+    return ["--entry", entry.folder.name if len(namesakes) == 1 else entry.full_name]
+
+
+def _words(key: str, value: str, entry: Entry) -> tuple[str, str]:
+    flag = key.partition(" ")[0]
+    return flag, str(stored_views(entry)) if flag == "--views" else value
+
+
+def as_lines(options: Sequence[Sequence[str]]) -> str:
+    """Writes options as they are typed, a line for each entry."""
+    return "\n".join(f"  {shlex.join(words)}" for words in options)
 
 
 def all_entries(cache: Path) -> list[Entry]:

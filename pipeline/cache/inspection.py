@@ -10,22 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.cache.choosing import is_called, options_apart
-from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, read_entry
-from pipeline.cache.filling import damaged_rows
-from pipeline.cache.finding import all_entries
-from pipeline.cache.lock import LOCK_FILE
-from pipeline.cache.mapping import open_mapped
+from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, is_features, is_of_an_entry, read_entry
+from pipeline.cache.feature_file import open_layout, open_mapped
+from pipeline.cache.finding import all_entries, is_called, options_apart
+from pipeline.cache.locks import LOCK_FILE, alone_in
 from pipeline.cache.networks import RECORD, made_in, unused_networks
-from pipeline.cache.own import is_features, is_of_an_entry
-from pipeline.cache.presence import alone_in
-from pipeline.cache.reading import open_layout
-from pipeline.cache.writing import disk_errors
-from pipeline.counts import counted, verb
+from pipeline.cache.partial_file import damaged_rows
+from pipeline.cache.writer import disk_errors
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import Known, LeftAlone, remove_folder
 from pipeline.paths import expanded
 from pipeline.progress import progress
+from pipeline.wording import counted, verb
 
 
 def summaries(cache: Path) -> list[dict[str, Any]]:

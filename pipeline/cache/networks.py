@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from pipeline.cache.entries import NETWORKS, SPEC_FILE, read_entry
-from pipeline.cache.own import is_lock
+from pipeline.cache.entries import NETWORKS, SPEC_FILE, is_lock, read_entry
 from pipeline.errors import CacheMismatchError, ForeignFileError, UnreadableFileError, system_refusal
 from pipeline.files import Known, LeftAlone, is_blank, refuse_links
 from pipeline.plain_json import parse_json

@@ -13,16 +13,14 @@ import numpy as np
 
 from pipeline.cache.damage import Damage, DamagedFileError, damage_of_marks
 from pipeline.cache.entries import FEATURE_FILES
-from pipeline.cache.filling import PartialFile
+from pipeline.cache.feature_file import open_layout, open_mapped
 from pipeline.cache.finding import all_entries
-from pipeline.cache.layout import Layout
-from pipeline.cache.mapping import open_mapped
-from pipeline.cache.marks import image_marks, isin, name_marks
-from pipeline.cache.reading import open_layout
+from pipeline.cache.format import Layout
+from pipeline.cache.partial_file import PartialFile
 from pipeline.cache.salvage import Salvage, open_damaged
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
 from pipeline.files import LeftAlone
-from pipeline.images.rows import DIGEST_BYTES, Rows
+from pipeline.images.row_table import DIGEST_BYTES, Rows, image_marks, isin, name_marks
 from pipeline.spec import FeatureSpec
 
 

@@ -25,16 +25,24 @@ import numpy as np
 
 from pipeline.cache.damage import identity_of
 from pipeline.cache.entries import read_entry
-from pipeline.cache.layout import COLUMNS, FILLED, HDF5_LOCK, STORED_DTYPES, Header, Layout
-from pipeline.cache.mapping import mapped
-from pipeline.cache.marks import encoded_ids
-from pipeline.cache.parts import Part
-from pipeline.cache.reading import TROUBLE, read_texts
-from pipeline.cache.seal import SEAL, altered, plain, seal
-from pipeline.cache.structure import refuse_foreign_parts
+from pipeline.cache.feature_file import TROUBLE, mapped, read_texts
+from pipeline.cache.format import (
+    COLUMNS,
+    FILLED,
+    HDF5_LOCK,
+    SEAL,
+    STORED_DTYPES,
+    Header,
+    Layout,
+    altered,
+    plain,
+    seal,
+)
+from pipeline.cache.shards import Part
 from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
-from pipeline.images.rows import Rows
-from pipeline.images.texts import CodedTexts
+from pipeline.guards.hdf5 import refuse_foreign_parts
+from pipeline.images.packed_strings import CodedTexts
+from pipeline.images.row_table import Rows, encoded_ids
 from pipeline.spec import SCHEMA, FeatureSpec
 
 _MOST_VIEWS = 256

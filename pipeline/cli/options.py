@@ -15,19 +15,18 @@ import click
 
 from pipeline import registry
 from pipeline.backbones.weights import file_identity
-from pipeline.cache.choosing import WEIGHTS_WORDS, EntryFilter
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name
-from pipeline.cache.finding import find_entries, only_entry
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
+from pipeline.cache.finding import WEIGHTS_WORDS, EntryFilter, find_entries, only_entry
 from pipeline.cli.parameters import PATH, PATH_OR_NAME
 from pipeline.errors import UsageError
 from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
-from pipeline.json_text import json_text
+from pipeline.options import MOST_SEED, options_of, split_settings
+from pipeline.plain_json import json_text
 from pipeline.progress import say
-from pipeline.typed_options import MOST_SEED, options_of, split_settings
 
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

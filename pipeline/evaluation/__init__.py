@@ -17,7 +17,7 @@ from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.seen import SeenRows
 from pipeline.evaluation.temperature import Calibration
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.run_files import runs_of
 from pipeline.spec import FeatureSpec
 

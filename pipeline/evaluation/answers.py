@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
-from pipeline.images.rows import Rows
-from pipeline.names import several
+from pipeline.images.row_table import Rows
+from pipeline.wording import several
 
 if TYPE_CHECKING:
     from pipeline.heads import SeenImages, Temperature

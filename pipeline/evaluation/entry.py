@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report, evaluate
 from pipeline.evaluation.comparison import Comparison

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pipeline
-from pipeline.csv_text import guarded
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import plots
-from pipeline.evaluation.reliability_plot import draw_reliability
+from pipeline.evaluation.plots import draw_reliability
 from pipeline.files import root_of
 from pipeline.images import UNLABELLED
-from pipeline.json_text import json_text, plain
-from pipeline.plain_json import parse_json
+from pipeline.plain_json import json_text, parse_json, plain, sealed
 from pipeline.publishing import published
 from pipeline.run_files import is_of_a_comparison, is_of_a_report
-from pipeline.sealed import sealed
+from pipeline.wording import guarded
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pipeline.counts import counted
 from pipeline.errors import ForeignFileError, PipelineError
 from pipeline.files import make_folder, open_file, root_of, written
-from pipeline.sealed import parse_sealed, sealed
+from pipeline.plain_json import parse_sealed, sealed
+from pipeline.wording import counted
 
 LEDGER = "evaluations.jsonl"
 WORDS = (b'"answers"', b'"split"')

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
-from pipeline.evaluation import scores
-from pipeline.evaluation.confusion import count_pairs, margins
-from pipeline.evaluation.figures import ClassFigures, Figures
+from pipeline.evaluation import figures
+from pipeline.evaluation.figures import ClassFigures, Figures, count_pairs, margins
 from pipeline.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
 from pipeline.evaluation.resampling import bootstrap_intervals
 from pipeline.images import UNLABELLED
+from pipeline.wording import counted
 
 # scikit-learn and scipy are imported where they are used: together they take a second to load, and
 # a command line that only lists or prints stored reports does not need them.
@@ -67,8 +66,8 @@ def measure(
     correct = int(np.count_nonzero(truth == predicted))
     columns = (precision, recall, f1, support, guessed)
     bins = reliability_bins(scaled[np.arange(len(truth)), predicted], truth == predicted)
-    mcc, kappa = scores.agreement(truth, predicted)
-    roc_auc, average_precision = scores.ranking_scores(truth, scaled)
+    mcc, kappa = figures.agreement(truth, predicted)
+    roc_auc, average_precision = figures.ranking_scores(truth, scaled)
     return Figures(
         n=len(truth),
         unlabelled=len(labels) - len(truth),
@@ -79,9 +78,9 @@ def measure(
         weighted_f1=float(np.average(f1, weights=support)),
         mcc=mcc,
         kappa=kappa,
-        top_k=scores.top_accuracies(truth, scaled),
+        top_k=figures.top_accuracies(truth, scaled),
         log_loss=float(log_loss(truth, scaled, labels=every)),
-        brier=scores.brier(truth, scaled, labels=every),
+        brier=figures.brier(truth, scaled, labels=every),
         roc_auc=roc_auc,
         average_precision=average_precision,
         ece=calibration_error(bins),
@@ -89,7 +88,7 @@ def measure(
         intervals=bootstrap_intervals(
             truth,
             predicted,
-            scores.row_losses(truth, scaled),
+            figures.row_losses(truth, scaled),
             k=len(classes),
             groups=None if groups is None else np.asarray(groups)[known],
             level=CONFIDENCE,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.counts import counted, verb
 from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.seen import SeenRows
 from pipeline.heads import RARE
-from pipeline.names import readable, several
+from pipeline.wording import counted, readable, several, verb
 
 
 def remarks(

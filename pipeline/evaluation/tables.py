@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipeline.counts import counted
 from pipeline.evaluation.metrics import ClassFigures, Figures
-from pipeline.names import readable
+from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report

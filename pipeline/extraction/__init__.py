@@ -12,25 +12,24 @@ from pathlib import Path
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
-from pipeline.cache.presence import working_in
-from pipeline.counts import counted
+from pipeline.cache.locks import working_in
 from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.filling import Filler
-from pipeline.extraction.pixels import say_why_anew, settle_pixel_range
-from pipeline.extraction.portions import DEFAULT_ROWS_PER_FILE, cut_portions
-from pipeline.extraction.precision import settle_precision
+from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, cut_portions
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import say_why_anew, settle_pixel_range, settle_precision
 from pipeline.extraction.stage import Stage
 from pipeline.extraction.understood import Understood
 from pipeline.images import ImageSource, open_images, remarks_on
-from pipeline.images.catalog import MisrememberedError, take_stock
+from pipeline.images.manifest import MisrememberedError, take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
+from pipeline.wording import counted
 
 __all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 from PIL import Image
 
-from pipeline.typed_options import between, parse_options
+from pipeline.options import between, parse_options
 
 MAX_VIEWS = 255
 

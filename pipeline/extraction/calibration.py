@@ -21,15 +21,15 @@ import numpy as np
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS
 from pipeline.cache.networks import DEPTH, RECORD, identity_of, network_name, read_record
-from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.loading import Loader
+from pipeline.extraction.load import Loader
 from pipeline.extraction.request import FeatureRequest
 from pipeline.files import root_of
-from pipeline.images.catalog import Catalog
+from pipeline.images.manifest import Catalog
 from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
+from pipeline.wording import counted
 
 IMAGES = 128
 SEED = 0

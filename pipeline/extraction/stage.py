@@ -8,23 +8,19 @@ from contextlib import ExitStack
 from functools import cached_property, partial
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.lock import BusyError, filling
-from pipeline.cache.parts import Part
-from pipeline.cache.presence import Presence
-from pipeline.cache.settling import clean, put_away
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.locks import BusyError, Presence, filling
+from pipeline.cache.retiring import clean, put_away
+from pipeline.cache.shards import Part
+from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
-from pipeline.extraction.filling import Filler
-from pipeline.extraction.headers import Headers
-from pipeline.extraction.loading import Failure
-from pipeline.extraction.outcomes import Outcomes
-from pipeline.extraction.portions import Portion, Stretch
-from pipeline.extraction.report import Extraction
-from pipeline.extraction.skipping import known_failures, with_copies
-from pipeline.extraction.wanted import Wanted, wanted_rows
+from pipeline.extraction.filling import Filler, Headers
+from pipeline.extraction.load import Failure, known_failures, with_copies
+from pipeline.extraction.plan import Portion, Stretch
+from pipeline.extraction.report import Extraction, Outcomes
+from pipeline.extraction.targets import Wanted, wanted_rows
 from pipeline.files import LeftAlone
 from pipeline.images import SPLITS
-from pipeline.images.catalog import Catalog
+from pipeline.images.manifest import Catalog
 from pipeline.progress import say
 from pipeline.stopping import kept_when_stopped
 

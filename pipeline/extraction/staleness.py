@@ -12,17 +12,17 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.entries import STAT_CACHE, Entry
-from pipeline.cache.joined import Selection
-from pipeline.cache.reading import open_layout
-from pipeline.counts import counted, first_few
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
-from pipeline.extraction.again import extract_command
+from pipeline.extraction.command import extract_command
 from pipeline.images import SPLITS, ImageSource, open_images
 from pipeline.images.digests import digest_items, known_digests
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.splits import assign_splits
 from pipeline.progress import progress, say
+from pipeline.wording import counted, first_few
 
 READ_AT_MOST = 1000
 """Images that are read because the stat cache does not know them; of more, so many spread over all."""

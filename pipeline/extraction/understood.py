@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.counts import counted, verb
-from pipeline.extraction.loading import Failure
+from pipeline.extraction.load import Failure
 from pipeline.images import LeftOut
-from pipeline.images.catalog import Catalog
-from pipeline.images.rows import count_classes
-from pipeline.names import readable, several
+from pipeline.images.manifest import Catalog
+from pipeline.images.row_table import count_classes
+from pipeline.wording import counted, readable, several, verb
 
 MOST_LINES = 12
 """Most classes of which each has a line of its own; of more only the largest and the smallest are named."""

@@ -4,16 +4,15 @@ A head module holds one frozen dataclass and names it in the constant ``HEAD``. 
 options with their types and defaults, the first line of its docstring is what ``pipeline heads`` prints.
 """
 
-from pipeline.heads._catalog import HeadInfo, describe_head, layered_heads, make_head
-from pipeline.heads._class_balance import RARE, ClassBalance
-from pipeline.heads._examples import Examples
-from pipeline.heads._head import Head, Layered, Model, Task
-from pipeline.heads._prepared import Prepared, prepare
-from pipeline.heads._saving import load_head, read_seen, run_folder, save_head, save_temperature
-from pipeline.heads._seen import SeenImages
-from pipeline.heads._temperature import Temperature, fit_temperature
-from pipeline.heads._trained import TrainedHead, classes_not_found, measured
-from pipeline.heads._training import fit_head, fit_prepared, train_head
+from pipeline.heads._core.catalog import HeadInfo, describe_head, layered_heads, make_head
+from pipeline.heads._core.class_balance import RARE, ClassBalance
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import Head, Layered, Model, Task
+from pipeline.heads._core.saving import load_head, read_seen, run_folder, save_head, save_temperature
+from pipeline.heads._core.seen import SeenImages
+from pipeline.heads._core.temperature import Temperature, fit_temperature
+from pipeline.heads._core.trained import TrainedHead, classes_not_found, measured
+from pipeline.heads._core.training import Prepared, fit_head, fit_prepared, prepare, train_head
 
 __all__ = [
     "RARE",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._head import Task
-from pipeline.heads._keras import KerasHead
-from pipeline.heads._kinds import PIXELS
-from pipeline.heads._network import Widths, hidden_layers, pixel_classifier
-from pipeline.keras_runtime import import_keras
-from pipeline.typed_options import Share
+from pipeline.heads._core.head import PIXELS, Task
+from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._keras.network import Widths, hidden_layers, pixel_classifier
+from pipeline.options import Share
+from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
     import keras

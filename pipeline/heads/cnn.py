@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
-from pipeline.heads._head import Task
-from pipeline.heads._keras import KerasHead
-from pipeline.heads._kinds import PIXELS
-from pipeline.heads._network import Widths, pixel_classifier
-from pipeline.keras_runtime import import_keras
-from pipeline.typed_options import Count, Share
+from pipeline.heads._core.head import PIXELS, Task
+from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._keras.network import Widths, pixel_classifier
+from pipeline.options import Count, Share
+from pipeline.runtimes.keras import import_keras
+from pipeline.wording import counted, verb
 
 if TYPE_CHECKING:
     import keras

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.heads._head import Task
-from pipeline.heads._keras import KerasHead
-from pipeline.heads._network import classifier, hidden_layers, pooled
-from pipeline.typed_options import Count, PositiveFloat, Share
+from pipeline.heads._core.head import Task
+from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._keras.network import classifier, hidden_layers, pooled
+from pipeline.options import Count, PositiveFloat, Share
 
 if TYPE_CHECKING:
     import keras

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pipeline.heads._base_rest import REST, BaseRest, in_inference
-from pipeline.heads._examples import Examples
-from pipeline.heads._feeding import Feed, MemoryFeed, open_feeds
-from pipeline.heads._fitting import Schedule, train_network
-from pipeline.heads._head import History, Task
-from pipeline.heads._keras import KerasHead
-from pipeline.heads._kinds import BASE, refuse_other_kind
-from pipeline.heads._network import KerasModel, classifier, forward_pass
-from pipeline.heads._scaling import fit_scaling
-from pipeline.keras_runtime import import_keras
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import BASE, History, Task, refuse_other_kind
+from pipeline.heads._core.scaling import fit_scaling
+from pipeline.heads._keras.base_rest import REST, BaseRest, in_inference
+from pipeline.heads._keras.feeding import Feed, MemoryFeed, open_feeds
+from pipeline.heads._keras.fitting import Schedule, train_network
+from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._keras.network import KerasModel, classifier, forward_pass
+from pipeline.options import Count, PositiveFloat, Share
 from pipeline.progress import say
-from pipeline.typed_options import Count, PositiveFloat, Share
+from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
     import keras

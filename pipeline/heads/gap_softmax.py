@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._head import Task
-from pipeline.heads._keras import KerasHead
-from pipeline.heads._kinds import MAPS
-from pipeline.heads._network import classifier, pooled
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.head import MAPS, Task
+from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._keras.network import classifier, pooled
+from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
     import keras

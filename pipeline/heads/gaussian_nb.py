@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import SklearnHead, Steps
-from pipeline.heads._table import standardised
-from pipeline.typed_options import PositiveFloat
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)

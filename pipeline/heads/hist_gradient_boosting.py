@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.heads._balance import Balanced
-from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import TREE_TYPES, SklearnHead, Steps
-from pipeline.heads._table import standardised
-from pipeline.heads._threads import single_thread
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.threads import single_thread
+from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import Count, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class HistGradientBoosting(SklearnHead):
         from sklearn.decomposition import TruncatedSVD
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        from pipeline.heads._trees import from_boosting
+        from pipeline.heads._sklearn.trees import from_boosting
 
         values = train.once(standardised).values
         # The table is centred, so its singular vectors are the principal components.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from pipeline.heads._examples import Examples
-from pipeline.heads._head import Task
-from pipeline.heads._sklearn import SklearnHead, SklearnModel, Steps
-from pipeline.heads._table import standardised
-from pipeline.typed_options import Check, Count
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import Task
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import Check, Count
 
 if TYPE_CHECKING:
     from sklearn.neighbors import KNeighborsClassifier

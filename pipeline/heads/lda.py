@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from pipeline.heads._dense_layers import LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._rowspace import row_space
-from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps
-from pipeline.typed_options import between
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._sklearn.rowspace import row_space
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps
+from pipeline.options import between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Lda(LayeredHead):
         """Solves in closed form; nothing is random."""
         from scipy.linalg import solve
 
-        from pipeline.heads._linear import SoftmaxLinear
+        from pipeline.heads._sklearn.scores import SoftmaxLinear
 
         space = train.once(row_space)
         counts = np.bincount(train.labels)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.heads._balance import Balanced
-from pipeline.heads._dense_layers import LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._rowspace import row_space
-from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps, say_if_unfinished
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._sklearn.rowspace import row_space
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps, say_if_unfinished
+from pipeline.options import Count, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class LinearSvm(LayeredHead):
         """
         from sklearn.svm import LinearSVC
 
-        from pipeline.heads._linear import SoftmaxLinear, both_sides, fit_sharpness, held_out_scores
+        from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness, held_out_scores
 
         space = train.once(row_space)
         machine = LinearSVC(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pipeline.heads._balance import Balanced
-from pipeline.heads._dense_layers import DenseLayer, LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._rowspace import pays, row_space
-from pipeline.heads._sklearn import SklearnHead, Steps, checked_rows, say_if_unfinished
-from pipeline.heads._table import standardised
-from pipeline.heads._threads import single_thread
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.threads import single_thread
+from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead
+from pipeline.heads._sklearn.rowspace import pays, row_space
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, Steps, checked_rows, say_if_unfinished
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -71,7 +71,7 @@ class LogReg(LayeredHead):
 
     def dense_layers(self, classifier: LogisticRegression) -> list[DenseLayer]:
         """Writes the one score of two classes as two."""
-        from pipeline.heads._linear import both_sides
+        from pipeline.heads._sklearn.scores import both_sides
 
         return [DenseLayer(both_sides(classifier.coef_.T), both_sides(classifier.intercept_[None])[0])]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._dense_layers import DenseLayer, LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import Steps
-from pipeline.heads._table import standardised
-from pipeline.heads._threads import single_thread
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.threads import single_thread
+from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead
+from pipeline.heads._sklearn.sklearn_head import Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -65,7 +65,7 @@ class Mlp(LayeredHead):
 
     def dense_layers(self, classifier: MLPClassifier) -> list[DenseLayer]:
         """Writes its own layers, with two scores for two classes instead of one."""
-        from pipeline.heads._linear import both_sides
+        from pipeline.heads._sklearn.scores import both_sides
 
         *hidden, (kernel, bias) = zip(classifier.coefs_, classifier.intercepts_, strict=True)
         last = DenseLayer(both_sides(kernel), both_sides(bias[None])[0])

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.heads._dense_layers import LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import LINEAR_TYPES, Steps
-from pipeline.heads._table import standardised
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, Steps
+from pipeline.heads._sklearn.table import standardised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Prototype(LayeredHead):
 
     def learn(self, train: Examples, seed: int) -> Steps:
         """Takes the means; nothing is random."""
-        from pipeline.heads._linear import SoftmaxLinear, fit_sharpness
+        from pipeline.heads._sklearn.scores import SoftmaxLinear, fit_sharpness
 
         values, labels = train.once(standardised).values, train.labels
         counts = np.bincount(labels)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pipeline.heads._balance import Balanced
-from pipeline.heads._examples import Examples
-from pipeline.heads._sklearn import TREE_TYPES, SklearnHead, Steps
-from pipeline.heads._table import standardised
-from pipeline.heads._threads import worker_threads
-from pipeline.typed_options import Check, Count
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.threads import worker_threads
+from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import Check, Count
 
 Share = Annotated[float, Check("above 0 and at most 1", lambda value: 0 < value <= 1)]
 
@@ -37,7 +37,7 @@ class RandomForest(SklearnHead):
         """Grows the trees in threads; each has a seed of its own, so their number changes nothing."""
         from sklearn.ensemble import RandomForestClassifier
 
-        from pipeline.heads._trees import from_forest
+        from pipeline.heads._sklearn.trees import from_forest
 
         forest = RandomForestClassifier(
             self.trees,

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.heads._balance import Balanced, row_weights
-from pipeline.heads._dense_layers import LayeredHead
-from pipeline.heads._examples import Examples
-from pipeline.heads._rowspace import spectrum
-from pipeline.heads._sklearn import LINEAR_TYPES, SklearnHead, Steps
-from pipeline.heads._table import standardised
-from pipeline.typed_options import PositiveFloat
+from pipeline.heads._core.class_balance import Balanced, row_weights
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._sklearn.rowspace import spectrum
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Ridge(LayeredHead):
 
     def learn(self, train: Examples, seed: int) -> Steps:
         """Solves in closed form; nothing is random."""
-        from pipeline.heads._linear import SoftmaxLinear, fit_sharpness
+        from pipeline.heads._sklearn.scores import SoftmaxLinear, fit_sharpness
 
         table = train.once(standardised)
         left, squares, mean = train.once(spectrum, self.class_weight)

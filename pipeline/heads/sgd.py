@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pipeline.heads._balance import Balanced, row_weights
-from pipeline.heads._dense_layers import DenseLayer, LayeredHead, log_sigmoid
-from pipeline.heads._examples import Examples, read_finite
-from pipeline.heads._head import History, Task
-from pipeline.heads._sklearn import SklearnHead, SklearnModel
-from pipeline.heads._table import columns_of, flat, row_blocks
-from pipeline.typed_options import Count, PositiveFloat
+from pipeline.heads._core.class_balance import Balanced, row_weights
+from pipeline.heads._core.examples import Examples, read_finite
+from pipeline.heads._core.head import History, Task
+from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead, log_sigmoid
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel
+from pipeline.heads._sklearn.table import columns_of, flat, row_blocks
+from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
     from sklearn.linear_model import SGDClassifier
@@ -87,7 +87,7 @@ class Sgd(LayeredHead):
 
     def dense_layers(self, classifier: SGDClassifier) -> list[DenseLayer]:
         """Writes shares of one against the rest as a softmax: their logarithms take the place of scores."""
-        from pipeline.heads._linear import both_sides
+        from pipeline.heads._sklearn.scores import both_sides
 
         activation = "linear" if len(classifier.classes_) == 2 else log_sigmoid
         kernel, bias = both_sides(classifier.coef_.T), both_sides(classifier.intercept_[None])[0]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.heads._balance import Balanced
-from pipeline.heads._examples import Examples
-from pipeline.heads._rowspace import gram
-from pipeline.heads._sklearn import SklearnHead, Steps
-from pipeline.heads._table import standardised
-from pipeline.typed_options import PositiveFloat
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._sklearn.rowspace import gram
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, Steps
+from pipeline.heads._sklearn.table import standardised
+from pipeline.options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class SvmRbf(SklearnHead):
         class_weight: ``balanced``: each class counts the same, however few rows it has.
     """
 
-    types: ClassVar = frozenset({"pipeline.heads._kernel.KernelMachine"})
+    types: ClassVar = frozenset({"pipeline.heads._sklearn.scores.KernelMachine"})
 
     C: PositiveFloat = 3.0
     gamma: PositiveFloat = 0.3
@@ -40,8 +40,7 @@ class SvmRbf(SklearnHead):
         """Fits on the kernel matrix of the training rows; the seed cuts the folds."""
         from sklearn.svm import SVC
 
-        from pipeline.heads._kernel import KernelMachine, gaussian
-        from pipeline.heads._linear import fit_sharpness, held_out_scores
+        from pipeline.heads._sklearn.scores import KernelMachine, fit_sharpness, gaussian, held_out_scores
 
         table = train.once(standardised)
         gamma = self.gamma / table.unit

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.counts import first_few
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import with_home
+from pipeline.wording import first_few
 
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pipeline.counts import counted, first_few, verb
+from pipeline.wording import counted, first_few, verb
 
 _SPELLINGS = "NaN nan NAN None null NULL Null NA N/A n/a <NA> #N/A NaT - ?"
 NO_LABEL = frozenset(("", *_SPELLINGS.split()))

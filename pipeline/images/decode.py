@@ -11,10 +11,9 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from pipeline.images._deep import deep_samples
-from pipeline.images._exif import turned, upright
-from pipeline.images._formats import check_size, open_encoded, pixels_claimed
-from pipeline.images._samples import Samples
+from pipeline.images.formats.deep import deep_samples
+from pipeline.images.formats.encoded import check_size, open_encoded, pixels_claimed, turned, upright
+from pipeline.images.formats.samples import Samples
 from pipeline.images.pixel_range import PixelRange, own_range
 from pipeline.memory import can_have, with_room
 

@@ -12,16 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.images import ImageItem, ImageSource, spill
-from pipeline.images._columns import Place
-from pipeline.images._deep import extremes_of
+from pipeline.images import ImageItem, ImageSource, sequences
 from pipeline.images.decode import DecodeError, as_decode_error
-from pipeline.images.image_list import ImageList
+from pipeline.images.formats.deep import extremes_of
+from pipeline.images.image_list import ImageList, Place
 from pipeline.images.listing import list_images
 from pipeline.images.pixel_range import Extremes, PixelCensus
-from pipeline.images.rows import DIGEST_BYTES
-from pipeline.images.stamps import Stamps
-from pipeline.images.stat_cache import Known, StatCache
+from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.images.stat_cache import Known, Stamps, StatCache
 from pipeline.memory import with_room
 from pipeline.progress import Advance, progress
 
@@ -62,7 +60,7 @@ def digest_items(
         ShortageError: The machine lacks memory or open files, which says nothing of an image.
     """
     items = list_images(items)
-    digests = spill.zeros((len(items), DIGEST_BYTES))
+    digests = sequences.zeros((len(items), DIGEST_BYTES))
     failures: dict[int, str] = {}
     stamps, census = Stamps(), PixelCensus() if census is None else census
     with StatCache(stat_cache) as cache:
@@ -122,7 +120,7 @@ def known_digests(
     Returns:
         Digests, uint8 (N, 32), zeros where none is known; and the positions of those, int (n,).
     """
-    digests = spill.zeros((len(items), DIGEST_BYTES))
+    digests = sequences.zeros((len(items), DIGEST_BYTES))
     with StatCache(stat_cache) as cache:
         return digests, _recall(source, items, cache, digests, Stamps(), PixelCensus())
 

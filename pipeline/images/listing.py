@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images._columns import NO_GROUP, SPLIT_CODES, Columns, Shard, ShardBuilder
-from pipeline.images.image_list import ImageList
-from pipeline.images.spill import KEPT_BYTES, Span, Spill
-from pipeline.images.texts import SHARD, Texts
+from pipeline.images.image_list import NO_GROUP, SPLIT_CODES, Columns, ImageList, Shard, ShardBuilder
+from pipeline.images.packed_strings import SHARD, Texts
+from pipeline.images.sequences import KEPT_BYTES, Span, Spill
 
 
 def list_images(items: Iterable[ImageItem]) -> ImageList:

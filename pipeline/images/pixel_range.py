@@ -16,8 +16,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from pipeline.counts import counted
 from pipeline.errors import UsageError
+from pipeline.wording import counted
 
 UNSIGNED, SIGNED, FLOAT = "unsigned", "signed", "float"
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.counts import counted, verb
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images.listing import list_images
-from pipeline.images.rows import DIGEST_BYTES
-from pipeline.images.texts import CodedTexts
+from pipeline.images.packed_strings import CodedTexts
+from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.wording import counted, verb
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 """Shares of train, val and test in a source without splits."""

@@ -7,16 +7,16 @@ import contextlib
 from pipeline import registry
 from pipeline.backbones.table import find_backbone
 from pipeline.backbones.weights import Weights, weights_of
-from pipeline.cache.choosing import has_filters
 from pipeline.cache.entries import NETWORKS, Entry
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
+from pipeline.cache.finding import has_filters
 from pipeline.cache.networks import RECORD, is_whole
 from pipeline.errors import CacheMismatchError
 from pipeline.extraction import engines
 from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.request import FeatureRequest
-from pipeline.images.catalog import Catalog
+from pipeline.images.manifest import Catalog
 from pipeline.images.sources._files import FileSource
 from pipeline.progress import say
 

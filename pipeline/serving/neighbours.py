@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import JoinedFeatureSet
+from pipeline.cache.features import JoinedFeatureSet
 from pipeline.progress import progress
 
 MOST_BYTES = 256 * 2**20

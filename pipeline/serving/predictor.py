@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.forward import feature_batches
-from pipeline.extraction.loading import Batch, Loader
-from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.load import Batch, Loader, feature_batches
+from pipeline.extraction.settle import settle_batch_size
 from pipeline.extraction.timing import Timings
 from pipeline.heads import TrainedHead
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.progress import say
 from pipeline.serving.base import load_base
 

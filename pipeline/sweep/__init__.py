@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cache import FeatureSet
-from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import (
     ClassBalance,
@@ -28,9 +27,9 @@ from pipeline.progress import progress, say
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweep.executors import make_executor
 from pipeline.sweep.executors.local import LocalCrew, LocalExecutor
-from pipeline.sweep.fitting import Ground, make_ground
-from pipeline.sweep.folds import split_folds
+from pipeline.sweep.fitting import Ground, make_ground, split_folds
 from pipeline.sweep.results import Result, ResultStore, joined, ranked
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.sweep.executors import Crew, Executor, Fitted

@@ -9,14 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.counts import counted
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.files import root_of, written
-from pipeline.json_text import json_text, plain
+from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
-from pipeline.sealed import sealed
 from pipeline.sweep import Leaderboard, Result
 from pipeline.sweep.results import disk_errors
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,10 +11,9 @@ import numpy as np
 
 from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
 from pipeline.files import make_folder, remove, root_of, written
-from pipeline.json_text import json_text, plain
+from pipeline.plain_json import json_text, plain, read_sealed, sealed
 from pipeline.progress import say
 from pipeline.run_files import is_result
-from pipeline.sealed import read_sealed, sealed
 from pipeline.sweep.candidates import Candidate
 
 

@@ -16,7 +16,7 @@ from pipeline.backbones.table import BACKBONES, Backbone, Cut
 from pipeline.backbones.weights import _imagenet_file, resolve_weights
 from pipeline.errors import UsageError
 from pipeline.extraction.engines.keras import KerasEngine
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 
 FROZEN = [name for name, row in BACKBONES.items() if row.factory]
 QUICK = ("vgg16", "mobilenet_v2_035", "efficientnet_b0")

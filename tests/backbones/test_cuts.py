@@ -10,7 +10,7 @@ from pipeline.backbones.loading import load_backbone
 from pipeline.backbones.table import Cut
 from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 
 
 def residual() -> object:

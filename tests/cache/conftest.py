@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.filling import PartialFile
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.layout import Header
-from pipeline.images.rows import Rows
+from pipeline.cache.format import Header
+from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.images.row_table import Rows
 from pipeline.spec import FeatureSpec
 
 SHAPE = (2, 3)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cache.choosing import EntryFilter, is_called, options_apart, stored_views
 from pipeline.cache.entries import Entry
+from pipeline.cache.finding import EntryFilter, is_called, options_apart, stored_views
 from pipeline.cli import main
 from pipeline.extraction.augment import Augmentation
 from pipeline.spec import FeatureSpec

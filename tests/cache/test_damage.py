@@ -13,11 +13,11 @@ import pytest
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.filling import damaged_rows
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.finding import all_entries
+from pipeline.cache.format import seal
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.reading import open_layout
-from pipeline.cache.seal import seal
+from pipeline.cache.partial_file import damaged_rows
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.spec import SCHEMA
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.cache import FeatureSet, open_features
 from pipeline.cache.entries import Entry
 from pipeline.errors import UsageError
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 
 NAMES = [f"train/cats/{i}.png" for i in range(11)]
 

@@ -13,11 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.filling import PartialFile
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.layout import Header
-from pipeline.cache.reading import open_layout
-from pipeline.images.rows import Rows
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Header
+from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.images.row_table import Rows
 
 N = 10
 

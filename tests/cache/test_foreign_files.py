@@ -14,9 +14,9 @@ import pytest
 from foreign_files import ALTERATIONS, alter
 
 from pipeline.cache.entries import Entry, read_entry
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.reading import open_layout
 from pipeline.errors import CacheMismatchError
 
 LIMIT_KIB = 16 * 1024

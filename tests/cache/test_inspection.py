@@ -10,8 +10,7 @@ import pytest
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.inspection import describe, remove, remove_retired, summaries, verify_cache
-from pipeline.cache.lock import filling
-from pipeline.cache.presence import working_in
+from pipeline.cache.locks import filling, working_in
 from pipeline.errors import CacheMismatchError, PipelineError
 
 Publish = Callable[..., Path]

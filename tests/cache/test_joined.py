@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.entries import Entry
-from pipeline.cache.joined import Selection, join_features, joined_spec
+from pipeline.cache.features import Selection, join_features, joined_spec
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head
 from pipeline.spec import FeatureSpec

@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.layout import ALIGNMENT, STORED_DTYPES, Header, row_bytes
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import ALIGNMENT, STORED_DTYPES, Header, row_bytes
+from pipeline.cache.partial_file import lay_out
 from pipeline.errors import PipelineError
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.spec import SCHEMA, FeatureSpec
 
 MakeHeader = Callable[..., Header]

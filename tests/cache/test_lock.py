@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cache import lock
-from pipeline.cache.lock import LOCK_FILE, filling, lock_of
-from pipeline.cache.presence import alone_in, working_in
+from pipeline.cache import locks
+from pipeline.cache.locks import LOCK_FILE, alone_in, filling, lock_of, working_in
 from pipeline.errors import PipelineError
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pipeline.cache.lock import filling
+from pipeline.cache.locks import filling
 with filling([Path(sys.argv[1])]):
     print("held", flush=True)
     sys.stdin.read()
@@ -72,8 +71,8 @@ def test_who_waits_gets_the_lock_when_the_holder_ends(
         else:
             holder.stdin.close()
 
-    monkeypatch.setattr(lock, "say", end_the_holder)
-    monkeypatch.setattr(lock, "POLL_S", 0.01)
+    monkeypatch.setattr(locks, "say", end_the_holder)
+    monkeypatch.setattr(locks, "POLL_S", 0.01)
     with filling([file]):
         assert str(os.getpid()) in lock_of(file).read_text()
     assert said == [f"waiting: {file} is being filled by process {holder.pid} on {socket.gethostname()}"]
@@ -110,13 +109,13 @@ def test_the_lock_is_free_again_after_an_error(file: Path) -> None:
 
 def test_several_files_are_locked_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Path] = []
-    acquire = lock.acquire
+    acquire = locks.acquire
 
     def record(path: Path, *arguments: object, **options: object) -> int:
         taken.append(path)
         return acquire(path, *arguments, **options)
 
-    monkeypatch.setattr(lock, "acquire", record)
+    monkeypatch.setattr(locks, "acquire", record)
     files = [tmp_path / name / "train.h5" for name in "abcdefgh"]
     for order in (files, files[::-1], files * 2):
         with filling(order, wait_s=0):
@@ -220,7 +219,7 @@ def test_who_would_be_alone_is_told_who_is_at_work(folder: Path, file: Path) -> 
 
 def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lock, "POLL_S", 0.01)
+    monkeypatch.setattr(locks, "POLL_S", 0.01)
     with ExitStack() as held:
         held.enter_context(alone_in(folder))
         (folder / "train.h5").write_text("")
@@ -229,7 +228,7 @@ def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.Monk
             said.append(message)
             held.close()
 
-        monkeypatch.setattr(lock, "say", end_it)
+        monkeypatch.setattr(locks, "say", end_it)
         with working_in([folder]):
             pass
     assert said == [f"waiting: {folder} is being filled by process {os.getpid()} on {socket.gethostname()}"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache import mapping, open_features
+from pipeline.cache import feature_file, open_features
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Layout
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Layout
 from pipeline.errors import CacheMismatchError, UsageError
 
 
@@ -28,7 +28,7 @@ def test_a_file_replaced_between_the_header_and_the_map(
             opened.append(publish(newer))
         return layout
 
-    monkeypatch.setattr(mapping, "open_layout", then_replace)
+    monkeypatch.setattr(feature_file, "open_layout", then_replace)
     features = open_features(entry, "train")
     assert list(features.rows.ids) == newer
     np.testing.assert_array_equal(
@@ -39,9 +39,9 @@ def test_a_file_replaced_between_the_header_and_the_map(
 def test_what_is_damaged_is_not_tried_for_ever(entry: Entry, publish: Callable[..., Path]) -> None:
     publish(["a"]).write_bytes(b"no feature file")
     with pytest.raises(CacheMismatchError, match="no readable feature file"):
-        mapping.open_mapped(entry.file("train"))
+        feature_file.open_mapped(entry.file("train"))
 
 
 def test_what_is_not_there(entry: Entry) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        mapping.open_mapped(entry.file("train"))
+        feature_file.open_mapped(entry.file("train"))

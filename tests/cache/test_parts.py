@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cache.parts import Part, parts_of, whole_sets
+from pipeline.cache.shards import Part, parts_of, whole_sets
 from pipeline.images import SPLITS
 
 

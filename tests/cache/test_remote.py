@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.layout import Header
-from pipeline.cache.reading import open_layout
-from pipeline.cache.remote import FeatureFiles
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Header
+from pipeline.cache.row_places import FeatureFiles
+from pipeline.cache.writer import EntryWriter
 from pipeline.errors import ForeignFileError, PipelineError
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 
 ROWS = {"train": 6, "val": 4}
 SHAPE = (2, 3)

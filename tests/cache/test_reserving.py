@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cache import room
-from pipeline.cache.room import reserve
+from pipeline.cache import partial_file
+from pipeline.cache.partial_file import reserve
 
 SIZE = 3 * 4096 + 17
 
@@ -43,7 +43,7 @@ def test_a_file_system_that_cannot_reserve(number: int, file: Path, monkeypatch:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    monkeypatch.setattr(room, "PIECE", 1000)
+    monkeypatch.setattr(partial_file, "PIECE", 1000)
     assert reserved(file) >= SIZE
 
 

@@ -12,12 +12,11 @@ import pytest
 
 from pipeline.cache import reuse
 from pipeline.cache.entries import Entry
-from pipeline.cache.filling import PartialFile
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.layout import Header, Layout
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Header, Layout
+from pipeline.cache.partial_file import PartialFile, lay_out
 from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 
 Publish = Callable[..., Path]
 MakeRows = Callable[..., Rows]

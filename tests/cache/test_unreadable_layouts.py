@@ -10,11 +10,11 @@ from pathlib import Path
 import h5py
 import pytest
 
-from pipeline.cache import layout, reading
+from pipeline.cache import feature_file, format
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.retiring import clean
 from pipeline.cache.reuse import holds_unique_rows, stored_rows
-from pipeline.cache.settling import clean
 from pipeline.errors import CacheMismatchError, UnreadableFileError, system_refusal
 
 Publish = Callable[..., Path]
@@ -39,7 +39,7 @@ def refuse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
                 raise request.param
             return opened(path, *arguments, **options)
 
-        monkeypatch.setattr(reading.h5py, "File", open_other)
+        monkeypatch.setattr(feature_file.h5py, "File", open_other)
 
     return refuse
 
@@ -96,7 +96,7 @@ def test_features_that_cannot_be_mapped(
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(layout.np, "memmap", refuse)
+    monkeypatch.setattr(format.np, "memmap", refuse)
     with pytest.raises(UnreadableFileError, match=os.strerror(number)):
         _ = opened.features
 

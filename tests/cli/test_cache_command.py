@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from photos import Photos
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 from pipeline.cli import main
 
 Cli = Callable[..., Result]

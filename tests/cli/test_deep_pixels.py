@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from deep_sets import SETS, greys, write_set
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]

@@ -13,7 +13,7 @@ from click.testing import Result
 from photos import Photos
 from PIL import Image
 
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")

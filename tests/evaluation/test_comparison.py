@@ -11,8 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.evaluation.comparison import compare_heads, head_folders
-from pipeline.evaluation.significance import holm, mcnemar
+from pipeline.evaluation.comparison import compare_heads, head_folders, holm, mcnemar
 from pipeline.evaluation.tables import print_comparison
 
 NAMES = ("cats", "dogs")

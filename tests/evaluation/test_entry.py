@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from photos import Photos
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.evaluation import entry as entry_module
 from pipeline.evaluation.entry import check_entry, evaluate_entry

@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import evaluate, measure
 from pipeline.evaluation.files import replacing, write_json
-from pipeline.sealed import unsealed
+from pipeline.plain_json import unsealed
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
 

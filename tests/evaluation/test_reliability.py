@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from pipeline.evaluation import measure
-from pipeline.evaluation.plots import save_png
+from pipeline.evaluation.plots import draw_reliability, save_png, sure
 from pipeline.evaluation.reliability import calibration_error, reliability_bins
-from pipeline.evaluation.reliability_plot import draw_reliability, sure
 
 EXACT = {"rel": 0, "abs": 1e-12}
 

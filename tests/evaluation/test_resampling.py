@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from pipeline.evaluation import measure, resampling
+from pipeline.evaluation.figures import row_losses
 from pipeline.evaluation.resampling import bootstrap_intervals
-from pipeline.evaluation.scores import row_losses
 
 EXACT = {"rel": 0, "abs": 1e-12}
 

@@ -14,7 +14,7 @@ from pipeline.cache import open_features
 from pipeline.cli import main
 from pipeline.extraction import FeatureRequest, engines, executors, extract
 from pipeline.extraction.request import ENGINES
-from pipeline.openvino_runtime import openvino_installed
+from pipeline.runtimes.openvino import openvino_installed
 
 BASE = {
     "backbone": "mobilenet_v2_035",

@@ -12,10 +12,10 @@ from counting_engine import BACKBONE, CountingEngine
 
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.entries import Entry
-from pipeline.extraction import precision as module
+from pipeline.extraction import settle as module
 from pipeline.extraction.engines import openvino as openvino_engine
-from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import settle_precision
 from pipeline.spec import FeatureSpec
 
 RANDOM = resolve_weights("vgg16", "random", 32)

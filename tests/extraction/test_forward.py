@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.extraction import forward
-from pipeline.extraction.loading import Batch
+from pipeline.extraction import load
+from pipeline.extraction.load import Batch
 
 PARTS = 12
 
@@ -48,31 +48,31 @@ WANTED = [np.array([row]) for row in range(PARTS)]
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_a_slow_base_does_not_pile_up_images(threads: int) -> None:
     shelf = Shelf()
-    batches = forward.load_ahead(WANTED, shelf, threads)
+    batches = load.load_ahead(WANTED, shelf, threads)
     for taken in range(1, PARTS + 1):
         assert next(batches).images.flat[0] == taken - 1
-        assert shelf.settled() <= taken - 1 + threads + forward.BATCHES_AHEAD
+        assert shelf.settled() <= taken - 1 + threads + load.BATCHES_AHEAD
     assert next(batches, None) is None
     assert sorted(shelf.loaded) == list(range(PARTS))
 
 
 def test_the_next_batches_are_loaded_while_one_is_used() -> None:
     shelf = Shelf()
-    batches = forward.load_ahead(WANTED, shelf, 2)
+    batches = load.load_ahead(WANTED, shelf, 2)
     next(batches)
     assert shelf.settled() > 1
 
 
 def test_nothing_more_is_loaded_once_the_base_has_given_up() -> None:
     shelf = Shelf()
-    batches = forward.load_ahead(WANTED, shelf, 2)
+    batches = load.load_ahead(WANTED, shelf, 2)
     next(batches)
     batches.close()
     loaded = len(shelf.loaded)
-    assert loaded <= 2 + forward.BATCHES_AHEAD
+    assert loaded <= 2 + load.BATCHES_AHEAD
     assert shelf.settled() == loaded
 
 
 def test_an_error_in_a_thread_reaches_the_base() -> None:
     with pytest.raises(MemoryError):
-        list(forward.load_ahead(WANTED, Shelf(fails_at=7), 2))
+        list(load.load_ahead(WANTED, Shelf(fails_at=7), 2))

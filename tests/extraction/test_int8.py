@@ -20,10 +20,10 @@ from pipeline.cache import open_features
 from pipeline.cache.inspection import remove, remove_retired
 from pipeline.cache.networks import RECORD
 from pipeline.errors import PipelineError, UsageError
-from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, calibration, conversion, extract
+from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, calibration, extract
 from pipeline.extraction.calibration import draw_sample
-from pipeline.images.stamps import Stamps
-from pipeline.images.stat_cache import Known, StatCache
+from pipeline.extraction.engines import _networks
+from pipeline.images.stat_cache import Known, Stamps, StatCache
 
 INT8 = {"precision": "int8", "base_engine": "openvino"}
 TINY = {"weights": "random", "image_size": 32, "batch_size": 4, "store": "float32"}
@@ -44,7 +44,7 @@ def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
             features = blocks[f"block{number}_pool"] = keras.layers.ReLU()(features)
         return keras.Model(images, [blocks[cut.layer] for cut in cuts])
 
-    monkeypatch.setattr(conversion, "load_backbone", load)
+    monkeypatch.setattr(_networks, "load_backbone", load)
 
 
 @pytest.fixture

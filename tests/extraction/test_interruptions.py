@@ -15,10 +15,10 @@ import pytest
 from counting_engine import BACKBONE, SIDE, CountingEngine, expected_row
 from photos import Photos
 
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import Layout
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.layout import Layout
-from pipeline.cache.reading import open_layout
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import Extraction
 
 BATCH = 4

@@ -9,7 +9,7 @@ import pytest
 from photos import noise
 
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.loading import Loader
+from pipeline.extraction.load import Loader
 from pipeline.images import ImageItem
 from pipeline.images.digests import digest
 from pipeline.images.listing import list_images

@@ -10,7 +10,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 from PIL import Image
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
 

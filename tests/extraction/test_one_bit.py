@@ -16,10 +16,10 @@ from _pytest.mark import ParameterSet
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache import open_features, opening
+from pipeline.cache import features, open_features
 from pipeline.cache.entries import Entry
+from pipeline.cache.format import seal
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.seal import seal
 from pipeline.errors import CacheMismatchError
 from pipeline.extraction import Extraction
 
@@ -245,7 +245,7 @@ def test_of_one_file_of_several(
     assert_complete: Check,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(opening, "PAUSE_S", 0)
+    monkeypatch.setattr(features, "PAUSE_S", 0)
     photos.add("train/cats", 11)
     photos.add("val/cats")
     photos.add("test/dogs")

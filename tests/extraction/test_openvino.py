@@ -12,8 +12,7 @@ from photos import noise
 from pipeline.backbones.loading import load_backbone
 from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction import conversion
-from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.engines import BatchTooLargeError, _networks
 from pipeline.extraction.engines import openvino as engine_module
 from pipeline.extraction.engines.openvino import OpenVinoEngine
 from pipeline.extraction.request import FeatureRequest
@@ -51,7 +50,7 @@ def huge_base(monkeypatch: pytest.MonkeyPatch) -> None:
             pixels, keras.layers.Conv2D(4, 3, kernel_initializer=keras.initializers.Constant(100.0))(scaled)
         )
 
-    monkeypatch.setattr(conversion, "load_backbone", load)
+    monkeypatch.setattr(_networks, "load_backbone", load)
 
 
 @pytest.mark.parametrize(

@@ -14,23 +14,23 @@ from PIL import Image
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import read_entry
-from pipeline.cache.joined import Selection
-from pipeline.evaluation.leaks.hashing import picture_hash
+from pipeline.cache.features import Selection
+from pipeline.evaluation.leaks.hashes import picture_hash
 from pipeline.evaluation.report.pictures import Album
 from pipeline.extraction import Extraction, FeatureRequest, extract
-from pipeline.extraction.again import extract_command
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.calibration import Calibration
-from pipeline.extraction.loading import Loader
+from pipeline.extraction.command import extract_command
+from pipeline.extraction.load import Loader
 from pipeline.heads import train_head
 from pipeline.images import digests, open_images
-from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode
+from pipeline.images.manifest import take_stock
 from pipeline.images.pixel_range import PixelRange
 from pipeline.memory import ShortageError
 from pipeline.serving import Predictor
 from pipeline.serving.export._sampling import sample_rows
-from pipeline.serving.gathering import gather_images
+from pipeline.serving.predictions import gather_images
 from pipeline.serving.web.thumbnails import SIDE, Thumbnails
 
 REQUEST = FeatureRequest(backbone="pixels", image_size=16)
@@ -72,7 +72,7 @@ def test_a_second_run_decodes_nothing(
         raise AssertionError("a picture was decoded")
 
     monkeypatch.setattr(digests, "extremes_of", decoded)
-    monkeypatch.setattr("pipeline.images._deep.deep_samples", decoded)
+    monkeypatch.setattr("pipeline.images.formats.deep.deep_samples", decoded)
     (again,) = extract(str(data), REQUEST, cache=cache)
     assert again.entry == extraction.entry
     assert again.pixels == extraction.pixels

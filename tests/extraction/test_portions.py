@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from pipeline.extraction.portions import cut_portions
+from pipeline.extraction.plan import cut_portions
 
 SIZES = [{"train": 1}, {"train": 10, "val": 3, "test": 2}, {"val": 7, "test": 7}, {"train": 100, "test": 1}]
 

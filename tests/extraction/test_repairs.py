@@ -10,8 +10,8 @@ from counting_engine import CountingEngine
 from photos import Photos
 
 from pipeline.cache.entries import Entry, read_entry
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.reading import open_layout
 from pipeline.errors import ForeignFileError
 from pipeline.extraction import Extraction
 

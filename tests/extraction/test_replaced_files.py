@@ -10,7 +10,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 
 from pipeline.cache import open_features
-from pipeline.cache.filling import PartialFile
+from pipeline.cache.partial_file import PartialFile
 from pipeline.errors import CacheMismatchError
 from pipeline.extraction import Extraction
 

@@ -13,7 +13,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.filling import PartialFile
+from pipeline.cache.partial_file import PartialFile
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
 

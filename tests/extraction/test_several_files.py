@@ -11,8 +11,8 @@ from photos import Photos
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.inspection import summaries
-from pipeline.cache.reading import open_layout
 from pipeline.errors import UsageError
 from pipeline.extraction import Extraction
 

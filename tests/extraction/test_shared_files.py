@@ -13,8 +13,8 @@ from photos import Photos
 from stumbler import STAGE
 
 from pipeline.cache.entries import read_entry
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.reading import open_layout
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]

@@ -11,10 +11,10 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.laying_out import lay_out
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.partial_file import lay_out
 from pipeline.evaluation.leaks import hashes
-from pipeline.evaluation.leaks.hash_store import HashStore
+from pipeline.evaluation.leaks.hashes import HashStore
 from pipeline.extraction import Extraction
 from pipeline.images import decode as decoding
 from pipeline.images import open_images

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from photos import Photos, noise
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.cli import main
 from pipeline.extraction import FeatureRequest, extract, staleness
 from pipeline.extraction.augment import Augmentation

@@ -9,7 +9,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 from pipeline.errors import PipelineError, UnreadableImagesError
 from pipeline.extraction import Extraction
 from pipeline.images import ImageItem

@@ -16,7 +16,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache import reading
+from pipeline.cache import feature_file
 from pipeline.cache.entries import Entry
 from pipeline.cache.inspection import remove_retired, summaries, verify_cache
 from pipeline.errors import UnreadableFileError
@@ -48,7 +48,7 @@ def refuse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> R
                 raise request.param
             return opened(path, *arguments, **options)
 
-        monkeypatch.setattr(reading.h5py, "File", open_other)
+        monkeypatch.setattr(feature_file.h5py, "File", open_other)
 
     return refuse
 

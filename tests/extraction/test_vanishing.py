@@ -11,7 +11,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 
 from pipeline.extraction import Extraction
-from pipeline.images import catalog
+from pipeline.images import manifest
 
 Run = Callable[..., list[Extraction]]
 Vanish = Callable[[Path], None]
@@ -44,13 +44,13 @@ def vanishing(photos: Photos) -> Path:
 def test_between_listing_and_reading(
     vanish: Vanish, reason: str, vanishing: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest_items = catalog.digest_items
+    digest_items = manifest.digest_items
 
     def first_vanish(*arguments: object, **options: object) -> object:
         vanish(vanishing)
         return digest_items(*arguments, **options)
 
-    monkeypatch.setattr(catalog, "digest_items", first_vanish)
+    monkeypatch.setattr(manifest, "digest_items", first_vanish)
     (extraction,) = run(skip_bad=True)
     assert [(bad.id, bad.reason) for bad in extraction.skipped] == [(f"train/cats/{vanishing.name}", reason)]
     assert extraction.splits["train"].rows == 3

@@ -14,8 +14,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 
 from pipeline.extraction import STAT_CACHE, Extraction
-from pipeline.images.stamps import Stamps
-from pipeline.images.stat_cache import Known, StatCache
+from pipeline.images.stat_cache import Known, Stamps, StatCache
 
 Run = Callable[..., list[Extraction]]
 Check = Callable[..., None]

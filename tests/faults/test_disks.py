@@ -16,7 +16,7 @@ from disks import Disk, mounted
 from photos import Photos
 
 from pipeline.cache import open_features
-from pipeline.cache.filling import PartialFile, disk_error
+from pipeline.cache.partial_file import PartialFile, disk_error
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction, filling
 from pipeline.heads import load_head, train_head

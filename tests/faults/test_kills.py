@@ -19,8 +19,8 @@ from PIL import Image
 from stumbler import STAGE, Stopped, Stumbler
 from stumbling import STAGE_ONE
 
+from pipeline.cache.feature_file import open_layout
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.reading import open_layout
 
 SEED = 20
 STOPPED = "pipeline: stopped. Whatever was finished is kept; run the same command to continue\n"

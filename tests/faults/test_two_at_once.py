@@ -22,17 +22,15 @@ from counting_engine import CountingEngine, expected_row
 from photos import Photos
 from stumbler import STAGE
 
-from pipeline.cache import lock, open_features
+from pipeline.cache import locks, open_features
 from pipeline.cache.entries import Entry
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import remove, summaries, verify_cache
-from pipeline.cache.lock import filling
-from pipeline.cache.presence import working_in
+from pipeline.cache.locks import filling, working_in
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
 from pipeline.extraction.engines import keras as engine_module
-from pipeline.images.stamps import Stamps
-from pipeline.images.stat_cache import TABLE
+from pipeline.images.stat_cache import TABLE, Stamps
 
 Run = Callable[..., list[Extraction]]
 TRAIN, VAL = 40, 12
@@ -202,8 +200,8 @@ def test_removing_while_others_wait_for_the_lock(
     monkeypatch: pytest.MonkeyPatch,
     tell: Callable[[str], None],
 ) -> None:
-    monkeypatch.setattr(lock, "POLL_S", 0.0005)
-    monkeypatch.setattr(lock, "say", lambda message: None)
+    monkeypatch.setattr(locks, "POLL_S", 0.0005)
+    monkeypatch.setattr(locks, "say", lambda message: None)
     entry: Entry = run()[0].entry
     inside, most, removed = [], [0], [0]
 

@@ -7,9 +7,9 @@ import gc
 import numpy as np
 import pytest
 
-from pipeline.heads._epochs import EpochLoop
-from pipeline.heads._feeding import MemoryFeed
-from pipeline.keras_runtime import import_keras
+from pipeline.heads._keras.feeding import MemoryFeed
+from pipeline.heads._keras.fitting import EpochLoop
+from pipeline.runtimes.keras import import_keras
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")

@@ -16,9 +16,9 @@ from sklearn.svm import SVC
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import Examples, TrainedHead, fit_head, load_head, make_head, sgd, train_head
-from pipeline.heads._examples import select
-from pipeline.heads._linear import SoftmaxLinear, both_sides, fit_sharpness
-from pipeline.heads._table import scaled_by, standardised
+from pipeline.heads._core.examples import select
+from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness
+from pipeline.heads._sklearn.table import scaled_by, standardised
 
 MakeFeatures = Callable[..., FeatureSet]
 
@@ -180,7 +180,7 @@ def test_sgd_in_pieces_learns_as_well_as_at_once(train: FeatureSet, valid: Featu
 
 
 def test_sgd_ignores_memory(train: FeatureSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.heads._sklearn.available_bytes", lambda: 0)
+    monkeypatch.setattr("pipeline.heads._sklearn.sklearn_head.available_bytes", lambda: 0)
 
     make_head("sgd", {}).prepare(select(train, np.arange(3)), [])
     assert isinstance(fit_head("sgd", train), TrainedHead)

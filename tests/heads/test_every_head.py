@@ -13,8 +13,8 @@ from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads import TrainedHead, describe_head, fit_head, load_head, make_head, train_head
-from pipeline.heads._kinds import PIXELS
-from pipeline.typed_options import describe_type
+from pipeline.heads._core.head import PIXELS
+from pipeline.options import describe_type
 
 NAMES = registry.names(pipeline.heads)
 

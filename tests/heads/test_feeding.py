@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.heads import _feeding, fit_head
-from pipeline.heads._examples import select
-from pipeline.heads._feeding import MemoryFeed, StreamFeed, open_feeds
+from pipeline.heads import fit_head
+from pipeline.heads._core.examples import select
+from pipeline.heads._keras import feeding
+from pipeline.heads._keras.feeding import MemoryFeed, StreamFeed, open_feeds
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -20,9 +21,9 @@ ROW_BYTES = 64  # (2, 2, 8) float16
 
 @pytest.fixture
 def short_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_feeding, "available_bytes", lambda: int(40 * ROW_BYTES / _feeding.MEMORY_SHARE) + 1)
-    monkeypatch.setattr(_feeding, "RUN_BYTES", 2 * ROW_BYTES)
-    monkeypatch.setattr(_feeding, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(feeding, "available_bytes", lambda: int(40 * ROW_BYTES / feeding.MEMORY_SHARE) + 1)
+    monkeypatch.setattr(feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    monkeypatch.setattr(feeding, "BLOCK_ROWS", 16)
 
 
 def stream(train: FeatureSet, chunk_rows: int) -> StreamFeed:
@@ -34,7 +35,7 @@ def stream(train: FeatureSet, chunk_rows: int) -> StreamFeed:
 def test_streams_every_row_once_in_whole_batches(
     chunk_rows: int, sizes: list[int], train: FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    monkeypatch.setattr(feeding, "RUN_BYTES", 2 * ROW_BYTES)
     chunks = list(stream(train, chunk_rows).chunks(np.random.default_rng(0), batch_size=8))
 
     assert [len(chunk.order) for chunk in chunks] == sizes

@@ -14,8 +14,8 @@ from sklearn.metrics import log_loss
 
 from pipeline.errors import UsageError
 from pipeline.heads import Temperature, fit_temperature
-from pipeline.heads._linear import fit_sharpness
-from pipeline.heads._temperature import FLOOR, WIDEST
+from pipeline.heads._core.temperature import FLOOR, WIDEST
+from pipeline.heads._sklearn.scores import fit_sharpness
 
 Case = tuple[np.ndarray, np.ndarray]
 

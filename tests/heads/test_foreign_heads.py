@@ -23,8 +23,9 @@ import pipeline.heads
 from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
-from pipeline.heads import TrainedHead, _saving, load_head, make_head, run_folder, train_head
-from pipeline.heads._sklearn import SklearnHead
+from pipeline.heads import TrainedHead, load_head, make_head, run_folder, train_head
+from pipeline.heads._core import saving
+from pipeline.heads._sklearn.sklearn_head import SklearnHead
 
 SKLEARN = [name for name in registry.names(pipeline.heads) if isinstance(make_head(name, {}), SklearnHead)]
 MORE_KIB = 100 * 1024
@@ -280,6 +281,6 @@ def test_what_the_system_lacks_is_no_damage(
     def lack(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(_saving, "_sha256", lack)
+    monkeypatch.setattr(saving, "_sha256", lack)
     with pytest.raises(UnreadableFileError, match=r"seen\.bin cannot be read now"):
         load_head(logreg.parent)

@@ -11,7 +11,7 @@ FIT = """
 import numpy as np, pathlib, zlib
 from pipeline.cache import FeatureSet
 from pipeline.heads import train_head
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.spec import FeatureSpec
 spec = FeatureSpec(backbone="b", weights="w", layer="l", pooling="none", image_size=8,
                    preprocessing="p", precision="float32", store="float32")

@@ -13,7 +13,7 @@ import pytest
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head, train_head
-from pipeline.heads._trained import BLOCK_ROWS
+from pipeline.heads._core.trained import BLOCK_ROWS
 
 
 def test_unknown_head_lists_the_heads(train: FeatureSet) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.heads import _memory
-from pipeline.heads._memory import available_bytes
+from pipeline import memory
+from pipeline.memory import available_bytes
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    4000 kB\n")
-    monkeypatch.setattr(_memory, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(_memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
     return tmp_path
 
 

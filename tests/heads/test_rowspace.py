@@ -15,10 +15,10 @@ from sklearn.svm import LinearSVC
 
 from pipeline.cache import FeatureSet
 from pipeline.heads import Examples, Task, make_head
-from pipeline.heads import _rowspace as rowspace
-from pipeline.heads._examples import select
-from pipeline.heads._linear import both_sides
-from pipeline.heads._table import standardised
+from pipeline.heads._core.examples import select
+from pipeline.heads._sklearn import rowspace
+from pipeline.heads._sklearn.scores import both_sides
+from pipeline.heads._sklearn.table import standardised
 
 MakeFeatures = Callable[..., FeatureSet]
 

@@ -113,7 +113,7 @@ def test_a_head_that_is_trained_again_at_this_moment_keeps_its_own(
         others.append(train_head("prototype", make_toy("train", seed=1), None, runs=tmp_path))
         replace(*arguments)
 
-    monkeypatch.setattr("pipeline.heads._saving.replace_within", late)
+    monkeypatch.setattr("pipeline.heads._core.saving.replace_within", late)
     with pytest.raises(PipelineError, match=r"trained again meanwhile|cannot save the temperature"):
         save_temperature(saved, T)
     assert load_head(saved.folder).checksum == others[0].checksum

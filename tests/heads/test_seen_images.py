@@ -14,7 +14,7 @@ from sealing import flipped, rewrite, unseal
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
 from pipeline.heads import SeenImages, load_head, read_seen, save_head, train_head
-from pipeline.heads._seen import KEPT
+from pipeline.heads._core.seen import KEPT
 
 QUICK = {"dense": {"epochs": 1}, "finetune": {"epochs": 1, "head_epochs": 1, "weights": "random:0"}}
 

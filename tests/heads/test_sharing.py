@@ -11,11 +11,12 @@ import pipeline.heads
 from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
-from pipeline.heads import Task, _sklearn, fit_head, make_head
-from pipeline.heads._examples import select
-from pipeline.heads._sklearn import SklearnHead
-from pipeline.heads._table import standardised
-from pipeline.heads._threads import worker_threads
+from pipeline.heads import Task, fit_head, make_head
+from pipeline.heads._core.examples import select
+from pipeline.heads._core.threads import worker_threads
+from pipeline.heads._sklearn import sklearn_head
+from pipeline.heads._sklearn.sklearn_head import SklearnHead
+from pipeline.heads._sklearn.table import standardised
 
 IN_MEMORY = [
     name
@@ -28,7 +29,7 @@ IN_MEMORY = [
 def test_too_many_rows_are_refused_before_reading(
     name: str, train: FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sklearn, "available_bytes", lambda: 2000)
+    monkeypatch.setattr(sklearn_head, "available_bytes", lambda: 2000)
     monkeypatch.setattr(FeatureSet, "read", lambda *_: pytest.fail("rows were read"))
 
     with pytest.raises(
@@ -52,7 +53,7 @@ def test_rows_in_memory_already_are_not_counted_again(
     examples = select(train, np.arange(3))
     examples.once(standardised)
     head = make_head("prototype", {})
-    monkeypatch.setattr(_sklearn, "available_bytes", lambda: head.extra_bytes(60, 32))
+    monkeypatch.setattr(sklearn_head, "available_bytes", lambda: head.extra_bytes(60, 32))
 
     head.fit(Task(train.spec, train.feature_shape, 3), examples, None, seed=0)
 

@@ -18,8 +18,8 @@ from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
 from pipeline.heads import describe_head, fit_head, load_head, make_head, train_head
-from pipeline.heads._balance import row_weights
-from pipeline.heads._sklearn import SklearnHead
+from pipeline.heads._core.class_balance import row_weights
+from pipeline.heads._sklearn.sklearn_head import SklearnHead
 
 BALANCING = [
     name

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import ImageItem, listing, open_images, spill
-from pipeline.images.catalog import Unreadable, take_stock
+from pipeline.images import ImageItem, listing, open_images, sequences
 from pipeline.images.digests import digest
 from pipeline.images.listing import ImageListBuilder, list_images
+from pipeline.images.manifest import Unreadable, take_stock
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -70,7 +70,7 @@ def test_the_id_that_stands_there_most_often_is_named(memory):
 @pytest.mark.parametrize("kept_bytes", [10**6, 50], ids=["in memory", "in files"])
 @pytest.mark.parametrize("bad", [(), (0, 5, 59)], ids=["all readable", "some unreadable"])
 def test_nothing_of_an_image_is_lost_on_the_way(bad, kept_bytes, memory, small_shards, monkeypatch):
-    monkeypatch.setattr(spill, "zeros", partial(spill.zeros, kept_bytes=kept_bytes))
+    monkeypatch.setattr(sequences, "zeros", partial(sequences.zeros, kept_bytes=kept_bytes))
     monkeypatch.setattr(listing, "ImageListBuilder", partial(ImageListBuilder, kept_bytes=kept_bytes))
     contents = {f"ü{i}": OSError("gone") if i in bad else b"%d" % (i // 2) for i in range(60)}
     items = [

@@ -9,8 +9,8 @@ from hostile_images import bombs
 from pictures import FORMATS, SIZE, odd_tiff, resized
 from PIL import Image
 
-from pipeline.images import _formats
 from pipeline.images.decode import DecodeError, decode
+from pipeline.images.formats import encoded
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_bombs_are_refused_by_their_headers(kind, monkeypatch):
 
 @pytest.mark.parametrize("lossless", [True, False])
 def test_the_size_of_a_webp_is_known_before_decoding(lossless, photo, encode, monkeypatch):
-    monkeypatch.setattr(_formats, "MAX_PIXELS", 80 * 60 - 1)
+    monkeypatch.setattr(encoded, "MAX_PIXELS", 80 * 60 - 1)
     for image in (photo, np.dstack([photo, photo[..., 0]])):
         with pytest.raises(DecodeError, match="80 x 60 pixels are more"):
             decode(encode(image, "WEBP", lossless=lossless), 8)
-    monkeypatch.setattr(_formats, "MAX_PIXELS", 80 * 60)
+    monkeypatch.setattr(encoded, "MAX_PIXELS", 80 * 60)
     assert decode(encode(photo, "WEBP", lossless=lossless), 8).shape == (8, 8, 3)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.images._deep import deep_samples, extremes_of
 from pipeline.images.decode import DecodeError, decode, decode_for_itself, decode_with_remark
+from pipeline.images.formats.deep import deep_samples, extremes_of
 from pipeline.images.pixel_range import PixelRange
 
 SIDE = 16

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from pipeline.images import open_images
-from pipeline.images._formats import looks_like_image
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.file_kinds import HEAD_BYTES, Kind, kind_of
+from pipeline.images.formats.encoded import looks_like_image
+from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 
 COLOUR = (200, 60, 30)
 

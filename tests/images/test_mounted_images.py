@@ -14,7 +14,7 @@ from photos import noise
 from PIL import Image
 
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 
 PICTURES = 24
 LONG_AGO = 1_500_000_000

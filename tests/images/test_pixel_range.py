@@ -7,8 +7,8 @@ import pytest
 import tiffs
 
 from pipeline.errors import UsageError
-from pipeline.images._deep import deep_samples, extremes_of
 from pipeline.images.decode import decode
+from pipeline.images.formats.deep import deep_samples, extremes_of
 from pipeline.images.pixel_range import Extremes, PixelCensus, PixelRange
 
 RAMP = np.linspace(0, 1, 400).reshape(20, 20)

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from pipeline.images.rows import Rows
-from pipeline.images.texts import CodedTexts, Texts
+from pipeline.images.packed_strings import CodedTexts, Texts
+from pipeline.images.row_table import Rows
 
 NAMES = [f"ü{i}.png" for i in range(12)]
 GROUPS = ["", "a", "b"] * 4

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.images.file_systems import FileSystem
-from pipeline.images.stamps import Stamps
+from pipeline.images.stat_cache import Stamps
 
 LONG_AGO = 10**18
 SETTLED_S = 0.03

@@ -7,9 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from pipeline.images import texts
-from pipeline.images.repeats import repeated
-from pipeline.images.texts import CodedTexts, Texts
+from pipeline.images import packed_strings
+from pipeline.images.packed_strings import CodedTexts, Texts, repeated
 
 WORDS = ["a/1.png", "", "ü", "caf\udce9", "日本", "line\nfeed", "\U0001f600", "a/1.png", "nul\0inside"]
 
@@ -29,7 +28,9 @@ def make(request, monkeypatch):
     """Makes a lazy sequence of texts in one of its kinds."""
     if request.param == "coded":
         return coded
-    monkeypatch.setattr(texts, "SHARD", 4 if request.param == "packed in shards" else texts.SHARD)
+    monkeypatch.setattr(
+        packed_strings, "SHARD", 4 if request.param == "packed in shards" else packed_strings.SHARD
+    )
     return Texts.of
 
 
@@ -145,14 +146,14 @@ def test_repeated_ones_are_found(make):
 
 
 def test_texts_of_equal_hashes_are_told_apart(monkeypatch):
-    monkeypatch.setattr("pipeline.images.repeats.hash", lambda text: len(text), raising=False)
+    monkeypatch.setattr("pipeline.images.packed_strings.hash", lambda text: len(text), raising=False)
     assert repeated(Texts.of(["aa", "b", "bb", "ccc", "aa", "d"])) == [0, 4]
 
 
 @pytest.mark.parametrize("lengths", [[8], [4, 8, 3], [4, 3, 4], [0, 4], [4, 0, 5], [0, 0], [3, 8]], ids=str)
 @pytest.mark.parametrize("part", [slice(None), slice(1, None)], ids=["whole", "parts"])
 def test_several_can_be_joined(lengths, part, monkeypatch):
-    monkeypatch.setattr(texts, "SHARD", 4)
+    monkeypatch.setattr(packed_strings, "SHARD", 4)
     lists = [[f"ü{number} {i}" for i in range(length)] for number, length in enumerate(lengths)]
     packed = [Texts.of(words) for words in lists]
     joined = Texts.joined([one[part] for one in packed])

@@ -11,10 +11,10 @@ import tiffs
 from PIL import Image
 from tiffs import tiff
 
-from pipeline.images._deep import deep_samples
-from pipeline.images._tiff_blocks import MAX_BYTES
-from pipeline.images._tiff_layout import Layout
 from pipeline.images.decode import DecodeError, decode
+from pipeline.images.formats.deep import deep_samples
+from pipeline.images.formats.tiff_blocks import MAX_BYTES
+from pipeline.images.formats.tiff_layout import Layout
 from pipeline.images.pixel_range import PixelRange
 
 SIDE = 16

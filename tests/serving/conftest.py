@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from photos import Photos
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.extraction import Extraction
 from pipeline.heads import TrainedHead, train_head
 

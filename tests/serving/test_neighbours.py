@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import join_features
+from pipeline.cache.features import join_features
 from pipeline.serving.neighbours import Neighbours
 
 Make = Callable[..., FeatureSet]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.extraction.loading import Failure
+from pipeline.extraction.load import Failure
 from pipeline.serving import Predictions
 from pipeline.spec import FeatureSpec
 

@@ -13,13 +13,13 @@ from counting_engine import CountingEngine
 from photos import Photos
 from PIL import Image
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.heads import TrainedHead, train_head
 from pipeline.serving import Predictor, predict
-from pipeline.serving.gathering import gather_images
+from pipeline.serving.predictions import gather_images
 
 Trained = tuple[Selection, TrainedHead]
 Train = Callable[..., Trained]

@@ -13,7 +13,7 @@ import pytest
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.sweep import candidates, sweep
-from pipeline.sweep.folds import split_folds
+from pipeline.sweep.fitting import split_folds
 from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
 
 Make = Callable[..., FeatureSet]

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import load_head
 from pipeline.sweep import candidates, sweep
 from pipeline.sweep import results as results_module
-from pipeline.sweep.folds import row_groups, split_folds
+from pipeline.sweep.fitting import row_groups, split_folds
 from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
 
 Make = Callable[..., FeatureSet]

@@ -22,11 +22,10 @@ from pipeline import heads, registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import make_head
-from pipeline.heads._table import standardised
+from pipeline.heads._sklearn.table import standardised
 from pipeline.sweep import Leaderboard, Result, candidates, make_executor, sweep
 from pipeline.sweep.executors.local import LocalCrew
-from pipeline.sweep.fitting import Ground, make_ground
-from pipeline.sweep.folds import split_folds
+from pipeline.sweep.fitting import Ground, make_ground, split_folds
 from pipeline.sweep.results import ResultStore
 
 FITTED_BY_RAY = [name for name in registry.names(heads) if hasattr(make_head(name, {}), "prepare")]

@@ -49,7 +49,7 @@ def _list_backbones(as_json: bool) -> None:
 
 def _list_cuts(name: str, image_size: int, as_json: bool) -> None:
     from pipeline.backbones.loading import describe_cuts
-    from pipeline.cache.layout import row_bytes
+    from pipeline.cache.format import row_bytes
 
     cuts = [
         {"layer": layer, "shape": list(shape), "bytes": row_bytes(shape, "float16")}

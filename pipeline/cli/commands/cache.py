@@ -19,9 +19,9 @@ from pipeline.cli.options import (
     print_json,
     stored_features,
 )
-from pipeline.counts import counted, verb
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.progress import say
+from pipeline.wording import counted, verb
 
 if TYPE_CHECKING:
     from pipeline.cache.inspection import Freed

@@ -61,8 +61,8 @@ def command(
     from rich.console import Console
 
     from pipeline.evaluation.leaks import LEAST_COSINE, MOST_BITS, find_leaks
-    from pipeline.evaluation.leaks.tables import print_leaks
-    from pipeline.evaluation.seen_by_heads import find_seen
+    from pipeline.evaluation.leaks.findings import print_leaks
+    from pipeline.evaluation.seen import find_seen
     from pipeline.heads import run_folder
     from pipeline.images import open_images
 

@@ -17,13 +17,13 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.cli.parameters import PATH
-from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 from pipeline.serving import export
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from pipeline.cache.joined import Selection
+    from pipeline.cache.features import Selection
     from pipeline.heads import TrainedHead
     from pipeline.serving.export import Exported, Sample
 
@@ -103,7 +103,7 @@ def _sample(trained: TrainedHead, chosen: Selection, count: int) -> Sample | Non
 
 
 def _print(exported: Exported) -> None:
-    from pipeline.names import readable
+    from pipeline.wording import readable
 
     names = ", ".join(map(readable, exported.classes[:SHOWN_CLASSES]))
     more = ", ..." if len(exported.classes) > SHOWN_CLASSES else ""

@@ -19,13 +19,13 @@ from pipeline.cli.options import (
     reading_options,
     source_options,
 )
-from pipeline.counts import counted, verb
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.timing import describe_timings
+from pipeline.options import split_settings
 from pipeline.progress import say
-from pipeline.typed_options import split_settings
+from pipeline.wording import counted, verb
 
 SHOWN = 20
 

@@ -18,9 +18,9 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.cli.parameters import PATH
-from pipeline.counts import counted
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.progress import say
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.serving import Predictions
@@ -91,8 +91,8 @@ def _print(answers: Predictions, top: int) -> None:
     """Prints a line an image: its name, then classes with their probabilities."""
     from rich.cells import cell_len, set_cell_size
 
-    from pipeline.names import readable
     from pipeline.serving.predictions import most_probable
+    from pipeline.wording import readable
 
     names = [readable(name, NAME_WIDTH) for name in answers.ids]
     width = max(map(cell_len, names), default=0)

@@ -15,8 +15,7 @@ def command(as_json: bool) -> None:
     \b
     pipeline recipes
     """
-    from pipeline.recipe import read_recipe
-    from pipeline.shipped_recipes import shipped
+    from pipeline.recipe import read_recipe, shipped
 
     found = []
     for name, path in shipped().items():

@@ -53,8 +53,8 @@ def command(
     from rich.console import Console
 
     from pipeline.evaluation.tables import print_report
-    from pipeline.names import readable
     from pipeline.recipe import read_recipe, run_recipe, with_changes
+    from pipeline.wording import readable
 
     changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone, layers=layers)
     outcome = run_recipe(changed, cache=cache, runs=runs, name=name)

@@ -16,7 +16,7 @@ from pipeline.cli.options import (
     stored_features,
     told_changes,
 )
-from pipeline.counts import counted
+from pipeline.wording import counted
 
 
 @click.command(name="train-head")
@@ -41,7 +41,7 @@ def command(
     pipeline train-head --data photos/ --layer block3_pool --layer block5_pool --head logreg
     """
     from pipeline.heads import ClassBalance, train_head
-    from pipeline.typed_options import split_settings
+    from pipeline.options import split_settings
 
     chosen = features.selection()
     changed = told_changes(chosen)

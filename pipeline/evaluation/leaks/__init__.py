@@ -6,13 +6,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import DOUBTFUL, KINDS, NOT_LOOKED_FOR, Finding, Leaks, Place
-from pipeline.evaluation.leaks.hash_store import FILE_NAME, HashStore
-from pipeline.evaluation.leaks.hashes import Images, hash_all
-from pipeline.evaluation.leaks.likeness import LEAST_COSINE, cosines, find_near, too_few_channels
-from pipeline.evaluation.leaks.listed import count_repeated, find_conflicts, find_exact, find_groups
+from pipeline.evaluation.leaks.hashes import FILE_NAME, HashStore, Images, hash_all
+from pipeline.evaluation.leaks.likeness import (
+    LEAST_COSINE,
+    Originals,
+    cosines,
+    find_near,
+    take_originals,
+    too_few_channels,
+)
+from pipeline.evaluation.leaks.listed import (
+    count_repeated,
+    find_conflicts,
+    find_exact,
+    find_groups,
+    find_named,
+    note_on_names,
+)
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS, find_lookalikes
-from pipeline.evaluation.leaks.names import find_named, note_on_names
-from pipeline.evaluation.leaks.originals import Originals, take_originals
 from pipeline.images import SPLITS
 
 __all__ = [

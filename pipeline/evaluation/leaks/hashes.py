@@ -3,24 +3,135 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from pipeline.counts import counted, verb
 from pipeline.errors import PipelineError
-from pipeline.evaluation.leaks.hash_store import HashStore
-from pipeline.evaluation.leaks.hashing import HASH_BYTES, picture_hash
-from pipeline.evaluation.leaks.originals import Originals
+from pipeline.evaluation.leaks.likeness import Originals
+from pipeline.files import root_of
 from pipeline.images import ImageItem, ImageSource
-from pipeline.images.decode import DecodeError
+from pipeline.images.decode import DecodeError, decode_for_itself
 from pipeline.images.digests import digest
 from pipeline.memory import with_room
-from pipeline.names import readable
 from pipeline.progress import Advance, progress
+from pipeline.record_store import RecordStore
+from pipeline.wording import counted, readable, verb
+
+SCHEME = "dct16-v1"
+"""Names the hash; to be changed with anything that changes a bit of it."""
+HASH_BYTES = 32
+_SIDE = 32
+_FREQUENCIES = 16
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_FAINT = 2.0
+"""A coefficient below this may be noise of the encoder: its sign tells nothing."""
+_FEWEST = 96
+"""Coefficients that must not be faint. The plainest of 1,797 scanned digits has 110, photographs over 200."""
+
+
+def _basis() -> np.ndarray:
+    """Returns the lowest rows of the orthonormal DCT-II, float32 (16, 32)."""
+    frequency, place = np.ogrid[:_FREQUENCIES, :_SIDE]
+    rows = np.cos(np.pi * frequency * (2 * place + 1) / (2 * _SIDE)) * np.sqrt(2 / _SIDE)
+    rows[0] /= np.sqrt(2)
+    return rows.astype(np.float32)
+
+
+_BASIS = _basis()
+
+ORIENTATIONS = (
+    "as it is",
+    "mirrored left to right",
+    "mirrored top to bottom",
+    "turned by 180 degrees",
+    "mirrored at the diagonal",
+    "turned by 90 degrees to the left",
+    "turned by 90 degrees to the right",
+    "mirrored at the other diagonal",
+)
+"""What may have been done to a picture without changing a pixel; the order is that of ``oriented``."""
+
+_PLACES = np.arange(_FREQUENCIES**2).reshape(_FREQUENCIES, _FREQUENCIES)
+_VERTICAL, _HORIZONTAL = np.divmod(_PLACES.reshape(-1), _FREQUENCIES)
+_ODD = ((_HORIZONTAL % 2) == 1, (_VERTICAL % 2) == 1)
+"""Mirroring turns the sign of the frequencies that are odd in its direction, and of no other."""
+_GROUPED = np.lexsort((_PLACES.reshape(-1), *_ODD))
+"""The places of all bits, those first that are even in both directions, which no mirroring changes."""
+
+
+def _words(bits: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.packbits(bits[..., _GROUPED], axis=-1)).view(np.uint64)
+
+
+FLIPS = np.stack(
+    [_words((_ODD[0] & bool(way & 1)) ^ (_ODD[1] & bool(way & 2))) for way in range(len(ORIENTATIONS) // 2)]
+)
+"""uint64 (4, 4): what the first four orientations change in the words of :func:`in_words`."""
+
+
+def picture_hash(data: bytes | np.ndarray) -> bytes:
+    """Returns a picture's hash, 32 bytes; empty where it is too plain (a blank page) to be told apart.
+
+    Args:
+        data: An encoded file, or pixels, see ``pipeline.images.decode``.
+
+    Raises:
+        DecodeError: It is no readable picture.
+    """
+    grey = decode_for_itself(data, _SIDE) @ _GREY
+    frequencies = (_BASIS @ grey @ _BASIS.T).reshape(-1)
+    frequencies[0] = 0  # the mean brightness is always positive
+    if np.count_nonzero(np.abs(frequencies) >= _FAINT) < _FEWEST:
+        return b""
+    return np.packbits(frequencies > 0).tobytes()
+
+
+def in_words(hashes: np.ndarray) -> np.ndarray:
+    """Returns uint64 (n, 4) of uint8 (n, 32): the bits that no mirroring changes are the first word."""
+    return _words(np.unpackbits(hashes, axis=1))
+
+
+def transposed(hashes: np.ndarray) -> np.ndarray:
+    """Returns the hashes of the pictures mirrored at the diagonal, uint8 (n, 32), without the pictures.
+
+    Pictures are hashed as squares, so that rows and columns only change places.
+    """
+    return np.packbits(np.unpackbits(hashes, axis=1)[:, _PLACES.T.reshape(-1)], axis=1)
+
+
+def oriented(hashes: np.ndarray, way: int) -> np.ndarray:
+    """Returns the hashes of pictures to which one of ``ORIENTATIONS`` is undone, uint8 (n, 32)."""
+    turn, flips = divmod(way, len(FLIPS))
+    mask = np.packbits((_ODD[0] & bool(flips & 1)) ^ (_ODD[1] & bool(flips & 2)))
+    return (transposed(hashes) if turn else hashes) ^ mask
+
+
+FILE_NAME = ".picture-hashes.sqlite"
+
+
+class HashStore:
+    """Hashes in one SQLite file, see ``RecordStore``; made when there is something to store."""
+
+    def __init__(self, file: Path | None) -> None:
+        root = file and root_of(file, 1)  # <cache>/<dataset>/.picture-hashes.sqlite
+        self._store = RecordStore(file, SCHEME, root=root, otherwise="pictures are hashed again")
+
+    def look_up(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Returns the hashes that are known, by digest."""
+        with self._store:
+            found = self._store.get(digests)
+        return {digest: value for digest, value in found.items() if len(value) in (0, HASH_BYTES)}
+
+    def store(self, hashes: Mapping[bytes, bytes]) -> None:
+        """Keeps hashes, in one transaction."""
+        with self._store:
+            self._store.put(hashes)
+
 
 Images = ImageSource | Callable[[], ImageSource] | None
 """A source, a function that opens it (called only where a hash is missing), or None: only known hashes."""

@@ -8,10 +8,83 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import JoinedFeatureSet
-from pipeline.evaluation.leaks.findings import Finding
-from pipeline.evaluation.leaks.nearest import best_partners
-from pipeline.evaluation.leaks.originals import Originals
+from pipeline.cache.features import JoinedFeatureSet
+from pipeline.evaluation.leaks.findings import Finding, Place
+from pipeline.images.row_table import Rows
+
+_ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
+
+
+def best_partners(blocks: Iterable[np.ndarray], held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finds, for each held vector, the one among all blocks with the largest dot product.
+
+    Args:
+        blocks: float32 (b, d) each, one after the other.
+        held: float32 (m, d).
+
+    Returns:
+        float32 (m,), the largest product, -inf where there are no blocks; and int (m,), the position of the
+        partner, counted through all blocks. Of equal ones the first is taken.
+    """
+    best = np.full(len(held), -np.inf, np.float32)
+    partner = np.zeros(len(held), np.intp)
+    start = 0
+    for block in (big[top : top + _ROWS] for big in blocks for top in range(0, len(big), _ROWS)):
+        for left in range(0, len(held), _ROWS):
+            part = slice(left, left + _ROWS)
+            # Held vectors are the rows, so that the maximum runs along contiguous memory.
+            products = held[part] @ block.T
+            winner = products.argmax(axis=1)
+            value = products[np.arange(len(winner)), winner]
+            better = value > best[part]
+            best[part][better] = value[better]
+            partner[part][better] = winner[better] + start
+        start += len(block)
+    return best, partner
+
+
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """The rows of a split that are images themselves.
+
+    Attributes:
+        features: The whole split.
+        index: int (n,), their positions in it.
+        rows: The n rows.
+    """
+
+    features: FeatureSet
+    index: np.ndarray
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def split(self) -> str:
+        """``train``, ``val`` or ``test``."""
+        return self.features.split
+
+    @property
+    def keys(self) -> list[bytes]:
+        """SHA-256 of each image."""
+        return [row.tobytes() for row in self.rows.digests]
+
+    def label(self, row: int) -> str:
+        """Name of a row's class; empty where it has none."""
+        label = int(self.rows.labels[row])
+        return self.features.classes[label] if label >= 0 else ""
+
+    def place(self, row: int) -> Place:
+        """Names one of the n rows."""
+        return Place(self.split, self.rows.ids[row], self.label(row))
+
+
+def take_originals(features: FeatureSet) -> Originals:
+    """Leaves the augmented views of a split out."""
+    index = np.flatnonzero(features.rows.views == 0)
+    return Originals(features, index, features.rows.take(index))
+
 
 LEAST_COSINE = 0.75
 """Calibrated in docs/leaks.md on whitened features of several bases."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.confusion import mistakes, most_confused, table_of
+from pipeline.evaluation.figures import mistakes, most_confused, table_of
 from pipeline.evaluation.metrics import ClassFigures, Figures, wilson_interval
-from pipeline.names import readable
+from pipeline.wording import readable
 
 MOST_BARS = 30
 MOST_CELLS = 20

@@ -9,19 +9,18 @@ from typing import Any
 
 import pipeline
 from pipeline.cache import FeatureSet
-from pipeline.counts import counted, verb
 from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
-from pipeline.evaluation.report import confusions, facts, gallery, headlines, leak_pairs, rankings
-from pipeline.evaluation.report.calibration import diagram
-from pipeline.evaluation.report.comparisons import compared_heads
-from pipeline.evaluation.report.curves import learning_curves
-from pipeline.evaluation.report.map_data import map_contents
+from pipeline.evaluation.report import confusions, facts, pictures, rankings
+from pipeline.evaluation.report.curves import diagram, learning_curves
+from pipeline.evaluation.report.feature_map import map_contents
 from pipeline.evaluation.report.pictures import Album, encode
+from pipeline.evaluation.report.rankings import compared_heads
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.pixel_range import PixelRange
+from pipeline.wording import counted, verb
 
 PARTS = (
     ("figures", "Figures"),
@@ -58,8 +57,8 @@ def gather(
     started = time.perf_counter()
     figures = report.figures
     album = Album(images, _digests(report, features), PixelRange.of(report.spec.pixel_range))
-    mistakes, uncertain = gallery.worst_mistakes(report), gallery.least_certain(report)
-    kinds = leak_pairs.kinds_of_leaks(leaks) if leaks else []
+    mistakes, uncertain = pictures.worst_mistakes(report), pictures.least_certain(report)
+    kinds = pictures.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
     heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
     several = comparison is not None and len(comparison.reports) > 1
@@ -78,8 +77,8 @@ def gather(
         "parts": PARTS,
         "looks": report.looks.line if report.looks else "",
         "warnings": _warnings(report, leaks),
-        "main_figures": headlines.main_figures(figures),
-        "other_figures": headlines.other_figures(figures),
+        "main_figures": facts.main_figures(figures),
+        "other_figures": facts.other_figures(figures),
         "stage_one": facts.stage_one(report, features),
         "stage_two": facts.stage_two(head) | facts.seen_rows(report),
         "heads": heads,

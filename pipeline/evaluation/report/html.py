@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.names import readable
+from pipeline.wording import readable
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -1,4 +1,4 @@
-"""Thumbnails: small pictures of rows, read from the source and put into the page itself."""
+"""Thumbnails put into the page itself: of the images that tell most about a head, and of leaks as pairs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import base64
 import io
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from PIL import Image, features
 
-from pipeline.counts import verb
-from pipeline.images import ImageItem, ImageSource
+from pipeline.evaluation import Report
+from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
+from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.memory import with_room
+from pipeline.wording import readable, verb
 
 SHEET = 1024
 """Most pictures on one sheet: at 96 pixels a picture, 28 MB when decoded, which a phone can hold."""
@@ -129,3 +133,137 @@ def sheets(pictures: Iterable[np.ndarray], *, size: int) -> list[str]:
             sheet[top : top + size, left : left + size] = picture
         found.append(encode(sheet, quality=60))
     return found
+
+
+SHOWN = 24
+OTHERS = 3
+NAME = 90
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a head said to one image.
+
+    Attributes:
+        id: Name of the image in its source, as it is.
+        name: The same, fit to be shown.
+        truth: Name of its class, fit to be shown; empty where it has none.
+        right: Whether the prediction is right; None without a truth.
+        guesses: The most probable classes with their probabilities, the best first.
+        truth_probability: Probability of the true class; None without a truth.
+    """
+
+    id: str
+    name: str
+    truth: str
+    right: bool | None
+    guesses: tuple[tuple[str, float], ...]
+    truth_probability: float | None
+
+
+def worst_mistakes(report: Report, *, most: int = SHOWN) -> list[Answer]:
+    """Returns the rows whose wrong class got the highest probability, the worst first."""
+    labels, best = report.rows.labels, report.probabilities.argmax(axis=1)
+    wrong = np.flatnonzero((labels != UNLABELLED) & (labels != best))
+    order = np.argsort(-report.probabilities[wrong, best[wrong]], kind="stable")
+    return [answer(report, row) for row in wrong[order[:most]]]
+
+
+def least_certain(report: Report, *, most: int = SHOWN) -> list[Answer]:
+    """Returns the rows whose two best classes are closest, labelled or not, the closest first."""
+    second, first = np.partition(report.probabilities, -2, axis=1)[:, -2:].T
+    order = np.argsort(first - second, kind="stable")
+    return [answer(report, row) for row in order[:most]]
+
+
+def answer(report: Report, row: int) -> Answer:
+    """Returns what the head said to one row."""
+    probabilities, label = report.probabilities[row], int(report.rows.labels[row])
+    classes = report.figures.classes
+    order = np.argsort(-probabilities, kind="stable")[:OTHERS]
+    known = label != UNLABELLED
+    return Answer(
+        id=report.rows.ids[row],
+        name=readable(report.rows.ids[row], NAME),
+        truth=readable(classes[label]) if known else "",
+        right=bool(order[0] == label) if known else None,
+        guesses=tuple((readable(classes[i]), float(probabilities[i])) for i in order),
+        truth_probability=float(probabilities[label]) if known else None,
+    )
+
+
+MOST = 12
+"""Pairs shown of each kind."""
+
+
+MEANING = {
+    "exact": "the same file",
+    "perceptual": "the same picture, encoded or sized anew",
+    "mirrored": "the same picture, mirrored",
+    "turned": "the same picture, turned or mirrored in another way",
+    "augmented": "named like copies of images in another split, with features that are nearly the same",
+    "named": "named like copies of images in another split; look whether they are",
+    "near": "features that are nearly the same; look whether the pictures are",
+    "conflict": "the same file with two labels",
+    "group": "one group in two splits",
+}
+VALUES = dict.fromkeys(("perceptual", "mirrored", "turned"), "distance {:.0f}") | dict.fromkeys(
+    ("near", "augmented", "named"), "cosine {:.4f}"
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One image of a pair: its id as it is, and what is shown of it."""
+
+    id: str
+    name: str
+    split: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PairOfPictures:
+    """Two images that should not stand where they stand, and how alike they are in words."""
+
+    first: Side
+    second: Side
+    value: str
+
+
+@dataclass(frozen=True)
+class KindOfLeak:
+    """All findings of one kind: its name and meaning, how many there are, and the first of them."""
+
+    kind: str
+    meaning: str
+    count: int
+    pairs: tuple[PairOfPictures, ...]
+
+
+def kinds_of_leaks(leaks: Leaks, *, most: int = MOST) -> list[KindOfLeak]:
+    """Returns the kinds that were found, in the order of ``KINDS``, each with its surest pairs."""
+    counts = Counter(one.kind for one in leaks.findings)
+    order = [kind for kind in KINDS if kind in counts] + sorted(set(counts) - set(KINDS))
+    return [
+        KindOfLeak(
+            kind,
+            MEANING.get(kind, ""),
+            counts[kind],
+            tuple(_pair(one) for one in [one for one in leaks.findings if one.kind == kind][:most]),
+        )
+        for kind in order
+    ]
+
+
+def _pair(finding: Finding) -> PairOfPictures:
+    words = VALUES.get(finding.kind, "").format(finding.value)
+    if finding.kind == "named" and not finding.value:
+        words = ""  # the features were not looked at
+    value = ", ".join(filter(None, [finding.change, words]))
+    return PairOfPictures(_side(finding.first), _side(finding.second), value)
+
+
+def _side(place: Place) -> Side:
+    label = readable(place.label) if place.label else ""
+    return Side(place.id, readable(place.id, NAME), place.split, label)

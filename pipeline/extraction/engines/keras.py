@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.backbones.loading import load_backbone
 from pipeline.errors import unknown
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
     import keras

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import unknown
-from pipeline.extraction.conversion import convert_base
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.quantisation import quantised_base
-from pipeline.openvino_runtime import import_openvino
+from pipeline.extraction.engines._networks import convert_base, quantised_base
+from pipeline.runtimes.openvino import import_openvino
 
 if TYPE_CHECKING:
     import openvino

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline.executor_choice import make_configured
+from pipeline.options import make_configured
 
 if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
-    from pipeline.cache.writing import EntryWriter
-    from pipeline.extraction.loading import Failure, Loader
+    from pipeline.cache.writer import EntryWriter
+    from pipeline.extraction.load import Failure, Loader
     from pipeline.extraction.plan import Block
     from pipeline.extraction.request import FeatureRequest
     from pipeline.extraction.timing import Timings

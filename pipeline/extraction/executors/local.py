@@ -14,15 +14,14 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.backbones.weights import Weights
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
-from pipeline.extraction.forward import feature_batches
-from pipeline.extraction.loading import Batch, Failure, Loader
-from pipeline.extraction.placing import Part, parts_of, placed_rows, wanted_by
+from pipeline.extraction.load import Batch, Failure, Loader, feature_batches
 from pipeline.extraction.plan import Block
-from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import settle_batch_size
+from pipeline.extraction.targets import Part, parts_of, placed_rows, wanted_by
 from pipeline.extraction.timing import Timings
 from pipeline.progress import Advance
 

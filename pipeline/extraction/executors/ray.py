@@ -16,22 +16,22 @@ from types import ModuleType
 from typing import Annotated, Any, TypeVar
 
 from pipeline.backbones.weights import Weights
-from pipeline.cache.filling import disk_error
-from pipeline.cache.own import cache_of
-from pipeline.cache.remote import FeatureFiles
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.entries import cache_of
+from pipeline.cache.partial_file import disk_error
+from pipeline.cache.row_places import FeatureFiles
+from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError, unknown
-from pipeline.extraction.executors._messages import Filled, Introduction, Job
-from pipeline.extraction.executors._pool import WorkerPool
-from pipeline.extraction.executors._resources import Share, share_out
-from pipeline.extraction.loading import Failure, Loader
+from pipeline.extraction.executors._ray_nodes import Share, share_out
+from pipeline.extraction.executors._ray_pool import WorkerPool
+from pipeline.extraction.executors._ray_worker import Filled, Introduction, Job
+from pipeline.extraction.load import Failure, Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.files import create, discard
+from pipeline.options import Check, Count
 from pipeline.progress import Advance, say
-from pipeline.ray_runtime import main_reason, ray_connection
-from pipeline.typed_options import Check, Count
+from pipeline.runtimes.ray import main_reason, ray_connection
 
 T = TypeVar("T")
 WRITES = ("auto", "driver", "workers")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem, LeftOut
-from pipeline.images.file_kinds import HEAD_BYTES
+from pipeline.images.formats.kinds import HEAD_BYTES
 
 MAX_BYTES = 2**30
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
 from pipeline.images.class_names import name_remarks
-from pipeline.images.sources._layout import (
+from pipeline.images.sources._folder_layout import (
     LAYOUT,
     Home,
     Lister,

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from pipeline.images.file_kinds import UNREAD
+from pipeline.images.formats.kinds import UNREAD
 from pipeline.images.sources._left_out import Omissions
 
 _WORDS = (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images.sources._tar import Member
-from pipeline.images.sources._window import Window
+from pipeline.images.sources._tar import Member, Window
 from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, split_of
 from pipeline.plain_json import parse_json
 

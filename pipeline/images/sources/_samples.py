@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from pipeline.images._formats import looks_like_image
-from pipeline.images.file_kinds import HEAD_BYTES, Kind, kind_of
+from pipeline.images.formats.encoded import looks_like_image
+from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
-from pipeline.images.sources._left_out import Omissions, by_pattern
-from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
 from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
-from pipeline.images.sources._tar import Member, walk_tar
+from pipeline.images.sources._tar import Member, Window, walk_tar
 from pipeline.images.sources._walk import SYSTEM_NAMES
-from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import SHOWN, on_one_line, printable
 
 _IMPOSSIBLE = "members with impossible names"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pipeline.images.file_kinds import READ, UNREAD
+from pipeline.images.formats.kinds import READ, UNREAD
 from pipeline.images.sources._words import on_one_line
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

@@ -8,13 +8,95 @@ one.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images.sources._tar_header import BLOCK, Header, read_header
-from pipeline.images.sources._window import Window
 from pipeline.images.sources._words import on_one_line
+
+_NEAR = 2**20  # a gap that is read sooner than skipped by another request
+
+
+class Window:
+    """Reads a file piece by piece, ahead as far as that spares requests.
+
+    Args:
+        read: Returns ``length`` bytes at an offset; fewer only at the end.
+        size: Bytes of the file.
+        smallest: Bytes of the first piece. A piece that follows closely on the last is twice as large, one
+            behind a gap is of this size again.
+        largest: Bytes of the largest piece.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int, *, smallest: int, largest: int) -> None:
+        self.size = size
+        self._read = read
+        self._smallest, self._length, self._largest = smallest, smallest, largest
+        self._start, self._data = 0, b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Returns the bytes at an offset, fewer at the end of the file."""
+        length = max(min(length, self.size - offset), 0)
+        at = offset - self._start
+        if length and not 0 <= at <= len(self._data) - length:
+            near = self._data and 0 <= at - len(self._data) < _NEAR
+            self._length = min(self._length * 2, self._largest) if near else self._smallest
+            wanted = min(max(self._length, length), self.size - offset)
+            self._start, self._data, at = offset, self._read(offset, wanted), 0
+        return self._data[at : at + length] if length else b""
+
+
+BLOCK = 512
+_NO_HEADER = bytes(BLOCK)
+_GNU = b"ustar  \0"
+
+
+class Header(NamedTuple):
+    """What a header says.
+
+    Attributes:
+        name: Path; bytes that are no UTF-8 are surrogates.
+        size: Bytes that follow, without padding.
+        kind: Type of the member, one byte, see ``tarfile.REGTYPE`` and others.
+    """
+
+    name: str
+    size: int
+    kind: bytes
+
+
+def read_header(block: bytes) -> Header | None:
+    """Reads a header of 512 bytes; None for zeros, which close a tar file.
+
+    Raises:
+        ValueError: It is none; the message says why.
+    """
+    if block == _NO_HEADER:
+        return None
+    # The checksum counts its own field as blanks; some old programs took the bytes for signed.
+    total = sum(block) - sum(block[148:156]) + 8 * 32
+    stated = _number(block[148:156])
+    if stated != total:
+        high = sum(byte >> 7 for byte in block[:148] + block[156:])
+        if stated != total - 256 * high:
+            raise ValueError("no header, or a damaged one")
+    name = block[:100].partition(b"\0")[0]
+    if block[257:262] == b"ustar" and block[257:265] != _GNU:
+        name = block[345:500].partition(b"\0")[0].rstrip(b"/") + b"/" + name if block[345] else name
+    return Header(name.decode("utf-8", "surrogateescape"), _number(block[124:136]), block[156:157])
+
+
+def _number(field: bytes) -> int:
+    """Reads a number: octal digits between blanks, or bytes behind a first with its highest bit set (GNU)."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.partition(b"\0")[0].strip()
+    if not digits:
+        return 0
+    if not digits.isdigit():
+        raise ValueError("a number in a header is damaged")
+    return int(digits, 8)
+
 
 _LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
 _TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240

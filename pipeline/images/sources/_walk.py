@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images._formats import looks_like_image
-from pipeline.images.file_kinds import Kind, kind_of
+from pipeline.images.formats.encoded import looks_like_image
+from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import first_bytes
-from pipeline.images.sources._left_out import Omissions, by_pattern
-from pipeline.images.sources._own_folders import is_own_folder
-from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._folder_names import is_own_folder
+from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
 from pipeline.images.sources._words import in_natural_order, on_one_line, printable
 
 SYSTEM_NAMES = frozenset(("__MACOSX", "@eaDir", "__pycache__", "$RECYCLE.BIN", "System Volume Information"))

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-from pipeline.counts import first_few
+from pipeline.wording import first_few
 
 SPLIT_WORDS = {
     "train": ("train", "training", "training_set"),

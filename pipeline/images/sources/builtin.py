@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import unknown
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._arrays import ArraySource, Part, array_source
+from pipeline.images.sources._array_source import ArraySource, Part, array_source
 
 ADDRESS = "builtin:digits"
 

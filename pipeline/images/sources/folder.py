@@ -9,8 +9,8 @@ from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._folder_images import FolderImages
-from pipeline.images.sources._layout import LAYOUT
-from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._folder_layout import LAYOUT
+from pipeline.images.sources._left_out import Patterns
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
 

@@ -7,8 +7,8 @@ import sys
 
 from pipeline.errors import PipelineError, unknown
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._arrays import ArraySource, Part, array_source
-from pipeline.keras_runtime import import_keras
+from pipeline.images.sources._array_source import ArraySource, Part, array_source
+from pipeline.runtimes.keras import import_keras
 
 _PREFIX = "keras:"
 

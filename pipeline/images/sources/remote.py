@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import ImageItem, LeftOut
-from pipeline.images._formats import looks_like_image
-from pipeline.images.file_kinds import HEAD_BYTES, Kind, kind_of
+from pipeline.images.formats.encoded import looks_like_image
+from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._folder_images import FolderImages
-from pipeline.images.sources._layout import LAYOUT
-from pipeline.images.sources._left_out import Omissions, by_pattern
-from pipeline.images.sources._patterns import Patterns
+from pipeline.images.sources._folder_layout import LAYOUT
+from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
 from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, patiently, protocol_of, reason, version_of
 from pipeline.images.sources._walk import SYSTEM_NAMES, Listing

@@ -16,10 +16,16 @@ from pipeline.errors import UsageError
 from pipeline.images import ImageItem
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
-from pipeline.images.sources._records import Table, table_error
-from pipeline.images.sources._table_columns import MEANINGS
 from pipeline.images.sources._table_paths import why_missing
-from pipeline.images.sources._table_text import SEPARATORS, is_cut_off, not_utf_8, open_table, separator
+from pipeline.images.sources._table_records import Table, table_error
+from pipeline.images.sources._table_text import (
+    MEANINGS,
+    SEPARATORS,
+    is_cut_off,
+    not_utf_8,
+    open_table,
+    separator,
+)
 from pipeline.images.sources._words import printable
 from pipeline.plain_json import parse_json
 

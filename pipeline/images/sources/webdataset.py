@@ -10,25 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.listing import list_images
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
-from pipeline.images.sources._left_out import Omissions
-from pipeline.images.sources._local_shards import LocalShards
+from pipeline.images.sources._left_out import Omissions, Patterns
 from pipeline.images.sources._masks import Masks
-from pipeline.images.sources._patterns import Patterns
 from pipeline.images.sources._remote_shards import RemoteShards
 from pipeline.images.sources._samples import Found, ShardAccount, read_samples
-from pipeline.images.sources._shard_files import Shard, ShardFiles
-from pipeline.images.sources._shard_meaning import Meaning, understand
+from pipeline.images.sources._shard_files import LocalShards, Shard, ShardFiles
+from pipeline.images.sources._shard_labels import Meaning, understand
 from pipeline.images.sources._shards import data_name, is_shards, refuse_packed, split_of_shard
 from pipeline.images.sources._stores import protocol_of, reason
-from pipeline.images.sources._window import Window
+from pipeline.images.sources._tar import Window
 from pipeline.images.sources._words import on_one_line, printable, some
 from pipeline.images.stat_cache import UNSETTLED
+from pipeline.wording import counted
 
 ADDRESS = (
     "tar shards (photos.tar, photos-{000..099}.tar, 'shards/*.tar'; also s3://bucket/photos-{000..099}.tar)"

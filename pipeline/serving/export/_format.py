@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -16,6 +17,20 @@ from pipeline.images.pixel_range import PixelRange, number
 
 if TYPE_CHECKING:
     import keras
+
+
+def add_texts(path: Path, texts: Mapping[str, str]) -> None:
+    """Adds each text as ``<name>.json`` to the archive in a file, or appends an archive to the file."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, text in texts.items():
+            archive.writestr(f"{name}.json", text)
+
+
+def read_texts(path: Path, names: tuple[str, ...] = ("classes", "about")) -> dict[str, str]:
+    """Reads what :func:`add_texts` added."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(f"{name}.json").decode() for name in names}
+
 
 Answers = Callable[[np.ndarray], np.ndarray]
 """Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.keras_runtime import import_keras
-from pipeline.serving.export._archive import add_texts, read_texts
-from pipeline.serving.export._format import PHOTO, Answers
+from pipeline.runtimes.keras import import_keras
+from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts
 
 if TYPE_CHECKING:
     import keras

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.keras_runtime import native_stderr_held_back
-from pipeline.serving.export._archive import add_texts, read_texts
-from pipeline.serving.export._format import PHOTO, Answers
-from pipeline.serving.export._graph import constant_function
-from pipeline.serving.export._network import INPUT, OUTPUT
+from pipeline.runtimes.keras import native_stderr_held_back
+from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts
+from pipeline.serving.export._network import INPUT, OUTPUT, constant_function
 
 if TYPE_CHECKING:
     import keras

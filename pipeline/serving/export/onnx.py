@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from pipeline.serving.export._format import PHOTO, Answers, formats_without_packages
-from pipeline.serving.export._graph import constant_function, signature
-from pipeline.serving.export._network import INPUT, OUTPUT
+from pipeline.serving.export._network import INPUT, OUTPUT, constant_function, signature
 
 if TYPE_CHECKING:
     import keras

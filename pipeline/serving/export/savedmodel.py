@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.serving.export._format import PHOTO, Answers
-from pipeline.serving.export._graph import constant_function
-from pipeline.serving.export._network import OUTPUT
+from pipeline.serving.export._network import OUTPUT, constant_function
 
 if TYPE_CHECKING:
     import keras

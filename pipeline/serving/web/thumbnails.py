@@ -13,7 +13,7 @@ from pipeline.images import ImageItem, ImageSource, open_images
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.memory import ShortageError
 from pipeline.progress import say
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.executor_choice import make_configured
+from pipeline.options import make_configured
 
 if TYPE_CHECKING:
     from pipeline.heads import TrainedHead

@@ -10,30 +10,79 @@ the rows along with each task.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import copyreg
+import io
+import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import pipeline
-from pipeline.counts import counted
 from pipeline.errors import PipelineError, UsageError
-from pipeline.extraction.executors._resources import Share, share_out
+from pipeline.extraction.executors._ray_nodes import Share, share_out
+from pipeline.heads import TrainedHead
 from pipeline.progress import say
-from pipeline.ray_runtime import main_reason, ray_connection
+from pipeline.runtimes.ray import main_reason, ray_connection
 from pipeline.sweep.candidates import Candidate
-from pipeline.sweep.executors._task import Order, fit_here
-from pipeline.sweep.fitting import Ground
+from pipeline.sweep.fitting import Ground, fit_one
 from pipeline.sweep.results import Result
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.heads import TrainedHead
     from pipeline.sweep.executors import Fit, Fitted
+
+
+Told = tuple[Result, list[str]]
+
+
+class Order(NamedTuple):
+    """What is to be fitted, and how.
+
+    Attributes:
+        candidate: The head and its options.
+        seed: Seed of the fit.
+        threads: Cores that it may use.
+        version: Version of this package where the sweep runs.
+    """
+
+    candidate: Candidate
+    seed: int
+    threads: int
+    version: str
+
+
+def fit_here(ground: Ground, order: Order) -> tuple[Told, TrainedHead | None]:
+    """Fits a candidate on rows that are mapped from shared memory, which nobody can write into.
+
+    Returns:
+        The result with the lines that the fit had for the user, and the fitted head, which stays in shared
+        memory here until somebody asks for it.
+
+    Raises:
+        PipelineError: Another version of this package is installed here.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if order.version != pipeline.__version__:
+        raise PipelineError(
+            f"the worker on {platform.node()} has version {pipeline.__version__} of this package and the "
+            f"sweep {order.version}: install the same one everywhere"
+        )
+    # Libraries that are loaded already are told directly, those that are loaded later read it.
+    os.environ["OMP_NUM_THREADS"] = str(order.threads)
+    heard = io.StringIO()
+    with threadpool_limits(order.threads), contextlib.redirect_stderr(heard):
+        result, trained = fit_one(order.candidate, ground, seed=order.seed)
+    return (result, heard.getvalue().splitlines()), trained
+
 
 TRIES = 3
 """How often a candidate is fitted whose process dies."""

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.leaks import hamming
-from pipeline.evaluation.leaks.hamming import nearest_hashes
-from pipeline.evaluation.leaks.hashing import oriented
+from pipeline.evaluation.leaks import lookalikes
+from pipeline.evaluation.leaks.hashes import oriented
+from pipeline.evaluation.leaks.lookalikes import nearest_hashes
 
 
 def drawn(n: int, seed: int) -> np.ndarray:
@@ -20,7 +20,7 @@ def drawn(n: int, seed: int) -> np.ndarray:
 def test_the_nearest_is_that_of_the_whole_table(
     rows: int, most_bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hamming, "_ROWS", rows)
+    monkeypatch.setattr(lookalikes, "_ROWS", rows)
     known, wanted = drawn(23, 1), drawn(11, 2)
     known[[4, 9]] = wanted[3]
     known[6] = oriented(wanted[5:6], 6)[0]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.leaks.hash_store import HashStore
-from pipeline.evaluation.leaks.hashing import SCHEME
+from pipeline.evaluation.leaks.hashes import SCHEME, HashStore
 from pipeline.record_store import RecordStore
 
 HASHES = {hashlib.sha256(bytes([i])).digest(): bytes([i]) * 32 for i in range(5)}

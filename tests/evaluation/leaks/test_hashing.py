@@ -8,7 +8,7 @@ from photos import noise, scene
 from PIL import Image
 from scipy.fft import dctn
 
-from pipeline.evaluation.leaks.hashing import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
+from pipeline.evaluation.leaks.hashes import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
 from pipeline.images.decode import DecodeError, decode
 

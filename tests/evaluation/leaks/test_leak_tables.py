@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.evaluation.leaks import KINDS, NOT_LOOKED_FOR, Finding, Leaks, Place
-from pipeline.evaluation.leaks.tables import print_leaks
+from pipeline.evaluation.leaks.findings import print_leaks
 
 NEVER = f"Not looked for: {NOT_LOOKED_FOR}"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.joined import join_features
+from pipeline.cache.features import join_features
 from pipeline.errors import CacheMismatchError
 from pipeline.evaluation.leaks import find_leaks, likeness
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks import find_leaks
-from pipeline.evaluation.leaks.names import read_name
+from pipeline.evaluation.leaks.listed import read_name
 
 Make = Callable[..., FeatureSet]
 CHANNELS = 64

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.leaks import nearest
-from pipeline.evaluation.leaks.nearest import best_partners
+from pipeline.evaluation.leaks import likeness
+from pipeline.evaluation.leaks.likeness import best_partners
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4096])
@@ -12,7 +12,7 @@ from pipeline.evaluation.leaks.nearest import best_partners
 def test_the_best_partner_is_that_of_the_whole_table(
     rows: int, cut: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nearest, "_ROWS", rows)
+    monkeypatch.setattr(likeness, "_ROWS", rows)
     random = np.random.default_rng(0)
     many, held = (random.normal(size=(n, 6)).astype(np.float32) for n in (23, 11))
     best, partner = best_partners((many[i : i + cut] for i in range(0, 23, cut)), held)

@@ -16,7 +16,7 @@ from pipeline.heads import Task, TrainedHead
 from pipeline.heads import make_head as make_recipe
 from pipeline.images import ImageItem
 from pipeline.images.digests import digest
-from pipeline.images.rows import Rows
+from pipeline.images.row_table import Rows
 from pipeline.spec import FeatureSpec
 
 

@@ -21,7 +21,7 @@ from pipeline.errors import UsageError
 from pipeline.evaluation.comparison import compare_heads
 from pipeline.evaluation.loggers import scalars
 from pipeline.evaluation.tables import print_comparison, print_report
-from pipeline.json_text import json_text
+from pipeline.plain_json import json_text
 
 Answers = tuple[np.ndarray, np.ndarray]
 

@@ -13,11 +13,11 @@ from pipeline.evaluation import evaluate
 from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.evaluation.leaks import Finding, Leaks, Place
 from pipeline.evaluation.ledger import Looks
-from pipeline.evaluation.report import map_data
-from pipeline.evaluation.report.comparisons import compared_heads
+from pipeline.evaluation.report import feature_map
 from pipeline.evaluation.report.contents import PARTS
 from pipeline.evaluation.report.html import TEMPLATES
 from pipeline.evaluation.report.pictures import Album, sheets
+from pipeline.evaluation.report.rankings import compared_heads
 from pipeline.evaluation.temperature import fit_on_val
 from pipeline.images import open_images
 
@@ -140,8 +140,8 @@ def test_many_classes_are_cut_to_the_worst(make_case):
 
 
 def test_a_map_of_many_rows_says_that_it_is_a_sample(make_case, monkeypatch):
-    few = functools.partial(map_data.map_features, most=25)
-    monkeypatch.setattr(map_data, "map_features", few)
+    few = functools.partial(feature_map.map_features, most=25)
+    monkeypatch.setattr(feature_map, "map_features", few)
     case = make_case(("a", "b"), n=60)
     assert "25 of 60 images are drawn, chosen at random" in " ".join(case.write().split())
 
@@ -195,8 +195,8 @@ def test_thousand_real_photographs_fit_on_a_page_of_eight_megabytes(shared):
     source = open_images(os.fspath(shared / "data" / "cats_and_dogs_small"))
     ids = [item.id for item in source.items()[:64]]
     album = Album(source, {})
-    found = album.read(ids, size=map_data.THUMB)
+    found = album.read(ids, size=feature_map.THUMB)
     assert len(found) == 64
     assert album.note == ""
-    bytes_each = sum(map(len, sheets(found.values(), size=map_data.THUMB))) / 64
+    bytes_each = sum(map(len, sheets(found.values(), size=feature_map.THUMB))) / 64
     assert bytes_each < 5000

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.cache.joined import join_features
+from pipeline.cache.features import join_features
 from pipeline.evaluation.report.feature_map import map_features
 
 

@@ -7,12 +7,20 @@ import pytest
 
 from pipeline.evaluation import measure
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
-from pipeline.evaluation.report.calibration import diagram
 from pipeline.evaluation.report.confusions import class_bars, matrix, worst_pairs
-from pipeline.evaluation.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, learning_curves, ticks
-from pipeline.evaluation.report.gallery import least_certain, worst_mistakes
-from pipeline.evaluation.report.headlines import main_figures, other_figures
-from pipeline.evaluation.report.leak_pairs import MEANING, kinds_of_leaks
+from pipeline.evaluation.report.curves import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    diagram,
+    learning_curves,
+    ticks,
+)
+from pipeline.evaluation.report.facts import main_figures, other_figures
+from pipeline.evaluation.report.pictures import MEANING, kinds_of_leaks, least_certain, worst_mistakes
 from pipeline.evaluation.report.rankings import sweep_results, trained_heads
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline import registry
 from pipeline.errors import UsageError
 from pipeline.extraction import executors, make_executor
-from pipeline.extraction.executors._resources import Share, share_out
+from pipeline.extraction.executors._ray_nodes import Share, share_out
 
 
 @pytest.mark.parametrize("name", registry.names(executors))

@@ -17,8 +17,8 @@ from watching import Watched
 
 from pipeline import extraction as extraction_module
 from pipeline.cache import open_features
-from pipeline.cache.layout import FILLED
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import FILLED
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
 from pipeline.extraction.engines import BatchTooLargeError

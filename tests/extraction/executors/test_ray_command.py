@@ -16,7 +16,7 @@ import pytest
 import stopping
 from photos import Photos
 
-from pipeline.cache.reading import open_layout
+from pipeline.cache.feature_file import open_layout
 
 GONE_WITHIN_S = 20.0
 

@@ -12,9 +12,8 @@ from photos import Photos, noise
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.executors._messages import Job
-from pipeline.extraction.executors._worker import Worker
-from pipeline.extraction.loading import Loader
+from pipeline.extraction.executors._ray_worker import Job, Worker
+from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import plan_blocks
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images import open_images

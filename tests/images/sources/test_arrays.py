@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.images import LeftOut
-from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import open_source
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), np.uint8)
@@ -163,7 +163,8 @@ def test_foreign_and_damaged_files_are_refused(npz, tmp_path):
 
 def test_opening_files_imports_no_heavy_library(npz):
     code = (
-        "import sys; from pipeline.images import open_images; from pipeline.images.catalog import take_stock;"
+        "import sys; from pipeline.images import open_images;"
+        "from pipeline.images.manifest import take_stock;"
         "take_stock(open_images(sys.argv[1]));"
         "sys.exit(str({'tensorflow', 'keras', 'sklearn', 'h5py', 'rich'} & sys.modules.keys() or ''))"
     )

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 
 
 def test_the_digits_are_the_default_data_set():

@@ -11,8 +11,8 @@ import pytest
 from pipeline import registry
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, UNLABELLED, open_images, sources
-from pipeline.images.catalog import take_stock
 from pipeline.images.decode import decode
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import keras_datasets, kinds, open_source
 
 

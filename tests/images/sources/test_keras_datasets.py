@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import keras_datasets
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), np.uint8)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import _stores, remote
 
 fsspec = pytest.importorskip("fsspec")

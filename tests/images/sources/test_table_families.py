@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import UNLABELLED
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import open_source
-from pipeline.images.sources._table_columns import find_columns
+from pipeline.images.sources._table_text import find_columns
 
 ROWS = [(f"{kind}/{i}.png", kind) for kind in ("cat", "dog") for i in range(4)]
 

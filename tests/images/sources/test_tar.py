@@ -17,10 +17,8 @@ from shards import member, png, raw_tar, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
-from pipeline.images.sources._tar import walk_tar
-from pipeline.images.sources._tar_header import read_header
-from pipeline.images.sources._window import Window
+from pipeline.images.manifest import take_stock
+from pipeline.images.sources._tar import Window, read_header, walk_tar
 
 MEMORY_MIB = 400
 CAT, DOG = member("cat/1.png", 1), member("dog/2.png", 2)

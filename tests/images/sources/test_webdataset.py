@@ -12,10 +12,10 @@ from shards import png, settle, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import webdataset
-from pipeline.images.sources._local_shards import LocalShards
+from pipeline.images.sources._shard_files import LocalShards
 
 CLASSES_FIRST = [("cat", "train"), ("cat", "test"), ("dog", "train"), ("dog", "test")]
 

@@ -9,7 +9,7 @@ from shards import png, write_tar
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.catalog import take_stock
+from pipeline.images.manifest import take_stock
 from pipeline.images.sources import _remote_shards, _stores
 
 fsspec = pytest.importorskip("fsspec")

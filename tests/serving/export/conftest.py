@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import TrainedHead, train_head
 

@@ -11,11 +11,11 @@ import pytest
 
 import pipeline.heads
 from pipeline import registry
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import Temperature, TrainedHead, layered_heads
 from pipeline.images import open_images
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 from pipeline.serving.export import Sample, export_model, sample_rows
 from pipeline.serving.export._format import find_format
 from pipeline.serving.export._network import build_network

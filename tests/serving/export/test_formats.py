@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline import registry
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import Temperature, TrainedHead, load_head, save_temperature, train_head
 from pipeline.images import open_images

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import train_head
 from pipeline.images import open_images

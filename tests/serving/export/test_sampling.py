@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache.joined import Selection
+from pipeline.cache.features import Selection
 from pipeline.heads import TrainedHead
 from pipeline.images import open_images
 from pipeline.serving.export import sample_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.keras_runtime import import_keras
+from pipeline.runtimes.keras import import_keras
 from pipeline.serving.export import onnx
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.

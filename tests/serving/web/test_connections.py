@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from served import Server
 
-from pipeline.serving.web import connections
-from pipeline.serving.web.connections import FEWEST, MOST, OTHER_FILES, most_connections
+from pipeline.serving.web import server as connections
+from pipeline.serving.web.server import FEWEST, MOST, OTHER_FILES, most_connections
 
 FILES = 160
 """Files that the small server may open."""

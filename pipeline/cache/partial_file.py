@@ -1,0 +1,355 @@
+"""A feature file in the making: laid out whole by the HDF5 library, filled by pwrite, published by rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import h5py
+import numpy as np
+
+from pipeline.cache.entries import cache_of, is_features
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.format import (
+    ALIGNMENT,
+    HDF5_LOCK,
+    METADATA_BYTES,
+    SEAL,
+    SEALS,
+    STORED_DTYPES,
+    Header,
+    Layout,
+    row_bytes,
+    seal,
+    seals,
+)
+from pipeline.cache.locks import is_still_at
+from pipeline.errors import ForeignFileError, PipelineError
+from pipeline.files import create, discard, open_file, refuse_foreign, replace
+from pipeline.images.row_table import DIGEST_BYTES, Rows
+from pipeline.publishing import sync_to_disk
+from pipeline.spec import SCHEMA
+
+PIECE = 1 << 20
+UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+"""What ``posix_fallocate`` fails with where the file system cannot reserve space (man posix_fallocate)."""
+
+
+def probe(fd: int, size: int) -> None:
+    """Finds out whether a new file may have so many bytes, without writing any, and leaves it empty.
+
+    Where the file system cannot reserve space, nothing is found out.
+
+    Raises:
+        OSError: The space does not suffice.
+    """
+    try:
+        with suppress(AttributeError):
+            os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    os.ftruncate(fd, 0)
+
+
+def reserve(fd: int) -> None:
+    """Takes the disk space of a whole file, holes included; what is in the file stays as it is.
+
+    Where the file system cannot reserve space, every byte is written once more, which comes to the same.
+
+    Raises:
+        OSError: The space does not suffice.
+    """
+    size = os.fstat(fd).st_size
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except (AttributeError, OSError) as error:  # macOS has no such call
+        if isinstance(error, OSError) and error.errno not in UNSUPPORTED:
+            raise
+        for offset in range(0, size, PIECE):
+            _write(fd, os.pread(fd, PIECE, offset), offset)
+
+
+def _write(fd: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+    """Creates a file with all rows known, none filled, and its disk space reserved.
+
+    The file appears under ``path`` only when it is complete.
+
+    Raises:
+        PipelineError: The disk is full or cannot be written; nothing is left behind.
+    """
+    n = len(rows)
+    columns = {
+        "labels": rows.labels.astype("<i4"),
+        "digests": np.ascontiguousarray(rows.digests, np.uint8).reshape(n, DIGEST_BYTES),
+        "views": rows.views.astype(np.uint8),
+        "ids": _fixed_strings(rows.ids),
+        "groups": _fixed_strings(rows.groups),
+        "classes": _fixed_strings(header.classes),
+        "skipped": _fixed_strings([json.dumps(item, sort_keys=True) for item in header.skipped]),
+    }
+    filled = {
+        "features": ((n, *feature_shape), STORED_DTYPES[header.spec.store]),
+        "crc32": ((n,), "<u4"),
+        "done": ((n,), "|u1"),
+    }
+    attributes = {
+        "schema": SCHEMA,
+        "spec": header.spec.to_json(),
+        "dataset": header.dataset,
+        "source": header.source,
+        "split": header.split,
+        "weights_label": header.weights_label,
+        "software": json.dumps(header.software or {}, sort_keys=True),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if header.count > 1:
+        attributes |= {"part": header.number, "parts": header.count, "whole": header.whole}
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    room = sum(
+        int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize for shape, kind in filled.values()
+    )
+    room += sum(values.nbytes for values in columns.values()) + METADATA_BYTES
+    root = cache_of(path)
+    try:
+        refuse_foreign(path, root=root, known=is_features)
+        with os.fdopen(create(draft, root=root), "r+b") as raw:
+            probe(raw.fileno(), room)  # HDF5 says many times that the disk is full, and never closes the file
+        with HDF5_LOCK, h5py.File(draft, "w", alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
+            for name, (shape, dtype) in filled.items():
+                _create_contiguous(file, name, shape, np.dtype(dtype))
+            for name, values in columns.items():
+                _create_contiguous(file, name, values.shape, values.dtype)
+                if values.size:
+                    file[name][...] = values
+            for name, value in attributes.items():
+                file.attrs[name] = _fixed_string(value) if isinstance(value, str) else value
+            file.attrs[SEALS] = _fixed_string(json.dumps(seals(file), sort_keys=True))
+            file.attrs[SEAL] = _fixed_string(seal(file))
+        with os.fdopen(open_file(draft, os.O_RDWR, root=root), "r+b") as raw:
+            reserve(raw.fileno())
+            os.fsync(raw.fileno())
+        replace(draft, path, root=root, known=is_features)
+    except (OSError, RuntimeError) as error:  # RuntimeError is HDF5's, from the closing of a file
+        raise PipelineError(
+            f"cannot lay out {path}: {_reason(error)}. Free disk space or choose another place with --cache"
+        ) from error
+    finally:
+        with suppress(OSError, ForeignFileError):
+            discard(draft, root=root)
+
+
+def _reason(error: Exception) -> str:
+    """Finds the words of the system in what HDF5 says on many lines."""
+    words = re.search(r"error message = '([^']+)'", str(error))
+    return getattr(error, "strerror", None) or (words[1] if words else str(error).partition("\n")[0])
+
+
+def _create_contiguous(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Reserves a dataset's bytes at once and leaves them as the file system gives them (zeros)."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
+
+
+def _fixed_strings(texts: Sequence[str]) -> np.ndarray:
+    """Encodes names as fixed-length bytes; file names need not be valid UTF-8."""
+    longest = max((len(text.encode("utf-8", "surrogateescape")) for text in texts), default=1) or 1
+    encoded = (text.encode("utf-8", "surrogateescape") for text in texts)
+    return np.fromiter(encoded, f"S{longest}", len(texts))
+
+
+def _fixed_string(text: str) -> np.ndarray:
+    """Encodes a text as a scalar of fixed length, whose size is known before it is read."""
+    encoded = os.fsencode(text)
+    return np.array(encoded, dtype=f"S{len(encoded) or 1}")
+
+
+class PartialFile:
+    """A laid-out file that is being filled; any process may fill any rows of it.
+
+    Rows count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
+    at any moment leaves rows that are whole or not done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens a file made by ``lay_out``.
+
+        Raises:
+            CacheMismatchError: The file is damaged or foreign.
+            ForeignFileError: It is a link.
+        """
+        self.layout: Layout = open_layout(path)
+        self.done: np.ndarray = self.layout.done.copy()
+        self._row_bytes = row_bytes(self.layout.feature_shape, self.layout.header.spec.store)
+        self._uncommitted: list[np.ndarray] = []
+        self._fd = open_file(path, os.O_RDWR, root=cache_of(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; rows not committed stay not done."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def write(self, rows: np.ndarray, features: np.ndarray) -> None:
+        """Writes features and checksums of some rows.
+
+        Args:
+            rows: Row numbers, int (n,), strictly ascending.
+            features: (n, *feature shape) in the stored dtype.
+
+        Raises:
+            PipelineError: The disk refuses the bytes.
+        """
+        features = np.ascontiguousarray(features)
+        if features.dtype != self.layout.dtype or features.shape[1:] != self.layout.feature_shape:
+            raise AssertionError(f"{features.dtype}{features.shape} does not fit {self.layout.path}")
+        crc32 = np.array([zlib.crc32(row.data) for row in features], "<u4")
+        for run in contiguous_runs(rows):
+            self._pwrite("features", int(rows[run.start]), self._row_bytes, features[run])
+            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
+        self._uncommitted.append(np.asarray(rows))
+
+    def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
+        """Writes the checksums of rows whose features another process has written and made durable.
+
+        Args:
+            rows: Row numbers, int (n,), strictly ascending.
+            crc32: uint32 (n,), what ``FeatureFiles.write`` returned for them.
+
+        Raises:
+            PipelineError: The disk refuses the bytes.
+        """
+        crc32 = np.ascontiguousarray(crc32, "<u4")
+        for run in contiguous_runs(rows):
+            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
+        self._uncommitted.append(np.asarray(rows))
+
+    def commit(self) -> None:
+        """Makes everything written so far durable, then marks it done.
+
+        Raises:
+            PipelineError: The disk refuses it, or the file has been removed.
+        """
+        if not self._uncommitted:
+            return
+        self.check_place()
+        written, self._uncommitted = self._uncommitted, []
+        rows = np.sort(np.concatenate(written))
+        self._sync()
+        for run in contiguous_runs(rows):
+            self._pwrite("done", int(rows[run.start]), 1, np.ones(run.stop - run.start, np.uint8))
+        self.done[rows] = True
+
+    def publish(self, path: Path) -> None:
+        """Gives a complete file its final name; a reader sees the old file or the new one.
+
+        Raises:
+            AssertionError: A row is not done.
+            PipelineError: The disk refuses it, or the file has been removed.
+        """
+        assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101 - a mistake of ours, of no file
+        self._sync()
+        self.check_place()  # another process may by now be filling a file of this name
+        self.close()
+        replace(self.layout.path, path, root=cache_of(path), known=is_features)
+        sync_to_disk(path.parent)
+
+    def check_place(self) -> None:
+        """Finds out early that all the work would be for nothing.
+
+        Raises:
+            PipelineError: The file has been removed, or replaced by another.
+        """
+        if not is_still_at(self.layout.path, self._fd):
+            raise PipelineError(
+                f"{self.layout.path} was removed while it was being filled: run the same command again"
+            )
+
+    def _pwrite(self, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
+        try:
+            write_whole(self._fd, values, self.layout.offsets[column] + row * item_bytes)
+        except OSError as error:
+            raise disk_error(self.layout.path, error) from error
+
+    def _sync(self) -> None:
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._fd)
+        except OSError as error:
+            raise disk_error(self.layout.path, error) from error
+
+
+def is_its_own(path: Path) -> bool:
+    """Tells whether a file may be written to: one with other names (hard links) is somebody else's, too."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def disk_error(path: Path, error: OSError) -> PipelineError:
+    """Says what to do when the disk refuses bytes."""
+    return PipelineError(
+        f"cannot write {path}: {error.strerror}. All finished rows are kept; "
+        "make room and run the same command again"
+    )
+
+
+def damaged_rows(layout: Layout) -> np.ndarray:
+    """Re-reads every done row and returns the numbers, int (k,), of those whose checksum differs."""
+    features = layout.features
+    bad = [
+        row
+        for row in np.flatnonzero(layout.done)
+        if zlib.crc32(np.ascontiguousarray(features[row]).data) != layout.crc32[row]
+    ]
+    return np.array(bad, np.int64)
+
+
+def write_whole(file: int, values: np.ndarray, offset: int) -> None:
+    """Writes an array to a place in a file, however few bytes the system takes at a time.
+
+    Raises:
+        OSError: The disk refuses the bytes.
+    """
+    view = memoryview(values).cast("B")
+    while view:
+        written = os.pwrite(file, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def contiguous_runs(rows: np.ndarray) -> Iterator[slice]:
+    """Cuts ascending row numbers into slices of consecutive ones."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    starts = [0, *breaks.tolist()]
+    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        if stop > start:
+            yield slice(start, stop)

@@ -1,0 +1,71 @@
+"""Settling an entry: once its wanted files are published, all others are put away, and in the end deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.cache.entries import Entry, is_features, is_leftover
+from pipeline.cache.locks import is_lock
+from pipeline.cache.reuse import Shelf, holds_unique_rows
+from pipeline.cache.shards import Part
+from pipeline.cache.writer import disk_errors
+from pipeline.errors import ForeignFileError, UnreadableFileError
+from pipeline.files import LeftAlone, remove
+from pipeline.publishing import sync_to_disk
+
+
+def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> list[LeftAlone]:
+    """Retires the files, published and partial, that belong to no wanted part.
+
+    Args:
+        entry: Whose files; the caller is alone in its folder, so that nobody fills them.
+        wanted: The parts that it shall have.
+        held: Splits whose other files stay for now: what shall replace them is not whole.
+
+    Returns:
+        What stays although it belongs to no wanted part: links, and what is no file.
+
+    Raises:
+        PipelineError: The disk refuses it.
+    """
+    names = {part.name for part in wanted}
+    left = []
+    with disk_errors(entry):
+        for path in [*entry.folder.glob("*.h5"), *entry.folder.glob("*.h5.partial")]:
+            part = Part.of(path.name.split(".")[0])
+            if part and part.name not in names and part.split not in held:
+                try:
+                    entry.retire(path)
+                except ForeignFileError as error:
+                    left.append(LeftAlone(error.path, error.reason))
+    return left
+
+
+def clean(entry: Entry, wanted: Collection[Part]) -> list[LeftAlone]:
+    """Deletes retired files that hold no row of their own any more, and what killed runs have left.
+
+    Args:
+        entry: Whose files; the caller is alone in its folder.
+        wanted: The parts that it shall have.
+
+    Returns:
+        The retired files that stay because they were not made by this package, or cannot be read now.
+
+    Raises:
+        PipelineError: The disk refuses it.
+    """
+    newer = [path for part in wanted for path in (entry.file(part.name), entry.partial(part.name))]
+    with disk_errors(entry):
+        shelf = Shelf()  # there may be as many retired files as newer ones
+        left = []
+        for path in entry.retired():
+            try:
+                if not holds_unique_rows(path, newer, shelf=shelf):
+                    left.append(remove(path, root=entry.cache, known=is_features))
+            except UnreadableFileError as error:
+                left.append(LeftAlone(path, error.reason))
+        for path in entry.folder.iterdir():
+            if path.suffix == ".tmp" or is_lock(path):
+                remove(path, root=entry.cache, known=is_leftover)
+        sync_to_disk(entry.folder)
+    return [one for one in left if one]

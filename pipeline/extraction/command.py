@@ -1,0 +1,80 @@
+"""The command that makes an entry again, or takes in what has changed since it was made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.backbones.table import find_backbone
+from pipeline.cache.entries import Entry, dataset_name
+from pipeline.cache.finding import RAW, augmentation_of, setting, stored_views
+from pipeline.extraction.augment import Augmentation
+from pipeline.extraction.request import FeatureRequest
+from pipeline.images.source_options import flag
+
+DEFAULT_CACHE = Path("features_cache")
+
+
+def extract_command(
+    entries: Sequence[Entry], *, source_name: str | None = None, skip_bad: bool = False
+) -> str:
+    """Returns the ``pipeline extract`` that brings entries up to date, as it is typed.
+
+    What the command does by itself is left out.
+
+    Args:
+        entries: At least one; they differ in their cuts only.
+        source_name: What the source calls itself; None = not known.
+        skip_bad: Whether images that cannot be read are to be left out.
+    """
+    first = entries[0]
+    words = ["--data", first.source]
+    for name, value in first.source_options.given.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [flag(name)] if one is True else [flag(name), str(one)]
+    if source_name is None or first.dataset != dataset_name(source_name):
+        words += ["--name", first.dataset]
+    words += _feature_words(entries)
+    if skip_bad:
+        words.append("--skip-bad")
+    if first.cache != DEFAULT_CACHE:
+        words += ["--cache", str(first.cache)]
+    return shlex.join(["pipeline", "extract", *words])
+
+
+def _feature_words(entries: Sequence[Entry]) -> list[str]:
+    """Writes what stage one was asked for, without what it takes where nothing is said."""
+    first = entries[0]
+    spec, default = first.spec, FeatureRequest()
+    values: dict[str, tuple[object, object]] = {
+        "--backbone": (spec.backbone, default.backbone),
+        "--image-size": (spec.image_size, default.image_size),
+        "--pixel-range": (spec.pixel_range, default.pixel_range),  # an added image may move one that is found
+    }
+    if spec.engine != RAW:
+        values |= {
+            "--weights": (_weights(first), default.weights),
+            "--precision": (spec.precision, None),  # `auto` may measure another one next time
+            "--store": (spec.store, default.store),
+            "--engine": (spec.engine, default.base_engine),
+        }
+    words = [word for name, (value, usual) in values.items() if value != usual for word in (name, str(value))]
+    if views := stored_views(first):
+        usual = asdict(Augmentation())
+        words += ["--views", str(views)]
+        for name, value in augmentation_of(spec).items():
+            if value != usual.get(name):
+                words += ["--augment", setting(name, value)]
+    cuts = [f"{entry.spec.layer}:{entry.spec.pooling}".removesuffix(":none") for entry in entries]
+    if cuts != [find_backbone(spec.backbone, spec.image_size).layer]:
+        words += [word for cut in cuts for word in ("--layer", cut)]
+    return words
+
+
+def _weights(entry: Entry) -> str:
+    if entry.weights_label == "imagenet":
+        return "imagenet"
+    in_file = entry.spec.weights.startswith("sha256:")
+    return str(entry.weights_file or "FILE") if in_file else entry.spec.weights

@@ -1,0 +1,119 @@
+"""Networks of OpenVINO: the Keras base converted, or quantised to int8 and kept for every later run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.backbones.loading import load_backbone
+from pipeline.cache.locks import alone_in
+from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
+from pipeline.extraction.calibration import Calibration
+from pipeline.files import refuse_foreign, written
+from pipeline.files import replace as replace_file
+from pipeline.progress import say
+from pipeline.publishing import sync_to_disk
+from pipeline.runtimes.keras import import_keras
+from pipeline.runtimes.openvino import import_nncf, import_openvino
+from pipeline.wording import counted
+
+if TYPE_CHECKING:
+    import openvino
+    import tensorflow as tf
+
+    from pipeline.backbones.weights import Weights
+    from pipeline.extraction.request import FeatureRequest
+
+
+def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
+    """Loads the base of a request with Keras and converts its traced graph.
+
+    Returns:
+        A model from uint8 (n, image_size, image_size, 3) RGB, n open, to one float32 output
+        (n, *feature shape) per cut, each found by the cut's name: OpenVINO keeps no order.
+
+    Raises:
+        UsageError: OpenVINO is not installed, a layer is unknown or no clean cut, or the weights do not fit.
+    """
+    openvino = import_openvino()  # before TensorFlow, which takes seconds to load
+    keras = import_keras()
+    import tensorflow as tf
+
+    base = load_backbone(request.backbone, request.cuts, weights=weights, image_size=request.image_size)
+
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = keras.tree.flatten(base(images, training=False))
+        return {str(cut): output for cut, output in zip(request.cuts, outputs, strict=True)}
+
+    signature = tf.TensorSpec((None, *base.input_shape[1:]), tf.uint8, name="images")
+    traced = tf.function(forward).get_concrete_function(signature)
+    return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
+
+
+def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
+    """Returns the quantised networks of a request as one model; those that are not there whole are made.
+
+    Args:
+        request: With the calibrations it was settled on.
+        weights: The filters of its base.
+
+    Returns:
+        A model as of ``convert_base``. Several cuts share its input and nothing else.
+
+    Raises:
+        UsageError: OpenVINO or NNCF is not installed, a layer is no clean cut, or the weights do not fit.
+        PipelineError: Images that set ranges are gone, or the cache cannot be written.
+    """
+    openvino = import_openvino()
+    networks = []
+    for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
+        with alone_in(calibration.folder, depth=DEPTH):
+            if not is_whole(calibration.folder):
+                base = convert_base(replace(request, layers=(str(cut),)), weights)
+                _store(_quantise(base, calibration), calibration)
+            networks.append(openvino.Core().read_model(calibration.folder / FILES[0]))
+    (images,) = networks[0].get_parameters()
+    for network in networks[1:]:
+        for reader in network.inputs[0].get_target_inputs():
+            reader.replace_source_output(images.output(0))
+    return openvino.Model([result for network in networks for result in network.get_results()], [images])
+
+
+def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
+    """Sets ranges, symmetric for weights, and corrects the shift that rounding leaves (NNCF)."""
+    nncf = import_nncf()
+    images = calibration.images()
+    spec = calibration.spec
+    say(
+        f"int8: setting the ranges of {spec.backbone} up to {spec.layer} with "
+        f"{counted(len(images), 'training image')}, once for this data set"
+    )
+    with contextlib.redirect_stdout(io.StringIO()):  # stdout belongs to data
+        return nncf.quantize(
+            base,
+            nncf.Dataset([image[None] for image in images]),
+            subset_size=len(images),
+            preset=nncf.QuantizationPreset.MIXED,
+        )
+
+
+def _store(network: openvino.Model, calibration: Calibration) -> None:
+    """Writes the record last: a network without its checksums is not whole."""
+    folder, where = calibration.folder, {"root": calibration.cache, "known": made_in(calibration.folder)}
+    draft = folder / f"draft-{uuid.uuid4().hex[:8]}"
+    for name in (*FILES, RECORD):
+        refuse_foreign(folder / name, **where)
+    import_openvino().save_model(network, f"{draft}.xml", compress_to_fp16=False)
+    for name in FILES:
+        replace_file(draft.with_suffix(Path(name).suffix), folder / name, **where)
+    with written(folder / RECORD, **where) as file:
+        record = calibration.to_record({name: sha256_of(folder / name) for name in FILES})
+        file.write(record.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    sync_to_disk(folder)

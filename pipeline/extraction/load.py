@@ -1,0 +1,235 @@
+"""Loading images: threads read, check and decode batches ahead, while the base computes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pipeline.cache.entries import Entry
+from pipeline.cache.feature_file import open_layout
+from pipeline.cache.shards import Part
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
+from pipeline.extraction.augment import Augmentation, augmented_view
+from pipeline.extraction.engines import Engine
+from pipeline.extraction.timing import Timings
+from pipeline.images import ImageItem, ImageSource
+from pipeline.images.decode import DecodeError, decode_with_remark
+from pipeline.images.digests import digest
+from pipeline.images.manifest import Catalog
+from pipeline.images.pixel_range import PixelRange
+from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.memory import with_room
+
+
+def known_failures(entry: Entry, parts: Iterable[Part]) -> list[Failure]:
+    """Lists the bad contents that published files record; files that cannot be read record none."""
+    known: list[Failure] = []
+    for part in parts:
+        with contextlib.suppress(CacheMismatchError, UnreadableFileError, UsageError):
+            header = open_layout(entry.file(part.name)).header
+            known += [Failure(**record) for record in header.skipped if _is_of_content(record)]
+    return known
+
+
+def _is_of_content(record: Mapping[str, str]) -> bool:
+    """Tells whether an image is at fault itself; earlier versions blamed it where the memory was short."""
+    reason = record["reason"]
+    doubtful = "MemoryError" in reason or "out of memory" in reason
+    return bool(record["digest"]) and not doubtful
+
+
+def with_copies(failures: Collection[Failure], catalog: Catalog) -> list[Failure]:
+    """Lists failures by file, and for each bad content all images of the source that have it."""
+    reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
+    beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
+    copies: list[Failure] = []
+    for rows in catalog.splits.values() if reasons else ():
+        first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
+        for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
+            digest = rows.digests[row].tobytes().hex()
+            if digest in reasons:
+                copies.append(Failure(rows.ids[row], reasons[digest], digest))
+    return [failure for failure in failures if not failure.digest] + copies
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that gave no features.
+
+    Attributes:
+        id: Its name in the source.
+        reason: Why, in a few words.
+        digest: SHA-256 of the image in hex where its content is at fault; empty where the file could not be
+            read, which may pass.
+    """
+
+    id: str
+    reason: str
+    digest: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Decoded images for one forward pass.
+
+    Attributes:
+        images: uint8 (batch size, size, size, 3); rows beyond ``len(loaded)`` and failed ones are zeros.
+        loaded: bool (n,), which of the n wanted images are there.
+        failures: One for each that is not.
+        digests: uint8 (n, 32), SHA-256 of each image; zeros where it could not be read.
+        remarks: What the pixel range costs an image, by its position; most have none.
+        seconds: Time spent in the steps ``read`` and ``decode``.
+    """
+
+    images: np.ndarray
+    loaded: np.ndarray
+    failures: list[Failure]
+    digests: np.ndarray
+    remarks: dict[int, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Loader:
+    """Loads the images behind wanted rows.
+
+    Attributes:
+        source: Where they are read.
+        items: Per wanted row, its image.
+        digests: uint8 (G, 32), per wanted row, SHA-256 of the image it was planned for; None where any
+            content is welcome.
+        views: uint8 (G,), per wanted row, the number of its augmented view; 0 = the image itself.
+        augmentation: How views are drawn.
+        image_size: Height and width in pixels.
+        batch_size: Images in a batch.
+        pixel_range: Black and white of pixels deeper than 8 bits; None where the set has none.
+    """
+
+    source: ImageSource
+    items: Sequence[ImageItem]
+    digests: np.ndarray | None
+    views: np.ndarray
+    augmentation: Augmentation
+    image_size: int
+    batch_size: int
+    pixel_range: PixelRange | None = None
+
+    def load(self, rows: np.ndarray) -> Batch:
+        """Loads wanted rows, int (n,) with n <= batch size; a bad image fails alone.
+
+        Raises:
+            ShortageError: The machine lacks memory or open files, which says nothing of an image.
+        """
+        images = np.zeros((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
+        loaded = np.zeros(len(rows), bool)
+        digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
+        failures: list[Failure] = []
+        timings = Timings()
+        remarks: dict[int, str] = {}
+        previous, pixels, found, remark = None, None, b"", ""
+        for position, row in enumerate(rows):
+            item = self.items[row]
+            # The views of an image follow it and are made of the same pixels; a user may name a file twice.
+            if self.views[row] == 0 or item != previous:
+                previous, pixels, found, remark = item, *self._pixels(row, failures, timings)
+            if found:
+                digests[position] = np.frombuffer(found, np.uint8)
+            if pixels is not None:
+                with timings.step("decode"):
+                    view = int(self.views[row])
+                    images[position] = augmented_view(pixels, self.augmentation, digest=found, view=view)
+                loaded[position] = True
+                if remark:
+                    remarks[position] = remark
+        return Batch(images, loaded, failures, digests, remarks, dict(timings.seconds))
+
+    def _pixels(
+        self, row: int, failures: list[Failure], timings: Timings
+    ) -> tuple[np.ndarray | None, bytes, str]:
+        """Reads and decodes one image: pixels or None where that fails, digest if read, and a remark."""
+        item, found = self.items[row], b""
+        try:
+            with timings.step("read"):
+                data = with_room(partial(self.source.read, item), to=f"read {item.id!r}")
+                found = digest(data)
+                if self.digests is not None and found != self.digests[row].tobytes():
+                    raise OSError("it changed while stage one was running: run the same command again")
+            with timings.step("decode"):
+                work = partial(decode_with_remark, data, self.image_size, self.pixel_range)
+                pixels, remark = with_room(work, to=f"decode {item.id!r}")
+                return pixels, found, remark
+        except OSError as error:
+            failures.append(Failure(item.id, error.strerror or str(error)))
+        except DecodeError as error:
+            failures.append(Failure(item.id, str(error), found.hex()))
+        return None, found, ""
+
+
+BATCHES_AHEAD = 3
+
+
+def feature_batches(
+    wanted: Sequence[np.ndarray], *, loader: Loader, engine: Engine, threads: int, timings: Timings
+) -> Iterator[tuple[Batch, Sequence[np.ndarray]]]:
+    """Computes features batch by batch, in order.
+
+    Args:
+        wanted: Per batch, the rows that the loader is to load, int (n,) with n <= batch size.
+        loader: Reads and decodes the images of the rows.
+        engine: Runs the base.
+        threads: Decoding threads.
+        timings: Collects the seconds of each step.
+
+    Yields:
+        The loaded batch, and per cut its features, (batch size, *feature shape) in the stored dtype; rows
+        that are not loaded hold nothing of use.
+
+    Raises:
+        BatchTooLargeError: The memory does not suffice.
+    """
+    batches = timings.waiting_for("wait_images", load_ahead(wanted, loader, threads))
+    for batch, features in _run_ahead(batches, engine, timings):
+        timings.add(batch.seconds)
+        yield batch, features
+
+
+def load_ahead(wanted: Sequence[np.ndarray], loader: Loader, threads: int) -> Iterator[Batch]:
+    """Yields loaded batches in order while the next ones are being loaded; only a few are in memory."""
+    # joblib's generator is not used: its workers run on while nobody takes what they made.
+    pool = ThreadPoolExecutor(threads, "load")
+    try:
+        ahead: deque[Future[Batch]] = deque()
+        for rows in wanted:
+            ahead.append(pool.submit(loader.load, rows))
+            if len(ahead) >= threads + BATCHES_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run_ahead(
+    loaded: Iterable[Batch], engine: Engine, timings: Timings
+) -> Iterator[tuple[Batch, Sequence[np.ndarray]]]:
+    """Runs the base one batch ahead of fetching, so that a device computes while the host copies."""
+    ahead: tuple[Batch, Any] | None = None
+    for batch in loaded:
+        with timings.step("forward"):
+            pending = engine.submit(batch.images)
+            if ahead is not None:
+                features = engine.fetch(ahead[1])
+        if ahead is not None:
+            yield ahead[0], features
+        ahead = batch, pending
+    if ahead is not None:
+        with timings.step("forward"):
+            features = engine.fetch(ahead[1])
+        yield ahead[0], features

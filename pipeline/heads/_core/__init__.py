@@ -1,0 +1,1 @@
+"""What all heads share: the seam, training, saving, and what is known about a trained head."""

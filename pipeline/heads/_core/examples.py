@@ -1,0 +1,135 @@
+"""Examples: the labelled rows of a feature set, as a head sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.spec import FeatureSpec
+from pipeline.wording import counted, several, verb
+
+T = TypeVar("T")
+
+LARGEST = 1e15
+"""Largest feature: the squares of a hundred million of them have a sum in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows to learn from; nothing is read before it is asked for.
+
+    Attributes:
+        source: The feature set that holds the rows.
+        index: int64 (n,), their row numbers in ``source``.
+        labels: int64 (n,), 0..m-1 over the m classes that have training rows.
+        fits: About how many fits will share these examples.
+    """
+
+    source: FeatureSet
+    index: np.ndarray
+    labels: np.ndarray
+    fits: int = 1
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def read(self) -> np.ndarray:
+        """Copies the features into memory, (n, *feature shape) in the stored dtype, and checks them."""
+        return read_finite(self.source, self.index)
+
+    def once(self, make: Callable[..., T], *arguments: Any) -> T:
+        """Returns ``make(self, *arguments)``, made at the first call and kept for all later fits.
+
+        What is made lives as long as these examples, and travels with them to other processes.
+        """
+        key = (make, *arguments)
+        if key not in self._made:
+            self._made[key] = make(self, *arguments)
+        return self._made[key]
+
+    def has(self, make: Callable[..., Any]) -> bool:
+        """Tells whether :meth:`once` has made it already."""
+        return (make,) in self._made
+
+    def forget(self) -> None:
+        """Drops all that :meth:`once` has made."""
+        self._made.clear()
+
+
+def select(features: FeatureSet, classes: np.ndarray, *, fits: int = 1) -> Examples:
+    """Picks the rows labelled with one of the given classes.
+
+    Args:
+        features: Any rows, unlabelled ones (-1) among them.
+        classes: int (m,), sorted positions in ``features.classes``; they become the labels 0..m-1.
+        fits: About how many fits will share the examples.
+    """
+    index = np.flatnonzero(np.isin(features.labels, classes))
+    return Examples(features, index, np.searchsorted(classes, features.labels[index]), fits)
+
+
+def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
+    """Reads rows and makes sure that every value is a number that can be squared and added up.
+
+    Args:
+        features: Where to read.
+        index: Row numbers, int (n,).
+
+    Returns:
+        (n, *feature shape) in the stored dtype.
+
+    Raises:
+        PipelineError: A row holds NaN, infinity, or a number beyond ``LARGEST``; the message names the first.
+        CacheMismatchError: A row's bytes are damaged.
+    """
+    block = features.read(index)
+    usable = np.isfinite(block) if block.dtype != np.float32 else np.abs(block) <= LARGEST
+    good = usable.all(axis=tuple(range(1, block.ndim)))
+    if not good.all():
+        row = int(index[np.argmin(good)])
+        finite = np.isfinite(block[np.argmin(good)]).all()
+        what = f"numbers beyond {LARGEST:g}" if finite else "NaN or infinity"
+        raise PipelineError(
+            f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold {what} "
+            f"({counted(np.count_nonzero(~good), 'such row')} among the {len(index):,} read); "
+            "no head can use them. "
+            "float16 ends at 65,504: extract again with float32 storage where features grow larger"
+        )
+    return block
+
+
+def refuse_other_spec(features: FeatureSet, spec: FeatureSpec, *, head: str) -> None:
+    """Refuses features that are not of the kind a head was trained on.
+
+    Raises:
+        CacheMismatchError: The message names the fields of the spec that differ.
+    """
+    differing = features.spec.differences(spec)
+    if differing:
+        fields = ", ".join(f"{name} {mine!r} instead of {its!r}" for name, (mine, its) in differing.items())
+        raise CacheMismatchError(
+            f"{features.path}: not what head {head!r} was trained on: {fields}. "
+            f"Choose the entry that fits, or run `pipeline train-head --head {head}` on this one"
+        )
+
+
+def refuse_other_classes(features: FeatureSet, classes: tuple[str, ...]) -> None:
+    """Refuses validation rows whose labels mean something else than those of the training rows.
+
+    Raises:
+        CacheMismatchError: The message names the classes that only one of the two has.
+    """
+    if features.classes != classes:
+        alone = sorted(set(features.classes) ^ set(classes))
+        what = f"only one of the two has {several(alone)}" if alone else "they stand in another order"
+        raise CacheMismatchError(
+            f"{features.path}: its {counted(len(features.classes), 'class')} {verb(features.classes)} not "
+            f"the {len(classes):,} of the training rows: {what}. "
+            "Run `pipeline extract` to make both from the same source"
+        )

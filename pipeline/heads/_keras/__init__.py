@@ -1,0 +1,1 @@
+"""What all Keras heads share."""

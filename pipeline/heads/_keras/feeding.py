@@ -1,0 +1,168 @@
+"""Feeding rows to a network: from memory where they fit, else streamed from the feature file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.heads._core.examples import Examples, read_finite
+from pipeline.memory import available_bytes
+from pipeline.progress import say
+from pipeline.runtimes.keras import import_keras
+
+BLOCK_ROWS = 256
+MEMORY_SHARE = 0.35
+"""Share of the available memory up to which features are read whole: the backend holds a second copy for a
+moment, and the network needs room as well."""
+
+RUN_BYTES = 1 << 20
+"""Neighbouring rows that a stream reads together: enough for a disk, and many of them in a chunk."""
+
+
+class Chunk(NamedTuple):
+    """Rows that are in the memory of the device together.
+
+    Attributes:
+        features: Tensor (n, *feature shape) in the stored dtype.
+        labels: Tensor int32 (n,).
+        weights: Tensor float32 (n,).
+        order: int64 (n,), the order in which the rows take their turn.
+    """
+
+    features: Any
+    labels: Any
+    weights: Any
+    order: np.ndarray
+
+
+class Feed(Protocol):
+    """Rows for training or validation.
+
+    Attributes:
+        labels: int (n,).
+        weights: float32 (n,), what each row counts in the loss.
+    """
+
+    labels: np.ndarray
+    weights: np.ndarray
+
+    def chunks(self, random: np.random.Generator, *, batch_size: int) -> Iterator[Chunk]:
+        """Yields every row once in random order; all chunks but the last hold whole batches."""
+        ...
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yields the features in row order, at most ``BLOCK_ROWS`` at a time, in the stored dtype."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryFeed:
+    """Rows in memory, brought to the device once."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+    @cached_property
+    def _tensors(self) -> tuple[Any, Any, Any]:
+        return _tensors(self.features, self.labels, self.weights)
+
+    def chunks(self, random: np.random.Generator, *, batch_size: int) -> Iterator[Chunk]:
+        """Yields all rows as one chunk."""
+        yield Chunk(*self._tensors, random.permutation(len(self.labels)))
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yields views of the features."""
+        for start in range(0, len(self.labels), BLOCK_ROWS):
+            yield self.features[start : start + BLOCK_ROWS]
+
+
+@dataclass(frozen=True, eq=False)
+class StreamFeed:
+    """Rows that stay on disk; two chunks are in memory, one to learn from and the one read ahead.
+
+    Runs of neighbouring rows are shuffled, and the rows of many runs among each other: as good as a full
+    shuffle where a chunk holds many runs, at the speed of reading in order.
+
+    Attributes:
+        chunk_bytes: Size of a chunk, roughly.
+    """
+
+    rows: Examples
+    weights: np.ndarray
+    chunk_bytes: int
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of the rows, int64 (n,)."""
+        return self.rows.labels
+
+    def chunks(self, random: np.random.Generator, *, batch_size: int) -> Iterator[Chunk]:
+        """Yields chunks, reading one ahead."""
+        order = self._shuffled_runs(random)
+        row_bytes = _bytes(self.rows) // max(len(self.rows), 1)
+        size = max(self.chunk_bytes // max(row_bytes, 1) // batch_size, 1) * batch_size
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(self._read, parts[0])
+            for number, part in enumerate(parts, start=1):
+                tensors = _tensors(ahead.result(), self.labels[part], self.weights[part])
+                if number < len(parts):
+                    ahead = reader.submit(self._read, parts[number])
+                yield Chunk(*tensors, random.permutation(len(part)))
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yields the rows as they are read."""
+        for start in range(0, len(self.rows), BLOCK_ROWS):
+            yield self._read(np.arange(start, min(start + BLOCK_ROWS, len(self.rows))))
+
+    def _read(self, positions: np.ndarray) -> np.ndarray:
+        return read_finite(self.rows.source, self.rows.index[positions])
+
+    def _shuffled_runs(self, random: np.random.Generator) -> np.ndarray:
+        n = len(self.rows)
+        run = max(RUN_BYTES * n // max(_bytes(self.rows), 1), 1)
+        starts = random.permutation(math.ceil(n / run)) * run
+        return np.concatenate([np.arange(start, min(start + run, n)) for start in starts])
+
+
+def open_feeds(train: Examples, valid: Examples | None, *, balanced: bool) -> tuple[Feed, Feed | None]:
+    """Decides where the rows are read from while a network learns.
+
+    Args:
+        train: Rows to learn from.
+        valid: Rows that decide when to stop.
+        balanced: Whether each class counts the same in the loss, whatever its number of training rows.
+    """
+    both = [train] if valid is None else [train, valid]
+    total, limit = sum(map(_bytes, both)), int(available_bytes() * MEMORY_SHARE)
+    streamed = total > limit
+    if streamed:
+        say(f"note: {total / 1e9:.1f} GB of features exceed the share of the memory for them: streaming")
+    counts = np.bincount(train.labels)
+    class_weights = len(train) / (len(counts) * counts) if balanced else np.ones(len(counts))
+    feeds: list[Feed] = []
+    for rows in both:
+        weights = class_weights[rows.labels].astype(np.float32)
+        feeds.append(
+            StreamFeed(rows, weights, limit // 4)
+            if streamed
+            else MemoryFeed(rows.read(), rows.labels, weights)
+        )
+    return feeds[0], feeds[1] if valid is not None else None
+
+
+def _bytes(rows: Examples) -> int:
+    features = rows.source.features
+    return len(rows) * math.prod(features.shape[1:]) * features.dtype.itemsize
+
+
+def _tensors(features: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[Any, Any, Any]:
+    to_tensor = import_keras().ops.convert_to_tensor
+    return to_tensor(features), to_tensor(labels, "int32"), to_tensor(weights)

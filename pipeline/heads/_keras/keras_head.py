@@ -1,0 +1,137 @@
+"""What all Keras heads share: their options, the training, and files of weights only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pipeline.guards.hdf5 import refuse_foreign_parts
+from pipeline.heads._core.class_balance import Balanced
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import ANY, History, Task, refuse_other_kind
+from pipeline.heads._core.scaling import fit_scaling
+from pipeline.heads._keras.feeding import open_feeds
+from pipeline.heads._keras.fitting import Schedule, train_network
+from pipeline.heads._keras.network import KerasModel
+from pipeline.options import Count, PositiveFloat
+from pipeline.progress import say
+from pipeline.runtimes.keras import import_keras
+from pipeline.wording import counted
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load_weights(path: Path, build: Callable[[], keras.Model], *, channels: int) -> keras.Model:
+    """Builds a network and fills in its weights.
+
+    The network is planned first, without a value in it: options in a file may ask for layers of any width.
+
+    Args:
+        path: A file of weights only.
+        build: Makes the network, untrained.
+        channels: Length of the last axis of its input, for each of which it has a weight at least.
+
+    Raises:
+        ValueError: The file points to other files, or holds the weights of another network.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        refuse_foreign_parts(path, file)
+    size = path.stat().st_size
+    other = "its weights are not those of the network that head.json describes"
+    # Some layers make constants of their input's length even while they are only planned.
+    if channels > size or _weights_of(build) > size:
+        raise ValueError(other)
+    network = build()
+    try:
+        network.load_weights(path)
+    except (KeyError, ValueError) as error:
+        raise ValueError(other) from error
+    return network
+
+
+def _weights_of(build: Callable[[], keras.Model]) -> int:
+    with import_keras().StatelessScope(initialize_variables=False):
+        return sum(math.prod(variable.shape) for variable in build().variables)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasHead:
+    """Base of the heads that Keras trains.
+
+    Attributes:
+        takes: Kind of features that it works on.
+        convolves: Whether its time goes into convolutions.
+        epochs: Most epochs to train.
+        batch_size: Rows a step.
+        learning_rate: Step width of the optimizer.
+        patience: Epochs without a lower validation loss after which training stops.
+        class_weight: ``balanced``: each class counts the same in the loss, however few rows it has.
+    """
+
+    file: ClassVar[str] = "model.weights.h5"
+    software: ClassVar[tuple[str, ...]] = ("keras", "tensorflow", "h5py", "numpy")
+    takes: ClassVar[str] = ANY
+    convolves: ClassVar[bool] = False
+
+    epochs: Count = 60
+    batch_size: Count = 32
+    learning_rate: PositiveFloat = 1e-4
+    patience: Count = 8
+    class_weight: Balanced | None = None
+
+    def build(self, task: Task) -> keras.Model:
+        """Builds the network, untrained: (n, *feature shape) to softmax probabilities (n, m)."""
+        raise NotImplementedError
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """Makes the optimizer of a training."""
+        return import_keras().optimizers.RMSprop(self.learning_rate)
+
+    def fit(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[KerasModel, History]:
+        """Trains the network; with validation rows it ends with the weights of the best epoch.
+
+        Rows are streamed from the feature file where they would take too much of the memory.
+        Seeds the global random states of Python, NumPy and the backend, because Keras draws from them.
+        The same seed gives the same weights bit for bit on a CPU; a GPU may round sums differently.
+
+        Raises:
+            UsageError: The head cannot work on features of this kind.
+            PipelineError: A feature is not a finite number, or the training diverged.
+        """
+        refuse_other_kind(task, self.takes, head=self.name)
+        import_keras().utils.set_random_seed(seed)
+        model = KerasModel(self.build(task))
+        rows, held_out = open_feeds(train, valid, balanced=self.class_weight is not None)
+        fit_scaling(model.network, rows.blocks())
+        if valid is None:
+            epochs = counted(self.epochs, "epoch")
+            say(f"note: no validation rows, so training runs for {epochs} and the last one counts")
+        schedule = Schedule(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            patience=self.patience,
+            seed=seed,
+            may_compile=not self.convolves,
+        )
+        return model, train_network(model, self.optimizer(), rows, held_out, schedule)
+
+    def load(self, path: Path, task: Task) -> KerasModel:
+        """Builds the network from the head's own options and fills in the weights."""
+        return KerasModel(load_weights(path, lambda: self.build(task), channels=task.feature_shape[-1]))
+
+    def to_network(self, model: KerasModel, task: Task) -> keras.Model:
+        """Returns the network that was trained."""
+        return model.network
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry, which is that of its file."""
+        return type(self).__module__.rpartition(".")[2].replace("_", "-")

@@ -1,0 +1,1 @@
+"""What all scikit-learn heads share."""

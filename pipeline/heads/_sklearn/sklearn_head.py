@@ -1,0 +1,169 @@
+"""What all scikit-learn heads share: one standardised table in, files without code out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import History, Task
+from pipeline.heads._sklearn.skops import read_object, write_object
+from pipeline.heads._sklearn.table import columns_of, flat, scaled_by, standardised
+from pipeline.memory import available_bytes
+from pipeline.progress import say
+from pipeline.wording import counted
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
+LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
+TREE_TYPES = frozenset({"pipeline.heads._sklearn.trees.Trees"})
+
+Steps = tuple[Any, ...]
+"""Fitted transformers, and a classifier at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SklearnHead:
+    """Base of the heads that scikit-learn trains.
+
+    Attributes:
+        types: Full names of the types in its saved models, apart from the plain ones.
+    """
+
+    file: ClassVar[str] = "model.skops"
+    software: ClassVar[tuple[str, ...]] = ("scikit-learn", "skops", "numpy", "scipy")
+    types: ClassVar[frozenset[str]] = frozenset()
+
+    def learn(self, train: Examples, seed: int) -> Steps:
+        """Learns from the table of the training rows, ``train.once(standardised)``.
+
+        Returns:
+            What maps a standardised table (n, d) to probabilities (n, m): any transformers, and a classifier.
+        """
+        raise NotImplementedError
+
+    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+        """Makes what the fits of a grid on the same training rows share; without it each fit makes its own.
+
+        It is kept with ``train``, so workers that are given it afterwards find it made.
+
+        Args:
+            train: The training rows.
+            grid: This head with other options, and itself.
+
+        Raises:
+            PipelineError: Training would take more memory than there is, or a feature is no finite number.
+        """
+        self._refuse_too_many(train)
+        train.once(standardised)
+
+    def extra_bytes(self, rows: int, columns: int) -> int:
+        """Estimates the memory that training takes besides the float32 table of its rows."""
+        raise NotImplementedError
+
+    def class_bytes(self, classes: int) -> int:
+        """Estimates, from below, the memory that grows with the square of the number of classes."""
+        return 0
+
+    def fit(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[SklearnModel, History]:
+        """Trains on all rows at once; there is nothing for ``valid`` to stop.
+
+        Raises:
+            PipelineError: Training would take more memory than there is.
+        """
+        self._refuse_too_many(train)
+        table = train.once(standardised)
+        with checked_rows():
+            steps = self.learn(train, seed)
+        return SklearnModel((table.scaler, *steps)), {}
+
+    def load(self, path: Path, task: Task) -> SklearnModel:
+        """Reads saved steps after checking that the file names no type but the known ones."""
+        from sklearn.preprocessing import StandardScaler
+
+        steps = read_object(path, self.types)
+        if not isinstance(steps, tuple) or len(steps) < 2 or not isinstance(steps[0], StandardScaler):
+            raise ValueError(f"it holds a {type(steps).__name__}, not a scaler and what follows it")
+        return SklearnModel(steps)
+
+    def _refuse_too_many(self, train: Examples) -> None:
+        rows, columns, classes = len(train), columns_of(train), int(train.labels.max()) + 1
+        needed = self.extra_bytes(rows, columns) + self.class_bytes(classes)
+        needed += 0 if train.has(standardised) else 4 * rows * columns
+        available = available_bytes()
+        if needed > available:
+            raise PipelineError(
+                f"head {registry_name(self)!r} learns from all rows in memory: {counted(rows, 'row')} of "
+                f"{counted(columns, 'feature')} in {counted(classes, 'class')} would take about "
+                f"{needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras "
+                "head such as `--head dense`, which read the rows in pieces, or "
+                "extract fewer features a row with `pipeline extract --pooling avg`"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class SklearnModel:
+    """Fitted steps: the scaler of the training rows, and what was learnt from the scaled rows."""
+
+    steps: Steps
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) to probabilities, float (n, m)."""
+        return self._of_table(self.steps[0].transform(flat(features)))
+
+    def predict_examples(self, rows: Examples) -> np.ndarray:
+        """Maps rows to probabilities, float (n, m), after reading and scaling them once for all models.
+
+        For rows that fit into memory, which many models of the same training rows are compared on.
+        """
+        return self._of_table(rows.once(scaled_by, self.steps[0]))
+
+    def save(self, path: Path) -> None:
+        """Writes the steps in the format of skops, which holds data only."""
+        write_object(path, self.steps)
+
+    def _of_table(self, table: np.ndarray) -> np.ndarray:
+        _, *transformers, classifier = self.steps
+        for step in transformers:
+            table = step.transform(table)
+        return classifier.predict_proba(table)
+
+
+@contextmanager
+def checked_rows() -> Iterator[None]:
+    """Spares estimators the search for values that are not finite, and users their warnings."""
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), config_context(assume_finite=True):
+        # :func:`say_if_unfinished` says it in words that lead somewhere.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Many classes of few rows are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
+        yield
+
+
+def registry_name(head: SklearnHead) -> str:
+    """Returns the name of a head: that of the file that holds it."""
+    return type(head).__module__.rpartition(".")[2].replace("_", "-")
+
+
+def say_if_unfinished(solver: BaseEstimator) -> None:
+    """Says how to go on where a solver ran into its limit of iterations."""
+    limit = solver.max_iter
+    if np.max(solver.n_iter_) >= limit:
+        say(
+            f"note: the solver had not converged after max_iter={limit} iterations; "
+            f"`--set max_iter={10 * limit}` gives it more"
+        )

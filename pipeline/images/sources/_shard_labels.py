@@ -1,0 +1,238 @@
+"""What labels and folders in tar shards mean, in each and in all together: classes, and splits."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.images.sources._folder_names import find_splits
+from pipeline.images.sources._samples import Found
+from pipeline.images.sources._shard_files import Shard, ShardFiles
+from pipeline.images.sources._words import in_natural_order, on_one_line, some, split_of
+
+NAMES = "classes.txt"
+"""File beside the shards with the names of numbered classes, one a line, number 0 first."""
+
+_NUMBER = re.compile(r"-1|[0-9]{1,9}")
+
+
+class Place(NamedTuple):
+    """Shard and member where something was seen first, for messages."""
+
+    shard: str
+    member: str
+
+
+class Home(NamedTuple):
+    """What a member's folder says of it; None where it says nothing."""
+
+    split: str | None = None
+    label: str | None = None
+
+
+def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, Home]:
+    """Tells what folders mean: as in a tree of folders, below any that all have in common.
+
+    Args:
+        folders: Every folder that holds an image, with where it was seen; ``""`` for none.
+        labelled: Images have labels of their own, so that folders name splits at most.
+
+    Raises:
+        UsageError: Some images are in class folders, or in split folders, and others are not.
+    """
+    parts = {folder: folder.split("/") if folder else [] for folder in folders}
+    while len({tuple(path[:1]) for path in parts.values()}) == 1 and all(len(p) > 1 for p in parts.values()):
+        if split_of(next(iter(parts.values()))[0]):
+            break
+        parts = {folder: path[1:] for folder, path in parts.items()}
+    tops = list(dict.fromkeys(path[0] for path in parts.values() if path))
+    splits = _splits_among(tops, labelled=labelled)
+    if splits:
+        homes = {
+            folder: Home(splits.get(path[0]) if path else None, path[1] if len(path) > 1 else None)
+            for folder, path in parts.items()
+        }
+    elif not labelled and _class_first(parts, folders):
+        homes = {folder: Home(split_of(path[1]), path[0]) for folder, path in parts.items()}
+    else:
+        homes = {folder: Home(None, path[0] if path else None) for folder, path in parts.items()}
+    if labelled:
+        return {folder: Home(home.split, None) for folder, home in homes.items()}
+    _refuse_mixture(homes, folders)
+    return homes
+
+
+def _splits_among(tops: list[str], *, labelled: bool) -> dict[str, str]:
+    """Returns the split of each folder that is one; where images have labels, other names mean nothing."""
+    names = [name for name in tops if split_of(name)] if labelled else tops
+    return {name: split for split, name in find_splits(names, "the tar file").splits.items()}
+
+
+def _class_first(parts: Mapping[str, list[str]], folders: Mapping[str, Place]) -> bool:
+    """Tells whether all images are in ``<class>/<split>/``.
+
+    Raises:
+        UsageError: Some are, and others are not.
+    """
+    inner: dict[str, set[str | None]] = defaultdict(set)
+    for path in parts.values():
+        if path:
+            inner[path[0]].add(split_of(path[1]) if len(path) > 1 else None)
+    whole = [name for name, found in inner.items() if None not in found]
+    several = [name for name, found in inner.items() if len(found - {None}) > 1]
+    if whole and len(whole) == len(inner) and all(parts.values()):
+        return True
+    if not several:
+        return False
+    other = next(folder for folder, path in parts.items() if not split_of(path[1] if len(path) > 1 else ""))
+    shard, member = folders[other]
+    raise UsageError(
+        f"{shard}: {on_one_line(member)!r} is in no split folder of its class, but others are "
+        f"({on_one_line(several[0])}/train/, ...): give all of them one, or none"
+    )
+
+
+def _refuse_mixture(homes: Mapping[str, Home], folders: Mapping[str, Place]) -> None:
+    """Refuses images beside class folders or split folders: they may have lost theirs."""
+    splits = {home.split for home in homes.values()}
+    for folder, home in homes.items():
+        shard, member = folders[folder]
+        if home.split is None and len(splits) > 1:
+            raise UsageError(
+                f"{shard}: {on_one_line(member)!r} is in no split folder, but others are: put it into "
+                "train/, val/ or test/"
+            )
+        siblings = [other.label for other in homes.values() if other.split == home.split]
+        if home.label is None and any(siblings):
+            raise UsageError(
+                f"{shard}: {on_one_line(member)!r} is in no class folder, but others are: give it a "
+                "folder, or give all images a .cls"
+            )
+
+
+def name_labels(labels: Mapping[str, Place], names: list[str] | None) -> dict[str, str | None]:
+    """Returns the class behind each label: the name itself, that of its number, or the number as text.
+
+    Args:
+        labels: Every label, with where it was seen.
+        names: Those of numbered classes, number 0 first; None where there are none.
+
+    Returns:
+        The class by label; None for ``-1``, which means unlabelled.
+
+    Raises:
+        UsageError: Some labels are numbers and others are names, or a number has no name.
+    """
+    numbers = [label for label in labels if _NUMBER.fullmatch(label)]
+    texts = [label for label in labels if not _NUMBER.fullmatch(label)]
+    if numbers and texts:
+        number, text = labels[numbers[0]], labels[texts[0]]
+        raise UsageError(
+            f"{text.shard}: {on_one_line(text.member)!r} has the class {texts[0]!r}, but "
+            f"{number.member!r} in {number.shard} has the number {numbers[0]}: use names or numbers, not both"
+        )
+    if texts:
+        return {label: label for label in labels}
+    return {label: _name_of(int(label), labels[label], names) for label in labels}
+
+
+def _name_of(number: int, place: Place, names: list[str] | None) -> str | None:
+    if number < 0:
+        return None
+    if names is None:
+        return str(number)
+    if number >= len(names):
+        raise UsageError(
+            f"{place.shard}: {on_one_line(place.member)!r} has the class {number}, but {NAMES} has "
+            f"{len(names):,} lines (number 0 is the first): add the missing names"
+        )
+    return names[number]
+
+
+def read_names(content: bytes, shown: str) -> list[str]:
+    """Reads the names of numbered classes, one a line.
+
+    Raises:
+        UsageError: It is not UTF-8 text, or a line is empty or repeated.
+    """
+    try:
+        lines = [line.strip() for line in content.decode("utf-8-sig").rstrip().split("\n")]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line or "\0" in line:
+            raise UsageError(f"{shown}, line {number}: no class name: one a line, number 0 first")
+        if first.setdefault(line, number) != number:
+            raise UsageError(
+                f"{shown}, line {number}: {line!r} is line {first[line]} already: tell them apart"
+            )
+    return lines
+
+
+_LONGEST_LIST = 2**24  # bytes of a list of class names
+
+
+class Meaning:
+    """How the images of all shards are labelled.
+
+    Attributes:
+        classes: Class names in natural order.
+    """
+
+    def __init__(self, homes: dict[str, Home], names: dict[str, str | None], labelled: bool) -> None:
+        self._homes, self._names, self._labelled = homes, names, labelled
+        known = names.values() if labelled else (home.label for home in homes.values())
+        self.classes = tuple(in_natural_order({name for name in known if name is not None}))
+
+    def label_of(self, image: Found) -> str | None:
+        """Returns the class of an image."""
+        if self._labelled:
+            return None if image.label is None else self._names[image.label]
+        return self._homes[_folder(image)].label
+
+    def split_of(self, shard: Shard, image: Found, named: str | None) -> str | None:
+        """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
+
+        Args:
+            shard: Where the image is.
+            image: The image.
+            named: The split in the shard's name.
+
+        Raises:
+            UsageError: They disagree.
+        """
+        home = self._homes[_folder(image)]
+        stated = [split for split in (named, image.split, home.split) if split]
+        if len(set(stated)) > 1:
+            raise UsageError(
+                f"{shard.name}: {on_one_line(image.name)!r} is said to be in {' and in '.join(stated)}, "
+                "by the names of shard and folder or its .json: make them agree"
+            )
+        return stated[0] if stated else None
+
+
+def understand(files: ShardFiles, listed: list[tuple[Shard, list[Found]]], notes: list[str]) -> Meaning:
+    """Tells what labels and folders mean; bare shards among labelled ones hold unlabelled images."""
+    labels: dict[str, Place] = {}
+    folders: dict[str, Place] = {}
+    for shard, found in listed:
+        for image in found:
+            folders.setdefault(_folder(image), Place(shard.name, image.name))
+            if image.label is not None:
+                labels.setdefault(image.label, Place(shard.name, image.name))
+    if labels and (bare := [shard.name for shard, found in listed if found and found[0].label is None]):
+        notes.append(f"no labels in {some(bare)}")
+    names = None
+    if labels and (file := files.look(NAMES)):
+        if file.size > _LONGEST_LIST:
+            raise UsageError(f"{file.path} has {file.size:,} bytes: it is no list of class names")
+        names = read_names(files.read(file, 0, file.size), on_one_line(file.path))
+    return Meaning(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
+
+
+def _folder(image: Found) -> str:
+    return image.name.rpartition("/")[0]
