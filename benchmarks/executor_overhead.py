@@ -20,7 +20,7 @@ from tables import RESULTS, number, write_table
 
 from pipeline.backbones.weights import Weights
 from pipeline.extraction import FeatureRequest, extract, filling, make_executor
-from pipeline.extraction.executors import Crew, Executor
+from pipeline.extraction.executors import Executor, Session
 
 NULL_ROWS = 4
 """Rows of a block with the null base: so few that nothing but the executor takes time."""
@@ -28,24 +28,24 @@ NULL_ROWS = 4
 
 @dataclass(frozen=True, eq=False)
 class Warm:
-    """An executor whose crew has loaded its base and goes from run to run.
+    """An executor whose session has loaded its base and goes from run to run.
 
     Attributes:
-        ready: The crew.
+        ready: The session.
     """
 
-    ready: Crew
+    ready: Session
 
     @contextmanager
-    def crew(self) -> Iterator[Crew]:
-        """Hands out the crew and leaves it as it is."""
+    def session(self) -> Iterator[Session]:
+        """Hands out the session and leaves it as it is."""
         yield self.ready
 
 
 def warm_crew(executor: Executor, opened: ExitStack, workers: int) -> Executor:
-    """Opens a crew that loads its base once, in the first run that asks, with all of its workers."""
-    crew = opened.enter_context(executor.crew())
-    load = crew.load
+    """Opens a session that loads its base once, in the first run that asks, with all of its workers."""
+    session = opened.enter_context(executor.session())
+    load = session.load
     loaded: list[bool] = []
 
     def once(request: FeatureRequest, weights: Weights) -> None:
@@ -53,10 +53,10 @@ def warm_crew(executor: Executor, opened: ExitStack, workers: int) -> Executor:
             load(request, weights)
             loaded.append(True)
             if workers:
-                crew.gather(workers)
+                session.gather(workers)
 
-    crew.load = once
-    return Warm(crew)
+    session.load = once
+    return Warm(session)
 
 
 def passes(

@@ -12,9 +12,9 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.features import FeatureSet
-from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.cache.partial_file import PartialFile, create_feature_file
 
 Read = Callable[[np.ndarray | None], np.ndarray]
 """Reads some rows, int (n,), in their order, or all of them where None is given."""
@@ -32,8 +32,8 @@ class FeatureFile:
     def write(self, array: np.ndarray, batch: int) -> None:
         """Makes the file anew, ``batch`` rows at a time."""
         draft = self.path.with_suffix(".partial")
-        header = open_layout(self._features.path).header
-        lay_out(draft, header, self._features.rows, array.shape[1:])
+        header = open_feature_file(self._features.path).header
+        create_feature_file(draft, header, self._features.rows, array.shape[1:])
         with PartialFile(draft) as file:
             for start in range(0, len(array), batch):
                 rows = np.arange(start, min(start + batch, len(array)))
@@ -44,7 +44,7 @@ class FeatureFile:
     @contextlib.contextmanager
     def reader(self) -> Iterator[Read]:
         """Opens the file for reading."""
-        layout = open_layout(self.path)
+        layout = open_feature_file(self.path)
         opened = FeatureSet(
             features=layout.features,
             rows=layout.rows,

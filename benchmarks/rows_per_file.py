@@ -101,7 +101,7 @@ def measure(source: Path, cache: Path, given: argparse.Namespace, files: int) ->
         features.read(rows)
     batch = (time.perf_counter() - started) / given.batches
     tell(
-        f"  {len(entry.parts['train'])} files: {ended.seconds:.1f} s, peak {ended.peak_rss / 1e6:,.0f} MB, "
+        f"  {len(entry.shards['train'])} files: {ended.seconds:.1f} s, peak {ended.peak_rss / 1e6:,.0f} MB, "
         f"opened in {opened:.2f} s, a batch in {batch * 1e6:.0f} microseconds"
     )
     return ended.seconds, float(ended.peak_rss), opened, batch

@@ -21,9 +21,9 @@ import numpy as np
 from inputs import MADE as SPEC
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
-from pipeline.cache.partial_file import lay_out
+from pipeline.cache.partial_file import create_feature_file
 from pipeline.images.row_table import Rows
 from pipeline.runtimes.keras import import_keras
 
@@ -45,8 +45,8 @@ def features_file(folder: Path, split: str, rows: int, seed: int) -> FeatureSet:
         views=np.zeros(rows, np.uint8),
     )
     path = folder / f"{split}.h5"
-    lay_out(path, Header(SPEC, "bench", "bench", split, ("a", "b")), described, stored.shape[1:])
-    layout = open_layout(path)
+    create_feature_file(path, Header(SPEC, "bench", "bench", split, ("a", "b")), described, stored.shape[1:])
+    layout = open_feature_file(path)
     np.memmap(path, np.float16, "r+", offset=layout.offsets["features"], shape=stored.shape)[:] = stored
     crc32 = np.array([zlib.crc32(row.data) for row in stored], np.uint32)
     return FeatureSet(layout.features, described, crc32, SPEC, ("a", "b"), split, "bench", path)
@@ -142,7 +142,7 @@ def _sweep_watched(train: Path, valid: Path, jobs: int, answers: multiprocessing
 
 
 def _mapped(path: Path) -> FeatureSet:
-    layout = open_layout(path)
+    layout = open_feature_file(path)
     crc32 = np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in layout.features], np.uint32)
     return FeatureSet(layout.features, layout.rows, crc32, SPEC, ("a", "b"), path.stem, "bench", path)
 

@@ -20,8 +20,8 @@ from inputs import add_image_option, place_images
 from measuring import tell
 from tables import RESULTS, number, write_table
 
-from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, cut_portions
-from pipeline.extraction.targets import wanted_rows
+from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
+from pipeline.extraction.targets import target_rows
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.manifest import take_stock
 from pipeline.images.sources import open_source
@@ -91,7 +91,7 @@ def memory_of_stock(folder: Path) -> tuple[int, int, int]:
     catalog = take_stock(open_source(str(folder)))
     kept, peak = tracemalloc.get_traced_memory()
     sizes = {split: len(rows) for split, rows in catalog.splits.items()}
-    wanted = [wanted_rows(catalog, portion) for portion in cut_portions(sizes, DEFAULT_ROWS_PER_FILE)]
+    wanted = [target_rows(catalog, portion) for portion in group_files(sizes, DEFAULT_ROWS_PER_FILE)]
     keys = np.concatenate([one.keys for one in wanted])
     both, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -6,7 +6,8 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -108,3 +109,26 @@ def system_refusal(error: BaseException) -> str:
     if number is None and (found := re.search(r"\berrno = (\d+), error message", str(error))):
         number = int(found[1])
     return "" if not number or number in OF_CONTENT else os.strerror(number)
+
+
+def reason_of(error: BaseException) -> str:
+    """Says on one line why something failed: in the system's words, else the error's own, else its name."""
+    words = error.strerror if isinstance(error, OSError) else ""
+    return words or next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+@contextmanager
+def disk_errors(trouble: str, advice: str) -> Iterator[None]:
+    """Turns what the disk refuses into one line.
+
+    Args:
+        trouble: What cannot be done: "cannot write ...".
+        advice: What to do about it.
+
+    Raises:
+        PipelineError: With both, and the reason between them.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(f"{trouble}: {reason_of(error)}. {advice}") from error

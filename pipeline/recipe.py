@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache.features import Selection
-from pipeline.errors import UnreadableImagesError, UsageError, unknown
+from pipeline.errors import UnreadableImagesError, UsageError, reason_of, unknown
 from pipeline.extraction import extract
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
@@ -159,7 +159,8 @@ def read_recipe(path: Path) -> Recipe:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"recipe {path} cannot be read: {error.strerror}. `pipeline recipes` lists those that come along"
+            f"recipe {path} cannot be read: {reason_of(error)}. "
+            "`pipeline recipes` lists those that come along"
         ) from error
     except (ValueError, RecursionError) as error:
         long = "integer string conversion" in str(error)

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from peaks import peak_kib
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import seal
 from pipeline.errors import PipelineError
 
@@ -174,11 +174,11 @@ def alter(path: Path, name: str, elsewhere: Path) -> str:
 
 def main(folder: Path) -> None:
     """Opens the sound file first, then all others, and prints a line for each."""
-    open_layout(folder / "sound.h5")
+    open_feature_file(folder / "sound.h5")
     before = peak_kib()
     for path in sorted(folder.glob("*.h5")):
         try:
-            open_layout(path)
+            open_feature_file(path)
             print(path.stem, "opened", sep="\t")
         except PipelineError as error:
             print(path.stem, error, sep="\t")

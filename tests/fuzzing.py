@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from peaks import peak_kib
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode
@@ -68,7 +68,7 @@ def check_open(content: bytes) -> str:
     """Opens a feature file and reads a row; returns ``opened`` or ``refused``, and lets nothing else pass."""
     CASE.write_bytes(content)
     try:
-        layout = open_layout(CASE)
+        layout = open_feature_file(CASE)
     except CacheMismatchError as error:
         return _refused(error)
     assert np.asarray(layout.features[:1]).nbytes < len(content)

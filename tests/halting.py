@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from counting_engine import CountingEngine
 
+from pipeline.cache import partial_file
 from pipeline.cache.partial_file import PartialFile
 from pipeline.cli import main
 from pipeline.extraction import filling
@@ -43,24 +44,30 @@ def halt_before(owner: Any, name: str, number: int, applies: Callable[..., bool]
     setattr(owner, name, counted)
 
 
+def is_of(column: str, values: Any) -> bool:
+    """Tells whether what is written belongs to a column, by its type: features are floats here."""
+    kinds = {"features": "f", "crc32": "u4", "done": "u1"}
+    return isinstance(values, np.ndarray) and values.dtype.str[1:].startswith(kinds[column])
+
+
 def halt_in_column(column: str, number: int) -> None:
-    halt_before(PartialFile, "_pwrite", number, lambda _, written, *__: written == column)
+    halt_before(partial_file, "write_at", number, lambda _, values, *__: is_of(column, values))
 
 
 def tear_features() -> None:
     """Halts when half of a batch's bytes are written."""
-    original, calls = PartialFile._pwrite, 0
+    original, calls = partial_file.write_at, 0
 
-    def torn(self: PartialFile, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
+    def torn(file: int, values: Any, offset: int) -> None:
         nonlocal calls
-        calls += column == "features"
+        calls += is_of("features", values)
         if calls == 4:
             flat = values.reshape(-1)
-            original(self, column, row, item_bytes, flat[: flat.size // 2 + 1])
+            original(file, flat[: flat.size // 2 + 1], offset)
             halt()
-        original(self, column, row, item_bytes, values)
+        original(file, values, offset)
 
-    PartialFile._pwrite = torn
+    partial_file.write_at = torn
 
 
 MOMENTS: dict[str, Callable[[], None]] = {

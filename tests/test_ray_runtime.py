@@ -17,8 +17,8 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     needed = r"--executor ray needs the package ray: pip install 'two-stage-pipeline\[ray\]'"
     with pytest.raises(UsageError, match=needed), ray_connection("local"):
         pass
-    with make_executor("ray").crew() as crew, pytest.raises(UsageError, match=needed):
-        crew.call(len, "")
+    with make_executor("ray").session() as session, pytest.raises(UsageError, match=needed):
+        session.call(len, "")
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])

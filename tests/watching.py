@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.extraction.executors import Crew, Executor
+from pipeline.extraction.executors import Executor, Session
 
 
 @dataclass
@@ -16,23 +16,23 @@ class Watched:
 
     Attributes:
         executor: Who computes.
-        finished: Told after each block, with the crew.
+        finished: Told after each block, with the session.
     """
 
     executor: Executor
-    finished: Callable[[Crew], None]
+    finished: Callable[[Session], None]
 
     @contextmanager
-    def crew(self) -> Iterator[Crew]:
-        with self.executor.crew() as crew:
-            fill = crew.fill
+    def session(self) -> Iterator[Session]:
+        with self.executor.session() as session:
+            fill = session.fill
 
             def watched(*arguments: Any, advance: Callable[[int], None], **options: Any) -> Any:
                 def told(count: int) -> None:
                     advance(count)
-                    self.finished(crew)
+                    self.finished(session)
 
                 return fill(*arguments, advance=told, **options)
 
-            crew.fill = watched
-            yield crew
+            session.fill = watched
+            yield session

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.backbones.table import BACKBONES, Backbone
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError, UsageError, reason_of
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 from pipeline.options import MOST_SEED
 from pipeline.paths import with_home
@@ -212,4 +212,4 @@ def _sha256(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UsageError(f"weights {str(path)!r} cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"weights {str(path)!r} cannot be read: {reason_of(error)}") from error

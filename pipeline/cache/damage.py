@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cache.format import Layout
+from pipeline.cache.format import FeatureFile
 from pipeline.errors import CacheMismatchError
 from pipeline.images.row_table import Rows, isin, name_marks
 from pipeline.wording import counted, verb
@@ -49,7 +49,7 @@ class Damage:
     identity: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, path: Path, what: str, layout: Layout | None = None) -> Damage:
+    def of(cls, path: Path, what: str, layout: FeatureFile | None = None) -> Damage:
         """Takes down a file that is still there, or what was read of it."""
         if layout is None:
             return cls(path, what, identity=identity_of(path))
@@ -65,13 +65,13 @@ def identity_of(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino
 
 
-def damage_of_marks(layout: Layout) -> list[Damage]:
+def damage_of_marks(layout: FeatureFile) -> list[Damage]:
     """Finds out whether marks of ``done`` are damaged: a published file has all of them."""
     missing = int((~layout.done).sum()) if layout.path.suffix == ".h5" else layout.stray
     return [Damage.of(layout.path, f"done of {counted(missing, 'row')}", layout)] if missing else []
 
 
-def damage_of_features(layout: Layout, count: int) -> list[Damage]:
+def damage_of_features(layout: FeatureFile, count: int) -> list[Damage]:
     """Takes down that so many rows do not fit their checksums."""
     if not count:
         return []
@@ -134,8 +134,8 @@ class DamageLog:
         """Counts for each file how many of its rows were computed.
 
         Args:
-            wanted: By the name of the part, rows of the entry.
-            computed: bool (G,), which of them, one part after the other, were computed.
+            wanted: By the name of the shard, rows of the entry.
+            computed: bool (G,), which of them, one shard after the other, were computed.
         """
         ends = np.cumsum([len(rows) for rows in wanted.values()])
         for (name, rows), mask in zip(wanted.items(), np.split(computed, ends[:-1]), strict=True):

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from pipeline.cache import entries
-from pipeline.cache.shards import Part, whole_sets
+from pipeline.cache.shards import ShardName, whole_splits
 from pipeline.errors import (
     CacheMismatchError,
-    PipelineError,
     UnreadableFileError,
     UsageError,
+    disk_errors,
     system_refusal,
 )
 from pipeline.files import discard, is_blank, make_folder, name_also, open_file, rename, root_of, written
@@ -43,7 +42,7 @@ def is_features(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one of features: published, partial or retired, and be it damaged."""
     found = _FEATURES.fullmatch(name.name)
     ours = is_blank(head) or sum(word in head for word in _WORDS) > 1
-    return ours and found is not None and Part.of(found["part"]) is not None
+    return ours and found is not None and ShardName.of(found["part"]) is not None
 
 
 def is_spec(name: PurePath, head: bytes) -> bool:
@@ -108,7 +107,7 @@ class Entry:
     @property
     def cache(self) -> Path:
         """The cache that it stands in."""
-        return entries.cache_of(self.folder / SPEC_FILE)
+        return cache_of(self.folder / SPEC_FILE)
 
     @property
     def dataset(self) -> str:
@@ -121,21 +120,21 @@ class Entry:
         return f"{self.dataset}/{self.folder.name}"
 
     @property
-    def parts(self) -> dict[str, list[Part]]:
+    def shards(self) -> dict[str, list[ShardName]]:
         """The files of each published split; splits in the order train, val, test."""
-        return whole_sets(path.stem for path in self.folder.glob("*.h5") if path.is_file())
+        return whole_splits(path.stem for path in self.folder.glob("*.h5") if path.is_file())
 
     @property
     def splits(self) -> list[str]:
         """The published splits, in the order train, val, test."""
-        return list(self.parts)
+        return list(self.shards)
 
     def file(self, name: str) -> Path:
-        """Where a part's published features stand; the only part of a split has the split's name."""
+        """Where a shard's published features stand; the only shard of a split has the split's name."""
         return self.folder / f"{name}.h5"
 
     def partial(self, name: str) -> Path:
-        """Where a part's features are being filled in."""
+        """Where a shard's features are being filled in."""
         return self.folder / f"{name}.h5.partial"
 
     def retired(self) -> list[Path]:
@@ -206,17 +205,12 @@ class Entry:
             described["weights_file"] = str(self.weights_file)
         text = json.dumps(described, indent=2)
         path = self.folder / SPEC_FILE
-        try:
+        with disk_errors(f"cannot write the cache at {self.folder}", "Choose another place with --cache"):
             if path.is_file() and path.read_bytes() == text.encode():
                 return
             make_folder(self.folder, root=self.cache)
-            with written(path, root=self.cache, known=entries.is_spec) as file:
+            with written(path, root=self.cache, known=is_spec) as file:
                 file.write(text.encode())
-        except OSError as error:
-            raise PipelineError(
-                f"cannot write the cache at {self.folder}: {error.strerror}. "
-                "Choose another place with --cache"
-            ) from error
 
 
 def dataset_name(name: str) -> str:

@@ -23,14 +23,14 @@ from pipeline.cache.format import (
     SEAL,
     SEALS,
     STORED_DTYPES,
+    FeatureFile,
     Header,
-    Layout,
     altered,
     plain,
     plain_attributes,
     seal,
 )
-from pipeline.cache.shards import Part
+from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
 from pipeline.guards.hdf5 import is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.images import UNLABELLED
@@ -47,7 +47,7 @@ class _Mappable(Protocol):
 _T = TypeVar("_T", bound=_Mappable)
 
 
-def open_mapped(path: Path) -> Layout:
+def open_mapped(path: Path) -> FeatureFile:
     """Opens a feature file and maps its features, both from the same version of it.
 
     Raises:
@@ -55,7 +55,7 @@ def open_mapped(path: Path) -> Layout:
         CacheMismatchError: The file was read, and is foreign, damaged, or of another schema version.
         UnreadableFileError: The system does not let it be read now.
     """
-    return mapped(path, open_layout)
+    return mapped(path, open_feature_file)
 
 
 def mapped(path: Path, open_it: Callable[[Path], _T]) -> _T:
@@ -100,7 +100,7 @@ TROUBLE = (
 _MEND = "`pipeline extract` mends it, and computes anew only what cannot be proved"
 
 
-def open_layout(path: Path) -> Layout:
+def open_feature_file(path: Path) -> FeatureFile:
     """Reads a feature file's header and rows and checks that nothing in them was altered.
 
     The file can come from anywhere: it is refused, before a value is read, where it points to another file
@@ -131,7 +131,7 @@ def open_layout(path: Path) -> Layout:
         ) from error
 
 
-def _read_layout(path: Path, file: h5py.File) -> Layout:
+def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
     refuse_foreign_parts(path, file)
     schema = plain(file.attrs.get("schema"))
     if schema != SCHEMA and plain(file.attrs.get(SEAL)) != seal(file, {"schema": SCHEMA}):
@@ -185,7 +185,7 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
         whole=str(attributes.get("whole", "")),
     )
     _refuse_impossible(header, rows, tuple(features.shape[1:]))
-    return Layout(
+    return FeatureFile(
         path=path,
         header=header,
         rows=rows,
@@ -201,8 +201,8 @@ def _read_layout(path: Path, file: h5py.File) -> Layout:
 
 def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
     """Refuses what no run writes, sealed or not: whoever writes a file can seal it, too."""
-    if not is_folder_name(header.dataset) or Part.of(header.part.name) != header.part:
-        names = f"{header.dataset[:40]!r}, {header.part.name[:40]!r}"
+    if not is_folder_name(header.dataset) or ShardName.of(header.shard.name) != header.shard:
+        names = f"{header.dataset[:40]!r}, {header.shard.name[:40]!r}"
         raise ValueError(f"{names} are no names of data set and split")
     if not feature_shape or 0 in feature_shape:
         raise ValueError(f"{feature_shape} is no shape of features")

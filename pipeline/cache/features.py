@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shlex
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.feature_file import open_mapped
-from pipeline.cache.format import Layout
-from pipeline.cache.shards import Part
+from pipeline.cache.format import FeatureFile, checksums
+from pipeline.cache.shards import RowMap, ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import Rows
@@ -24,49 +24,63 @@ from pipeline.spec import FeatureSpec
 
 
 @dataclass(frozen=True, eq=False)
-class Stacked:
-    """The mapped features of several files, one below the other, as one array to read from.
+class MappedFeatures:
+    """Features as they lie on disk, as one array to read from: files below each other, cuts side by side.
 
     Attributes:
-        parts: Arrays (n, *feature shape) of the same shape and dtype but for n; at least one. Plain views of
-            memory maps, which take their time over every index.
+        cuts: Per cut, the mapped features of each file, (n, *feature shape); at least one of each. Plain
+            views of memory maps, which take their time over every index.
     """
 
-    parts: tuple[np.ndarray, ...]
+    cuts: tuple[tuple[np.ndarray, ...], ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, *feature shape)."""
-        return (int(self._ends[-1]), *self.parts[0].shape[1:])
+        """(N, *feature shape); of several cuts (N, number of features of all)."""
+        if len(self.cuts) == 1:
+            return (len(self), *self.cuts[0][0].shape[1:])
+        return len(self), sum(math.prod(files[0].shape[1:]) for files in self.cuts)
 
     @property
     def dtype(self) -> np.dtype:
         """Stored dtype."""
-        return self.parts[0].dtype
+        return self.cuts[0][0].dtype
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self._map)
 
-    def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Copies the rows at the given positions, int (n,), into memory: (n, *feature shape)."""
-        index = np.asarray(index)
+    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
+        """Copies the rows at the given positions, from 0, into memory: (n, *shape[1:]); of one, without n."""
+        if isinstance(index, slice):
+            index = np.arange(*index.indices(len(self)))
+        rows = side_by_side(self.by_cut(np.atleast_1d(index)))
+        return rows if np.ndim(index) else rows[0]
+
+    def by_cut(self, index: np.ndarray) -> list[np.ndarray]:
+        """Copies rows, int (n,), into memory, each cut by itself: (n, *its feature shape)."""
         if ((index < 0) | (index >= len(self))).any():
             raise IndexError(f"rows are numbered from 0 to {len(self) - 1:,}")
-        block = np.empty((len(index), *self.shape[1:]), self.dtype)
-        file = np.searchsorted(self._ends, index, side="right")
-        row = index - self._starts[file]
+        file, row = self._map.locate(index)
         order = np.argsort(file, kind="stable")
-        for run in np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(index) else ():
-            block[run] = self.parts[file[run[0]]][row[run]]
-        return block
+        runs = np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(index) else []
+        blocks = []
+        for files in self.cuts:
+            block = np.empty((len(index), *files[0].shape[1:]), self.dtype)
+            for run in runs:
+                block[run] = files[file[run[0]]][row[run]]
+            blocks.append(block)
+        return blocks
 
     @cached_property
-    def _ends(self) -> np.ndarray:
-        return np.cumsum([len(part) for part in self.parts])
+    def _map(self) -> RowMap:
+        return RowMap([len(file) for file in self.cuts[0]])
 
-    @cached_property
-    def _starts(self) -> np.ndarray:
-        return self._ends - [len(part) for part in self.parts]
+
+def side_by_side(cuts: Sequence[np.ndarray]) -> np.ndarray:
+    """Joins the features of several cuts, (n, ...) each, to flat rows; those of one stay as they are."""
+    if len(cuts) == 1:
+        return cuts[0]
+    return np.concatenate([cut.reshape(len(cut), math.prod(cut.shape[1:])) for cut in cuts], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +88,9 @@ class FeatureSet:
     """One split's features with everything that is known about each row.
 
     Attributes:
-        features: (N, *feature shape) in the stored dtype; mapped where read from a file or several.
+        features: (N, *feature shape) in the stored dtype; of several cuts flat, side by side.
         rows: Ids, labels (int32), digests and views of the N rows.
-        crc32: uint32 (N,), checksum of each row's feature bytes.
+        crc32: uint32 (N,), checksum of each row's feature bytes; of several cuts (N, cuts), one for each.
         spec: What determined the numbers.
         classes: Class names, indexed by label.
         split: ``train``, ``val`` or ``test``.
@@ -85,7 +99,7 @@ class FeatureSet:
         weights_file: The file of the user's that the filters of the base were read from, if it was one.
     """
 
-    features: np.ndarray | Stacked
+    features: np.ndarray | MappedFeatures
     rows: Rows
     crc32: np.ndarray
     spec: FeatureSpec
@@ -120,14 +134,38 @@ class FeatureSet:
         Raises:
             CacheMismatchError: A row's bytes are not those that were stored.
         """
-        block = np.ascontiguousarray(self.features[index])
-        for position, row in zip(block, index, strict=True):
-            if zlib.crc32(position.data) != self.crc32[row]:
-                raise CacheMismatchError(
-                    f"{self.path}: row {int(row)} ({self.rows.ids[int(row)]}) is damaged. "
-                    "Run `pipeline cache verify` for the whole list; `pipeline extract` repairs it"
-                )
-        return block
+        features = self.features
+        cuts = features.by_cut(index) if isinstance(features, MappedFeatures) else [features[index]]
+        found = np.stack([checksums(cut) for cut in cuts], axis=1)
+        wrong = (found != self.crc32[index].reshape(found.shape)).any(axis=1)
+        if wrong.any():
+            row = int(index[np.flatnonzero(wrong)[0]])
+            raise CacheMismatchError(
+                f"{self.path}: row {row} ({self.rows.ids[row]}) is damaged. "
+                "Run `pipeline cache verify` for the whole list; `pipeline extract` repairs it"
+            )
+        return side_by_side(cuts)
+
+    def take(self, index: np.ndarray) -> FeatureSet:
+        """Reads rows, int (n,), into memory, each checked, as a set of their own."""
+        features = self.read(index)
+        return replace(self, features=features, rows=self.rows.take(index), crc32=checksums(features))
+
+    @property
+    def cuts(self) -> tuple[FeatureSet, ...]:
+        """The features of each cut by itself, where they lie on disk side by side."""
+        if not isinstance(self.features, MappedFeatures) or len(self.features.cuts) == 1:
+            return (self,)
+        layers, poolings = self.spec.layer.split("+"), self.spec.pooling.split("+")
+        return tuple(
+            replace(
+                self,
+                features=MappedFeatures((files,)),
+                crc32=self.crc32[:, i],
+                spec=replace(self.spec, layer=layers[i], pooling=poolings[i % len(poolings)]),
+            )
+            for i, files in enumerate(self.features.cuts)
+        )
 
     def batches(self, size: int, *, seed: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields (features, labels) of up to ``size`` rows; in random order where a seed is given."""
@@ -145,34 +183,6 @@ class FeatureSet:
             index = np.arange(start, min(start + 1024, len(self)))
             whole[index] = self.read(index)
         return whole
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Stands where the array of a plain feature set stands: its shape and dtype, without its bytes.
-
-    Attributes:
-        shape: (N, total number of features of all parts).
-        dtype: Stored dtype.
-    """
-
-    shape: tuple[int, int]
-    dtype: np.dtype
-
-
-@dataclass(frozen=True, eq=False)
-class JoinedFeatureSet(FeatureSet):
-    """One split's features of several entries; a row is the flat features of each, one after the other.
-
-    Attributes:
-        parts: The sets that are joined; their rows are the same.
-    """
-
-    parts: tuple[FeatureSet, ...] = ()
-
-    def read(self, index: np.ndarray) -> np.ndarray:
-        """Copies rows into memory and checks each part of each, see ``FeatureSet.read``."""
-        return np.concatenate([part.read(index).reshape(len(index), -1) for part in self.parts], axis=1)
 
 
 @dataclass(frozen=True)
@@ -228,18 +238,14 @@ def join_features(parts: Sequence[FeatureSet]) -> FeatureSet:
                 f"{first.path} and {part.path} hold different rows: run `pipeline extract` with both layers "
                 "to bring them to the same state"
             )
-    total = sum(int(np.prod(part.feature_shape)) for part in parts)
-    return JoinedFeatureSet(
-        features=Columns((len(first), total), first.features.dtype),
-        rows=first.rows,
-        crc32=np.bitwise_xor.reduce([part.crc32 for part in parts]),
+    features = [part.features for part in parts]
+    return replace(
+        first,
+        features=MappedFeatures(
+            tuple(one.cuts[0] if isinstance(one, MappedFeatures) else (np.asarray(one),) for one in features)
+        ),
+        crc32=np.stack([part.crc32 for part in parts], axis=1),
         spec=joined_spec([part.spec for part in parts]),
-        classes=first.classes,
-        split=first.split,
-        dataset=first.dataset,
-        path=first.path,
-        weights_file=first.weights_file,
-        parts=tuple(parts),
     )
 
 
@@ -280,18 +286,18 @@ def open_features(entry: Entry, split: str) -> FeatureSet:
             the split.
     """
     for attempt in itertools.count(1):
-        parts = entry.parts.get(split)
-        if parts is None:
+        shards = entry.shards.get(split)
+        if shards is None:
             have = ", ".join(entry.splits) or "none"
             raise UsageError(
                 f"split {split!r} is not in {entry.folder}: it holds {have}. "
                 f"Run `pipeline extract --data {shlex.quote(entry.source)}` if the source has it"
             )
         try:
-            layouts = [_open_part(entry, part) for part in parts]
+            layouts = [_open_shard(entry, shard) for shard in shards]
             _refuse_several_states(layouts)
         except (UsageError, CacheMismatchError):
-            if attempt == ATTEMPTS or len(parts) == 1:
+            if attempt == ATTEMPTS or len(shards) == 1:
                 raise
             time.sleep(PAUSE_S)
             continue
@@ -299,11 +305,11 @@ def open_features(entry: Entry, split: str) -> FeatureSet:
     raise AssertionError
 
 
-def _open_part(entry: Entry, part: Part) -> Layout:
-    layout = open_mapped(entry.file(part.name))
+def _open_shard(entry: Entry, shard: ShardName) -> FeatureFile:
+    layout = open_mapped(entry.file(shard.name))
     header = layout.header
-    if header.spec != entry.spec or header.part != part:
-        different = header.spec.differences(entry.spec) or {"part": (header.part.name, part.name)}
+    if header.spec != entry.spec or header.shard != shard:
+        different = header.spec.differences(entry.spec) or {"part": (header.shard.name, shard.name)}
         fields = ", ".join(
             f"{name}: {mine!r} in the file, {theirs!r} expected" for name, (mine, theirs) in different.items()
         )
@@ -315,7 +321,7 @@ def _open_part(entry: Entry, part: Part) -> Layout:
     return layout
 
 
-def _refuse_several_states(layouts: Sequence[Layout]) -> None:
+def _refuse_several_states(layouts: Sequence[FeatureFile]) -> None:
     """Refuses files that were made for different lists of images, which share rows or lack some."""
     first = layouts[0]
     for layout in layouts[1:]:
@@ -326,10 +332,10 @@ def _refuse_several_states(layouts: Sequence[Layout]) -> None:
             )
 
 
-def _as_one(layouts: Sequence[Layout]) -> FeatureSet:
+def _as_one(layouts: Sequence[FeatureFile]) -> FeatureSet:
     first, one = layouts[0], len(layouts) == 1
     return FeatureSet(
-        features=first.features if one else Stacked(tuple(np.asarray(layout.features) for layout in layouts)),
+        features=first.features if one else MappedFeatures((tuple(np.asarray(f.features) for f in layouts),)),
         rows=first.rows if one else Rows.joined([layout.rows for layout in layouts]),
         crc32=np.concatenate([layout.crc32 for layout in layouts]),
         spec=first.header.spec,

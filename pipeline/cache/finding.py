@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cache.entries import SPEC_FILE, Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
@@ -139,7 +139,7 @@ def stored_views(entry: Entry) -> int:
     if not entry.spec.augmentation:
         return 0
     try:
-        views = open_layout(entry.file(entry.parts["train"][0].name)).rows.views
+        views = open_feature_file(entry.file(entry.shards["train"][0].name)).rows.views
     except (PipelineError, KeyError):
         return 1
     return int(max(views.max(initial=0), 1))

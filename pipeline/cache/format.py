@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.cache.shards import Part
+from pipeline.cache.shards import ShardName
 from pipeline.errors import UnreadableFileError, system_refusal
 from pipeline.guards.hdf5 import Column
 from pipeline.images.row_table import DIGEST_BYTES, Rows
@@ -49,7 +50,7 @@ ATTRIBUTES = frozenset(
 LATER_ATTRIBUTES = frozenset(("seals",))
 """Attributes that files of earlier versions do not have."""
 PART_ATTRIBUTES = frozenset(("part", "parts", "whole"))
-"""Of a file that holds one part of several; no other has them."""
+"""Of a shard, where a split has several; no other has them."""
 
 HDF5_LOCK = threading.Lock()
 """The HDF5 library is not thread-safe: one call at a time in a process."""
@@ -86,13 +87,13 @@ class Header:
     whole: str = ""
 
     @property
-    def part(self) -> Part:
+    def shard(self) -> ShardName:
         """Which of the split's files it is."""
-        return Part(self.split, self.number, self.count)
+        return ShardName(self.split, self.number, self.count)
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class FeatureFile:
     """An opened file: header, rows, and where each column lies.
 
     Attributes:
@@ -133,6 +134,16 @@ class Layout:
             return np.memmap(self.path, self.dtype, "r", offset=self.offsets["features"], shape=shape)
         except (OSError, MemoryError) as error:
             raise UnreadableFileError(self.path, system_refusal(error) or str(error)) from error
+
+
+def checksum(features: np.ndarray) -> int:
+    """Returns the CRC-32 of the bytes of one row's features."""
+    return zlib.crc32(np.ascontiguousarray(features).data)
+
+
+def checksums(features: np.ndarray) -> np.ndarray:
+    """Returns the CRC-32 of the bytes of each row, (n, *feature shape) -> uint32 (n,)."""
+    return np.array([zlib.crc32(row.data) for row in np.ascontiguousarray(features)], "<u4")
 
 
 def row_bytes(feature_shape: Sequence[int], store: str) -> int:

@@ -11,12 +11,11 @@ from typing import Any
 
 from pipeline import files
 from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, is_features, is_of_an_entry, read_entry
-from pipeline.cache.feature_file import open_layout, open_mapped
+from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries, is_called, options_apart
 from pipeline.cache.locks import LOCK_FILE, alone_in
 from pipeline.cache.networks import RECORD, made_in, unused_networks
-from pipeline.cache.partial_file import damaged_rows
-from pipeline.cache.writer import disk_errors
+from pipeline.cache.partial_file import damaged_rows, refused
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import Known, LeftAlone, remove_folder
 from pipeline.paths import expanded
@@ -30,9 +29,9 @@ def summaries(cache: Path) -> list[dict[str, Any]]:
     for entry, apart in _told_apart(all_entries(cache)):
         rows: dict[str, int | None] = {}
         left: list[LeftAlone] = []
-        for split, parts in entry.parts.items():
+        for split, shards in entry.shards.items():
             try:
-                rows[split] = sum(len(open_layout(entry.file(part.name)).rows) for part in parts)
+                rows[split] = sum(len(open_feature_file(entry.file(shard.name)).rows) for shard in shards)
             except (CacheMismatchError, UsageError):
                 rows[split] = None
             except UnreadableFileError as error:
@@ -63,7 +62,7 @@ def describe(entry: Entry) -> dict[str, Any]:
     """Returns an entry's spec and, for each of its files, what the file says of itself."""
     files = []
     for path in _feature_files(entry.folder):
-        layout = open_layout(path)
+        layout = open_feature_file(path)
         header = layout.header
         files.append(
             {
@@ -128,8 +127,8 @@ def _verify(path: Path) -> dict[str, Any]:
         finding["bad_rows"] = [{"row": int(row), "id": layout.rows.ids[row]} for row in damaged_rows(layout)]
         if layout.header.spec.entry_name != path.parent.name:
             finding["problem"] = f"it belongs to {layout.header.spec.entry_name}"
-        elif layout.header.part.name != path.name.split(".")[0]:
-            finding["problem"] = f"it holds the part {layout.header.part.name}"
+        elif layout.header.shard.name != path.name.split(".")[0]:
+            finding["problem"] = f"it holds the part {layout.header.shard.name}"
         elif path.suffix == ".h5" and not layout.done.all():
             missing = int((~layout.done).sum())
             finding["problem"] = f"{counted(missing, 'row')} {verb(missing)} not done"
@@ -148,7 +147,7 @@ def remove(entry: Entry) -> Freed:
         PipelineError: Another process is filling it.
     """
     freed = Freed()
-    with alone_in(entry.folder, wait_s=0), disk_errors(entry):
+    with alone_in(entry.folder, wait_s=0), refused(f"the cache at {entry.folder}"):
         for path in sorted(entry.folder.iterdir()):
             if path.name != LOCK_FILE:  # others may wait for it: it goes last, with the folder
                 freed.remove(path, entry.cache, is_of_an_entry)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePath
 
 from pipeline.cache import entries
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, reason_of
 from pipeline.files import HEAD_BYTES, make_folder, open_file, remove, remove_folder, root_of, would_stay
 from pipeline.plain_json import parse_json
 from pipeline.progress import say
@@ -113,7 +113,7 @@ def acquire(path: Path, wait_s: float, kind: int, *, root: Path | None = None) -
         except OSError as error:
             os.close(file)
             raise PipelineError(
-                f"the file system of {path.parent} has no locks ({error.strerror}), and without them two "
+                f"the file system of {path.parent} has no locks ({reason_of(error)}), and without them two "
                 "runs could fill the same file: choose another place with --cache"
             ) from error
         if time.monotonic() >= deadline:
@@ -133,7 +133,7 @@ def _open(path: Path, root: Path) -> int:
             if isinstance(error, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS:
                 continue
             raise PipelineError(
-                f"cannot write the cache at {path.parent}: {error.strerror}. "
+                f"cannot write the cache at {path.parent}: {reason_of(error)}. "
                 "Choose another place with --cache"
             ) from error
     raise AssertionError

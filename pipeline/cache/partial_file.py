@@ -7,9 +7,8 @@ import json
 import os
 import re
 import stat
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,7 @@ import h5py
 import numpy as np
 
 from pipeline.cache.entries import cache_of, is_features
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import (
     ALIGNMENT,
     HDF5_LOCK,
@@ -27,19 +26,22 @@ from pipeline.cache.format import (
     SEAL,
     SEALS,
     STORED_DTYPES,
+    FeatureFile,
     Header,
-    Layout,
+    checksum,
+    checksums,
     row_bytes,
     seal,
     seals,
 )
 from pipeline.cache.locks import is_still_at
-from pipeline.errors import ForeignFileError, PipelineError
+from pipeline.errors import ForeignFileError, PipelineError, disk_errors, reason_of
 from pipeline.files import create, discard, open_file, refuse_foreign, replace
 from pipeline.images.row_table import DIGEST_BYTES, Rows
 from pipeline.publishing import sync_to_disk
 from pipeline.spec import SCHEMA
 
+KEPT = "All finished rows are kept; make room there, or make it writable, and run the same command again"
 PIECE = 1 << 20
 UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 """What ``posix_fallocate`` fails with where the file system cannot reserve space (man posix_fallocate)."""
@@ -62,7 +64,7 @@ def probe(fd: int, size: int) -> None:
     os.ftruncate(fd, 0)
 
 
-def reserve(fd: int) -> None:
+def preallocate(fd: int) -> None:
     """Takes the disk space of a whole file, holes included; what is in the file stays as it is.
 
     Where the file system cannot reserve space, every byte is written once more, which comes to the same.
@@ -77,16 +79,10 @@ def reserve(fd: int) -> None:
         if isinstance(error, OSError) and error.errno not in UNSUPPORTED:
             raise
         for offset in range(0, size, PIECE):
-            _write(fd, os.pread(fd, PIECE, offset), offset)
+            write_at(fd, os.pread(fd, PIECE, offset), offset)
 
 
-def _write(fd: int, data: bytes, offset: int) -> None:
-    while data:
-        written = os.pwrite(fd, data, offset)
-        data, offset = data[written:], offset + written
-
-
-def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+def create_feature_file(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
     """Creates a file with all rows known, none filled, and its disk space reserved.
 
     The file appears under ``path`` only when it is complete.
@@ -143,7 +139,7 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
             file.attrs[SEALS] = _fixed_string(json.dumps(seals(file), sort_keys=True))
             file.attrs[SEAL] = _fixed_string(seal(file))
         with os.fdopen(open_file(draft, os.O_RDWR, root=root), "r+b") as raw:
-            reserve(raw.fileno())
+            preallocate(raw.fileno())
             os.fsync(raw.fileno())
         replace(draft, path, root=root, known=is_features)
     except (OSError, RuntimeError) as error:  # RuntimeError is HDF5's, from the closing of a file
@@ -158,7 +154,7 @@ def lay_out(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ..
 def _reason(error: Exception) -> str:
     """Finds the words of the system in what HDF5 says on many lines."""
     words = re.search(r"error message = '([^']+)'", str(error))
-    return getattr(error, "strerror", None) or (words[1] if words else str(error).partition("\n")[0])
+    return words[1] if words else reason_of(error)
 
 
 def _create_contiguous(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -192,13 +188,13 @@ class PartialFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens a file made by ``lay_out``.
+        """Opens a file made by ``create_feature_file``.
 
         Raises:
             CacheMismatchError: The file is damaged or foreign.
             ForeignFileError: It is a link.
         """
-        self.layout: Layout = open_layout(path)
+        self.layout: FeatureFile = open_feature_file(path)
         self.done: np.ndarray = self.layout.done.copy()
         self._row_bytes = row_bytes(self.layout.feature_shape, self.layout.header.spec.store)
         self._uncommitted: list[np.ndarray] = []
@@ -231,11 +227,11 @@ class PartialFile:
         features = np.ascontiguousarray(features)
         if features.dtype != self.layout.dtype or features.shape[1:] != self.layout.feature_shape:
             raise AssertionError(f"{features.dtype}{features.shape} does not fit {self.layout.path}")
-        crc32 = np.array([zlib.crc32(row.data) for row in features], "<u4")
-        for run in contiguous_runs(rows):
-            self._pwrite("features", int(rows[run.start]), self._row_bytes, features[run])
-            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
-        self._uncommitted.append(np.asarray(rows))
+        with refused(self.layout.path):
+            for run in contiguous_runs(rows):
+                offset = self.layout.offsets["features"] + int(rows[run.start]) * self._row_bytes
+                write_at(self._fd, features[run], offset)
+        self.record(rows, checksums(features))
 
     def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
         """Writes the checksums of rows whose features another process has written and made durable.
@@ -248,8 +244,9 @@ class PartialFile:
             PipelineError: The disk refuses the bytes.
         """
         crc32 = np.ascontiguousarray(crc32, "<u4")
-        for run in contiguous_runs(rows):
-            self._pwrite("crc32", int(rows[run.start]), 4, crc32[run])
+        with refused(self.layout.path):
+            for run in contiguous_runs(rows):
+                write_at(self._fd, crc32[run], self.layout.offsets["crc32"] + 4 * int(rows[run.start]))
         self._uncommitted.append(np.asarray(rows))
 
     def commit(self) -> None:
@@ -263,9 +260,11 @@ class PartialFile:
         self.check_place()
         written, self._uncommitted = self._uncommitted, []
         rows = np.sort(np.concatenate(written))
-        self._sync()
-        for run in contiguous_runs(rows):
-            self._pwrite("done", int(rows[run.start]), 1, np.ones(run.stop - run.start, np.uint8))
+        with refused(self.layout.path):
+            _flush(self._fd)
+            for run in contiguous_runs(rows):
+                marks = np.ones(run.stop - run.start, np.uint8)
+                write_at(self._fd, marks, self.layout.offsets["done"] + int(rows[run.start]))
         self.done[rows] = True
 
     def publish(self, path: Path) -> None:
@@ -276,7 +275,8 @@ class PartialFile:
             PipelineError: The disk refuses it, or the file has been removed.
         """
         assert self.done.all(), f"{np.count_nonzero(~self.done)} rows of {self.layout.path} are not done"  # noqa: S101 - a mistake of ours, of no file
-        self._sync()
+        with refused(self.layout.path):
+            _flush(self._fd)
         self.check_place()  # another process may by now be filling a file of this name
         self.close()
         replace(self.layout.path, path, root=cache_of(path), known=is_features)
@@ -293,17 +293,9 @@ class PartialFile:
                 f"{self.layout.path} was removed while it was being filled: run the same command again"
             )
 
-    def _pwrite(self, column: str, row: int, item_bytes: int, values: np.ndarray) -> None:
-        try:
-            write_whole(self._fd, values, self.layout.offsets[column] + row * item_bytes)
-        except OSError as error:
-            raise disk_error(self.layout.path, error) from error
 
-    def _sync(self) -> None:
-        try:
-            getattr(os, "fdatasync", os.fsync)(self._fd)
-        except OSError as error:
-            raise disk_error(self.layout.path, error) from error
+def _flush(file: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(file)  # macOS has no fdatasync
 
 
 def is_its_own(path: Path) -> bool:
@@ -315,32 +307,25 @@ def is_its_own(path: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
-def disk_error(path: Path, error: OSError) -> PipelineError:
-    """Says what to do when the disk refuses bytes."""
-    return PipelineError(
-        f"cannot write {path}: {error.strerror}. All finished rows are kept; "
-        "make room and run the same command again"
-    )
+def refused(what: object) -> AbstractContextManager[None]:
+    """Turns what the disk refuses of a cache into one line, see ``errors.disk_errors``."""
+    return disk_errors(f"cannot write {what}", KEPT)
 
 
-def damaged_rows(layout: Layout) -> np.ndarray:
+def damaged_rows(layout: FeatureFile) -> np.ndarray:
     """Re-reads every done row and returns the numbers, int (k,), of those whose checksum differs."""
-    features = layout.features
-    bad = [
-        row
-        for row in np.flatnonzero(layout.done)
-        if zlib.crc32(np.ascontiguousarray(features[row]).data) != layout.crc32[row]
-    ]
+    done = np.flatnonzero(layout.done)
+    bad = [row for row in done if checksum(layout.features[row]) != layout.crc32[row]]
     return np.array(bad, np.int64)
 
 
-def write_whole(file: int, values: np.ndarray, offset: int) -> None:
-    """Writes an array to a place in a file, however few bytes the system takes at a time.
+def write_at(file: int, values: np.ndarray | bytes, offset: int) -> None:
+    """Writes values to a place in a file, however few bytes the system takes at a time.
 
     Raises:
         OSError: The disk refuses the bytes.
     """
-    view = memoryview(values).cast("B")
+    view = memoryview(np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values).cast("B")
     while view:
         written = os.pwrite(file, view, offset)
         view, offset = view[written:], offset + written

@@ -6,34 +6,36 @@ from collections.abc import Collection
 
 from pipeline.cache.entries import Entry, is_features, is_leftover
 from pipeline.cache.locks import is_lock
+from pipeline.cache.partial_file import refused
 from pipeline.cache.reuse import Shelf, holds_unique_rows
-from pipeline.cache.shards import Part
-from pipeline.cache.writer import disk_errors
+from pipeline.cache.shards import ShardName
 from pipeline.errors import ForeignFileError, UnreadableFileError
 from pipeline.files import LeftAlone, remove
 from pipeline.publishing import sync_to_disk
 
 
-def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = ()) -> list[LeftAlone]:
-    """Retires the files, published and partial, that belong to no wanted part.
+def retire_others(
+    entry: Entry, wanted: Collection[ShardName], *, held: Collection[str] = ()
+) -> list[LeftAlone]:
+    """Retires the files, published and partial, that belong to no wanted shard.
 
     Args:
         entry: Whose files; the caller is alone in its folder, so that nobody fills them.
-        wanted: The parts that it shall have.
+        wanted: The shards that it shall have.
         held: Splits whose other files stay for now: what shall replace them is not whole.
 
     Returns:
-        What stays although it belongs to no wanted part: links, and what is no file.
+        What stays although it belongs to no wanted shard: links, and what is no file.
 
     Raises:
         PipelineError: The disk refuses it.
     """
-    names = {part.name for part in wanted}
+    names = {shard.name for shard in wanted}
     left = []
-    with disk_errors(entry):
+    with refused(f"the cache at {entry.folder}"):
         for path in [*entry.folder.glob("*.h5"), *entry.folder.glob("*.h5.partial")]:
-            part = Part.of(path.name.split(".")[0])
-            if part and part.name not in names and part.split not in held:
+            shard = ShardName.of(path.name.split(".")[0])
+            if shard and shard.name not in names and shard.split not in held:
                 try:
                     entry.retire(path)
                 except ForeignFileError as error:
@@ -41,12 +43,12 @@ def put_away(entry: Entry, wanted: Collection[Part], *, held: Collection[str] = 
     return left
 
 
-def clean(entry: Entry, wanted: Collection[Part]) -> list[LeftAlone]:
+def clean(entry: Entry, wanted: Collection[ShardName]) -> list[LeftAlone]:
     """Deletes retired files that hold no row of their own any more, and what killed runs have left.
 
     Args:
         entry: Whose files; the caller is alone in its folder.
-        wanted: The parts that it shall have.
+        wanted: The shards that it shall have.
 
     Returns:
         The retired files that stay because they were not made by this package, or cannot be read now.
@@ -54,8 +56,8 @@ def clean(entry: Entry, wanted: Collection[Part]) -> list[LeftAlone]:
     Raises:
         PipelineError: The disk refuses it.
     """
-    newer = [path for part in wanted for path in (entry.file(part.name), entry.partial(part.name))]
-    with disk_errors(entry):
+    newer = [path for shard in wanted for path in (entry.file(shard.name), entry.partial(shard.name))]
+    with refused(f"the cache at {entry.folder}"):
         shelf = Shelf()  # there may be as many retired files as newer ones
         left = []
         for path in entry.retired():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,9 +12,9 @@ import numpy as np
 
 from pipeline.cache.damage import Damage, DamagedFileError, damage_of_marks
 from pipeline.cache.entries import FEATURE_FILES
-from pipeline.cache.feature_file import open_layout, open_mapped
+from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries
-from pipeline.cache.format import Layout
+from pipeline.cache.format import FeatureFile, checksum
 from pipeline.cache.partial_file import PartialFile
 from pipeline.cache.salvage import Salvage, open_damaged
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
@@ -38,7 +37,7 @@ class StoredRows:
         damaged: Damaged files; of what they hold, only what can be proved is among the rows.
     """
 
-    layouts: tuple[Layout, ...]
+    layouts: tuple[FeatureFile, ...]
     keys: np.ndarray
     file: np.ndarray
     row: np.ndarray
@@ -55,7 +54,7 @@ class StoredRows:
 class Shelf:
     """Remembers which files hold which rows, by eight bytes of each digest, so that none is read in vain.
 
-    A run that goes through many portions looks through the same files every time.
+    A run that goes through many groups looks through the same files every time.
     """
 
     def __init__(self) -> None:
@@ -99,7 +98,7 @@ def stored_rows(
     folders |= {one.folder: one.spec for one in all_entries(cache) if one.spec.plain == spec.plain}
     shelf = shelf or Shelf()
     sought = None if wanted is None else _beginnings(wanted)
-    layouts: list[Layout] = []
+    layouts: list[FeatureFile] = []
     rows: list[np.ndarray] = []
     left: list[LeftAlone] = []
     damaged: list[Damage] = []
@@ -214,7 +213,7 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
         for position, source in enumerate(picked):
             layout = stored.layouts[stored.file[source]]
             features[position] = layout.features[stored.row[source]]
-            intact[position] = zlib.crc32(features[position].data) == layout.crc32[stored.row[source]]
+            intact[position] = checksum(features[position]) == layout.crc32[stored.row[source]]
         target.write(wanted[intact], features[intact])
         damaged.append(picked[~intact])
     target.commit()
@@ -265,7 +264,7 @@ def _damaged_holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
     lacking = np.ones(len(rows), bool)
     for other in newer:
         try:
-            known = open_layout(other)
+            known = open_feature_file(other)
         except (CacheMismatchError, UnreadableFileError, UsageError):
             continue
         there = known.rows.take(np.flatnonzero(known.done))
@@ -276,7 +275,7 @@ def _damaged_holds_unique_rows(path: Path, newer: Iterable[Path]) -> bool:
 
 
 def _done_keys(path: Path) -> np.ndarray:
-    layout = open_layout(path)
+    layout = open_feature_file(path)
     return layout.rows.keys[layout.done]
 
 

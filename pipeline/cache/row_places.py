@@ -7,7 +7,6 @@ system may write whole pages: they are written by the one process that holds the
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from typing import Self
 import numpy as np
 
 from pipeline.cache.entries import cache_of
-from pipeline.cache.partial_file import contiguous_runs, disk_error, write_whole
+from pipeline.cache.format import checksums
+from pipeline.cache.partial_file import contiguous_runs, refused, write_at
 from pipeline.files import open_file
 
 # O_DSYNC: what was written is durable, and the NFS client of Linux never widens a write to the whole page,
@@ -80,7 +80,7 @@ class FeatureFiles:
             features: (n, *feature shape) in the stored dtype.
 
         Returns:
-            uint32 (n,), their checksums, for ``EntryWriter.record``.
+            uint32 (n,), their checksums, for ``PartialFile.record``.
 
         Raises:
             PipelineError: The disk refuses the bytes.
@@ -89,9 +89,7 @@ class FeatureFiles:
         for place, file in zip(self._places, self._files, strict=True):
             low, high = np.searchsorted(rows, [place.first, place.first + place.rows])
             local, inside = rows[low:high] - place.first, features[low:high]
-            for run in contiguous_runs(local):
-                try:
-                    write_whole(file, inside[run], place.offset + int(local[run.start]) * place.row_bytes)
-                except OSError as error:
-                    raise disk_error(place.path, error) from error
-        return np.array([zlib.crc32(row.data) for row in features], "<u4")
+            with refused(place.path):
+                for run in contiguous_runs(local):
+                    write_at(file, inside[run], place.offset + int(local[run.start]) * place.row_bytes)
+        return checksums(features)

@@ -14,7 +14,6 @@ is taken on what a single fault (a flipped bit, a lost or misplaced page) could 
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,13 +31,14 @@ from pipeline.cache.format import (
     HDF5_LOCK,
     SEAL,
     STORED_DTYPES,
+    FeatureFile,
     Header,
-    Layout,
     altered,
+    checksum,
     plain,
     seal,
 )
-from pipeline.cache.shards import Part
+from pipeline.cache.shards import ShardName
 from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
 from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.images.packed_strings import CodedTexts
@@ -59,7 +59,7 @@ class Salvage:
         proved: Whether the digests are proved; else each only by its id, see ``image_marks``.
     """
 
-    layout: Layout
+    layout: FeatureFile
     usable: np.ndarray
     proved: bool
 
@@ -70,7 +70,7 @@ class Salvage:
 
 
 def open_damaged(path: Path, spec: FeatureSpec | None = None) -> Salvage | None:
-    """Opens a file that ``open_layout`` found damaged, and maps its features.
+    """Opens a file that ``open_feature_file`` found damaged, and maps its features.
 
     Args:
         path: The file.
@@ -109,7 +109,7 @@ def _open(path: Path, *, spec: FeatureSpec) -> Salvage:
         if lengths != {count} or features.dtype != np.dtype(STORED_DTYPES[spec.store]):
             raise ValueError("its columns do not fit together")
         intact = _intact(file, spec)
-        layout = Layout(
+        layout = FeatureFile(
             path=path,
             header=Header(spec=spec, dataset="", source="", split="", classes=()),
             rows=Rows(
@@ -127,7 +127,7 @@ def _open(path: Path, *, spec: FeatureSpec) -> Salvage:
         )
     usable = layout.done.copy()
     if "views" not in intact:
-        usable &= layout.rows.views == _places(layout, Part.of(path.name.split(".")[0]))
+        usable &= layout.rows.views == _places(layout, ShardName.of(path.name.split(".")[0]))
     return Salvage(layout, usable, "digests" in intact)
 
 
@@ -135,7 +135,7 @@ def _checked(opened: Salvage) -> Salvage | None:
     """Returns what was opened if the features of any row are right: then all lie where they should."""
     layout = opened.layout
     for row in np.flatnonzero(layout.done):
-        if zlib.crc32(np.ascontiguousarray(layout.features[row]).data) == layout.crc32[row]:
+        if checksum(layout.features[row]) == layout.crc32[row]:
             return opened
     return None
 
@@ -191,10 +191,10 @@ def _ids(file: h5py.File, count: int) -> Any:
     return ids if len(ids) == count else CodedTexts(np.broadcast_to(np.int8(-1), count), ())
 
 
-def _places(layout: Layout, part: Part | None) -> np.ndarray:
+def _places(layout: FeatureFile, shard: ShardName | None) -> np.ndarray:
     """Returns which view stands in each row by its place, int (N,); -1 where that is not certain."""
     count = len(layout.rows)
-    if not layout.header.spec.augmentation or (part is not None and part.split != "train"):
+    if not layout.header.spec.augmentation or (shard is not None and shard.split != "train"):
         return np.zeros(count, np.int64)
     rows, numbers = layout.rows, np.arange(count)
     ids = np.array(list(encoded_ids(rows)), object)

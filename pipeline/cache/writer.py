@@ -14,11 +14,12 @@ import numpy as np
 
 from pipeline.cache.damage import Damage, DamagedFileError, damage_of_features, damage_of_marks
 from pipeline.cache.entries import Entry, is_features
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header, row_bytes
-from pipeline.cache.partial_file import PartialFile, damaged_rows, is_its_own, lay_out
+from pipeline.cache.partial_file import PartialFile, create_feature_file, damaged_rows, is_its_own, refused
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.cache.row_places import FeaturePlace
+from pipeline.cache.shards import RowMap
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import LeftAlone, discard, refuse_links, would_stay
 from pipeline.images.row_table import Rows
@@ -41,13 +42,13 @@ class EntryWriter:
 
         Args:
             entry: What is to be filled; the caller holds the lock of each file.
-            headers: By the name of the part, what its file shall say of itself.
-            wanted: By the name of the part, the rows that it shall hold.
+            headers: By the name of the shard, what its file shall say of itself.
+            wanted: By the name of the shard, the rows that it shall hold.
         """
         self.entry = entry
         self._headers = headers
         self._wanted = wanted
-        self._starts = dict(zip(wanted, np.cumsum([0, *map(len, wanted.values())]), strict=False))
+        self._map = RowMap([len(rows) for rows in wanted.values()])
         self._partials: dict[str, PartialFile] = {}
         self._unread: dict[Path, LeftAlone] = {}
         self.damaged: list[Damage] = []
@@ -83,17 +84,17 @@ class EntryWriter:
 
     @property
     def rows(self) -> int:
-        """Wanted rows of all files."""
-        return sum(map(len, self._wanted.values()))
+        """TargetRows rows of all files."""
+        return len(self._map)
 
     @property
     def done(self) -> np.ndarray:
         """Marks the wanted rows that are on disk, bool (G,)."""
-        parts = [
+        shards = [
             self._partials[name].done if name in self._partials else np.full(len(rows), self.current[name])
             for name, rows in self._wanted.items()
         ]
-        return np.concatenate(parts) if parts else np.zeros(0, bool)
+        return np.concatenate(shards) if shards else np.zeros(0, bool)
 
     def missing_bytes(self, feature_shape: tuple[int, ...]) -> int:
         """Bytes of the files that are still to be laid out."""
@@ -104,7 +105,7 @@ class EntryWriter:
         )
 
     def open(self, feature_shape: tuple[int, ...]) -> None:
-        """Lays out a partial file for every part that is neither published as wanted nor continued.
+        """Lays out a partial file for every shard that is neither published as wanted nor continued.
 
         Raises:
             ForeignFileError: A link stands in the place of a file.
@@ -118,7 +119,7 @@ class EntryWriter:
             if not self.current[name] and name not in self._partials:
                 path = self.entry.partial(name)
                 self._retire(path)  # its rows may still be worth copying
-                lay_out(path, self._headers[name], rows, feature_shape)
+                create_feature_file(path, self._headers[name], rows, feature_shape)
                 self._partials[name] = PartialFile(path)
 
     def copy(self, stored: StoredRows, rows: np.ndarray, sources: np.ndarray) -> np.ndarray:
@@ -132,38 +133,32 @@ class EntryWriter:
         Returns:
             Those of ``sources``, int (k,), whose features are damaged; they are not copied.
         """
-        found = [
-            copy_rows(stored, sources[inside], self._partials[name], local)
-            for name, inside, local in self._by_part(rows)
-        ]
+        found = [copy_rows(stored, sources[i], file, local) for file, i, local in self.files_of(rows)]
         damaged = np.concatenate(found) if found else sources[:0]
         files, counts = np.unique(stored.file[damaged], return_counts=True)
         for file, count in zip(files.tolist(), counts.tolist(), strict=True):
             self.damaged += damage_of_features(stored.layouts[file], count)
         return damaged
 
-    def write(self, rows: np.ndarray, features: np.ndarray) -> None:
-        """Writes features (n, *feature shape) of wanted rows, int (n,), ascending."""
-        for name, inside, local in self._by_part(rows):
-            self._partials[name].write(local, features[inside])
+    def files_of(self, rows: np.ndarray) -> Iterator[tuple[PartialFile, slice, np.ndarray]]:
+        """Cuts wanted rows, int (n,), ascending, by file: (file, slice of ``rows``, row numbers in it)."""
+        names = list(self._wanted)
+        for number, inside, local in self._map.split(rows):
+            yield self._partials[names[number]], inside, local
 
     def places(self) -> list[FeaturePlace]:
         """Says where other processes may write features, for ``FeatureFiles``."""
         return [
             FeaturePlace(
                 path=partial.layout.path.parent.resolve() / partial.layout.path.name,
-                first=int(self._starts[name]),
-                rows=len(self._wanted[name]),
+                first=int(start),
+                rows=len(rows),
                 offset=partial.layout.offsets["features"],
                 row_bytes=row_bytes(partial.layout.feature_shape, self.entry.spec.store),
             )
-            for name, partial in self._partials.items()
+            for (name, rows), start in zip(self._wanted.items(), self._map.starts, strict=False)
+            if (partial := self._partials.get(name))
         ]
-
-    def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
-        """Writes checksums, uint32 (n,), of wanted rows that another process has written."""
-        for name, inside, local in self._by_part(rows):
-            self._partials[name].record(local, crc32[inside])
 
     def commit(self) -> None:
         """Makes all written rows durable and marks them done."""
@@ -177,17 +172,17 @@ class EntryWriter:
 
         Args:
             held: Parts that are not to be published although all their rows are done.
-            replace: Whether a part of several may take the place of one of another state of the split.
+            replace: whether a shard of several may take the place of one of another state of the split.
 
         Returns:
-            The parts that are not published as wanted.
+            The shards that are not published as wanted.
 
         Raises:
             PipelineError: The disk refuses it, or the entry has been removed.
         """
         for partial in self._partials.values():
             partial.check_place()
-        with disk_errors(self.entry):
+        with refused(f"the cache at {self.entry.folder}"):
             return self._publish(held, replace)
 
     def _publish(self, held: Collection[str], replace: bool) -> list[str]:
@@ -229,7 +224,7 @@ class EntryWriter:
             self._retire(published, keep=True)
 
     def _retire(self, path: Path, *, keep: bool = False) -> None:
-        with disk_errors(self.entry):
+        with refused(f"the cache at {self.entry.folder}"):
             retired = self.entry.retire(path, keep=keep)
         if retired and path in self._unread:
             self._unread[path] = replace(self._unread[path], path=retired)
@@ -243,7 +238,7 @@ class EntryWriter:
     def _sound(self, path: Path, name: str, *, whole: bool = False) -> bool:
         """Tells whether a file was made for exactly the wanted rows and every row in it is intact."""
         try:
-            layout, header = open_layout(path), self._headers[name]
+            layout, header = open_feature_file(path), self._headers[name]
             self.damaged += damage_of_marks(layout)
             as_wanted = (
                 replace(layout.header, software=header.software) == header
@@ -264,25 +259,3 @@ class EntryWriter:
 
     def _newest(self, name: str) -> Path:
         return self.entry.file(name) if self.current[name] else self.entry.partial(name)
-
-    def _by_part(self, rows: np.ndarray) -> list[tuple[str, slice, np.ndarray]]:
-        """Cuts ascending wanted rows into (part, slice of ``rows``, row numbers in its file)."""
-        parts = []
-        for name, wanted in self._wanted.items():
-            start = self._starts[name]
-            low, high = np.searchsorted(rows, [start, start + len(wanted)])
-            if high > low:
-                parts.append((name, slice(low, high), rows[low:high] - start))
-        return parts
-
-
-@contextlib.contextmanager
-def disk_errors(entry: Entry) -> Iterator[None]:
-    """Says what to do where the disk refuses what an entry needs."""
-    try:
-        yield
-    except OSError as error:
-        raise PipelineError(
-            f"cannot write the cache at {entry.folder}: {error.strerror or error}. All finished "
-            "rows are kept; make room there, or make it writable, and run the same command again"
-        ) from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pipeline
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError, UsageError, reason_of
 from pipeline.evaluation import plots
 from pipeline.evaluation.plots import draw_reliability
 from pipeline.files import root_of
@@ -91,7 +91,7 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise PipelineError(
-            f"the report cannot be written to {folder}: {error.strerror or error}. "
+            f"the report cannot be written to {folder}: {reason_of(error)}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pipeline.errors import ForeignFileError, PipelineError
+from pipeline.errors import ForeignFileError, PipelineError, reason_of
 from pipeline.files import make_folder, open_file, root_of, written
 from pipeline.plain_json import parse_sealed, sealed
 from pipeline.wording import counted
@@ -136,7 +136,7 @@ def record_look(
             os.fsync(file.fileno())
     except OSError as error:
         raise PipelineError(
-            f"the evaluation cannot be counted in {path}: {error.strerror or error}. "
+            f"the evaluation cannot be counted in {path}: {reason_of(error)}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
     every = [*_lines(before), line]

@@ -17,7 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.filling import Filler
-from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, cut_portions
+from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import say_why_anew, settle_pixel_range, settle_precision
@@ -129,8 +129,8 @@ def _extract(
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
     request, pixels = settle_pixel_range(request, catalog.census)
-    with (executor or make_executor()).crew() as crew:
-        request, measured = settle_precision(request, weights, existing, call=crew.call)
+    with (executor or make_executor()).session() as session:
+        request, measured = settle_precision(request, weights, existing, call=session.call)
         request = settle_calibration(request, weights, catalog, folder)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
@@ -140,12 +140,12 @@ def _extract(
         say_why_anew([entry.spec for entry in entries], existing)
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
         sizes = {split: len(listed) for split, listed in catalog.splits.items()}
-        filler = Filler(request, weights, source, cache, crew=crew)
+        filler = Filler(request, weights, source, cache, session=session)
         filler.timings.add({"stock": stock_seconds})
         stage = Stage(
             entries,
             catalog,
-            cut_portions(sizes, rows, views=request.views),
+            group_files(sizes, rows, views=request.views),
             filler=filler,
             views=request.views,
             measured=measured,

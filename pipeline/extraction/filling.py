@@ -1,4 +1,4 @@
-"""Filling the files of a portion: what stands in the cache is copied, what is missing computed."""
+"""Filling the files of a group: what stands in the cache is copied, what is missing computed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pipeline.cache.reuse import Shelf, stored_rows
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.executors import Crew
+from pipeline.extraction.executors import Session
 from pipeline.extraction.load import Failure, Loader
-from pipeline.extraction.plan import Portion, Stretch, plan_blocks, plan_copies, rows_in_block
+from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.targets import Wanted
+from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import Timings
 from pipeline.files import LeftAlone
 from pipeline.images import ImageSource
@@ -52,36 +52,36 @@ class Headers:
     engine: str
     measured: Mapping[str, float]
 
-    def of(self, entry: Entry, portion: Portion, skipped: Sequence[Failure]) -> dict[str, Header]:
-        """Returns the header of each file of a portion by the name of its part.
+    def of(self, entry: Entry, group: FileGroup, skipped: Sequence[Failure]) -> dict[str, Header]:
+        """Returns the header of each file of a group by the name of its part.
 
         Args:
             entry: Where it stands.
-            portion: The files.
+            group: The files.
             skipped: Images of the source that are left out.
         """
         return {
-            stretch.part.name: Header(
+            span.shard.name: Header(
                 spec=entry.spec,
                 dataset=entry.dataset,
                 source=entry.source,
-                split=stretch.part.split,
+                split=span.shard.split,
                 classes=tuple(self.catalog.source.classes),
                 weights_label=entry.weights_label,
-                skipped=self._left_out(stretch, skipped),
+                skipped=self._left_out(span, skipped),
                 software=self._software,
-                number=stretch.part.number,
-                count=stretch.part.count,
-                whole=self._fingerprints[stretch.part.split] if stretch.part.count > 1 else "",
+                number=span.shard.number,
+                count=span.shard.count,
+                whole=self._fingerprints[span.shard.split] if span.shard.count > 1 else "",
             )
-            for stretch in portion
+            for span in group
         }
 
-    def _left_out(self, stretch: Stretch, skipped: Sequence[Failure]) -> tuple[dict[str, str], ...]:
+    def _left_out(self, span: FileSpan, skipped: Sequence[Failure]) -> tuple[dict[str, str], ...]:
         """Lists what was left out of a file, and what is in no file because it could not be read."""
         if not skipped:
             return ()
-        ids = set(self.catalog.splits[stretch.part.split].ids[stretch.start : stretch.stop])
+        ids = set(self.catalog.splits[span.shard.split].ids[span.start : span.stop])
         ids.update(bad.id for bad in self.catalog.unreadable)
         found = (failure for failure in skipped if failure.id in ids)
         return tuple(asdict(failure) for failure in sorted(found, key=lambda failure: failure.id))
@@ -112,7 +112,7 @@ CountOthers = Callable[[], Sequence[tuple[int, int]]]
 
 
 class Filler:
-    """Fills one portion after the other with the same crew.
+    """Fills one group after the other with the same session.
 
     Attributes:
         timings: Seconds of each step so far.
@@ -126,20 +126,20 @@ class Filler:
         source: ImageSource,
         cache: Path,
         *,
-        crew: Crew,
+        session: Session,
     ) -> None:
         self.timings = Timings()
         self.left: list[LeftAlone] = []
         self._request, self._weights = request, weights
         self._source, self._cache = source, cache
-        self._idle = crew
+        self._idle = session
         self._batch_size: int | None = None
         self._announced = False
         self._shelves: dict[FeatureSpec, Shelf] = {}
         self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
 
     def fill(
-        self, writers: Sequence[EntryWriter], wanted: Wanted, *, others: CountOthers, title: str
+        self, writers: Sequence[EntryWriter], wanted: TargetRows, *, others: CountOthers, title: str
     ) -> tuple[list[Failure], list[np.ndarray]]:
         """Brings about the rows that the files lack.
 
@@ -170,7 +170,7 @@ class Filler:
             worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
         ]
 
-    def _lay_out(self, writers: Sequence[EntryWriter], wanted: Wanted, others: CountOthers) -> None:
+    def _lay_out(self, writers: Sequence[EntryWriter], wanted: TargetRows, others: CountOthers) -> None:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
         keys, shapes, found = wanted.keys, [], []
         for number, writer in enumerate(writers):
@@ -194,7 +194,7 @@ class Filler:
                     stored = stored.without(damaged)  # the same row may stand elsewhere, too
 
     def _compute(
-        self, writers: Sequence[EntryWriter], wanted: Wanted, *, rows: int, title: str
+        self, writers: Sequence[EntryWriter], wanted: TargetRows, *, rows: int, title: str
     ) -> list[Failure]:
         """Runs the base over every missing row, in batches that fit the memory."""
         if self._batch_size is None:
@@ -211,7 +211,7 @@ class Filler:
                 say(f"a batch does not fit the memory: going on with batches of {self._batch_size}")
 
     def _run_blocks(
-        self, writers: Sequence[EntryWriter], wanted: Wanted, batch_size: int, title: str
+        self, writers: Sequence[EntryWriter], wanted: TargetRows, batch_size: int, title: str
     ) -> list[Failure]:
         done = [writer.done for writer in writers]
         block_rows = self._block_rows(writers, batch_size, int((~np.logical_and.reduce(done)).sum()))
@@ -242,8 +242,8 @@ class Filler:
         return rows_in_block(batch_size, most=most, missing=missing, workers=self._idle.workers)
 
     @cached_property
-    def _crew(self) -> Crew:
-        """The crew with its base loaded; a run that computes nothing never loads it."""
+    def _crew(self) -> Session:
+        """The session with its base loaded; a run that computes nothing never loads it."""
         with self.timings.step("load"):
             self._idle.load(self._request, self._weights)
         return self._idle

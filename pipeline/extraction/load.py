@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.feature_file import open_layout
-from pipeline.cache.shards import Part
-from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.shards import ShardName
+from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, reason_of
 from pipeline.extraction.augment import Augmentation, augmented_view
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.timing import Timings
@@ -28,12 +28,12 @@ from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.memory import with_room
 
 
-def known_failures(entry: Entry, parts: Iterable[Part]) -> list[Failure]:
+def known_failures(entry: Entry, shards: Iterable[ShardName]) -> list[Failure]:
     """Lists the bad contents that published files record; files that cannot be read record none."""
     known: list[Failure] = []
-    for part in parts:
+    for shard in shards:
         with contextlib.suppress(CacheMismatchError, UnreadableFileError, UsageError):
-            header = open_layout(entry.file(part.name)).header
+            header = open_feature_file(entry.file(shard.name)).header
             known += [Failure(**record) for record in header.skipped if _is_of_content(record)]
     return known
 
@@ -166,7 +166,7 @@ class Loader:
                 pixels, remark = with_room(work, to=f"decode {item.id!r}")
                 return pixels, found, remark
         except OSError as error:
-            failures.append(Failure(item.id, error.strerror or str(error)))
+            failures.append(Failure(item.id, reason_of(error)))
         except DecodeError as error:
             failures.append(Failure(item.id, str(error), found.hex()))
         return None, found, ""

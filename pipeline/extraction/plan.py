@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.cache.shards import Part, parts_of
+from pipeline.cache.shards import ShardName, shards_of
 
 BLOCKS_A_WORKER = 4
 
@@ -115,25 +115,25 @@ DEFAULT_ROWS_PER_FILE = 2**20
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The images of one file: a stretch of the list of a split.
+class FileSpan:
+    """The images of one file: a span of the list of a split.
 
     Attributes:
-        part: The file.
+        shard: The file.
         start: The first image.
         stop: One more than the last.
     """
 
-    part: Part
+    shard: ShardName
     start: int
     stop: int
 
     def rows(self, views: int) -> int:
         """Counts its rows; every *training* image has so many augmented views beside itself."""
-        return (self.stop - self.start) * rows_an_image(self.part.split, views)
+        return (self.stop - self.start) * rows_an_image(self.shard.split, views)
 
 
-Portion = tuple[Stretch, ...]
+FileGroup = tuple[FileSpan, ...]
 """Files that are filled together."""
 
 
@@ -142,28 +142,28 @@ def rows_an_image(split: str, views: int) -> int:
     return 1 + (views if split == "train" else 0)
 
 
-def cut_portions(sizes: Mapping[str, int], rows_per_file: int, *, views: int = 0) -> list[Portion]:
-    """Cuts the splits of a source into files, and the files into portions.
+def group_files(sizes: Mapping[str, int], rows_per_file: int, *, views: int = 0) -> list[FileGroup]:
+    """Cuts the splits of a source into files, and the files into groups.
 
-    A portion is made of whole files, as many as have the rows of one full file together, one at least. So a
-    source that fits one file a split and is small is one portion.
+    A group is made of whole files, as many as have the rows of one full file together, one at least. So a
+    source that fits one file a split and is small is one group.
 
     Args:
         sizes: Images of each split.
         rows_per_file: Most rows of a file; one of a single image has all of its views, however many.
         views: Augmented views of each *training* image; other splits have none.
     """
-    portions: list[Portion] = []
+    groups: list[FileGroup] = []
     rows_before = rows_per_file
     for split, images in sizes.items():
         images_per_file = max(1, rows_per_file // rows_an_image(split, views))
-        for part in parts_of(split, max(1, math.ceil(images / images_per_file))):
-            start = part.number * images_per_file
-            stretch = Stretch(part, start, min(start + images_per_file, images))
-            rows = stretch.rows(views)
+        for shard in shards_of(split, max(1, math.ceil(images / images_per_file))):
+            start = shard.number * images_per_file
+            span = FileSpan(shard, start, min(start + images_per_file, images))
+            rows = span.rows(views)
             if rows_before + rows > rows_per_file:
-                portions.append(())
+                groups.append(())
                 rows_before = 0
-            portions[-1] += (stretch,)
+            groups[-1] += (span,)
             rows_before += rows
-    return portions
+    return groups

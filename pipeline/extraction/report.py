@@ -12,11 +12,11 @@ import numpy as np
 
 from pipeline.cache.damage import DamageLog, DamageReport
 from pipeline.cache.entries import Entry
-from pipeline.cache.shards import Part
+from pipeline.cache.shards import ShardName
 from pipeline.extraction.load import Failure
-from pipeline.extraction.plan import Portion
+from pipeline.extraction.plan import FileGroup
 from pipeline.extraction.settle import SettledPixels
-from pipeline.extraction.targets import Wanted
+from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import STEPS, bottleneck
 from pipeline.extraction.understood import Understood
 from pipeline.files import LeftAlone
@@ -120,7 +120,7 @@ class Extraction:
 
 
 @dataclass
-class Outcome:
+class FileProgress:
     """What became of one file.
 
     Attributes:
@@ -137,70 +137,70 @@ class Outcome:
 
 
 @dataclass
-class Outcomes:
+class RunProgress:
     """What became of the files of one cut.
 
     Attributes:
         entry: The cut's folder.
-        files: By part; a part that turned out to have no rows is not among them.
+        files: By shard; a shard that turned out to have no rows is not among them.
         damage: The damaged files that were met.
     """
 
     entry: Entry
-    files: dict[Part, Outcome] = field(default_factory=dict)
+    files: dict[ShardName, FileProgress] = field(default_factory=dict)
     damage: DamageLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.damage = DamageLog(self.entry.folder)
 
-    def count(self, portion: Portion, wanted: Wanted, done: np.ndarray, computed: np.ndarray) -> None:
-        """Takes down how far a portion has come; may be told again after more was done.
+    def count(self, group: FileGroup, wanted: TargetRows, done: np.ndarray, computed: np.ndarray) -> None:
+        """Takes down how far a group has come; may be told again after more was done.
 
         Args:
-            portion: The files.
+            group: The files.
             wanted: Their G rows.
             done: bool (G,), rows that are on disk.
             computed: bool (G,), rows that were computed since it was last told.
         """
         self.damage.count(wanted.rows, computed)
         there, fresh = wanted.count(done), wanted.count(computed)
-        for part in (stretch.part for stretch in portion):
-            before = self.files.pop(part, None)
-            if part.name in wanted.rows:
-                self.files[part] = Outcome(
-                    rows=len(wanted.rows[part.name]),
-                    there=there[part.name],
-                    computed=fresh[part.name] + (before.computed if before else 0),
+        for shard in (span.shard for span in group):
+            before = self.files.pop(shard, None)
+            if shard.name in wanted.rows:
+                self.files[shard] = FileProgress(
+                    rows=len(wanted.rows[shard.name]),
+                    there=there[shard.name],
+                    computed=fresh[shard.name] + (before.computed if before else 0),
                 )
 
-    def forget(self, portion: Portion) -> None:
-        """Takes down that the files of a portion have no rows."""
-        for stretch in portion:
-            self.files.pop(stretch.part, None)
+    def forget(self, group: FileGroup) -> None:
+        """Takes down that the files of a group have no rows."""
+        for span in group:
+            self.files.pop(span.shard, None)
 
-    def settle(self, portion: Portion, unfinished: Collection[str]) -> None:
-        """Takes down which files of a portion are published: all but those named."""
-        for part in (stretch.part for stretch in portion):
-            if part in self.files:
-                self.files[part].published = part.name not in unfinished
+    def settle(self, group: FileGroup, unfinished: Collection[str]) -> None:
+        """Takes down which files of a group are published: all but those named."""
+        for shard in (span.shard for span in group):
+            if shard in self.files:
+                self.files[shard].published = shard.name not in unfinished
 
     @property
     def computed(self) -> Counter[str]:
         """Rows of each split that went through the base in this run."""
         counts: Counter[str] = Counter()
-        for part, file in self.files.items():
-            counts[part.split] += file.computed
+        for shard, file in self.files.items():
+            counts[shard.split] += file.computed
         return counts
 
     @property
     def lacking(self) -> set[str]:
         """The splits of which some row is not on disk."""
-        return {part.split for part, file in self.files.items() if file.there < file.rows}
+        return {shard.split for shard, file in self.files.items() if file.there < file.rows}
 
     @property
     def unfinished(self) -> list[str]:
         """The splits of which some file is not published as wanted, in the order train, val, test."""
-        found = {part.split for part, file in self.files.items() if not file.published}
+        found = {shard.split for shard, file in self.files.items() if not file.published}
         return [split for split in SPLITS if split in found]
 
     def reports(self, seconds: float) -> dict[str, SplitReport]:
@@ -210,19 +210,19 @@ class Outcomes:
             seconds: Time spent filling; each split has its share by the rows computed.
         """
         total = max(sum(file.computed for file in self.files.values()), 1)
-        by_split: dict[str, dict[Part, Outcome]] = defaultdict(dict)
-        for part in sorted(self.files):
-            by_split[part.split][part] = self.files[part]
+        by_split: dict[str, dict[ShardName, FileProgress]] = defaultdict(dict)
+        for shard in sorted(self.files):
+            by_split[shard.split][shard] = self.files[shard]
         return {
             split: self._report(by_split[split], seconds / total) for split in SPLITS if split in by_split
         }
 
-    def _report(self, files: Mapping[Part, Outcome], seconds_a_row: float) -> SplitReport:
+    def _report(self, files: Mapping[ShardName, FileProgress], seconds_a_row: float) -> SplitReport:
         rows, there, computed = (
             sum(getattr(file, name) for file in files.values()) for name in ("rows", "there", "computed")
         )
         return SplitReport(
-            files=[self._place(part, file) for part, file in files.items()],
+            files=[self._place(shard, file) for shard, file in files.items()],
             rows=rows,
             computed=computed,
             reused=there - computed,
@@ -230,5 +230,5 @@ class Outcomes:
             seconds=seconds_a_row * computed,
         )
 
-    def _place(self, part: Part, file: Outcome) -> Path:
-        return self.entry.file(part.name) if file.published else self.entry.partial(part.name)
+    def _place(self, shard: ShardName, file: FileProgress) -> Path:
+        return self.entry.file(shard.name) if file.published else self.entry.partial(shard.name)

@@ -1,4 +1,4 @@
-"""Stage one at work: portion by portion, each file filled by one process and published as it is whole."""
+"""Stage one at work: group by group, each file filled by one process and published as it is whole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import cached_property, partial
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.locks import BusyError, Presence, filling
-from pipeline.cache.retiring import clean, put_away
-from pipeline.cache.shards import Part
+from pipeline.cache.retiring import clean, retire_others
+from pipeline.cache.shards import ShardName
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.filling import Filler, Headers
 from pipeline.extraction.load import Failure, known_failures, with_copies
-from pipeline.extraction.plan import Portion, Stretch
-from pipeline.extraction.report import Extraction, Outcomes
-from pipeline.extraction.targets import Wanted, wanted_rows
+from pipeline.extraction.plan import FileGroup, FileSpan
+from pipeline.extraction.report import Extraction, RunProgress
+from pipeline.extraction.targets import TargetRows, target_rows
 from pipeline.files import LeftAlone
 from pipeline.images import SPLITS
 from pipeline.images.manifest import Catalog
@@ -32,7 +32,7 @@ class Stage:
         self,
         entries: Sequence[Entry],
         catalog: Catalog,
-        portions: Sequence[Portion],
+        groups: Sequence[FileGroup],
         *,
         filler: Filler,
         views: int,
@@ -44,20 +44,20 @@ class Stage:
         Args:
             entries: One per cut.
             catalog: All images of the source.
-            portions: The files, in the order in which they are filled.
+            groups: The files, in the order in which they are filled.
             filler: Brings about the rows.
             views: Augmented views of each training image.
             measured: Images per second in each arithmetic, where ``auto`` measured them.
             skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
                 rows, and its file is made once more from the rows that are there.
         """
-        self.entries, self.catalog, self.portions = entries, catalog, portions
+        self.entries, self.catalog, self.groups = entries, catalog, groups
         self._filler, self._views, self._measured = filler, views, dict(measured)
         self._skip_bad = skip_bad
         self._headers = Headers(catalog, views, entries[0].spec.engine, measured)
         self._skipped: dict[str, Failure] = {}
         self._failed: dict[str, Failure] = {}
-        self._outcomes = [Outcomes(entry) for entry in entries]
+        self._outcomes = [RunProgress(entry) for entry in entries]
         self._left: list[LeftAlone] = []
 
     def run(self, presence: Presence) -> list[Extraction]:
@@ -79,7 +79,7 @@ class Stage:
         unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
         if self._skip_bad:
             self._skipped |= unreadable
-            self._skip_known(part for parts in self.entries[0].parts.values() for part in parts)
+            self._skip_known(shard for shards in self.entries[0].shards.values() for shard in shards)
         else:
             self._failed |= unreadable
         try:
@@ -90,56 +90,56 @@ class Stage:
                     say(f"note: {damage.line}")
 
     def _run(self, presence: Presence) -> list[Extraction]:
-        self._go_through(self.portions, lambda portion: self._fill(portion, replace=False))
+        self._go_through(self.groups, lambda group: self._fill(group, replace=False))
         if not self._outcomes[0].files:
             raise PipelineError(
                 f"no image of {self.catalog.source.uri} can be read: check the files, or give another --data"
             )
         self._go_through(
-            list(filter(self._waits, self.portions)), lambda portion: self._fill(portion, replace=True)
+            list(filter(self._waits, self.groups)), lambda group: self._fill(group, replace=True)
         )
         with presence.alone() as alone:  # else the last to leave does it
             for outcomes in self._outcomes if alone else ():
-                self._left += put_away(
+                self._left += retire_others(
                     outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held}
                 )
                 self._left += clean(outcomes.entry, outcomes.files)
         return [self._report(outcomes) for outcomes in self._outcomes]
 
-    def _go_through(self, portions: Sequence[Portion], work: Callable[[Portion], None]) -> None:
-        """Does something with each portion, while nobody else fills its files; those that are free first."""
-        waiting = list(portions)
+    def _go_through(self, groups: Sequence[FileGroup], work: Callable[[FileGroup], None]) -> None:
+        """Does something with each group, while nobody else fills its files; those that are free first."""
+        waiting = list(groups)
         while waiting:
-            busy = [portion for portion in waiting if not self._attempt(portion, work, wait_s=0)]
+            busy = [group for group in waiting if not self._attempt(group, work, wait_s=0)]
             if len(busy) == len(waiting):
                 self._attempt(busy.pop(0), work, wait_s=float("inf"))
             waiting = busy
 
-    def _attempt(self, portion: Portion, work: Callable[[Portion], None], *, wait_s: float) -> bool:
-        files = [entry.file(stretch.part.name) for entry in self.entries for stretch in portion]
+    def _attempt(self, group: FileGroup, work: Callable[[FileGroup], None], *, wait_s: float) -> bool:
+        files = [entry.file(span.shard.name) for entry in self.entries for span in group]
         with ExitStack() as held:
             try:
                 held.enter_context(filling(files, wait_s=wait_s))
             except BusyError:
                 return False
-            work(portion)
+            work(group)
         return True
 
-    def _fill(self, portion: Portion, *, replace: bool) -> None:
-        """Fills and publishes the files of a portion; once more where images are found bad, and skipped."""
+    def _fill(self, group: FileGroup, *, replace: bool) -> None:
+        """Fills and publishes the files of a group; once more where images are found bad, and skipped."""
         if self._skip_bad:
-            self._skip_known(stretch.part for stretch in portion)  # another process may have found some
+            self._skip_known(span.shard for span in group)  # another process may have found some
         while True:
-            wanted = wanted_rows(self.catalog, portion, self._skipped, views=self._views)
+            wanted = target_rows(self.catalog, group, self._skipped, views=self._views)
             if not wanted.rows:
                 for outcomes in self._outcomes:
-                    outcomes.forget(portion)
+                    outcomes.forget(group)
                 return
             skipped = list(self._skipped.values())
             with ExitStack() as opened:
                 writers = [
                     opened.enter_context(
-                        EntryWriter(entry, self._headers.of(entry, portion, skipped), wanted.rows)
+                        EntryWriter(entry, self._headers.of(entry, group, skipped), wanted.rows)
                     )
                     for entry in self.entries
                 ]
@@ -147,23 +147,23 @@ class Stage:
                     opened.enter_context(kept_when_stopped(writer.commit))
                 opened.callback(self._take_down, writers)
                 failures, computed = self._filler.fill(
-                    writers, wanted, others=partial(self._others, portion), title=self._title(portion)
+                    writers, wanted, others=partial(self._others, group), title=self._title(group)
                 )
                 for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
                     outcomes.damage.meet(writer.damaged)
-                    outcomes.count(portion, wanted, writer.done, rows)
+                    outcomes.count(group, wanted, writer.done, rows)
                 self._look_again(failures, wanted)
                 found = {failure.id: failure for failure in with_copies(failures, self.catalog)}
                 if found and self._skip_bad:
                     self._skipped |= found
                     continue
                 self._failed |= found
-                held = {stretch.part.name for stretch in portion if stretch.part.split in self._held}
+                held = {span.shard.name for span in group if span.shard.split in self._held}
                 for outcomes, writer in zip(self._outcomes, writers, strict=True):
-                    outcomes.settle(portion, writer.publish(held, replace=replace))
+                    outcomes.settle(group, writer.publish(held, replace=replace))
                 return
 
-    def _look_again(self, failures: Sequence[Failure], wanted: Wanted) -> None:
+    def _look_again(self, failures: Sequence[Failure], wanted: TargetRows) -> None:
         """Finds out whether images failed because the digests that an earlier run kept are wrong.
 
         Raises:
@@ -178,15 +178,15 @@ class Stage:
         }
         self.catalog.look_again(planned, computed=lambda: [outcomes.computed for outcomes in self._outcomes])
 
-    def _waits(self, portion: Portion) -> bool:
+    def _waits(self, group: FileGroup) -> bool:
         """Tells whether files are not published though no row of their split is missing anywhere."""
-        parts = [stretch.part for stretch in portion if stretch.part.split not in self._held]
+        shards = [span.shard for span in group if span.shard.split not in self._held]
         return any(
-            part in outcomes.files
-            and not outcomes.files[part].published
-            and part.split not in outcomes.lacking
+            shard in outcomes.files
+            and not outcomes.files[shard].published
+            and shard.split not in outcomes.lacking
             for outcomes in self._outcomes
-            for part in parts
+            for shard in shards
         )
 
     @cached_property
@@ -195,27 +195,27 @@ class Stage:
         unreadable = [] if self._skip_bad else self.catalog.unreadable
         return {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
 
-    def _title(self, portion: Portion) -> str:
-        count = len(self.portions)
-        return "stage one" if count == 1 else f"stage one, {self.portions.index(portion) + 1} of {count}"
+    def _title(self, group: FileGroup) -> str:
+        count = len(self.groups)
+        return "stage one" if count == 1 else f"stage one, {self.groups.index(group) + 1} of {count}"
 
-    def _others(self, portion: Portion) -> list[tuple[int, int]]:
+    def _others(self, group: FileGroup) -> list[tuple[int, int]]:
         """Counts, per cut, the rows of all other files, and of those that are not laid out yet."""
-        others = [stretch for other in self.portions if other != portion for stretch in other]
+        others = [span for other in self.groups if other != group for span in other]
         return [
             (
-                sum(stretch.rows(self._views) for stretch in others),
-                sum(stretch.rows(self._views) for stretch in others if not _is_there(entry, stretch)),
+                sum(span.rows(self._views) for span in others),
+                sum(span.rows(self._views) for span in others if not _is_there(entry, span)),
             )
             for entry in self.entries
         ]
 
-    def _skip_known(self, parts: Iterable[Part]) -> None:
+    def _skip_known(self, shards: Iterable[ShardName]) -> None:
         """Leaves out contents that published files record as bad: they need not be tried again."""
-        known = known_failures(self.entries[0], parts)
+        known = known_failures(self.entries[0], shards)
         self._skipped |= {failure.id: failure for failure in with_copies(known, self.catalog)}
 
-    def _report(self, outcomes: Outcomes) -> Extraction:
+    def _report(self, outcomes: RunProgress) -> Extraction:
         seconds = self._filler.timings.seconds
         return Extraction(
             outcomes.entry,
@@ -238,13 +238,13 @@ class Stage:
         replaced = {
             place
             for outcomes in self._outcomes
-            for part in outcomes.files
-            for place in (outcomes.entry.file(part.name), outcomes.entry.partial(part.name))
+            for shard in outcomes.files
+            for place in (outcomes.entry.file(shard.name), outcomes.entry.partial(shard.name))
         }  # of these the writers know better: another file may stand there by now
         passed_over = [one for one in self._filler.left if one.path not in replaced]
         last = {one.path: one for one in [*passed_over, *self._left]}
         return [one for path, one in sorted(last.items()) if os.path.lexists(path)]
 
 
-def _is_there(entry: Entry, stretch: Stretch) -> bool:
-    return entry.file(stretch.part.name).exists() or entry.partial(stretch.part.name).exists()
+def _is_there(entry: Entry, span: FileSpan) -> bool:
+    return entry.file(span.shard.name).exists() or entry.partial(span.shard.name).exists()

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.entries import STAT_CACHE, Entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction.command import extract_command
@@ -130,7 +130,7 @@ def compare_with_source(chosen: Selection) -> Staleness:
     except PipelineError:  # of its own files, which whoever uses them says more clearly
         return Staleness(source=entry.source)
     try:
-        count = sum(int(np.count_nonzero(part.rows.views == 0)) for part in stored)
+        count = sum(int(np.count_nonzero(shard.rows.views == 0)) for shard in stored)
         if count > MOST:
             return _unknown(
                 entry, f"{counted(count, 'image')} are many: only `pipeline extract` compares them"
@@ -162,7 +162,7 @@ def _compare(chosen: Selection, stored: Sequence[FeatureSet], source: ImageSourc
     splits = assign_splits(items, contents.digests).codes
     labels = old.labels[partners[found]]
     gone = len(old.keys) - len(np.unique(partners[found]))
-    known_classes = list(dict.fromkeys(name for part in stored for name in part.classes))
+    known_classes = list(dict.fromkeys(name for shard in stored for name in shard.classes))
     rest = contents.not_looked_at
     return Staleness(
         source=entry.source,
@@ -200,12 +200,12 @@ class _Old:
     def of(cls, stored: Sequence[FeatureSet], classes: Sequence[str]) -> _Old:
         places = {name: place for place, name in enumerate(classes)}
         keys, labels, splits, digests = [], [], [], []
-        for part in stored:
-            rows = part.rows.take(part.rows.views == 0)
-            meaning = np.array([*(places.get(name, _NEW) for name in part.classes), -1])
+        for shard in stored:
+            rows = shard.rows.take(shard.rows.views == 0)
+            meaning = np.array([*(places.get(name, _NEW) for name in shard.classes), -1])
             keys.append(_keys(rows.ids))
             labels.append(meaning[rows.labels])
-            splits.append(np.full(len(rows), SPLITS.index(part.split)))
+            splits.append(np.full(len(rows), SPLITS.index(shard.split)))
             digests.append(rows.digests)
         return cls(*map(np.concatenate, (keys, labels, splits, digests)))
 
@@ -276,6 +276,6 @@ def _silent() -> Iterator[Callable[[int], None]]:
 
 
 def _skipped(entry: Entry) -> Iterator[dict[str, str]]:
-    for parts in entry.parts.values():
-        for part in parts:
-            yield from open_layout(entry.file(part.name)).header.skipped
+    for shards in entry.shards.values():
+        for shard in shards:
+            yield from open_feature_file(entry.file(shard.name)).header.skipped

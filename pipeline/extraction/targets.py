@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.extraction.load import Batch, Loader
-from pipeline.extraction.plan import Block, Portion, rows_an_image
+from pipeline.extraction.plan import Block, FileGroup, rows_an_image
 from pipeline.images import ImageItem
 from pipeline.images.image_list import ImageList
 from pipeline.images.manifest import Catalog
@@ -17,11 +17,11 @@ from pipeline.images.row_table import Rows
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
-    """Wanted rows; row g counts through the files in order.
+class TargetRows:
+    """TargetRows rows; row g counts through the files in order.
 
     Attributes:
-        rows: By the name of the part, its rows; at least one part.
+        rows: By the name of the shard, its rows; at least one shard.
         items: The image of each wanted row g.
     """
 
@@ -44,42 +44,42 @@ class Wanted:
         return np.concatenate([rows.digests for rows in self.rows.values()])
 
     def count(self, mask: np.ndarray) -> dict[str, int]:
-        """Counts the True values of a mask, bool (G,), per part."""
+        """Counts the True values of a mask, bool (G,), per shard."""
         ends = np.cumsum([len(rows) for rows in self.rows.values()])
-        parts = np.split(mask, ends[:-1])
-        return {name: int(part.sum()) for name, part in zip(self.rows, parts, strict=True)}
+        shards = np.split(mask, ends[:-1])
+        return {name: int(shard.sum()) for name, shard in zip(self.rows, shards, strict=True)}
 
 
-def wanted_rows(
-    catalog: Catalog, portion: Portion, without: Collection[str] = (), *, views: int = 0
-) -> Wanted:
-    """Lists what the files of a portion shall hold.
+def target_rows(
+    catalog: Catalog, group: FileGroup, without: Collection[str] = (), *, views: int = 0
+) -> TargetRows:
+    """Lists what the files of a group shall hold.
 
     Args:
         catalog: Images of all splits.
-        portion: The files.
+        group: The files.
         without: Names of images to leave out; the only file of a split with no other image is left out, too.
         views: Augmented views of each *training* image, which follow it; other splits have none.
     """
     rows: dict[str, Rows] = {}
     items: list[ImageList] = []
-    for stretch in portion:
-        listed, split = catalog.splits[stretch.part.split], stretch.part.split
-        keep = np.arange(stretch.start, stretch.stop)
+    for span in group:
+        listed, split = catalog.splits[span.shard.split], span.shard.split
+        keep = np.arange(span.start, span.stop)
         if without:
-            names = listed.ids[stretch.start : stretch.stop]
+            names = listed.ids[span.start : span.stop]
             keep = keep[np.array([name not in without for name in names], bool)]
-        if len(keep) or stretch.part.count > 1:
+        if len(keep) or span.shard.count > 1:
             each = rows_an_image(split, views)
             index = np.repeat(keep, each)
             numbers = np.tile(np.arange(each, dtype=np.uint8), len(keep))
-            rows[stretch.part.name] = replace(listed.take(index), views=numbers)
+            rows[span.shard.name] = replace(listed.take(index), views=numbers)
             items.append(catalog.items[split].take(index))
-    return Wanted(rows, ImageList.joined(items) if items else [])
+    return TargetRows(rows, ImageList.joined(items) if items else [])
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class BatchSlice:
     """The rows of a block that go through the base together.
 
     Attributes:
@@ -93,27 +93,27 @@ class Part:
     last: bool
 
 
-def parts_of(blocks: Sequence[Block], batch_size: int) -> list[Part]:
+def slices_of(blocks: Sequence[Block], batch_size: int) -> list[BatchSlice]:
     """Cuts blocks into batches."""
     return [
-        Part(block, start, start + batch_size >= len(block))
+        BatchSlice(block, start, start + batch_size >= len(block))
         for block in blocks
         for start in range(0, len(block), batch_size)
     ]
 
 
-def wanted_by(parts: Sequence[Part], batch_size: int) -> list[np.ndarray]:
-    """Lists, per part, the rows that are to be loaded, int (n,) with n <= batch size."""
-    return [part.block.rows[part.start : part.start + batch_size] for part in parts]
+def rows_to_load(pieces: Sequence[BatchSlice], batch_size: int) -> list[np.ndarray]:
+    """Lists, per batch, the rows that are to be loaded, int (n,) with n <= batch size."""
+    return [piece.block.rows[piece.start : piece.start + batch_size] for piece in pieces]
 
 
-def placed_rows(
-    part: Part, batch: Batch, features: Sequence[np.ndarray], loader: Loader
+def scatter(
+    piece: BatchSlice, batch: Batch, features: Sequence[np.ndarray], loader: Loader
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Picks what one batch gives to each cut.
 
     Args:
-        part: What was wanted of the batch.
+        piece: What was wanted of the batch.
         batch: What was loaded.
         features: Per cut, (batch size, *feature shape).
         loader: Knows the names of the images.
@@ -124,8 +124,8 @@ def placed_rows(
     Raises:
         PipelineError: Features overflow the stored dtype.
     """
-    for targets, computed in zip(part.block.targets, features, strict=True):
-        rows, chosen = _placed(targets, part.start, batch.loaded, computed)
+    for targets, computed in zip(piece.block.targets, features, strict=True):
+        rows, chosen = _scattered(targets, piece.start, batch.loaded, computed)
         finite = np.isfinite(chosen).all(axis=tuple(range(1, chosen.ndim)))
         if not finite.all():
             row = int(rows[~finite][0])
@@ -137,7 +137,7 @@ def placed_rows(
         yield rows, chosen
 
 
-def _placed(
+def _scattered(
     targets: np.ndarray, start: int, loaded: np.ndarray, features: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     position = targets[:, 0] - start

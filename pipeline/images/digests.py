@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.errors import reason_of
 from pipeline.images import ImageItem, ImageSource, sequences
 from pipeline.images.decode import DecodeError, as_decode_error
 from pipeline.images.formats.deep import extremes_of
@@ -164,7 +165,7 @@ def _read(source: ImageSource, item: ImageItem, stamps: Stamps) -> _Read:
     try:
         return _Read(with_room(partial(_look, source, item, now), to=f"read {item.id!r}"))
     except OSError as error:
-        return _Read(None, reason=error.strerror or str(error) or type(error).__name__)
+        return _Read(None, reason=reason_of(error))
 
 
 def _look(source: ImageSource, item: ImageItem, now: Known) -> Known:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # would be sent to its maker
@@ -117,7 +117,7 @@ def _knock(address: str) -> None:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_TIMEOUT_S).close()
         except OSError as error:
-            raise ConnectionError(error.strerror or str(error)) from error
+            raise ConnectionError(reason_of(error)) from error
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from math import prod
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.features import JoinedFeatureSet
 from pipeline.progress import progress
 
 MOST_BYTES = 256 * 2**20
@@ -53,8 +52,7 @@ class Neighbours:
         Raises:
             CacheMismatchError: A row is damaged.
         """
-        parts = features.parts if isinstance(features, JoinedFeatureSet) else (features,)
-        self._shapes = [part.feature_shape for part in parts]
+        self._shapes = [cut.feature_shape for cut in features.cuts]
         originals = np.flatnonzero(features.rows.views == 0)
         self.total = len(originals)
         width = self._describe(np.zeros((1, sum(map(prod, self._shapes))), np.float32)).shape[1]

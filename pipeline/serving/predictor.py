@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.features import Selection
+from pipeline.cache.features import Selection, side_by_side
+from pipeline.cache.format import checksums
 from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.engines import BatchTooLargeError
@@ -158,17 +158,10 @@ class Predictor:
                 digests=digests[index],
                 views=np.zeros(len(index), np.uint8),
             ),
-            crc32=np.array([zlib.crc32(row.data) for row in chosen], np.uint32),
+            crc32=checksums(chosen),
             spec=self.selection.spec,
             classes=self.head.classes,
             split="new",
             dataset=self.selection.dataset,
             path=self.selection.entries[0].folder,
         )
-
-
-def side_by_side(cuts: Sequence[np.ndarray]) -> np.ndarray:
-    """Joins the features of several cuts as ``JoinedFeatureSet`` does; those of one stay as they are."""
-    if len(cuts) == 1:
-        return cuts[0]
-    return np.concatenate([cut.reshape(len(cut), -1) for cut in cuts], axis=1)

@@ -26,13 +26,13 @@ from pipeline.images import UNLABELLED
 from pipeline.progress import progress, say
 from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweep.executors import make_executor
-from pipeline.sweep.executors.local import LocalCrew, LocalExecutor
+from pipeline.sweep.executors.local import LocalExecutor, LocalSession
 from pipeline.sweep.fitting import Ground, make_ground, split_folds
 from pipeline.sweep.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from pipeline.sweep.executors import Crew, Executor, Fitted
+    from pipeline.sweep.executors import Executor, Fitted, Session
 
 __all__ = [
     "Candidate",
@@ -158,11 +158,11 @@ def _fit_all(
     beside = [one for one in missing if hasattr(make_head(one.head, one.options), "prepare")]
     alone = [one for one in missing if one not in beside]
     with ExitStack() as opened:
-        crew = opened.enter_context(executor.crew(jobs)) if beside else None
+        session = opened.enter_context(executor.session(jobs)) if beside else None
         for train, valid in pairs if missing else []:
             ground = make_ground(train, valid, beside)
-            here = opened.enter_context(LocalCrew(1).share(ground, seed=seed))
-            with closing(_fit_beside(beside, ground, crew, seed=seed)) as fitted:
+            here = opened.enter_context(LocalSession(1).share(ground, seed=seed))
+            with closing(_fit_beside(beside, ground, session, seed=seed)) as fitted:
                 for part, fetch in itertools.chain(fitted, map(here, alone)):
                     parts[part.key].append(part)
                     if len(parts[part.key]) == len(pairs):
@@ -172,7 +172,7 @@ def _fit_all(
 
 
 def _fit_beside(
-    candidates: Sequence[Candidate], ground: Ground, crew: Crew | None, *, seed: int
+    candidates: Sequence[Candidate], ground: Ground, session: Session | None, *, seed: int
 ) -> Iterator[Fitted]:
     """Yields candidates as they are finished; many are fitted at the same time."""
     from joblib import Parallel, delayed
@@ -184,10 +184,10 @@ def _fit_beside(
             A filter would not do: filters belong to all threads, and the fits that are running set some, too.
             """
 
-    if crew is None:
+    if session is None:
         return
-    with crew.share(ground, seed=seed) as fit:
-        workers = min(crew.workers, len(candidates))
+    with session.share(ground, seed=seed) as fit:
+        workers = min(session.workers, len(candidates))
         pool = QuietParallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
         yield from pool(delayed(fit)(one) for one in candidates)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
+from pipeline.errors import PipelineError, UnreadableFileError, reason_of, system_refusal
 from pipeline.files import make_folder, remove, root_of, written
 from pipeline.plain_json import json_text, plain, read_sealed, sealed
 from pipeline.progress import say
@@ -88,7 +88,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise PipelineError(
-            f"cannot write the sweep to {folder}: {error.strerror or error}. Finished results are kept; make "
+            f"cannot write the sweep to {folder}: {reason_of(error)}. Finished results are kept; make "
             "room and run again with --resume, or choose another place with --runs"
         ) from error
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.format import Header
-from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.cache.partial_file import PartialFile, create_feature_file
 from pipeline.images.row_table import Rows
 from pipeline.spec import FeatureSpec
 
@@ -81,7 +81,7 @@ def publish(entry: Entry, make_header: Callable[..., Header]) -> Callable[..., P
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = make_rows(names)
         draft = path.with_name(f"{path.name}.partial")
-        lay_out(draft, make_header(split=split), rows, SHAPE)
+        create_feature_file(draft, make_header(split=split), rows, SHAPE)
         with PartialFile(draft) as partial:
             partial.write(np.arange(len(rows)), make_values(rows))
             partial.commit()

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
 from pipeline.cache.format import seal
 from pipeline.cache.inspection import verify_cache
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_hdf5(content: bytes, message: str, tmp_path: Path) ->
     path = tmp_path / "train.h5"
     path.write_bytes(content)
     with pytest.raises(CacheMismatchError, match=rf"{message} \(.*\)\. Remove it and run") as caught:
-        open_layout(path)
+        open_feature_file(path)
     assert caught.value.exit_code == 4
     assert "\n" not in str(caught.value)
 
@@ -54,12 +54,12 @@ def test_a_file_of_somebody_else(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["features"] = np.zeros((3, 4))
     with pytest.raises(CacheMismatchError, match=f"has schema None, this version reads {SCHEMA}"):
-        open_layout(path)
+        open_feature_file(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train.h5 does not exist: run `pipeline extract`"):
-        open_layout(tmp_path / "train.h5")
+        open_feature_file(tmp_path / "train.h5")
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999])
@@ -68,7 +68,7 @@ def test_a_truncated_file(kept: float, publish: Publish) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(CacheMismatchError, match=r"`pipeline extract` (again|mends it)"):
-        open_layout(path)
+        open_feature_file(path)
 
 
 def test_a_file_of_another_schema(publish: Publish) -> None:
@@ -77,7 +77,7 @@ def test_a_file_of_another_schema(publish: Publish) -> None:
         file.attrs["schema"] = SCHEMA + 1
         file.attrs.modify("seal", np.array(seal(file).encode()))
     with pytest.raises(CacheMismatchError, match=f"has schema {SCHEMA + 1}, this version reads {SCHEMA}"):
-        open_layout(path)
+        open_feature_file(path)
 
 
 @pytest.mark.parametrize(
@@ -108,18 +108,18 @@ def test_an_altered_header_or_row_list(
     with h5py.File(path, "r+") as file:
         alter(file)
     with pytest.raises(CacheMismatchError, match=rf"{message}.*`pipeline extract`") as caught:
-        open_layout(path)
+        open_feature_file(path)
     assert caught.value.exit_code == 4
 
 
 def test_flipped_header_bits_never_pass(publish: Publish) -> None:
     path = publish(list("ab"))
-    layout = open_layout(path)
+    layout = open_feature_file(path)
     original = path.read_bytes()
     for offset in range(0, min(layout.offsets.values()), 113):
         flip(path, offset)
         try:
-            read = open_layout(path)
+            read = open_feature_file(path)
         except CacheMismatchError:
             pass
         else:  # a byte that nothing depends on
@@ -132,10 +132,10 @@ def test_flipped_header_bits_never_pass(publish: Publish) -> None:
 @pytest.mark.parametrize(("column", "size"), [("features", 24), ("crc32", 4)])
 def test_a_damaged_row_is_named_and_refused(column: str, size: int, publish: Publish, entry: Entry) -> None:
     path = publish(list("abcde"))
-    layout = open_layout(path)
+    layout = open_feature_file(path)
     for row in (1, 4):
         flip(path, layout.offsets[column] + row * size + size - 1)
-    assert damaged_rows(open_layout(path)).tolist() == [1, 4]
+    assert damaged_rows(open_feature_file(path)).tolist() == [1, 4]
 
     (found,) = (finding for finding in verify_cache(entry.folder.parents[1]) if finding["bad_rows"])
     assert found == {
@@ -153,7 +153,7 @@ def test_a_damaged_row_is_named_and_refused(column: str, size: int, publish: Pub
 
 def test_a_file_that_is_not_finished_is_refused(publish: Publish, entry: Entry) -> None:
     path = publish(list("abc"))
-    flip(path, open_layout(path).offsets["done"] + 1)
+    flip(path, open_feature_file(path).offsets["done"] + 1)
     with pytest.raises(CacheMismatchError, match="is incomplete: run `pipeline extract` to finish it"):
         open_features(entry, "train")
     assert [finding["problem"] for finding in verify_cache(entry.folder.parents[1])] == [

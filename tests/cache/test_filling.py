@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
-from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.cache.partial_file import PartialFile, create_feature_file
 from pipeline.images.row_table import Rows
 
 N = 10
@@ -26,7 +26,7 @@ def partial(
     tmp_path: Path, make_header: Callable[..., Header], make_rows: Callable[[list[str]], Rows]
 ) -> PartialFile:
     path = tmp_path / "train.h5.partial"
-    lay_out(path, make_header(), make_rows([f"{i}.png" for i in range(N)]), (2, 3))
+    create_feature_file(path, make_header(), make_rows([f"{i}.png" for i in range(N)]), (2, 3))
     with PartialFile(path) as partial:
         yield partial
 
@@ -40,7 +40,7 @@ def values(rows: list[int]) -> np.ndarray:
 def test_rows_land_in_their_places(rows: list[int], partial: PartialFile) -> None:
     partial.write(np.array(rows), values(rows))
     partial.commit()
-    layout = open_layout(partial.layout.path)
+    layout = open_feature_file(partial.layout.path)
     assert np.flatnonzero(layout.done).tolist() == np.flatnonzero(partial.done).tolist() == rows
     np.testing.assert_array_equal(layout.features[rows], values(rows))
     assert [zlib.crc32(row.tobytes()) for row in values(rows)] == layout.crc32[rows].tolist()
@@ -82,7 +82,7 @@ def test_rows_that_are_not_committed_are_not_done(partial: PartialFile) -> None:
     partial.commit()
     partial.write(np.array([2, 3]), values([2, 3]))
     partial.close()
-    assert np.flatnonzero(open_layout(partial.layout.path).done).tolist() == [0, 1]
+    assert np.flatnonzero(open_feature_file(partial.layout.path).done).tolist() == [0, 1]
 
 
 def test_publishing_renames_a_complete_file(partial: PartialFile, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_publishing_renames_a_complete_file(partial: PartialFile, tmp_path: Path
     partial.publish(published)
     assert [path.name for path in tmp_path.iterdir()] == ["train.h5"]
     assert published.stat().st_ino == place
-    assert open_layout(published).done.all()
+    assert open_feature_file(published).done.all()
 
 
 def test_publishing_refuses_undone_rows(partial: PartialFile, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_reader_keeps_the_file_it_opened(partial: PartialFile, tmp_path: Path)
     partial.write(np.arange(N), values([*range(N)]))
     partial.commit()
     partial.publish(published)
-    features = open_layout(published).features
+    features = open_feature_file(published).features
     os.replace(tmp_path / "train.h5", tmp_path / "older")
     (tmp_path / "older").unlink()
     np.testing.assert_array_equal(features, values([*range(N)]))
@@ -139,6 +139,6 @@ def test_two_fillers_write_disjoint_rows(partial: PartialFile) -> None:
         other.write(np.arange(1, N, 2), values([*range(1, N, 2)]))
         other.commit()
         partial.commit()
-    layout = open_layout(partial.layout.path)
+    layout = open_feature_file(partial.layout.path)
     assert layout.done.all()
     np.testing.assert_array_equal(layout.features, values([*range(N)]))

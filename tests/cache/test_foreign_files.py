@@ -14,7 +14,7 @@ import pytest
 from foreign_files import ALTERATIONS, alter
 
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
 from pipeline.errors import CacheMismatchError
@@ -38,7 +38,7 @@ def test_a_foreign_file_is_refused(name: str, publish: Publish, elsewhere: Path)
     path = publish(["a", "b"])
     message = alter(path, name, elsewhere)
     with pytest.raises(CacheMismatchError) as caught:
-        open_layout(path)
+        open_feature_file(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < len(str(path)) + 250
@@ -102,4 +102,4 @@ def test_a_text_that_claims_four_gigabytes_is_refused(publish: Publish) -> None:
         damaged[offset] = value
         path.write_bytes(damaged)
         with pytest.raises(CacheMismatchError, match=r"promises 4,278,190,\d+ bytes|a heap of texts"):
-            open_layout(path)
+            open_feature_file(path)

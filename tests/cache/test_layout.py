@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import ALIGNMENT, STORED_DTYPES, Header, row_bytes
-from pipeline.cache.partial_file import lay_out
+from pipeline.cache.partial_file import create_feature_file
 from pipeline.errors import PipelineError
 from pipeline.images.row_table import Rows
 from pipeline.spec import SCHEMA, FeatureSpec
@@ -35,7 +35,7 @@ def test_the_columns_are_those_of_the_format(
     store: str, n: int, path: Path, spec: FeatureSpec, make_header: MakeHeader, make_rows: MakeRows
 ) -> None:
     rows = make_rows([f"train/cats/{i}.png" for i in range(n)])
-    lay_out(path, make_header(spec=replace(spec, store=store)), rows, (4, 4, 3))
+    create_feature_file(path, make_header(spec=replace(spec, store=store)), rows, (4, 4, 3))
     with h5py.File(path, "r") as file:
         assert {name: (dataset.shape, dataset.dtype.str) for name, dataset in file.items()} == {
             "features": ((n, 4, 4, 3), STORED_DTYPES[store]),
@@ -58,7 +58,7 @@ def test_the_columns_are_those_of_the_format(
 def test_the_attributes_are_those_of_the_format(
     path: Path, spec: FeatureSpec, make_header: MakeHeader, make_rows: MakeRows
 ) -> None:
-    lay_out(path, make_header(), make_rows(["a"]), (1,))
+    create_feature_file(path, make_header(), make_rows(["a"]), (1,))
     with h5py.File(path, "r") as file:
         texts = {
             name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()
@@ -74,8 +74,8 @@ def test_the_attributes_are_those_of_the_format(
 def test_datasets_are_contiguous_aligned_and_reserved(
     path: Path, make_header: MakeHeader, make_rows: MakeRows
 ) -> None:
-    lay_out(path, make_header(), make_rows(list("abcde")), (2, 3))
-    layout = open_layout(path)
+    create_feature_file(path, make_header(), make_rows(list("abcde")), (2, 3))
+    layout = open_feature_file(path)
     with h5py.File(path, "r") as file:
         assert file.libver == ("earliest", "v114")
         for dataset in file.values():
@@ -96,15 +96,15 @@ def test_datasets_are_contiguous_aligned_and_reserved(
 def test_plain_writes_at_the_offsets_are_what_hdf5_reads(
     path: Path, make_header: MakeHeader, make_rows: MakeRows
 ) -> None:
-    lay_out(path, make_header(), make_rows(list("abcde")), (2, 3))
-    layout = open_layout(path)
+    create_feature_file(path, make_header(), make_rows(list("abcde")), (2, 3))
+    layout = open_feature_file(path)
     written = np.arange(30, dtype="<f4").reshape(5, 2, 3)
     with open(path, "r+b") as file:
         file.seek(layout.offsets["features"])
         file.write(written.tobytes())
     with h5py.File(path, "r") as file:
         np.testing.assert_array_equal(file["features"][()], written)
-    features = open_layout(path).features
+    features = open_feature_file(path).features
     assert isinstance(features, np.memmap)
     np.testing.assert_array_equal(features, written)
 
@@ -120,8 +120,8 @@ def test_what_was_laid_out_is_what_is_opened(
         weights_label="",
     )
     rows = make_rows(["train/a.png", "train/b.png"])
-    lay_out(path, header, rows, (4,))
-    layout = open_layout(path)
+    create_feature_file(path, header, rows, (4,))
+    layout = open_feature_file(path)
     assert layout.header == header
     assert layout.rows.equals(rows)
     assert (layout.feature_shape, layout.dtype) == ((4,), np.float32)
@@ -141,19 +141,19 @@ def test_what_was_laid_out_is_what_is_opened(
     ],
 )
 def test_any_file_name_survives(name: str, path: Path, make_header: MakeHeader, make_rows: MakeRows) -> None:
-    lay_out(path, make_header(), make_rows(["short", name]), (1,))
-    assert open_layout(path).rows.ids == ["short", name]
+    create_feature_file(path, make_header(), make_rows(["short", name]), (1,))
+    assert open_feature_file(path).rows.ids == ["short", name]
 
 
 def test_ten_thousand_classes(path: Path, make_header: MakeHeader, make_rows: MakeRows) -> None:
     classes = tuple(f"class number {i}" for i in range(10_000))
-    lay_out(path, make_header(classes=classes), make_rows(["a"]), (1,))
-    assert open_layout(path).header.classes == classes
+    create_feature_file(path, make_header(classes=classes), make_rows(["a"]), (1,))
+    assert open_feature_file(path).header.classes == classes
 
 
 def test_a_file_without_rows_can_be_opened(path: Path, make_header: MakeHeader, make_rows: MakeRows) -> None:
-    lay_out(path, make_header(), make_rows([]), (4, 4, 512))
-    layout = open_layout(path)
+    create_feature_file(path, make_header(), make_rows([]), (4, 4, 512))
+    layout = open_feature_file(path)
     assert layout.features.shape == (0, 4, 4, 512)
     assert len(layout.rows) == len(layout.done) == 0
 
@@ -161,7 +161,7 @@ def test_a_file_without_rows_can_be_opened(path: Path, make_header: MakeHeader, 
 def test_a_failed_layout_leaves_what_was_there(
     path: Path, make_header: MakeHeader, make_rows: MakeRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lay_out(path, make_header(), make_rows(["a"]), (1,))
+    create_feature_file(path, make_header(), make_rows(["a"]), (1,))
     before = path.read_bytes()
 
     def interrupt(*_: int) -> None:
@@ -169,7 +169,7 @@ def test_a_failed_layout_leaves_what_was_there(
 
     monkeypatch.setattr(os, "posix_fallocate", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        lay_out(path, make_header(), make_rows(["b"]), (1,))
+        create_feature_file(path, make_header(), make_rows(["b"]), (1,))
     assert [file.read_bytes() for file in path.parent.iterdir()] == [before]
 
 
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_written_is_named(
 ) -> None:
     path = tmp_path / "absent" / "train.h5.partial"
     with pytest.raises(PipelineError, match=r"cannot lay out .*absent/train.h5.partial: .*--cache"):
-        lay_out(path, make_header(), make_rows(["a"]), (1,))
+        create_feature_file(path, make_header(), make_rows(["a"]), (1,))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.cache import feature_file, open_features
 from pipeline.cache.entries import Entry
-from pipeline.cache.feature_file import open_layout
-from pipeline.cache.format import Layout
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.format import FeatureFile
 from pipeline.errors import CacheMismatchError, UsageError
 
 
@@ -22,13 +22,13 @@ def test_a_file_replaced_between_the_header_and_the_map(
     publish(["a", "b"])
     opened = []
 
-    def then_replace(path: Path) -> Layout:
-        layout = open_layout(path)
+    def then_replace(path: Path) -> FeatureFile:
+        layout = open_feature_file(path)
         if not opened:
             opened.append(publish(newer))
         return layout
 
-    monkeypatch.setattr(feature_file, "open_layout", then_replace)
+    monkeypatch.setattr(feature_file, "open_feature_file", then_replace)
     features = open_features(entry, "train")
     assert list(features.rows.ids) == newer
     np.testing.assert_array_equal(

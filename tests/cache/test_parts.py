@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cache.shards import Part, parts_of, whole_sets
+from pipeline.cache.shards import ShardName, shards_of, whole_splits
 from pipeline.images import SPLITS
 
 
@@ -13,15 +13,15 @@ from pipeline.images import SPLITS
     ("number", "count"), [(0, 1), (0, 2), (1, 2), (7, 8), (99_999, 100_000), (10**5, 10**6)]
 )
 def test_a_name_is_read_again(split: str, number: int, count: int) -> None:
-    part = Part(split, number, count)
-    assert Part.of(part.name) == part
+    shard = ShardName(split, number, count)
+    assert ShardName.of(shard.name) == shard
 
 
 def test_names_sort_as_their_files_do() -> None:
-    names = [part.name for part in parts_of("train", 11)]
+    names = [shard.name for shard in shards_of("train", 11)]
     assert names == sorted(names)
     assert names[10] == "train-00010-of-00011"
-    assert [part.name for part in parts_of("val", 1)] == ["val"]
+    assert [shard.name for shard in shards_of("val", 1)] == ["val"]
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def test_names_sort_as_their_files_do() -> None:
     ],
 )
 def test_other_names_are_no_parts(name: str) -> None:
-    assert Part.of(name) is None
+    assert ShardName.of(name) is None
 
 
 def test_a_split_is_whole_when_no_file_is_missing() -> None:
     names = ["test", "train-00000-of-00003", "train-00002-of-00003", "val-00001-of-00002", "notes"]
-    assert whole_sets(names) == {"test": [Part("test")]}
-    found = whole_sets([*names, "train-00001-of-00003"])
+    assert whole_splits(names) == {"test": [ShardName("test")]}
+    found = whole_splits([*names, "train-00001-of-00003"])
     assert list(found) == ["train", "test"]
-    assert found["train"] == parts_of("train", 3)
+    assert found["train"] == shards_of("train", 3)
 
 
 def test_of_two_whole_sets_the_one_of_more_files_counts() -> None:
-    names = [part.name for count in (1, 2, 3) for part in parts_of("val", count)]
-    assert whole_sets(names) == {"val": parts_of("val", 3)}
-    assert whole_sets(names[:-1]) == {"val": parts_of("val", 2)}
+    names = [shard.name for count in (1, 2, 3) for shard in shards_of("val", count)]
+    assert whole_splits(names) == {"val": shards_of("val", 3)}
+    assert whole_splits(names[:-1]) == {"val": shards_of("val", 2)}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.cache.row_places import FeatureFiles
 from pipeline.cache.writer import EntryWriter
@@ -46,17 +46,19 @@ def test_the_files_are_those_that_one_process_writes(rows: list[int], writer: En
     with FeatureFiles(writer.places()) as files:
         crc32 = files.write(np.array(rows, int), values(rows))
     assert not writer.done.any()
-    writer.record(np.array(rows, int), crc32)
+    for file, inside, local in writer.files_of(np.array(rows, int)):
+        file.record(local, crc32[inside])
     writer.commit()
     assert np.flatnonzero(writer.done).tolist() == rows
     remote = partials(writer)
     for split in ROWS:  # once more, by this process alone
-        layout = open_layout(writer.entry.partial(split))
+        layout = open_feature_file(writer.entry.partial(split))
         with open(layout.path, "r+b") as file:
             for column, width in (("features", 24), ("crc32", 4), ("done", 1)):
                 file.seek(layout.offsets[column])
                 file.write(bytes(width * len(layout.rows)))
-    writer.write(np.array(rows, int), values(rows))
+    for file, inside, local in writer.files_of(np.array(rows, int)):
+        file.write(local, values(rows)[inside])
     writer.commit()
     assert partials(writer) == remote
 
@@ -65,7 +67,7 @@ def test_rows_that_nobody_recorded_are_not_done(writer: EntryWriter) -> None:
     with FeatureFiles(writer.places()) as files:
         files.write(np.arange(4), values([*range(4)]))
     writer.commit()
-    assert not open_layout(writer.entry.partial("train")).done.any()
+    assert not open_feature_file(writer.entry.partial("train")).done.any()
 
 
 def test_a_file_that_is_gone_is_told(writer: EntryWriter) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import partial_file
-from pipeline.cache.partial_file import reserve
+from pipeline.cache.partial_file import preallocate
 
 SIZE = 3 * 4096 + 17
 
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 def reserved(path: Path) -> int:
     with open(path, "r+b") as opened:
-        reserve(opened.fileno())
+        preallocate(opened.fileno())
     assert path.read_bytes() == bytes(5000) + b"x" + bytes(SIZE - 5001)
     return path.stat().st_blocks * 512
 

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.cache import reuse
 from pipeline.cache.entries import Entry
-from pipeline.cache.feature_file import open_layout
-from pipeline.cache.format import Header, Layout
-from pipeline.cache.partial_file import PartialFile, lay_out
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.format import FeatureFile, Header
+from pipeline.cache.partial_file import PartialFile, create_feature_file
 from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
 from pipeline.images.row_table import Rows
 
@@ -56,7 +56,7 @@ def test_only_done_rows_count(
     cache: Path, entry: Entry, make_header: Callable[..., Header], make_rows: MakeRows, make_values: Callable
 ) -> None:
     rows = make_rows(list("abcd"))
-    lay_out(entry.partial("train"), make_header(), rows, (2, 3))
+    create_feature_file(entry.partial("train"), make_header(), rows, (2, 3))
     with PartialFile(entry.partial("train")) as partial:
         partial.write(np.array([1, 3]), make_values(rows)[[1, 3]])
         partial.commit()
@@ -98,10 +98,10 @@ def test_rows_are_copied_to_their_places(
     publish([str(i) for i in range(n)])
     stored = stored_rows(cache, entry.spec)
     wanted = make_rows([str(i) for i in reversed(range(n))])
-    lay_out(entry.partial("test"), make_header(split="test"), wanted, (2, 3))
+    create_feature_file(entry.partial("test"), make_header(split="test"), wanted, (2, 3))
     with PartialFile(entry.partial("test")) as target:
         assert not len(copy_rows(stored, np.arange(n)[::-1], target, np.arange(n)))
-    layout = open_layout(entry.partial("test"))
+    layout = open_feature_file(entry.partial("test"))
     assert layout.done.all()
     np.testing.assert_array_equal(layout.features, make_values(wanted))
 
@@ -111,10 +111,10 @@ def test_a_damaged_row_is_not_copied(
 ) -> None:
     path = publish(list("abc"))
     with open(path, "r+b") as file:
-        file.seek(open_layout(path).offsets["features"] + 24)
+        file.seek(open_feature_file(path).offsets["features"] + 24)
         file.write(b"\xff\xff")
     stored = stored_rows(cache, entry.spec)
-    lay_out(entry.partial("test"), make_header(split="test"), make_rows(list("abc")), (2, 3))
+    create_feature_file(entry.partial("test"), make_header(split="test"), make_rows(list("abc")), (2, 3))
     with PartialFile(entry.partial("test")) as target:
         assert copy_rows(stored, np.arange(3), target, np.arange(3)).tolist() == [1]
         assert target.done.tolist() == [True, False, True]
@@ -144,7 +144,7 @@ def test_a_file_is_not_opened_twice_in_vain(
     opened: list[str] = []
     open_mapped = reuse.open_mapped
 
-    def note(path: Path) -> Layout:
+    def note(path: Path) -> FeatureFile:
         opened.append(path.name)
         return open_mapped(path)
 
@@ -183,13 +183,13 @@ def test_newer_files_are_read_once_unless_they_may_hold_what_is_looked_for(
     newer = [publish(list(rows), path=entry.folder / f"{rows}.h5") for rows in ("ab", "cd")]
     retired = [publish([row], path=entry.folder / f"{row}.1.h5.retired") for row in "cxa"]
     opened: list[str] = []
-    open_layout = reuse.open_layout
+    open_feature_file = reuse.open_feature_file
 
-    def note(path: Path) -> Layout:
+    def note(path: Path) -> FeatureFile:
         opened.append(path.name)
-        return open_layout(path)
+        return open_feature_file(path)
 
-    monkeypatch.setattr(reuse, "open_layout", note)
+    monkeypatch.setattr(reuse, "open_feature_file", note)
     shelf = Shelf()
     assert [holds_unique_rows(path, newer, shelf=shelf) for path in retired] == [False, True, False]
     assert opened == ["c.1.h5.retired", "ab.h5", "cd.h5", "x.1.h5.retired", "a.1.h5.retired", "ab.h5"]

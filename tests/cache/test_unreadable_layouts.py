@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cache import feature_file, format
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.retiring import clean
 from pipeline.cache.reuse import holds_unique_rows, stored_rows
 from pipeline.errors import CacheMismatchError, UnreadableFileError, system_refusal
@@ -48,7 +48,7 @@ def test_it_is_told_from_a_damaged_file(publish: Publish, refuse: Callable[[Path
     path = publish(["a"])
     refuse(path)
     with pytest.raises(UnreadableFileError, match=r"train\.h5 cannot be read now \(.+\)"):
-        open_layout(path)
+        open_feature_file(path)
     assert not issubclass(UnreadableFileError, CacheMismatchError)
 
 
@@ -91,7 +91,7 @@ def test_its_rows_are_not_found_but_others_are(
 def test_features_that_cannot_be_mapped(
     number: int, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = open_layout(publish(["a"]))
+    opened = open_feature_file(publish(["a"]))
 
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cli import main
 
 Cli = Callable[..., Result]
@@ -27,7 +27,7 @@ def entry(extract: Cli, some_photos: Photos) -> Path:
 @pytest.fixture
 def damaged(entry: Path) -> Path:
     """The training file of the entry, one byte of row 2 flipped."""
-    layout = open_layout(entry / "train.h5")
+    layout = open_feature_file(entry / "train.h5")
     with open(layout.path, "r+b") as file:
         file.seek(layout.offsets["features"] + 2 * 72)
         file.write(b"\xff\xff")

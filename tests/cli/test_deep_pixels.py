@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from deep_sets import SETS, greys, write_set
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -44,7 +44,7 @@ def test_bright_and_dark_pictures_stay_bright_and_dark(
     assert len(said) == 1
     assert SETS[name][1] in said[0]
     for split in the_object(result)["splits"].values():
-        layout = open_layout(Path(split["files"][0]))
+        layout = open_feature_file(Path(split["files"][0]))
         means = np.asarray(layout.features, float).mean(axis=(1, 2, 3))
         bright = np.array([row.startswith("pos/") for row in layout.rows.ids])
         assert (means[bright] > 140).all()
@@ -80,7 +80,7 @@ def test_20_arrays_that_hold_bytes_are_those_bytes(
         assert result.exit_code == 0, result.stderr
         (file,) = the_object(result)["splits"]["train"]["files"]
         rows[kind] = Path(file)
-    plain, deep = (np.asarray(open_layout(file).features) for file in rows.values())
+    plain, deep = (np.asarray(open_feature_file(file).features) for file in rows.values())
     np.testing.assert_array_equal(plain, deep)
     assert np.ptp(plain) > 90
 

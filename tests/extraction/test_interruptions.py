@@ -15,8 +15,8 @@ import pytest
 from counting_engine import BACKBONE, SIDE, CountingEngine, expected_row
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
-from pipeline.cache.format import Layout
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.format import FeatureFile
 from pipeline.cache.inspection import verify_cache
 from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import Extraction
@@ -50,9 +50,9 @@ def halted(photos: Photos, cache: Path) -> Iterator[Halt]:
         yield start
 
 
-def filled(cache: Path) -> list[Layout]:
+def filled(cache: Path) -> list[FeatureFile]:
     """Opens all feature files, finished or not."""
-    return [open_layout(path) for path in cache.glob("*/*/*.h5*") if path.suffix != ".tmp"]
+    return [open_feature_file(path) for path in cache.glob("*/*/*.h5*") if path.suffix != ".tmp"]
 
 
 def done_rows(cache: Path) -> dict[str, np.ndarray]:

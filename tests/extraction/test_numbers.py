@@ -10,7 +10,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 from PIL import Image
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
 
@@ -34,7 +34,7 @@ def test_a_row_that_is_not_finite_is_named_and_not_stored(
     ):
         run(store=store)
     (entry,) = (path.parent for path in photos.root.parent.rglob("spec.json"))
-    train = open_layout(entry / "train.h5.partial")
+    train = open_feature_file(entry / "train.h5.partial")
     assert train.done.tolist() == [True] * 4 + [False] * 3
     assert np.isfinite(train.features).all()
     assert not list(entry.glob("*.h5"))
@@ -52,4 +52,4 @@ def test_float32_holds_what_overflows_float16(photos: Photos, engine: CountingEn
     with Image.open(path) as image:
         engine.replace[np.asarray(image).tobytes()] = 70000.0
     (extraction,) = run(store="float32")
-    assert open_layout(extraction.entry.file("train")).features.max() == 70000
+    assert open_feature_file(extraction.entry.file("train")).features.max() == 70000

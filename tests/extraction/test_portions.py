@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from pipeline.extraction.plan import cut_portions
+from pipeline.extraction.plan import group_files
 
 SIZES = [{"train": 1}, {"train": 10, "val": 3, "test": 2}, {"val": 7, "test": 7}, {"train": 100, "test": 1}]
 
@@ -16,30 +16,32 @@ SIZES = [{"train": 1}, {"train": 10, "val": 3, "test": 2}, {"val": 7, "test": 7}
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 1000])
 @pytest.mark.parametrize("views", [0, 1, 4])
 def test_every_image_is_in_one_file(sizes: dict[str, int], rows: int, views: int) -> None:
-    stretches = [stretch for portion in cut_portions(sizes, rows, views=views) for stretch in portion]
+    stretches = [span for group in group_files(sizes, rows, views=views) for span in group]
     images, files = defaultdict(list), defaultdict(list)
-    for stretch in stretches:
-        images[stretch.part.split] += range(stretch.start, stretch.stop)
-        files[stretch.part.split].append(stretch.part)
-        each = 1 + (views if stretch.part.split == "train" else 0)
-        count = stretch.stop - stretch.start
+    for span in stretches:
+        images[span.shard.split] += range(span.start, span.stop)
+        files[span.shard.split].append(span.shard)
+        each = 1 + (views if span.shard.split == "train" else 0)
+        count = span.stop - span.start
         assert count >= 1
         assert count * each <= rows or count == 1
     assert images == {split: list(range(count)) for split, count in sizes.items()}
-    for parts in files.values():
-        assert [(part.number, part.count) for part in parts] == [(i, len(parts)) for i in range(len(parts))]
+    for shards in files.values():
+        assert [(shard.number, shard.count) for shard in shards] == [
+            (i, len(shards)) for i in range(len(shards))
+        ]
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 1000])
 def test_a_portion_is_no_larger_than_a_full_file(sizes: dict[str, int], rows: int) -> None:
-    portions = cut_portions(sizes, rows)
-    lengths = [sum(stretch.stop - stretch.start for stretch in portion) for portion in portions]
+    groups = group_files(sizes, rows)
+    lengths = [sum(span.stop - span.start for span in group) for group in groups]
     assert all(0 < length <= rows for length in lengths)
     assert all(one + later > rows for one, later in itertools.pairwise(lengths))
 
 
 def test_what_fits_one_file_is_one_portion() -> None:
-    (portion,) = cut_portions({"train": 700, "val": 150, "test": 150}, 1000)
-    assert [stretch.part.name for stretch in portion] == ["train", "val", "test"]
-    assert len(cut_portions({"train": 700, "val": 150, "test": 151}, 1000)) == 2
+    (group,) = group_files({"train": 700, "val": 150, "test": 150}, 1000)
+    assert [span.shard.name for span in group] == ["train", "val", "test"]
+    assert len(group_files({"train": 700, "val": 150, "test": 151}, 1000)) == 2

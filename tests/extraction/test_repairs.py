@@ -10,7 +10,7 @@ from counting_engine import CountingEngine
 from photos import Photos
 
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.inspection import verify_cache
 from pipeline.errors import ForeignFileError
 from pipeline.extraction import Extraction
@@ -43,7 +43,7 @@ def test_one_damaged_row_costs_one_row(
     column: str, content: bytes, entry: Entry, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:
     path = entry.file("train")
-    overwrite(path, open_layout(path).offsets[column], content)
+    overwrite(path, open_feature_file(path).offsets[column], content)
     (extraction,) = run()
     assert (engine.computed, extraction.computed) == (1, 1)
     assert extraction.splits["train"].reused == 4
@@ -140,7 +140,7 @@ def test_swapped_splits_are_put_right(
 
 
 def test_verify_finds_nothing_after_a_repair(entry: Entry, run: Run, cache: Path) -> None:
-    overwrite(entry.file("train"), open_layout(entry.file("train")).offsets["features"], b"\xff\xff")
+    overwrite(entry.file("train"), open_feature_file(entry.file("train")).offsets["features"], b"\xff\xff")
     assert any(finding["bad_rows"] for finding in verify_cache(cache))
     run()
     assert not any(finding["bad_rows"] or finding["problem"] for finding in verify_cache(cache))

@@ -11,7 +11,7 @@ from photos import Photos
 
 from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.inspection import summaries
 from pipeline.errors import UsageError
 from pipeline.extraction import Extraction
@@ -38,7 +38,9 @@ def test_files_are_read_as_one(
     assert_complete(extraction)
     assert set(engine.seen.values()) == {1}
     files = extraction.splits["train"].files
-    assert [len(open_layout(path).rows) for path in files] == [min(rows, 11 - i) for i in range(0, 11, rows)]
+    assert [len(open_feature_file(path).rows) for path in files] == [
+        min(rows, 11 - i) for i in range(0, 11, rows)
+    ]
     (summary,) = summaries(extraction.entry.folder.parent.parent)
     assert summary["rows"] == {"train": 11, "val": 4, "test": 1}
     features = open_features(extraction.entry, "train")
@@ -46,7 +48,7 @@ def test_files_are_read_as_one(
     index = np.array([10, 0, 5, 5, 3])
     np.testing.assert_array_equal(features.read(index), whole[index])
     for number, path in enumerate(files):
-        np.testing.assert_array_equal(open_layout(path).features, whole[number * rows :][:rows])
+        np.testing.assert_array_equal(open_feature_file(path).features, whole[number * rows :][:rows])
 
 
 def test_a_second_run_changes_nothing_and_keeps_the_size(
@@ -117,7 +119,14 @@ def test_added_and_removed_pictures(
 
 def test_views_stand_in_the_file_of_their_image(pictures: Photos, engine: CountingEngine, run: Run) -> None:
     (extraction,) = run(rows_per_file=7, views=2)
-    assert [len(open_layout(path).rows) for path in extraction.splits["train"].files] == [6, 6, 6, 6, 6, 3]
+    assert [len(open_feature_file(path).rows) for path in extraction.splits["train"].files] == [
+        6,
+        6,
+        6,
+        6,
+        6,
+        3,
+    ]
     rows = open_features(extraction.entry, "train").rows
     assert rows.views.tolist() == [0, 1, 2] * 11
     assert rows.ids[::3] == rows.ids[1::3] == rows.ids[2::3]
@@ -173,9 +182,9 @@ def test_a_bad_picture_is_left_out_of_its_file(
     (extraction,) = run(rows_per_file=3, skip_bad=True)
     assert set(engine.seen.values()) == {1}
     assert_complete(extraction, without=(bad,))
-    sizes = [len(open_layout(path).rows) for path in extraction.splits["train"].files]
+    sizes = [len(open_feature_file(path).rows) for path in extraction.splits["train"].files]
     assert sizes == [3, 2, 3, 2]
-    records = [open_layout(path).header.skipped for path in extraction.splits["train"].files]
+    records = [open_feature_file(path).header.skipped for path in extraction.splits["train"].files]
     assert [len(record) for record in records] == [0, 1, 0, 0]
     engine.forget()
     (again,) = run(skip_bad=True)
@@ -189,7 +198,14 @@ def test_a_file_of_bad_pictures_alone_is_empty(
     for path in bad:
         pictures.spoil(path)
     (extraction,) = run(rows_per_file=2, skip_bad=True)
-    assert [len(open_layout(path).rows) for path in extraction.splits["train"].files] == [2, 0, 2, 2, 2, 1]
+    assert [len(open_feature_file(path).rows) for path in extraction.splits["train"].files] == [
+        2,
+        0,
+        2,
+        2,
+        2,
+        1,
+    ]
     assert_complete(extraction, without=bad)
     engine.forget()
     run(skip_bad=True)

@@ -13,7 +13,7 @@ from photos import Photos
 from stumbler import STAGE
 
 from pipeline.cache.entries import read_entry
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.inspection import verify_cache
 from pipeline.extraction import Extraction
 
@@ -67,7 +67,7 @@ def test_a_killed_run_goes_on_with_its_files(
     with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "reached\n"
         process.kill()
-    done = sum(int(open_layout(path).done.sum()) for path in cache.glob("*/*/*.h5*"))
+    done = sum(int(open_feature_file(path).done.sum()) for path in cache.glob("*/*/*.h5*"))
     (extraction,) = run()
     assert engine.computed == 16 - done
     assert_complete(extraction)

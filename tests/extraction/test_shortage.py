@@ -11,8 +11,8 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
-from pipeline.cache.partial_file import lay_out
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.partial_file import create_feature_file
 from pipeline.evaluation.leaks import hashes
 from pipeline.evaluation.leaks.hashes import HashStore
 from pipeline.extraction import Extraction
@@ -133,10 +133,10 @@ def test_what_an_earlier_version_blamed_on_an_image_is_tried_again(
     (extraction,) = run(skip_bad=True)
     (record,) = extraction.skipped
     path = extraction.entry.file("train")
-    layout = open_layout(path)
+    layout = open_feature_file(path)
     blamed = {"id": record.id, "reason": "MemoryError", "digest": record.digest}
     header = layout.header.__class__(**{**vars(layout.header), "skipped": (blamed,)})
-    lay_out(path, header, layout.rows, layout.feature_shape)
+    create_feature_file(path, header, layout.rows, layout.feature_shape)
     (extraction,) = run(skip_bad=True)
     assert [bad.reason for bad in extraction.skipped] == [record.reason]
 

@@ -9,7 +9,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]
@@ -24,7 +24,7 @@ def test_skipping_publishes_without_it_and_records_it(
     assert [failure.id for failure in extraction.skipped] == [str(bad.relative_to(photos.root))]
     assert (extraction.unfinished, extraction.computed) == ([], 10)
     assert set(engine.seen.values()) == {1}
-    (record,) = open_layout(extraction.entry.file("train")).header.skipped
+    (record,) = open_feature_file(extraction.entry.file("train")).header.skipped
     assert record["id"] == str(bad.relative_to(photos.root))
     assert "truncated" in record["reason"]
     assert_complete(extraction, without=(bad,))
@@ -55,7 +55,7 @@ def test_a_mended_image_is_computed(
     photos.write(str(bad.relative_to(photos.root)))
     (extraction,) = run(skip_bad=skip_bad)
     assert engine.computed == extraction.computed == 1
-    assert open_layout(extraction.entry.file("train")).header.skipped == ()
+    assert open_feature_file(extraction.entry.file("train")).header.skipped == ()
     assert_complete(extraction)
 
 

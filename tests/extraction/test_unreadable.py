@@ -9,7 +9,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import PipelineError, UnreadableImagesError
 from pipeline.extraction import Extraction
 from pipeline.images import ImageItem
@@ -45,7 +45,7 @@ def test_a_corrupt_image_holds_back_its_split_alone(
     assert extraction.entry.splits == ["val", "test"]
     train = extraction.splits["train"]
     assert (train.rows, train.computed, train.failed) == (7, 6, 1)
-    assert open_layout(extraction.entry.partial("train")).done.sum() == 6
+    assert open_feature_file(extraction.entry.partial("train")).done.sum() == 6
     assert train.files == [extraction.entry.partial("train")]
 
     engine.forget()

@@ -15,8 +15,7 @@ from counting_engine import CountingEngine
 from disks import Disk, mounted
 from photos import Photos
 
-from pipeline.cache import open_features
-from pipeline.cache.partial_file import PartialFile, disk_error
+from pipeline.cache import open_features, partial_file
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction, filling
 from pipeline.heads import load_head, train_head
@@ -226,11 +225,11 @@ class TestOnAnyDisk:
     ) -> None:
         """The kernel refuses to remount while a file is open for writing: here the call itself fails."""
 
-        def refuse(partial: PartialFile) -> None:
-            raise disk_error(partial.layout.path, OSError(errno.EROFS, os.strerror(errno.EROFS)))
+        def refuse(file: int) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         with monkeypatch.context() as patch:
-            patch.setattr(PartialFile, "_sync", refuse)
+            patch.setattr(partial_file, "_flush", refuse)
             with pytest.raises(PipelineError, match=r"cannot write .*: Read-only file system"):
                 run()
         engine.forget()

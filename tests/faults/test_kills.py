@@ -19,7 +19,7 @@ from PIL import Image
 from stumbler import STAGE, Stopped, Stumbler
 from stumbling import STAGE_ONE
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.inspection import verify_cache
 
 SEED = 20
@@ -34,7 +34,7 @@ def contents(cache: Path) -> Contents:
     """Reads every row of the published files: id, label, checksum, digest and features."""
     found = {}
     for path in sorted(cache.glob("*/*/*.h5")):
-        layout = open_layout(path)
+        layout = open_feature_file(path)
         rows = layout.rows
         assert layout.done.all()
         columns = (rows.ids, rows.labels.tolist(), layout.crc32.tolist(), rows.digests, layout.features)
@@ -50,7 +50,7 @@ def done_rows(cache: Path) -> dict[bytes, set[bytes]]:
     found: dict[bytes, set[bytes]] = {}
     for path in cache.glob("*/*/*.h5*"):
         if path.suffix != ".tmp":
-            layout = open_layout(path)
+            layout = open_feature_file(path)
             for row in np.flatnonzero(layout.done):
                 key = layout.rows.digests[row].tobytes()
                 found.setdefault(key, set()).add(layout.features[row].tobytes())

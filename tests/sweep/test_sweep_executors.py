@@ -20,7 +20,7 @@ def test_every_executor_is_a_value_that_starts_nothing_by_itself(name: str) -> N
     made = make_executor(name)
     assert made == make_executor(name)
     assert dataclasses.is_dataclass(made)
-    assert callable(made.crew)
+    assert callable(made.session)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from pipeline.errors import PipelineError
 from pipeline.heads import make_head
 from pipeline.heads._sklearn.table import standardised
 from pipeline.sweep import Leaderboard, Result, candidates, make_executor, sweep
-from pipeline.sweep.executors.local import LocalCrew
+from pipeline.sweep.executors.local import LocalSession
 from pipeline.sweep.fitting import Ground, make_ground, split_folds
 from pipeline.sweep.results import ResultStore
 
@@ -60,10 +60,10 @@ def test_every_head_gives_the_same_bits_on_as_many_threads(
 ) -> None:
     wanted = candidates([(name, {})])
     ground = make_ground(mapped(train), mapped(valid), wanted)
-    with LocalCrew(1).share(ground, seed=3) as fit, threadpool_limits(1):
+    with LocalSession(1).share(ground, seed=3) as fit, threadpool_limits(1):
         here, fetch = fit(wanted[0])
         head = fetch()
-    with RAY.crew(None) as crew, crew.share(ground, seed=3) as fit:
+    with RAY.session(None) as session, session.share(ground, seed=3) as fit:
         there, fetch = fit(wanted[0])
         brought = fetch()
     assert here.score is not None
@@ -107,8 +107,8 @@ def test_rows_are_mapped_from_shared_memory_once(
     learnt, chosen = split_folds(mapped(train), 2, seed=0)[0]
     ground = make_ground(learnt, chosen, wanted)
     table = ground.prepared.examples.once(standardised).values.copy()
-    with RAY.crew(None) as crew:
-        travelled = cluster.get(crew._put(ground))
+    with RAY.session(None) as session:
+        travelled = cluster.get(session._put(ground))
         assert travelled.prepared.train.features is travelled.judged.source.features
         values = travelled.prepared.examples.once(standardised).values
         for array in (values, travelled.prepared.train.features):
@@ -116,7 +116,7 @@ def test_rows_are_mapped_from_shared_memory_once(
             assert not array.flags.writeable
             assert not array.flags.owndata
         np.testing.assert_array_equal(values, table)
-        with crew.share(ground, seed=0):
+        with session.share(ground, seed=0):
             assert not ground.prepared.examples.has(standardised)
 
 

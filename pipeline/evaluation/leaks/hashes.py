@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, reason_of
 from pipeline.evaluation.leaks.likeness import Originals
 from pipeline.files import root_of
 from pipeline.images import ImageItem, ImageSource
@@ -230,7 +230,7 @@ def _hash(source: ImageSource, task: Sequence[ImageItem], wanted: dict[str, byte
             changed = digest(data) != wanted[item.id]
             results.append("it has changed since its features were made" if changed else picture_hash(data))
         except OSError as error:
-            results.append(error.strerror or str(error) or type(error).__name__)
+            results.append(reason_of(error))
         except DecodeError as error:
             results.append(str(error))
     return results

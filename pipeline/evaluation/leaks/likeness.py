@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.features import JoinedFeatureSet
 from pipeline.evaluation.leaks.findings import Finding, Place
 from pipeline.images.row_table import Rows
 
@@ -194,7 +193,7 @@ def too_few_channels(one: Originals) -> int:
 
 def _part(one: Originals) -> FeatureSet:
     """Of several cuts side by side the last: usually the deepest."""
-    return one.features.parts[-1] if isinstance(one.features, JoinedFeatureSet) else one.features
+    return one.features.cuts[-1]
 
 
 def _sample(first: Originals) -> np.ndarray:

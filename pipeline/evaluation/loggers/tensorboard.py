@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, reason_of
 from pipeline.evaluation.loggers import scalars
 from pipeline.files import create, make_folder
 from pipeline.paths import expanded
@@ -44,8 +44,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
                 records.write(Event(wall_time=now, step=step, summary=value).SerializeToString())
     except OSError as error:
         raise PipelineError(
-            f"cannot log to {folder}: {error.strerror or error}. "
-            "Choose a folder that can be written with `--runs`"
+            f"cannot log to {folder}: {reason_of(error)}. Choose a folder that can be written with `--runs`"
         ) from error
     return f"tensorboard --logdir {root}"
 

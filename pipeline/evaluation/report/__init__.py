@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, reason_of
 from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.leaks.findings import Leaks
@@ -57,7 +57,7 @@ def write_report_page(
             file.write(text.encode())
     except OSError as error:
         raise PipelineError(
-            f"the report page cannot be written to {path}: {error.strerror or error}. "
+            f"the report page cannot be written to {path}: {reason_of(error)}. "
             "Make room there, or the folder writable, and evaluate again"
         ) from error
     return path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.errors import PipelineError
 from pipeline.evaluation import Report
@@ -175,7 +175,7 @@ def _header(features: FeatureSet | None) -> Header | None:
     if features is None:
         return None
     try:
-        return open_layout(features.path).header
+        return open_feature_file(features.path).header
     except (PipelineError, OSError):  # rows that were never in a file, or are no longer
         return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import reason_of
 from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.plain_json import read_sealed
@@ -166,7 +167,7 @@ def _damage(path: Path) -> Iterator[str]:
     try:
         read_sealed(path)
     except OSError as error:
-        yield error.strerror or str(error)
+        yield reason_of(error)
     except (ValueError, RecursionError) as error:
         yield str(error)
 

@@ -1,7 +1,7 @@
 """Executors: who fills the blocks of a plan. One file each; the folder is the registry.
 
 Each file names as ``EXECUTOR`` a frozen dataclass whose fields are its options. It is a value: nothing is
-started before ``crew`` is entered, and no base is loaded before ``load``.
+started before ``session`` is entered, and no base is loaded before ``load``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 DEFAULT = "local"
 
 
-class Crew(Protocol):
+class Session(Protocol):
     """Whoever computes for one run of stage one.
 
     Attributes:
@@ -83,7 +83,7 @@ class Crew(Protocol):
 class Executor(Protocol):
     """Says who computes; a frozen dataclass."""
 
-    def crew(self) -> AbstractContextManager[Crew]:
+    def session(self) -> AbstractContextManager[Session]:
         """Opens what is needed, and closes it whatever happens."""
         ...
 

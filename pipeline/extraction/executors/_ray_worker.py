@@ -17,14 +17,14 @@ import pipeline
 from pipeline import registry
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.row_places import FeatureFiles, FeaturePlace
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError, UsageError, reason_of
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.load import Failure, Loader, feature_batches
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import settle_batch_size
-from pipeline.extraction.targets import parts_of, placed_rows, wanted_by
+from pipeline.extraction.targets import rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
 
 
@@ -133,19 +133,19 @@ class Worker:
             PipelineError: Features overflow the stored dtype, or the disk refuses them.
         """
         size, timings = self._loader.batch_size, Timings()
-        parts = parts_of([block], size)
+        pieces = slices_of([block], size)
         failures: list[Failure] = []
         cuts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in block.targets]
         batches = feature_batches(
-            wanted_by(parts, size),
+            rows_to_load(pieces, size),
             loader=self._loader,
             engine=self._engine,
             threads=self._threads,
             timings=timings,
         )
-        for part, (batch, features) in zip(parts, batches, strict=True):
+        for piece, (batch, features) in zip(pieces, batches, strict=True):
             failures += batch.failures
-            for number, (rows, chosen) in enumerate(placed_rows(part, batch, features, self._loader)):
+            for number, (rows, chosen) in enumerate(scatter(piece, batch, features, self._loader)):
                 with timings.step("write"):
                     result = self._files[number].write(rows, chosen) if self._files else chosen
                 cuts[number].append((rows, result))
@@ -160,7 +160,7 @@ class Worker:
                 self._files = [opened.enter_context(FeatureFiles(places)) for places in job.places]
                 opened.pop_all()  # open until the process ends
         except OSError as error:
-            return f"{error.filename}: {error.strerror}"
+            return f"{error.filename}: {reason_of(error)}"
         return ""
 
 

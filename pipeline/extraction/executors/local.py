@@ -21,7 +21,7 @@ from pipeline.extraction.load import Batch, Failure, Loader, feature_batches
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import settle_batch_size
-from pipeline.extraction.targets import Part, parts_of, placed_rows, wanted_by
+from pipeline.extraction.targets import BatchSlice, rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
 from pipeline.progress import Advance
 
@@ -35,16 +35,16 @@ class LocalExecutor:
     """Computes in this process, on all of its cores or its GPU."""
 
     @contextmanager
-    def crew(self) -> Iterator[LocalCrew]:
+    def session(self) -> Iterator[LocalSession]:
         """Opens nothing: the base is loaded when it is needed."""
-        yield LocalCrew()
+        yield LocalSession()
 
 
 EXECUTOR = LocalExecutor
 
 
-class LocalCrew:
-    """This process; see :class:`pipeline.extraction.executors.Crew`."""
+class LocalSession:
+    """This process; see :class:`pipeline.extraction.executors.Session`."""
 
     workers = 1
     feature_shapes: list[tuple[int, ...]]
@@ -72,10 +72,10 @@ class LocalCrew:
         advance: Advance,
     ) -> list[Failure]:
         """Computes every block and writes its rows into the entries."""
-        parts = parts_of(blocks, loader.batch_size)
+        pieces = slices_of(blocks, loader.batch_size)
         failures: list[Failure] = []
         batches = feature_batches(
-            wanted_by(parts, loader.batch_size),
+            rows_to_load(pieces, loader.batch_size),
             loader=loader,
             engine=self._engine,
             threads=os.cpu_count() or 1,
@@ -83,9 +83,9 @@ class LocalCrew:
         )
         with ThreadPoolExecutor(1, "write") as writing:
             behind: deque[Future[int]] = deque()
-            for part, (batch, features) in zip(parts, batches, strict=True):
+            for piece, (batch, features) in zip(pieces, batches, strict=True):
                 failures += batch.failures
-                behind.append(writing.submit(_write, part, batch, features, writers, loader, timings))
+                behind.append(writing.submit(_write, piece, batch, features, writers, loader, timings))
                 while len(behind) > BATCHES_BEHIND:
                     with timings.step("wait_disk"):
                         advance(behind.popleft().result())
@@ -96,7 +96,7 @@ class LocalCrew:
 
 
 def _write(
-    part: Part,
+    piece: BatchSlice,
     batch: Batch,
     features: Sequence[np.ndarray],
     writers: Sequence[EntryWriter],
@@ -105,9 +105,10 @@ def _write(
 ) -> int:
     """Writes a batch to its places, makes a finished block durable, and returns the rows it took."""
     with timings.step("write"):
-        placed = placed_rows(part, batch, features, loader)
+        placed = scatter(piece, batch, features, loader)
         for writer, (rows, chosen) in zip(writers, placed, strict=True):
-            writer.write(rows, chosen)
-            if part.last:
+            for file, inside, local in writer.files_of(rows):
+                file.write(local, chosen[inside])
+            if piece.last:
                 writer.commit()
     return len(batch.loaded)

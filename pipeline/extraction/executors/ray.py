@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import cache_of
-from pipeline.cache.partial_file import disk_error
+from pipeline.cache.partial_file import refused
 from pipeline.cache.row_places import FeatureFiles
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError, unknown
@@ -60,20 +60,20 @@ class RayExecutor:
             raise unknown("--write", self.write, WRITES)
 
     @contextmanager
-    def crew(self) -> Iterator[RayCrew]:
+    def session(self) -> Iterator[RaySession]:
         """Opens nothing yet: a run that computes nothing needs no cluster. Closes what was opened."""
-        crew = RayCrew(self)
+        session = RaySession(self)
         try:
-            yield crew
+            yield session
         finally:
-            crew.close()
+            session.close()
 
 
 EXECUTOR = RayExecutor
 
 
-class RayCrew:
-    """Workers on a cluster; see :class:`pipeline.extraction.executors.Crew`."""
+class RaySession:
+    """Workers on a cluster; see :class:`pipeline.extraction.executors.Session`."""
 
     feature_shapes: list[tuple[int, ...]]
 
@@ -183,11 +183,8 @@ def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
     token = secrets.token_hex(16)
     path = folder / f"probe-{token[:8]}.tmp"
     root = cache_of(path)
-    try:
-        with os.fdopen(create(path, root=root), "w") as file:
-            file.write(token)
-    except OSError as error:
-        raise disk_error(path, error) from error
+    with refused(path), os.fdopen(create(path, root=root), "w") as file:
+        file.write(token)
     try:
         yield path, token
     finally:
@@ -198,7 +195,9 @@ def _keep(filled: Filled, files: Sequence[FeatureFiles], writers: Sequence[Entry
     """Writes what a worker has left to write, and marks the rows of a block done."""
     for opened, writer, batches in zip(files, writers, filled.cuts, strict=True):
         for rows, result in batches:
-            writer.record(rows, result if filled.written else opened.write(rows, result))
+            crc32 = result if filled.written else opened.write(rows, result)
+            for file, inside, local in writer.files_of(rows):
+                file.record(local, crc32[inside])
         writer.commit()
 
 

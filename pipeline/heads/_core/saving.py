@@ -23,6 +23,7 @@ from pipeline.errors import (
     PipelineError,
     UnreadableFileError,
     UsageError,
+    reason_of,
     system_refusal,
 )
 from pipeline.files import refuse_links
@@ -94,7 +95,7 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
             (draft / RECORD).write_bytes(_text(to_record(trained) | files))
     except OSError as error:
         raise PipelineError(
-            f"cannot save the trained head in {folder}: {error.strerror or error}. "
+            f"cannot save the trained head in {folder}: {reason_of(error)}. "
             "Choose a folder that can be written with `--runs`"
         ) from error
     return replace(trained, folder=folder, checksum=checksum)
@@ -133,7 +134,7 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
                 raise again
     except OSError as error:
         raise PipelineError(
-            f"cannot save the temperature of the head in {folder}: {error.strerror or error}. "
+            f"cannot save the temperature of the head in {folder}: {reason_of(error)}. "
             "Make room there, or the folder writable, and run the same command again"
         ) from error
     return changed

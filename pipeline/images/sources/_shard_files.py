@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.images.sources._files import refuse_special, without_waiting
 from pipeline.images.sources._shards import cut_root, find_shards
 from pipeline.images.sources._words import on_one_line, printable
@@ -110,7 +110,7 @@ class LocalShards:
             refuse_special(status, most=None)
             version = self._stamps.of(path, status)
         except OSError as error:
-            raise UsageError(f"cannot read {on_one_line(path)}: {error.strerror or error}") from error
+            raise UsageError(f"cannot read {on_one_line(path)}: {reason_of(error)}") from error
         return Shard(printable(name), path, status.st_size, version, status.st_mtime_ns)
 
     def read(self, shard: Shard, offset: int, size: int) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.images.formats.encoded import looks_like_image
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
@@ -68,7 +68,7 @@ class Walker:
                     found[self._what(where, folder, entry)].append(entry.name)
         except OSError as error:
             raise UsageError(
-                f"cannot list {on_one_line(where)}: {error.strerror}; check its permissions"
+                f"cannot list {on_one_line(where)}: {reason_of(error)}; check its permissions"
             ) from error
         listing = Listing(in_natural_order(found.pop(_FOLDER, [])), sorted(found.pop(_IMAGE, [])))
         for what, names in found.items():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.images import ImageItem
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
@@ -96,7 +96,7 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
         raise not_utf_8(file, error) from error
     except OSError as error:
         table.finish()
-        raise UsageError(f"cannot read {file}: {error.strerror or error}; check its permissions") from error
+        raise UsageError(f"cannot read {file}: {reason_of(error)}; check its permissions") from error
     listed, classes = table.finish()
     if not len(listed):
         raise UsageError(f"{file} lists no images: expected columns {', '.join(MEANINGS)} and a row an image")

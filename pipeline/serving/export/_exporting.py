@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import pipeline
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError, UsageError, reason_of
 from pipeline.files import make_folder, refuse_links, replace
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.pixel_range import PixelRange
@@ -153,8 +153,7 @@ def export_model(
             size = _bytes(draft)
     except OSError as error:
         raise PipelineError(
-            f"the model cannot be written to {target}: {error.strerror or error}. "
-            "Choose another place with --out"
+            f"the model cannot be written to {target}: {reason_of(error)}. Choose another place with --out"
         ) from error
     return Exported(
         head=trained.name,

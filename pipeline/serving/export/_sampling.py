@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,20 +65,4 @@ def sample_rows(
             continue
     if not images:
         return None
-    return Sample(
-        features.split, np.stack(images), trained.predict_proba(_in_memory(features, np.array(index)))
-    )
-
-
-def _in_memory(features: FeatureSet, index: np.ndarray) -> FeatureSet:
-    block = features.read(index)
-    return FeatureSet(
-        features=block,
-        rows=features.rows.take(index),
-        crc32=np.array([zlib.crc32(row.data) for row in block], np.uint32),
-        spec=features.spec,
-        classes=features.classes,
-        split=features.split,
-        dataset=features.dataset,
-        path=features.path,
-    )
+    return Sample(features.split, np.stack(images), trained.predict_proba(features.take(np.array(index))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -123,7 +123,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         raise UsageError(
             f"cannot listen on port {port} of {host!r}: {reason}. "
             "Choose another with --port (0 = any free one) or --host"

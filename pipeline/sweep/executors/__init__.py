@@ -1,7 +1,7 @@
 """Executors: who fits the candidates of a sweep. One file each; the folder is the registry.
 
 Each file names as ``EXECUTOR`` a frozen dataclass whose fields are its options. It is a value: nothing is
-started before ``crew`` is entered.
+started before ``session`` is entered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT = "local"
 
 
-class Crew(Protocol):
+class Session(Protocol):
     """Whoever fits for one sweep.
 
     Attributes:
@@ -53,7 +53,7 @@ class Crew(Protocol):
 class Executor(Protocol):
     """Says who fits; a frozen dataclass."""
 
-    def crew(self, jobs: int | None) -> AbstractContextManager[Crew]:
+    def session(self, jobs: int | None) -> AbstractContextManager[Session]:
         """Opens what is needed, and closes it whatever happens.
 
         Args:

@@ -20,17 +20,17 @@ class LocalExecutor:
     """Fits on all cores of this machine."""
 
     @contextmanager
-    def crew(self, jobs: int | None) -> Iterator[LocalCrew]:
+    def session(self, jobs: int | None) -> Iterator[LocalSession]:
         """Opens nothing."""
-        yield LocalCrew(jobs or os.cpu_count() or 1)
+        yield LocalSession(jobs or os.cpu_count() or 1)
 
 
 EXECUTOR = LocalExecutor
 
 
 @dataclass(frozen=True)
-class LocalCrew:
-    """This process; see :class:`pipeline.sweep.executors.Crew`."""
+class LocalSession:
+    """This process; see :class:`pipeline.sweep.executors.Session`."""
 
     workers: int
 

@@ -100,21 +100,21 @@ class RayExecutor:
     address: str | None = None
 
     @contextmanager
-    def crew(self, jobs: int | None) -> Iterator[RayCrew]:
+    def session(self, jobs: int | None) -> Iterator[RaySession]:
         """Connects; fewer fits at a time than there are cores have several each.
 
         Raises:
             UsageError: There is no cluster, or it has no cores.
         """
         with ray_connection(self.address) as ray:
-            yield RayCrew(ray, _share_out(ray.nodes(), jobs))
+            yield RaySession(ray, _share_out(ray.nodes(), jobs))
 
 
 EXECUTOR = RayExecutor
 
 
-class RayCrew:
-    """Tasks on a cluster; see :class:`pipeline.sweep.executors.Crew`."""
+class RaySession:
+    """Tasks on a cluster; see :class:`pipeline.sweep.executors.Session`."""
 
     def __init__(self, ray: ModuleType, share: Share) -> None:
         self._ray, self._share = ray, share

@@ -17,9 +17,9 @@ def test_every_executor_is_a_value_that_starts_nothing_by_itself(name: str) -> N
     made = make_executor(name)
     assert made == make_executor(name)
     assert dataclasses.is_dataclass(made)
-    with made.crew() as crew:
+    with made.session() as session:
         assert all(
-            callable(getattr(crew, method)) for method in ("call", "load", "settle_batch_size", "fill")
+            callable(getattr(session, method)) for method in ("call", "load", "settle_batch_size", "fill")
         )
 
 

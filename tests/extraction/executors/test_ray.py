@@ -17,12 +17,12 @@ from watching import Watched
 
 from pipeline import extraction as extraction_module
 from pipeline.cache import open_features
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import FILLED
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.executors.ray import RayCrew, RayExecutor
+from pipeline.extraction.executors.ray import RayExecutor, RaySession
 from pipeline.images import ImageItem, open_images
 from pipeline.images.sources._files import FileSource
 from pipeline.memory import ShortageError
@@ -55,9 +55,9 @@ def pictures(photos: Photos) -> Photos:
 def assert_same(one: Extraction, other: Extraction) -> None:
     """Asserts that two entries hold the same rows in files of the same columns."""
     assert one.entry.splits == other.entry.splits
-    assert one.entry.parts == other.entry.parts
-    for part in (part for parts in one.entry.parts.values() for part in parts):
-        mine, theirs = (open_layout(each.entry.file(part.name)) for each in (one, other))
+    assert one.entry.shards == other.entry.shards
+    for shard in (shard for shards in one.entry.shards.values() for shard in shards):
+        mine, theirs = (open_feature_file(each.entry.file(shard.name)) for each in (one, other))
         assert mine.rows.equals(theirs.rows)
         assert mine.done.all()
         assert mine.offsets == theirs.offsets
@@ -112,8 +112,8 @@ def test_a_call_takes_place_in_a_process_of_its_own() -> None:
     def process_id() -> int:
         return os.getpid()
 
-    with TWO.crew() as crew:
-        processes = {HERE, crew.call(process_id), crew.call(process_id)}
+    with TWO.session() as session:
+        processes = {HERE, session.call(process_id), session.call(process_id)}
     assert len(processes) == 3
 
 
@@ -127,13 +127,13 @@ def test_a_call_that_fails_is_told() -> None:
     def die() -> None:
         os._exit(1)
 
-    with TWO.crew() as crew:
+    with TWO.session() as session:
         with pytest.raises(PipelineError, match=r"^no such engine$"):
-            crew.call(refuse)
+            session.call(refuse)
         with pytest.raises(PipelineError, match=r"cannot measure: .*division by zero.*name --precision"):
-            crew.call(stumble)
+            session.call(stumble)
         with pytest.raises(PipelineError, match=r"measured on the Ray cluster died .*name --precision"):
-            crew.call(die)
+            session.call(die)
 
 
 def test_a_killed_worker_is_replaced(
@@ -141,9 +141,9 @@ def test_a_killed_worker_is_replaced(
 ) -> None:
     killed: list[int] = []
 
-    def kill_one(crew: RayCrew) -> None:
+    def kill_one(session: RaySession) -> None:
         if not killed:
-            member = next(one for one in crew._pool._members if one.introduction)
+            member = next(one for one in session._pool._members if one.introduction)
             killed.append(member.introduction.pid)
             os.kill(member.introduction.pid, signal.SIGKILL)
 
@@ -211,7 +211,7 @@ def test_a_block_that_kills_its_workers_is_given_up_and_all_others_are_finished(
     assert [failure.id for failure in report.failures] == [f"train/cats/{i:04}.png" for i in range(8)]
     assert all("its block was given up" in failure.reason for failure in report.failures)
     assert report.unfinished == ["train"]
-    done = open_layout(report.entry.partial("train")).done
+    done = open_feature_file(report.entry.partial("train")).done
     assert np.flatnonzero(~done).tolist() == [*range(8)]
 
 
@@ -260,7 +260,7 @@ def test_a_picture_that_cannot_be_read_fails_alone(pictures: Photos, fill: Fill)
 
 
 def test_what_one_executor_began_another_finishes(pictures: Photos, fill: Fill) -> None:
-    def stop(crew: RayCrew) -> None:
+    def stop(session: RaySession) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

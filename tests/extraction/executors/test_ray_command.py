@@ -16,7 +16,7 @@ import pytest
 import stopping
 from photos import Photos
 
-from pipeline.cache.feature_file import open_layout
+from pipeline.cache.feature_file import open_feature_file
 
 GONE_WITHIN_S = 20.0
 
@@ -62,7 +62,7 @@ def test_an_interrupt_keeps_finished_rows_and_ends_the_workers(
     assert "Traceback" not in stderr
     assert stderr.endswith("run the same command to continue\n")
     (partial,) = cache.glob("*/*/train.h5.partial")
-    assert open_layout(partial).done.sum() == stopping.ROWS_A_BLOCK
+    assert open_feature_file(partial).done.sum() == stopping.ROWS_A_BLOCK
     deadline = time.monotonic() + GONE_WITHIN_S
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
