@@ -23,7 +23,7 @@ from tables import RESULTS, number, write_table
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks import find_leaks
 from pipeline.evaluation.leaks.hashes import FILE_NAME, HashStore
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 SPEC = replace(MADE, pooling="avg")
 
@@ -98,7 +98,7 @@ def drawn_split(folder: Path, split: str, count: int, channels: int) -> FeatureS
     digests = random.integers(0, 256, (count, 32), dtype=np.uint8)
     return FeatureSet(
         features=features,
-        rows=Rows(
+        rows=RowTable(
             ids=[f"{split}/{i}.jpg" for i in range(count)],
             labels=np.zeros(count, np.int32),
             digests=digests,

@@ -24,7 +24,7 @@ from pipeline.cache import FeatureSet
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.cache.partial_file import create_feature_file
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.runtimes.keras import import_keras
 
 ROWS, COLUMNS, BATCH, EPOCHS = 2000, 8192, 20, 7
@@ -38,7 +38,7 @@ def features_file(folder: Path, split: str, rows: int, seed: int) -> FeatureSet:
     values = np.maximum(draw.normal(size=(rows, COLUMNS)), 0).astype(np.float32)
     values[:, :200] += 0.3 * labels[:, None]
     stored = values.astype(np.float16).reshape(rows, 4, 4, 512)
-    described = Rows(
+    described = RowTable(
         ids=[f"{split}/{number}.jpg" for number in range(rows)],
         labels=labels,
         digests=draw.integers(0, 256, (rows, 32), np.uint8),

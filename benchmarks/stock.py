@@ -1,6 +1,6 @@
 """What taking stock costs before anything is computed: images/s, memory an image, and that of a long list.
 
-The memory of a catalog is what Python allocates. The memory of a list of millions is what the process holds
+The memory of a manifest is what Python allocates. The memory of a list of millions is what the process holds
 and no file stands for (``RssAnon``): what is in a file may be in memory, too, until somebody else wants it.
 
 python benchmarks/stock.py
@@ -23,7 +23,7 @@ from tables import RESULTS, number, write_table
 from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
 from pipeline.extraction.targets import target_rows
 from pipeline.images.listing import ImageListBuilder
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import open_source
 
 
@@ -70,7 +70,7 @@ def main() -> None:
 def time_stock(folder: Path) -> float:
     """Returns the seconds of taking stock of a folder for the first time; its files are in memory."""
     started = time.perf_counter()
-    take_stock(open_source(str(folder)))
+    scan(open_source(str(folder)))
     seconds = time.perf_counter() - started
     tell(f"  {seconds:.2f} s")
     return seconds
@@ -86,12 +86,12 @@ def many_files(folder: Path, count: int) -> Path:
 
 
 def memory_of_stock(folder: Path) -> tuple[int, int, int]:
-    """Returns the bytes of the catalog, the most while it was made, and those of it with all wanted rows."""
+    """Returns the bytes of the manifest, the most while it was made, and those of it with all wanted rows."""
     tracemalloc.start()
-    catalog = take_stock(open_source(str(folder)))
+    manifest = scan(open_source(str(folder)))
     kept, peak = tracemalloc.get_traced_memory()
-    sizes = {split: len(rows) for split, rows in catalog.splits.items()}
-    wanted = [target_rows(catalog, portion) for portion in group_files(sizes, DEFAULT_ROWS_PER_FILE)]
+    sizes = {split: len(rows) for split, rows in manifest.splits.items()}
+    wanted = [target_rows(manifest, portion) for portion in group_files(sizes, DEFAULT_ROWS_PER_FILE)]
     keys = np.concatenate([one.keys for one in wanted])
     both, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -29,7 +29,7 @@ from pipeline.backbones import table, weights
 from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images import file_systems
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.runtimes.keras import import_keras
 from pipeline.runtimes.ray import import_ray
 from pipeline.spec import FeatureSpec
@@ -147,7 +147,7 @@ def make_features(spec: FeatureSpec, tmp_path: Path) -> Callable[..., FeatureSet
         ).reshape(n, 32)
         fields: dict[str, object] = {
             "features": features,
-            "rows": Rows(
+            "rows": RowTable(
                 ids=[f"{split}/image{i}.png" for i in range(n)],
                 labels=np.asarray(labels, np.int32),
                 digests=digests,

@@ -29,7 +29,7 @@ ROWS_A_BLOCK = 8
 HELD_S = 60
 STAGE_ONE = {
     "plan": [
-        "pipeline.extraction:take_stock",
+        "pipeline.extraction:scan",
         "pipeline.extraction.stage:EntryWriter.__init__",
         "pipeline.extraction.filling:stored_rows",
         "pipeline.extraction.filling:plan_copies",

@@ -18,7 +18,7 @@ from pipeline.evaluation import evaluate
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.report.rankings import damaged_records, sweep_results, trained_heads
 from pipeline.heads import load_head, train_head
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, sealed, unsealed
 from pipeline.spec import FeatureSpec
 from pipeline.sweep import candidates, sweep
@@ -55,7 +55,7 @@ def make_rows(split: str, count: int) -> FeatureSet:
     digests = np.array([list(hashlib.sha256(name.encode()).digest()) for name in ids], np.uint8)
     return FeatureSet(
         features=features,
-        rows=Rows(ids=ids, labels=labels, digests=digests, views=np.zeros(count, np.uint8)),
+        rows=RowTable(ids=ids, labels=labels, digests=digests, views=np.zeros(count, np.uint8)),
         crc32=np.array([zlib.crc32(row.data) for row in features], np.uint32),
         spec=SPEC,
         classes=CLASSES,

@@ -16,7 +16,7 @@ from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.request import ARITHMETICS, FeatureRequest
 from pipeline.images import open_images
 from pipeline.images.decode import decode
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def load(given: argparse.Namespace, arithmetic: str) -> engines.Engine:
     )
     if arithmetic == "int8":
         source = open_images(str(given.images))
-        request = settle_calibration(request, weights, take_stock(source), given.cache / source.name)
+        request = settle_calibration(request, weights, scan(source), given.cache / source.name)
     return registry.load(engines, "engine", given.engine).load(request, weights)
 
 

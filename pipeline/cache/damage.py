@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.cache.format import FeatureFile
 from pipeline.errors import CacheMismatchError
-from pipeline.images.row_table import Rows, isin, name_marks
+from pipeline.images.row_table import RowTable, isin, name_marks
 from pipeline.wording import counted, verb
 
 
@@ -45,7 +45,7 @@ class Damage:
 
     path: Path
     what: str
-    rows: Rows | None = None
+    rows: RowTable | None = None
     identity: tuple[int, ...] = ()
 
     @classmethod
@@ -130,7 +130,7 @@ class DamageLog:
             elif known.rows is None:
                 self._met[key] = replace(known, rows=damage.rows)
 
-    def count(self, wanted: Mapping[str, Rows], computed: np.ndarray) -> None:
+    def count(self, wanted: Mapping[str, RowTable], computed: np.ndarray) -> None:
         """Counts for each file how many of its rows were computed.
 
         Args:
@@ -145,7 +145,7 @@ class DamageLog:
                     found = self._computed.get(key, 0) + self._lost(damage, name, fresh)
                     self._computed[key] = found
 
-    def _lost(self, damage: Damage, name: str, computed: Rows) -> int:
+    def _lost(self, damage: Damage, name: str, computed: RowTable) -> int:
         """Counts rows that a damaged file had, or should have had, by the name or digest of the image."""
         if damage.rows is None:
             own = damage.path.parent == self.folder and damage.path.name.split(".")[0] == name

@@ -34,8 +34,8 @@ from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
 from pipeline.guards.hdf5 import is_folder_name, refuse_foreign_parts, refuse_other_columns
 from pipeline.images import UNLABELLED
-from pipeline.images.packed_strings import Texts
-from pipeline.images.row_table import Rows
+from pipeline.images.packed_strings import PackedStrings
+from pipeline.images.row_table import RowTable
 from pipeline.spec import SCHEMA, FeatureSpec
 
 
@@ -150,7 +150,7 @@ def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
     features = columns["features"]
     n = features.shape[0]
     ids = read_texts(columns["ids"])
-    rows = Rows(
+    rows = RowTable(
         ids=ids,
         labels=columns["labels"][()],
         digests=columns["digests"][()],
@@ -199,7 +199,7 @@ def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
     )
 
 
-def _refuse_impossible(header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+def _refuse_impossible(header: Header, rows: RowTable, feature_shape: tuple[int, ...]) -> None:
     """Refuses what no run writes, sealed or not: whoever writes a file can seal it, too."""
     if not is_folder_name(header.dataset) or ShardName.of(header.shard.name) != header.shard:
         names = f"{header.dataset[:40]!r}, {header.shard.name[:40]!r}"
@@ -221,6 +221,6 @@ def what_is_altered(file: h5py.File) -> str:
     return ", ".join(sorted(name.removeprefix("@") for name in names)) or "seal"
 
 
-def read_texts(dataset: h5py.Dataset) -> Texts:
+def read_texts(dataset: h5py.Dataset) -> PackedStrings:
     """Reads a column of texts."""
-    return Texts.of_encoded(dataset[()])
+    return PackedStrings.of_encoded(dataset[()])

@@ -19,7 +19,7 @@ from pipeline.cache.format import FeatureFile, checksums
 from pipeline.cache.shards import RowMap, ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
 
@@ -100,7 +100,7 @@ class FeatureSet:
     """
 
     features: np.ndarray | MappedFeatures
-    rows: Rows
+    rows: RowTable
     crc32: np.ndarray
     spec: FeatureSpec
     classes: tuple[str, ...]
@@ -336,7 +336,7 @@ def _as_one(layouts: Sequence[FeatureFile]) -> FeatureSet:
     first, one = layouts[0], len(layouts) == 1
     return FeatureSet(
         features=first.features if one else MappedFeatures((tuple(np.asarray(f.features) for f in layouts),)),
-        rows=first.rows if one else Rows.joined([layout.rows for layout in layouts]),
+        rows=first.rows if one else RowTable.joined([layout.rows for layout in layouts]),
         crc32=np.concatenate([layout.crc32 for layout in layouts]),
         spec=first.header.spec,
         classes=first.header.classes,

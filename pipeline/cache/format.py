@@ -24,7 +24,7 @@ import numpy as np
 from pipeline.cache.shards import ShardName
 from pipeline.errors import UnreadableFileError, system_refusal
 from pipeline.guards.hdf5 import Column
-from pipeline.images.row_table import DIGEST_BYTES, Rows
+from pipeline.images.row_table import DIGEST_BYTES, RowTable
 from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
@@ -111,7 +111,7 @@ class FeatureFile:
 
     path: Path
     header: Header
-    rows: Rows
+    rows: RowTable
     crc32: np.ndarray
     done: np.ndarray
     offsets: dict[str, int]

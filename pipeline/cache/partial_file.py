@@ -37,7 +37,7 @@ from pipeline.cache.format import (
 from pipeline.cache.locks import is_still_at
 from pipeline.errors import ForeignFileError, PipelineError, disk_errors, reason_of
 from pipeline.files import create, discard, open_file, refuse_foreign, replace
-from pipeline.images.row_table import DIGEST_BYTES, Rows
+from pipeline.images.row_table import DIGEST_BYTES, RowTable
 from pipeline.publishing import sync_to_disk
 from pipeline.spec import SCHEMA
 
@@ -82,7 +82,7 @@ def preallocate(fd: int) -> None:
             write_at(fd, os.pread(fd, PIECE, offset), offset)
 
 
-def create_feature_file(path: Path, header: Header, rows: Rows, feature_shape: tuple[int, ...]) -> None:
+def create_feature_file(path: Path, header: Header, rows: RowTable, feature_shape: tuple[int, ...]) -> None:
     """Creates a file with all rows known, none filled, and its disk space reserved.
 
     The file appears under ``path`` only when it is complete.
@@ -183,7 +183,7 @@ def _fixed_string(text: str) -> np.ndarray:
 class PartialFile:
     """A laid-out file that is being filled; any process may fill any rows of it.
 
-    Rows count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
+    RowTable count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
     at any moment leaves rows that are whole or not done.
     """
 

@@ -19,7 +19,7 @@ from pipeline.cache.partial_file import PartialFile
 from pipeline.cache.salvage import Salvage, open_damaged
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError
 from pipeline.files import LeftAlone
-from pipeline.images.row_table import DIGEST_BYTES, Rows, image_marks, isin, name_marks
+from pipeline.images.row_table import DIGEST_BYTES, RowTable, image_marks, isin, name_marks
 from pipeline.spec import FeatureSpec
 
 
@@ -29,7 +29,7 @@ class StoredRows:
 
     Attributes:
         layouts: The files that hold them.
-        keys: void (S,), what identifies each row (see ``Rows.keys``).
+        keys: void (S,), what identifies each row (see ``RowTable.keys``).
         file: int (S,), index into ``layouts``.
         row: int (S,), row number in that file.
         feature_shape: Shape of one row; None where no file tells.
@@ -79,7 +79,7 @@ def stored_rows(
     spec: FeatureSpec,
     wanted: np.ndarray | None = None,
     *,
-    images: Iterable[Rows] = (),
+    images: Iterable[RowTable] = (),
     shelf: Shelf | None = None,
 ) -> StoredRows:
     """Finds done rows that a spec can use in the whole cache; of damaged files, those that can be proved.
@@ -143,10 +143,10 @@ def stored_rows(
 class _Vouched:
     """What the source says: which names and digests belong together."""
 
-    def __init__(self, images: Iterable[Rows]) -> None:
+    def __init__(self, images: Iterable[RowTable]) -> None:
         self._images = images
 
-    def of(self, rows: Rows) -> np.ndarray:
+    def of(self, rows: RowTable) -> np.ndarray:
         """Tells which rows stand for an image of the source, by two witnesses, bool (n,)."""
         return isin(image_marks(rows), self._marks)
 

@@ -41,8 +41,8 @@ from pipeline.cache.format import (
 from pipeline.cache.shards import ShardName
 from pipeline.errors import PipelineError, UnreadableFileError, system_refusal
 from pipeline.guards.hdf5 import refuse_foreign_parts
-from pipeline.images.packed_strings import CodedTexts
-from pipeline.images.row_table import Rows, encoded_ids
+from pipeline.images.packed_strings import Categorical
+from pipeline.images.row_table import RowTable, encoded_ids
 from pipeline.spec import SCHEMA, FeatureSpec
 
 _MOST_VIEWS = 256
@@ -112,7 +112,7 @@ def _open(path: Path, *, spec: FeatureSpec) -> Salvage:
         layout = FeatureFile(
             path=path,
             header=Header(spec=spec, dataset="", source="", split="", classes=()),
-            rows=Rows(
+            rows=RowTable(
                 ids=_ids(file, count),
                 labels=np.full(count, -1, np.int32),
                 digests=columns["digests"][()],
@@ -188,7 +188,7 @@ def _ids(file: h5py.File, count: int) -> Any:
         ids = read_texts(_column(file, "ids"))
     except (KeyError, ValueError):
         ids = ()
-    return ids if len(ids) == count else CodedTexts(np.broadcast_to(np.int8(-1), count), ())
+    return ids if len(ids) == count else Categorical(np.broadcast_to(np.int8(-1), count), ())
 
 
 def _places(layout: FeatureFile, shard: ShardName | None) -> np.ndarray:

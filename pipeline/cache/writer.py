@@ -22,7 +22,7 @@ from pipeline.cache.row_places import FeaturePlace
 from pipeline.cache.shards import RowMap
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import LeftAlone, discard, refuse_links, would_stay
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.publishing import sync_to_disk
 
 
@@ -37,7 +37,7 @@ class EntryWriter:
         damaged: Damaged files that were met.
     """
 
-    def __init__(self, entry: Entry, headers: Mapping[str, Header], wanted: Mapping[str, Rows]) -> None:
+    def __init__(self, entry: Entry, headers: Mapping[str, Header], wanted: Mapping[str, RowTable]) -> None:
         """Compares the wanted rows with what is published.
 
         Args:

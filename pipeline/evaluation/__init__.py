@@ -17,7 +17,7 @@ from pipeline.evaluation.metrics import Figures, measure
 from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.seen import SeenRows
 from pipeline.evaluation.temperature import Calibration
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.run_files import runs_of
 from pipeline.spec import FeatureSpec
 
@@ -55,7 +55,7 @@ class Report:
     spec: FeatureSpec
     figures: Figures
     probabilities: np.ndarray
-    rows: Rows
+    rows: RowTable
     history: dict[str, list[float]]
     run: Path
     notes: tuple[str, ...]
@@ -207,7 +207,7 @@ def evaluate(
     )
 
 
-def _groups(rows: Rows) -> np.ndarray | None:
+def _groups(rows: RowTable) -> np.ndarray | None:
     """Returns the group of each row, one of its own where it has none; None where no row has any."""
     if not any(rows.groups):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.wording import several
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Classifier(Protocol):
         ...
 
 
-def uncalibrated_answers(head: Classifier, features: FeatureSet) -> tuple[Rows, np.ndarray]:
+def uncalibrated_answers(head: Classifier, features: FeatureSet) -> tuple[RowTable, np.ndarray]:
     """Returns the n rows that are no augmented views, labels as the head counts, and float (n, k).
 
     Raises:

@@ -16,7 +16,7 @@ from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.leaks.likeness import take_originals
 from pipeline.heads import read_seen
 from pipeline.images import UNLABELLED
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.wording import counted, verb
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class SeenRows:
     leaking: np.ndarray
 
     @classmethod
-    def among(cls, rows: Rows, split: str, *, head: SeenImages | None, leaks: Leaks | None) -> SeenRows:
+    def among(cls, rows: RowTable, split: str, *, head: SeenImages | None, leaks: Leaks | None) -> SeenRows:
         """Looks up rows, augmented views left out, in what a head has seen and what a check has found."""
         labelled = rows.labels != UNLABELLED
         none = np.zeros(len(rows), bool)

@@ -24,7 +24,7 @@ from pipeline.extraction.settle import say_why_anew, settle_pixel_range, settle_
 from pipeline.extraction.stage import Stage
 from pipeline.extraction.understood import Understood
 from pipeline.images import ImageSource, open_images, remarks_on
-from pipeline.images.manifest import MisrememberedError, take_stock
+from pipeline.images.manifest import MisrememberedError, scan
 from pipeline.images.source_options import SourceOptions
 from pipeline.paths import expanded
 from pipeline.progress import say
@@ -47,7 +47,7 @@ def extract(
 ) -> list[Extraction]:
     """Brings the cache to the state in which it holds the features of every image of a source.
 
-    Rows that stand anywhere in the cache under the same spec are copied; only the others are computed.
+    RowTable that stand anywhere in the cache under the same spec are copied; only the others are computed.
     Every split is published when it is whole, and not before.
 
     Args:
@@ -118,9 +118,9 @@ def _extract(
     source = open_images(data, source_options)
     for note in remarks_on(source):
         say(f"note: {note}")
-    catalog = take_stock(source, stat_cache, looked_again=looked_again)
+    manifest = scan(source, stat_cache, looked_again=looked_again)
     stock_seconds = time.perf_counter() - started
-    understood = Understood.of(catalog, source.name if name is None else name)
+    understood = Understood.of(manifest, source.name if name is None else name)
     for line in understood.lines:
         say(line)
     for note in understood.remarks:
@@ -128,10 +128,10 @@ def _extract(
     weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
-    request, pixels = settle_pixel_range(request, catalog.census)
+    request, pixels = settle_pixel_range(request, manifest.census)
     with (executor or make_executor()).session() as session:
         request, measured = settle_precision(request, weights, existing, call=session.call)
-        request = settle_calibration(request, weights, catalog, folder)
+        request = settle_calibration(request, weights, manifest, folder)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
             for entry in _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
@@ -139,12 +139,12 @@ def _extract(
         _refuse_another_source(cache, entries[0])
         say_why_anew([entry.spec for entry in entries], existing)
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
-        sizes = {split: len(listed) for split, listed in catalog.splits.items()}
+        sizes = {split: len(listed) for split, listed in manifest.splits.items()}
         filler = Filler(request, weights, source, cache, session=session)
         filler.timings.add({"stock": stock_seconds})
         stage = Stage(
             entries,
-            catalog,
+            manifest,
             group_files(sizes, rows, views=request.views),
             filler=filler,
             views=request.views,
@@ -153,7 +153,7 @@ def _extract(
         )
         with working_in([entry.folder for entry in entries]) as presence:
             reports = [replace(report, pixels=pixels) for report in stage.run(presence)]
-    understood = understood.without(catalog, reports[0].skipped + reports[0].failures)
+    understood = understood.without(manifest, reports[0].skipped + reports[0].failures)
     reports = [replace(report, understood=understood) for report in reports]
     for one in reports[0].left:
         say(str(one))

@@ -26,7 +26,7 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
 from pipeline.extraction.request import FeatureRequest
 from pipeline.files import root_of
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -43,20 +43,20 @@ class Calibration:
 
     Attributes:
         parent: Folder of all quantised networks of the data set.
-        catalog: Where its images are found.
+        manifest: Where its images are found.
         spec: What it computes, see ``FeatureSpec.network``; without its calibration.
         digests: SHA-256, in hex and sorted, of the images that set its ranges.
         method: How it is quantised.
     """
 
     parent: Path
-    catalog: Catalog
+    manifest: Manifest
     spec: FeatureSpec
     digests: tuple[str, ...]
     method: str = METHOD
 
     @classmethod
-    def from_record(cls, path: Path, catalog: Catalog) -> Self:
+    def from_record(cls, path: Path, manifest: Manifest) -> Self:
         """Reads what stands beside a network.
 
         Raises:
@@ -67,7 +67,7 @@ class Calibration:
         record = read_record(path)
         return cls(
             parent=path.parent.parent,
-            catalog=catalog,
+            manifest=manifest,
             spec=record["spec"],
             digests=tuple(record["digests"]),
             method=record["method"],
@@ -102,13 +102,13 @@ class Calibration:
         """
         items = {
             row.tobytes().hex(): item
-            for split, rows in self.catalog.splits.items()
-            for row, item in zip(rows.digests, self.catalog.items[split], strict=True)
+            for split, rows in self.manifest.splits.items()
+            for row, item in zip(rows.digests, self.manifest.items[split], strict=True)
         }
         there = [digest for digest in self.digests if digest in items]
         known = {items[digest].id: digest for digest in there}
         loader = Loader(
-            source=self.catalog.source,
+            source=self.manifest.source,
             items=[items[digest] for digest in there],
             digests=np.array([list(bytes.fromhex(digest)) for digest in there], np.uint8),
             views=np.zeros(len(there), np.uint8),
@@ -119,7 +119,7 @@ class Calibration:
         )
         batch = loader.load(np.arange(len(there)))
         decoded = int(batch.loaded.sum())
-        self.catalog.look_again(
+        self.manifest.look_again(
             {one.id: bytes.fromhex(known[one.id]) for one in batch.failures if not one.digest}
         )
         gone = len(self.digests) - decoded - sum(bool(failure.digest) for failure in batch.failures)
@@ -134,7 +134,7 @@ class Calibration:
 
 
 def settle_calibration(
-    request: FeatureRequest, weights: Weights, catalog: Catalog, dataset: Path
+    request: FeatureRequest, weights: Weights, manifest: Manifest, dataset: Path
 ) -> FeatureRequest:
     """Says which quantised networks ``int8`` means; other requests are returned as they are.
 
@@ -144,7 +144,7 @@ def settle_calibration(
     Args:
         request: What the user asks for; the precision must be settled.
         weights: The filters of its base.
-        catalog: The images of the data set.
+        manifest: The images of the data set.
         dataset: Its folder in the cache.
 
     Raises:
@@ -153,17 +153,17 @@ def settle_calibration(
     """
     if request.precision != "int8" or request.engine == "pixels":
         return request
-    parent, train = dataset / NETWORKS, catalog.splits.get("train")
+    parent, train = dataset / NETWORKS, manifest.splits.get("train")
     digests = () if train is None else draw_sample(train.digests, IMAGES, seed=SEED)
     drawn = [
-        Calibration(parent=parent, catalog=catalog, spec=spec.network, digests=digests)
+        Calibration(parent=parent, manifest=manifest, spec=spec.network, digests=digests)
         for spec in request.specs(weights)
     ]
-    known = _recorded(parent, catalog)
+    known = _recorded(parent, manifest)
     calibrations = tuple(known.get((new.spec, new.method), new) for new in drawn)
     if not all(calibration.digests for calibration in calibrations):
         raise UsageError(
-            f"--precision int8 sets its ranges with training images, and {catalog.source.uri} has none: "
+            f"--precision int8 sets its ranges with training images, and {manifest.source.uri} has none: "
             "choose --precision bfloat16 or float32"
         )
     return replace(request, calibrations=calibrations)
@@ -184,12 +184,12 @@ def draw_sample(digests: np.ndarray, count: int, *, seed: int) -> tuple[str, ...
     return tuple(sorted(lots[lot] for lot in sorted(lots)[:count]))
 
 
-def _recorded(parent: Path, catalog: Catalog) -> dict[tuple[FeatureSpec, str], Calibration]:
+def _recorded(parent: Path, manifest: Manifest) -> dict[tuple[FeatureSpec, str], Calibration]:
     """Finds the networks that were made, by what they compute and how they are quantised."""
     found = {}
     for path in sorted(parent.glob(f"*/{RECORD}")):
         # Without its record a network is of no use; of one that cannot be read now nobody knows.
         with contextlib.suppress(FileNotFoundError, ValueError):
-            calibration = Calibration.from_record(path, catalog)
+            calibration = Calibration.from_record(path, manifest)
             found[calibration.spec, calibration.method] = calibration
     return found

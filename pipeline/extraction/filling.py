@@ -26,7 +26,7 @@ from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import Timings
 from pipeline.files import LeftAlone
 from pipeline.images import ImageSource
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.progress import progress, say
 from pipeline.runtimes.openvino import openvino_installed
@@ -41,13 +41,13 @@ class Headers:
     """Makes the headers of all files of a run.
 
     Attributes:
-        catalog: All images of the source.
+        manifest: All images of the source.
         views: Augmented views of each training image.
         engine: What runs the base.
         measured: Images per second in each arithmetic, where ``auto`` measured them.
     """
 
-    catalog: Catalog
+    manifest: Manifest
     views: int
     engine: str
     measured: Mapping[str, float]
@@ -66,7 +66,7 @@ class Headers:
                 dataset=entry.dataset,
                 source=entry.source,
                 split=span.shard.split,
-                classes=tuple(self.catalog.source.classes),
+                classes=tuple(self.manifest.source.classes),
                 weights_label=entry.weights_label,
                 skipped=self._left_out(span, skipped),
                 software=self._software,
@@ -81,8 +81,8 @@ class Headers:
         """Lists what was left out of a file, and what is in no file because it could not be read."""
         if not skipped:
             return ()
-        ids = set(self.catalog.splits[span.shard.split].ids[span.start : span.stop])
-        ids.update(bad.id for bad in self.catalog.unreadable)
+        ids = set(self.manifest.splits[span.shard.split].ids[span.start : span.stop])
+        ids.update(bad.id for bad in self.manifest.unreadable)
         found = (failure for failure in skipped if failure.id in ids)
         return tuple(asdict(failure) for failure in sorted(found, key=lambda failure: failure.id))
 
@@ -99,12 +99,12 @@ class Headers:
         """What all files of a split have in common: its images, before any is left out, and their views."""
         return {
             split: f"{self.views if split == 'train' else 0} {rows.fingerprint()}"
-            for split, rows in self.catalog.splits.items()
+            for split, rows in self.manifest.splits.items()
         }
 
 
 BLOCK_ROWS = 256
-"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
+"""RowTable between two commits, rounded down to full batches: what a kill can cost at most."""
 BLOCK_BYTES = 2**26
 """Bytes of a block's features, at most: it may have to travel."""
 
@@ -233,7 +233,7 @@ class Filler:
             )
 
     def _block_rows(self, writers: Sequence[EntryWriter], batch_size: int, missing: int) -> int:
-        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
+        """RowTable of a block: no more than a kill may cost, and enough blocks for all workers."""
         bytes_a_row = sum(
             row_bytes(shape, writer.entry.spec.store)
             for shape, writer in zip(self._crew.feature_shapes, writers, strict=True)

@@ -22,7 +22,7 @@ from pipeline.extraction.timing import Timings
 from pipeline.images import ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode_with_remark
 from pipeline.images.digests import digest
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.memory import with_room
@@ -45,12 +45,12 @@ def _is_of_content(record: Mapping[str, str]) -> bool:
     return bool(record["digest"]) and not doubtful
 
 
-def with_copies(failures: Collection[Failure], catalog: Catalog) -> list[Failure]:
+def with_copies(failures: Collection[Failure], manifest: Manifest) -> list[Failure]:
     """Lists failures by file, and for each bad content all images of the source that have it."""
     reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
     beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
     copies: list[Failure] = []
-    for rows in catalog.splits.values() if reasons else ():
+    for rows in manifest.splits.values() if reasons else ():
         first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
         for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
             digest = rows.digests[row].tobytes().hex()

@@ -20,7 +20,7 @@ from pipeline.extraction.report import Extraction, RunProgress
 from pipeline.extraction.targets import TargetRows, target_rows
 from pipeline.files import LeftAlone
 from pipeline.images import SPLITS
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.progress import say
 from pipeline.stopping import kept_when_stopped
 
@@ -31,7 +31,7 @@ class Stage:
     def __init__(
         self,
         entries: Sequence[Entry],
-        catalog: Catalog,
+        manifest: Manifest,
         groups: Sequence[FileGroup],
         *,
         filler: Filler,
@@ -43,7 +43,7 @@ class Stage:
 
         Args:
             entries: One per cut.
-            catalog: All images of the source.
+            manifest: All images of the source.
             groups: The files, in the order in which they are filled.
             filler: Brings about the rows.
             views: Augmented views of each training image.
@@ -51,10 +51,10 @@ class Stage:
             skip_bad: Publish without the images that cannot be read: what failed is left out of the wanted
                 rows, and its file is made once more from the rows that are there.
         """
-        self.entries, self.catalog, self.groups = entries, catalog, groups
+        self.entries, self.manifest, self.groups = entries, manifest, groups
         self._filler, self._views, self._measured = filler, views, dict(measured)
         self._skip_bad = skip_bad
-        self._headers = Headers(catalog, views, entries[0].spec.engine, measured)
+        self._headers = Headers(manifest, views, entries[0].spec.engine, measured)
         self._skipped: dict[str, Failure] = {}
         self._failed: dict[str, Failure] = {}
         self._outcomes = [RunProgress(entry) for entry in entries]
@@ -76,7 +76,7 @@ class Stage:
             MisrememberedError: Digests of an earlier run were wrong; what was computed is kept.
             PipelineError: No image is left, or the disk or the memory does not suffice.
         """
-        unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.catalog.unreadable}
+        unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.manifest.unreadable}
         if self._skip_bad:
             self._skipped |= unreadable
             self._skip_known(shard for shards in self.entries[0].shards.values() for shard in shards)
@@ -93,7 +93,7 @@ class Stage:
         self._go_through(self.groups, lambda group: self._fill(group, replace=False))
         if not self._outcomes[0].files:
             raise PipelineError(
-                f"no image of {self.catalog.source.uri} can be read: check the files, or give another --data"
+                f"no image of {self.manifest.source.uri} can be read: check the files, or give another --data"
             )
         self._go_through(
             list(filter(self._waits, self.groups)), lambda group: self._fill(group, replace=True)
@@ -130,7 +130,7 @@ class Stage:
         if self._skip_bad:
             self._skip_known(span.shard for span in group)  # another process may have found some
         while True:
-            wanted = target_rows(self.catalog, group, self._skipped, views=self._views)
+            wanted = target_rows(self.manifest, group, self._skipped, views=self._views)
             if not wanted.rows:
                 for outcomes in self._outcomes:
                     outcomes.forget(group)
@@ -153,7 +153,7 @@ class Stage:
                     outcomes.damage.meet(writer.damaged)
                     outcomes.count(group, wanted, writer.done, rows)
                 self._look_again(failures, wanted)
-                found = {failure.id: failure for failure in with_copies(failures, self.catalog)}
+                found = {failure.id: failure for failure in with_copies(failures, self.manifest)}
                 if found and self._skip_bad:
                     self._skipped |= found
                     continue
@@ -176,7 +176,7 @@ class Stage:
             for row, name in enumerate(rows.ids)
             if name in doubtful
         }
-        self.catalog.look_again(planned, computed=lambda: [outcomes.computed for outcomes in self._outcomes])
+        self.manifest.look_again(planned, computed=lambda: [outcomes.computed for outcomes in self._outcomes])
 
     def _waits(self, group: FileGroup) -> bool:
         """Tells whether files are not published though no row of their split is missing anywhere."""
@@ -192,7 +192,7 @@ class Stage:
     @cached_property
     def _held(self) -> set[str]:
         """Splits that are not to be published: an image of theirs, or of any, could not even be read."""
-        unreadable = [] if self._skip_bad else self.catalog.unreadable
+        unreadable = [] if self._skip_bad else self.manifest.unreadable
         return {split for bad in unreadable for split in ([bad.split] if bad.split else SPLITS)}
 
     def _title(self, group: FileGroup) -> str:
@@ -213,7 +213,7 @@ class Stage:
     def _skip_known(self, shards: Iterable[ShardName]) -> None:
         """Leaves out contents that published files record as bad: they need not be tried again."""
         known = known_failures(self.entries[0], shards)
-        self._skipped |= {failure.id: failure for failure in with_copies(known, self.catalog)}
+        self._skipped |= {failure.id: failure for failure in with_copies(known, self.manifest)}
 
     def _report(self, outcomes: RunProgress) -> Extraction:
         seconds = self._filler.timings.seconds

@@ -12,8 +12,8 @@ from pipeline.extraction.load import Batch, Loader
 from pipeline.extraction.plan import Block, FileGroup, rows_an_image
 from pipeline.images import ImageItem
 from pipeline.images.image_list import ImageList
-from pipeline.images.manifest import Catalog
-from pipeline.images.row_table import Rows
+from pipeline.images.manifest import Manifest
+from pipeline.images.row_table import RowTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class TargetRows:
         items: The image of each wanted row g.
     """
 
-    rows: dict[str, Rows]
+    rows: dict[str, RowTable]
     items: Sequence[ImageItem]
 
     @property
@@ -51,20 +51,20 @@ class TargetRows:
 
 
 def target_rows(
-    catalog: Catalog, group: FileGroup, without: Collection[str] = (), *, views: int = 0
+    manifest: Manifest, group: FileGroup, without: Collection[str] = (), *, views: int = 0
 ) -> TargetRows:
     """Lists what the files of a group shall hold.
 
     Args:
-        catalog: Images of all splits.
+        manifest: Images of all splits.
         group: The files.
         without: Names of images to leave out; the only file of a split with no other image is left out, too.
         views: Augmented views of each *training* image, which follow it; other splits have none.
     """
-    rows: dict[str, Rows] = {}
+    rows: dict[str, RowTable] = {}
     items: list[ImageList] = []
     for span in group:
-        listed, split = catalog.splits[span.shard.split], span.shard.split
+        listed, split = manifest.splits[span.shard.split], span.shard.split
         keep = np.arange(span.start, span.stop)
         if without:
             names = listed.ids[span.start : span.stop]
@@ -74,7 +74,7 @@ def target_rows(
             index = np.repeat(keep, each)
             numbers = np.tile(np.arange(each, dtype=np.uint8), len(keep))
             rows[span.shard.name] = replace(listed.take(index), views=numbers)
-            items.append(catalog.items[split].take(index))
+            items.append(manifest.items[split].take(index))
     return TargetRows(rows, ImageList.joined(items) if items else [])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.extraction.load import Failure
 from pipeline.images import LeftOut
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.images.row_table import count_classes
 from pipeline.wording import counted, readable, several, verb
 
@@ -45,11 +45,11 @@ class Understood:
     chosen: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, catalog: Catalog, dataset: str) -> Understood:
-        """Counts what a catalog holds; no file is read."""
-        source = catalog.source
+    def of(cls, manifest: Manifest, dataset: str) -> Understood:
+        """Counts what a manifest holds; no file is read."""
+        source = manifest.source
         found = {
-            split: count_classes(rows.labels, len(source.classes)) for split, rows in catalog.splits.items()
+            split: count_classes(rows.labels, len(source.classes)) for split, rows in manifest.splits.items()
         }
         return cls(
             dataset=dataset,
@@ -58,15 +58,15 @@ class Understood:
             unlabelled={split: count for split, (_, count) in found.items()},
             left_out=tuple(source.left_out),
             told=tuple(source.notes),
-            chosen=catalog.notes,
+            chosen=manifest.notes,
         )
 
-    def without(self, catalog: Catalog, failures: Sequence[Failure]) -> Understood:
+    def without(self, manifest: Manifest, failures: Sequence[Failure]) -> Understood:
         """Moves images that turned out to be unreadable to what is left out."""
         if not failures:
             return self
         names = [one.id for one in failures]
-        lost = {split: count_classes(labels, len(self.classes)) for split, labels in _labels(catalog, names)}
+        lost = {split: count_classes(labels, len(self.classes)) for split, labels in _labels(manifest, names)}
         return replace(
             self,
             counts={split: counts - lost[split][0] for split, counts in self.counts.items()},
@@ -138,11 +138,11 @@ class Understood:
         return [f"{counts[index]:,}" for counts in self.counts.values()]
 
 
-def _labels(catalog: Catalog, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
-    """Returns, for each split of a catalog, the labels of those images that are named."""
-    wanted = {*names}.difference(bad.id for bad in catalog.unreadable)  # these are in no split
+def _labels(manifest: Manifest, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Returns, for each split of a manifest, the labels of those images that are named."""
+    wanted = {*names}.difference(bad.id for bad in manifest.unreadable)  # these are in no split
     found = []
-    for split, rows in catalog.splits.items():
+    for split, rows in manifest.splits.items():
         at = [row for row, name in enumerate(rows.ids) if name in wanted] if wanted else []
         found.append((split, rows.labels[np.array(at, int)]))
     return found

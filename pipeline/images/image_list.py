@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images.packed_strings import SHARD, CodedTexts, Pack, PackBuilder, Texts
+from pipeline.images.packed_strings import SHARD, Categorical, Pack, PackBuilder, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
 
 NO_SPLIT = NO_GROUP = -1
@@ -90,7 +90,7 @@ class Columns(NamedTuple):
     """
 
     shards: Sequence[Shard]
-    groups: Texts
+    groups: PackedStrings
     root: str
     labels: np.ndarray | None
 
@@ -188,7 +188,7 @@ class ImageList(LazySequence[ImageItem]):
         return (shard.place(row, self._columns.root) for shard, row in self._shards_and_rows())
 
     @property
-    def ids(self) -> Texts:
+    def ids(self) -> PackedStrings:
         """The names of the images."""
         return self._texts("ids")
 
@@ -204,9 +204,9 @@ class ImageList(LazySequence[ImageItem]):
         return self._column("splits")
 
     @property
-    def groups(self) -> CodedTexts:
+    def groups(self) -> Categorical:
         """The names of their groups; code -1 where there is none."""
-        return CodedTexts(self._column("groups"), self._columns.groups)
+        return Categorical(self._column("groups"), self._columns.groups)
 
     @property
     def versioned(self) -> np.ndarray:
@@ -219,8 +219,8 @@ class ImageList(LazySequence[ImageItem]):
             return np.broadcast_to(whole[0][:1], len(self))
         return take_rows(np.concatenate(whole) if len(whole) > 1 else whole[0], self._rows)
 
-    def _texts(self, name: str) -> Texts:
-        return Texts([getattr(shard, name) for shard in self._columns.shards], self._rows)
+    def _texts(self, name: str) -> PackedStrings:
+        return PackedStrings([getattr(shard, name) for shard in self._columns.shards], self._rows)
 
     def _alone(self) -> Columns:
         """Returns columns of these images and no others."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images.image_list import NO_GROUP, SPLIT_CODES, Columns, ImageList, Shard, ShardBuilder
-from pipeline.images.packed_strings import SHARD, Texts
+from pipeline.images.packed_strings import SHARD, PackedStrings
 from pipeline.images.sequences import KEPT_BYTES, Span, Spill
 
 
@@ -94,7 +94,7 @@ class ImageListBuilder:
             for part in self._shards
         ]
         meaning = None if labels is None else np.array([*labels, -1], np.int32)
-        return ImageList(Columns(shards, Texts.of(self._groups), self._root, meaning), range(length))
+        return ImageList(Columns(shards, PackedStrings.of(self._groups), self._root, meaning), range(length))
 
     def _close_shard(self) -> None:
         shard = self._open.finish()

@@ -1,4 +1,4 @@
-"""The catalog: every readable image of a source with its digest and its split."""
+"""The manifest: every readable image of a source with its digest and its split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.packed_strings import repeated
 from pipeline.images.pixel_range import PixelCensus
-from pipeline.images.row_table import DIGEST_BYTES, Rows
+from pipeline.images.row_table import DIGEST_BYTES, RowTable
 from pipeline.images.sequences import Positions, as_run
 from pipeline.images.splits import assign_splits, describe_splits
 from pipeline.wording import counted
@@ -25,7 +25,7 @@ _STRETCH = 4096
 
 
 class MisrememberedError(PipelineError):
-    """Digests that an earlier run kept are wrong; they are forgotten now, and a new catalog has them right.
+    """Digests that an earlier run kept are wrong; they are forgotten now, and a new manifest has them right.
 
     Attributes:
         ids: Of the images.
@@ -60,7 +60,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, eq=False)
-class Catalog:
+class Manifest:
     """What a source holds, before any feature is computed.
 
     Attributes:
@@ -75,7 +75,7 @@ class Catalog:
     """
 
     source: ImageSource
-    splits: dict[str, Rows]
+    splits: dict[str, RowTable]
     items: dict[str, ImageList]
     unreadable: list[Unreadable]
     stat_cache: Path | None = None
@@ -89,7 +89,7 @@ class Catalog:
         """Forgets digests that were kept and are wrong although the image has not changed since.
 
         Args:
-            items: The digest in this catalog of each image in doubt, by its id.
+            items: The digest in this manifest of each image in doubt, by its id.
             computed: Counts what was computed so far.
 
         Raises:
@@ -103,9 +103,9 @@ class Catalog:
             raise MisrememberedError([item.id for item in wrong], computed())
 
 
-def take_stock(
+def scan(
     source: ImageSource, stat_cache: Path | None = None, *, looked_again: Collection[str] = ()
-) -> Catalog:
+) -> Manifest:
     """Reads every image of a source once to know its digest, and chooses its split.
 
     Args:
@@ -133,7 +133,7 @@ def take_stock(
     assigned = assign_splits(items, digests)
     members = {split: as_run(np.flatnonzero(assigned.codes == code)) for code, split in enumerate(SPLITS)}
     parts = {split: items.take(index) for split, index in members.items() if len(index)}
-    return Catalog(
+    return Manifest(
         source=source,
         splits={split: _rows(part, _digests_of(digests, members[split])) for split, part in parts.items()},
         items=parts,
@@ -156,8 +156,8 @@ def _digests_of(digests: np.ndarray, rows: Positions) -> np.ndarray:
     return taken
 
 
-def _rows(items: ImageList, digests: np.ndarray) -> Rows:
-    return Rows(
+def _rows(items: ImageList, digests: np.ndarray) -> RowTable:
+    return RowTable(
         ids=items.ids,
         labels=items.labels,
         digests=digests,

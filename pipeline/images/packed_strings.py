@@ -1,4 +1,4 @@
-"""Many texts in little memory: their bytes one after the other, and where each begins."""
+"""Many strings in little memory: their bytes one after the other, and where each begins."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STRETCH = 4096
 
 
 class Pack(NamedTuple):
-    """Up to ``SHARD`` texts.
+    """Up to ``SHARD`` strings.
 
     Attributes:
-        data: The encoded texts, one after the other.
+        data: The encoded strings, one after the other.
         ends: Unsigned integers (n + 1,): text i is ``data[ends[i]:ends[i + 1]]``.
     """
 
@@ -38,7 +38,7 @@ class Pack(NamedTuple):
 
 
 class PackBuilder:
-    """Takes up texts one by one."""
+    """Takes up strings one by one."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -64,8 +64,8 @@ class PackBuilder:
         return Pack(bytes(self._data), ends.astype(np.min_scalar_type(len(self._data))))
 
 
-class Texts(LazySequence[str]):
-    """A sequence of texts in about the bytes of the texts and four for each.
+class PackedStrings(LazySequence[str]):
+    """A sequence of strings in about the bytes of the strings and four for each.
 
     A part of it shares the bytes, and is pickled without the rest.
     """
@@ -73,26 +73,26 @@ class Texts(LazySequence[str]):
     __slots__ = ("_rows", "packs")
 
     def __init__(self, packs: Sequence[Pack], rows: Positions) -> None:
-        """Makes a sequence of packed texts.
+        """Makes a sequence of packed strings.
 
         Args:
-            packs: All of ``SHARD`` texts, but the last.
-            rows: Which of the texts.
+            packs: All of ``SHARD`` strings, but the last.
+            rows: Which of the strings.
         """
         self.packs = packs
         self._rows = rows
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Self:
-        """Packs texts, which may come one by one."""
-        return cls.of_encoded(text.encode(*_CODEC) for text in texts)
+    def of(cls, strings: Iterable[str]) -> Self:
+        """Packs strings, which may come one by one."""
+        return cls.of_encoded(text.encode(*_CODEC) for text in strings)
 
     @classmethod
-    def of_encoded(cls, texts: Iterable[bytes]) -> Self:
-        """Packs texts that are UTF-8 already; bytes that are none become surrogates, as in file names."""
+    def of_encoded(cls, strings: Iterable[bytes]) -> Self:
+        """Packs strings that are UTF-8 already; bytes that are none become surrogates, as in file names."""
         packs: list[Pack] = []
         builder = PackBuilder()
-        for text in texts:
+        for text in strings:
             if len(builder) == SHARD:
                 packs.append(builder.finish())
                 builder = PackBuilder()
@@ -101,8 +101,8 @@ class Texts(LazySequence[str]):
         return cls([*packs, builder.finish()], range(length))
 
     @classmethod
-    def joined(cls, parts: Sequence[Texts]) -> Texts:
-        """Puts texts, at least one sequence of them, one below the other; whole shards are not copied."""
+    def joined(cls, parts: Sequence[PackedStrings]) -> PackedStrings:
+        """Puts strings, at least one sequence of them, one below the other; whole shards are not copied."""
         if all(part._is_whole and len(part) % SHARD == 0 for part in parts[:-1]) and parts[-1]._is_whole:
             packs = [pack for part in parts for pack in part.packs if len(pack.ends) > 1]
             return cls(packs, range(sum(map(len, parts))))
@@ -114,17 +114,17 @@ class Texts(LazySequence[str]):
     def __iter__(self) -> Iterator[str]:
         return (text.decode(*_CODEC) for text in self.encoded())
 
-    def __reduce__(self) -> tuple[Callable[..., Texts], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., PackedStrings], tuple[Any, ...]]:
         packs = [Pack(bytes(data), np.array(ends)) for data, ends in self.alone().packs]
-        return Texts, (packs, range(len(self)))
+        return PackedStrings, (packs, range(len(self)))
 
-    def take(self, index: slice | np.ndarray | Sequence[int]) -> Texts:
-        """Returns the texts at the given int positions (or under a boolean mask), in that order."""
-        return Texts(self.packs, pick(self._rows, index))
+    def take(self, index: slice | np.ndarray | Sequence[int]) -> PackedStrings:
+        """Returns the strings at the given int positions (or under a boolean mask), in that order."""
+        return PackedStrings(self.packs, pick(self._rows, index))
 
-    def alone(self) -> Texts:
-        """Returns the same texts without any others that they share memory with."""
-        return self if self._is_whole else Texts.of_encoded(self.encoded())
+    def alone(self) -> PackedStrings:
+        """Returns the same strings without any others that they share memory with."""
+        return self if self._is_whole else PackedStrings.of_encoded(self.encoded())
 
     @property
     def _is_whole(self) -> bool:
@@ -147,8 +147,8 @@ class Texts(LazySequence[str]):
         return self.packs[row // SHARD].text(row % SHARD)
 
 
-class CodedTexts(LazySequence[str]):
-    """A sequence of few different texts: a small number for each, and what the numbers stand for."""
+class Categorical(LazySequence[str]):
+    """A sequence of few different strings: a small number for each, and what the numbers stand for."""
 
     __slots__ = ("codes", "names")
 
@@ -157,7 +157,7 @@ class CodedTexts(LazySequence[str]):
 
         Args:
             codes: Integers (N,), positions in ``names``; -1 stands for an empty text.
-            names: The different texts.
+            names: The different strings.
         """
         self.codes = codes
         self.names = names
@@ -173,21 +173,21 @@ class CodedTexts(LazySequence[str]):
                     last, text = code, self._name(code)
                 yield text
 
-    def __reduce__(self) -> tuple[Callable[..., CodedTexts], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Categorical], tuple[Any, ...]]:
         alone = self.alone()
         codes, names = alone.codes, alone.names
         return _coded, (codes[:1] if is_constant(codes) else codes, len(self), names)
 
-    def take(self, index: slice | np.ndarray | Sequence[int]) -> CodedTexts:
-        """Returns the texts at the given int positions (or under a boolean mask), in that order."""
+    def take(self, index: slice | np.ndarray | Sequence[int]) -> Categorical:
+        """Returns the strings at the given int positions (or under a boolean mask), in that order."""
         rows = pick(range(len(self)), index)
-        return CodedTexts(take_rows(self.codes, rows), self.names)
+        return Categorical(take_rows(self.codes, rows), self.names)
 
-    def alone(self) -> CodedTexts:
-        """Returns the same texts without names that do not occur."""
+    def alone(self) -> Categorical:
+        """Returns the same strings without names that do not occur."""
         used, codes = np.unique(np.append(self.codes, -1), return_inverse=True)  # so that code 0 becomes -1
-        names = Texts.of(self.names[code] for code in used[1:].tolist())
-        return CodedTexts(compact(codes[:-1] - 1), names)
+        names = PackedStrings.of(self.names[code] for code in used[1:].tolist())
+        return Categorical(compact(codes[:-1] - 1), names)
 
     def _at(self, position: int) -> str:
         return self._name(self.codes.item(position))
@@ -196,16 +196,16 @@ class CodedTexts(LazySequence[str]):
         return self.names[code] if code >= 0 else ""
 
 
-def _coded(codes: np.ndarray, length: int, names: Texts) -> CodedTexts:
-    return CodedTexts(codes if len(codes) == length else np.broadcast_to(codes, length), names)
+def _coded(codes: np.ndarray, length: int, names: PackedStrings) -> Categorical:
+    return Categorical(codes if len(codes) == length else np.broadcast_to(codes, length), names)
 
 
-def repeated(texts: Texts) -> list[int]:
-    """Returns the positions of all texts that stand there more than once, in order.
+def repeated(strings: PackedStrings) -> list[int]:
+    """Returns the positions of all strings that stand there more than once, in order.
 
     Sixteen bytes a text are in memory meanwhile.
     """
-    hashes = np.fromiter(map(hash, texts.encoded()), np.int64, len(texts))
+    hashes = np.fromiter(map(hash, strings.encoded()), np.int64, len(strings))
     in_order = np.sort(hashes)
     twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     del in_order
@@ -214,7 +214,7 @@ def repeated(texts: Texts) -> list[int]:
     known: dict[str, int] = {}
     found: set[int] = set()
     for position in np.flatnonzero(np.isin(hashes, twice)).tolist():  # equal hashes may be a coincidence
-        first = known.setdefault(texts[position], position)
+        first = known.setdefault(strings[position], position)
         if first != position:
             found |= {first, position}
     return sorted(found)

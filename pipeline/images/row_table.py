@@ -1,4 +1,4 @@
-"""Rows: what a split holds, in columns, before any feature is computed."""
+"""A table of rows: what a split holds, in columns, before any feature is computed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.images.packed_strings import CodedTexts, Texts
+from pipeline.images.packed_strings import Categorical, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, same, take_rows, whole_positions
 
 DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class RowTable:
     """The wanted or stored rows of one split; row i of every column belongs together.
 
     Attributes:
@@ -34,7 +34,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         if not len(self.groups):
-            object.__setattr__(self, "groups", CodedTexts(np.broadcast_to(np.int8(-1), len(self)), ()))
+            object.__setattr__(self, "groups", Categorical(np.broadcast_to(np.int8(-1), len(self)), ()))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,14 +46,14 @@ class Rows:
         return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
 
     @classmethod
-    def joined(cls, parts: Sequence[Rows]) -> Rows:
+    def joined(cls, parts: Sequence[RowTable]) -> RowTable:
         """Puts the rows of several lists, at least one, one below the other."""
         return cls(
-            ids=_joined_texts([part.ids for part in parts]),
+            ids=_joined_strings([part.ids for part in parts]),
             labels=np.concatenate([part.labels for part in parts]),
             digests=np.concatenate([part.digests for part in parts]),
             views=np.concatenate([part.views for part in parts]),
-            groups=_joined_texts([part.groups for part in parts]),
+            groups=_joined_strings([part.groups for part in parts]),
         )
 
     def fingerprint(self) -> str:
@@ -66,21 +66,21 @@ class Rows:
                 whole.update(name.encode("utf-8", "surrogateescape") + b"\0")
         return whole.hexdigest()
 
-    def take(self, index: slice | np.ndarray) -> Rows:
+    def take(self, index: slice | np.ndarray) -> RowTable:
         """Returns the rows at the given int positions (or under a boolean mask), in that order.
 
         Rows that follow one another share memory with these.
         """
         rows = as_run(whole_positions(index, len(self)))
-        return Rows(
-            ids=_take_texts(self.ids, rows),
+        return RowTable(
+            ids=_take_strings(self.ids, rows),
             labels=take_rows(self.labels, rows),
             digests=take_rows(self.digests, rows),
             views=take_rows(self.views, rows),
-            groups=_take_texts(self.groups, rows),
+            groups=_take_strings(self.groups, rows),
         )
 
-    def equals(self, other: Rows) -> bool:
+    def equals(self, other: RowTable) -> bool:
         """Tells whether both hold the same rows with the same names and labels in the same order."""
         return (
             same(self.ids, other.ids)
@@ -102,23 +102,25 @@ def count_classes(labels: np.ndarray, classes: int) -> tuple[np.ndarray, int]:
     return np.bincount(labelled, minlength=classes), len(labels) - len(labelled)
 
 
-def _take_texts(texts: Sequence[str], rows: Positions) -> Sequence[str]:
-    return texts.take(rows) if isinstance(texts, LazySequence) else [texts[i] for i in rows]
+def _take_strings(strings: Sequence[str], rows: Positions) -> Sequence[str]:
+    return strings.take(rows) if isinstance(strings, LazySequence) else [strings[i] for i in rows]
 
 
-def _joined_texts(parts: Sequence[Sequence[str]]) -> Texts:
-    return Texts.joined([part if isinstance(part, Texts) else Texts.of(part) for part in parts])
+def _joined_strings(parts: Sequence[Sequence[str]]) -> PackedStrings:
+    return PackedStrings.joined(
+        [part if isinstance(part, PackedStrings) else PackedStrings.of(part) for part in parts]
+    )
 
 
 _MARK_BYTES = 8
 
 
-def name_marks(rows: Rows) -> np.ndarray:
+def name_marks(rows: RowTable) -> np.ndarray:
     """Returns a hash of each row's id, uint64 (N,)."""
     return _marks(encoded_ids(rows))
 
 
-def image_marks(rows: Rows) -> np.ndarray:
+def image_marks(rows: RowTable) -> np.ndarray:
     """Returns a hash of each row's id together with its digest, uint64 (N,)."""
     digests = np.ascontiguousarray(rows.digests)
     return _marks(digest.tobytes() + name for name, digest in zip(encoded_ids(rows), digests, strict=True))
@@ -131,9 +133,9 @@ def isin(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     return np.isin(these, those)
 
 
-def encoded_ids(rows: Rows) -> Iterator[bytes]:
+def encoded_ids(rows: RowTable) -> Iterator[bytes]:
     """Yields each row's id as it stands in a file."""
-    if isinstance(rows.ids, Texts):
+    if isinstance(rows.ids, PackedStrings):
         return rows.ids.encoded()
     return (name.encode("utf-8", "surrogateescape") for name in rows.ids)
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, ImageItem
 from pipeline.images.listing import list_images
-from pipeline.images.packed_strings import CodedTexts
+from pipeline.images.packed_strings import Categorical
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.wording import counted, verb
 
@@ -25,7 +25,7 @@ _TRAIN, _VAL = SPLITS.index("train"), SPLITS.index("val")
 _STRETCH = 4096
 
 
-def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> CodedTexts:
+def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> Categorical:
     """Chooses the split of every image.
 
     The splits a source states are kept, with one exception: where it states ``train`` but no ``val``, a
@@ -63,10 +63,10 @@ def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> CodedTexts
     if carve:
         carved = _positions(train, families, groups.names, digests) >= 1 - _CARVED
         chosen[train[carved]] = _VAL
-    return CodedTexts(chosen, SPLITS)
+    return Categorical(chosen, SPLITS)
 
 
-def describe_splits(items: Sequence[ImageItem], assigned: CodedTexts) -> tuple[str, ...]:
+def describe_splits(items: Sequence[ImageItem], assigned: Categorical) -> tuple[str, ...]:
     """Says which splits are not the source's own, and how they came about.
 
     Args:
@@ -112,7 +112,7 @@ class _Families(NamedTuple):
     leaders: np.ndarray
 
 
-def _families(groups: CodedTexts, digests: np.ndarray, *, wanted: bool) -> _Families:
+def _families(groups: Categorical, digests: np.ndarray, *, wanted: bool) -> _Families:
     """Finds the family of each item; its number only where there are groups, or where it is wanted."""
     nobody = np.broadcast_to(np.int8(_NONE), len(groups))
     grouped = np.flatnonzero(groups.codes >= 0)
@@ -155,7 +155,7 @@ def _leaders(names: Sequence[str], ties: np.ndarray) -> np.ndarray:
     return leaders
 
 
-def _refuse_straddling(groups: CodedTexts, stated: np.ndarray) -> None:
+def _refuse_straddling(groups: Categorical, stated: np.ndarray) -> None:
     """Refuses a source that puts images of one group into different splits; names the first such group."""
     rows = np.flatnonzero((groups.codes >= 0) & (stated >= 0))
     first = np.full(len(groups.names), _NONE, np.int8)

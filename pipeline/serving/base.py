@@ -16,7 +16,7 @@ from pipeline.extraction import engines
 from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.request import FeatureRequest
-from pipeline.images.manifest import Catalog
+from pipeline.images.manifest import Manifest
 from pipeline.images.sources._files import FileSource
 from pipeline.progress import say
 
@@ -73,7 +73,7 @@ def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
 def _calibration(entry: Entry) -> Calibration:
     """Finds what determines the quantised network that made an entry's features."""
     folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
-    unseen = Catalog(FileSource("", "", (), (), []), splits={}, items={}, unreadable=[])
+    unseen = Manifest(FileSource("", "", (), (), []), splits={}, items={}, unreadable=[])
     with contextlib.suppress(FileNotFoundError, ValueError):
         calibration = Calibration.from_record(folder / RECORD, unseen)
         if calibration.identity == entry.spec.calibration and is_whole(folder):

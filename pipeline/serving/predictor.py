@@ -20,7 +20,7 @@ from pipeline.extraction.timing import Timings
 from pipeline.heads import TrainedHead
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.progress import say
 from pipeline.serving.base import load_base
 
@@ -152,7 +152,7 @@ class Predictor:
         chosen = np.ascontiguousarray(features[index])
         return FeatureSet(
             features=chosen,
-            rows=Rows(
+            rows=RowTable(
                 ids=[ids[position] for position in index],
                 labels=np.full(len(index), UNLABELLED, np.int32),
                 digests=digests[index],

@@ -12,17 +12,17 @@ import pytest
 from pipeline.cache.entries import Entry
 from pipeline.cache.format import Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
 SHAPE = (2, 3)
 CLASSES = ("cats", "dogs")
 
 
-def make_rows(names: Sequence[str]) -> Rows:
-    """Rows whose digest and label follow from their name."""
+def make_rows(names: Sequence[str]) -> RowTable:
+    """RowTable whose digest and label follow from their name."""
     digests = [list(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()) for name in names]
-    return Rows(
+    return RowTable(
         ids=list(names),
         labels=np.arange(len(names), dtype=np.int32) % len(CLASSES),
         digests=np.array(digests, np.uint8).reshape(len(names), 32),
@@ -30,13 +30,13 @@ def make_rows(names: Sequence[str]) -> Rows:
     )
 
 
-def make_values(rows: Rows, dtype: str = "float32") -> np.ndarray:
+def make_values(rows: RowTable, dtype: str = "float32") -> np.ndarray:
     """Features that follow from the digest of a row, (N, 2, 3)."""
     return rows.digests[:, : SHAPE[0] * SHAPE[1]].reshape(-1, *SHAPE).astype(dtype)
 
 
 @pytest.fixture(name="make_rows")
-def _make_rows() -> Callable[[Sequence[str]], Rows]:
+def _make_rows() -> Callable[[Sequence[str]], RowTable]:
     return make_rows
 
 

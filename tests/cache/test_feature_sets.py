@@ -11,7 +11,7 @@ import pytest
 from pipeline.cache import FeatureSet, open_features
 from pipeline.cache.entries import Entry
 from pipeline.errors import UsageError
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 NAMES = [f"train/cats/{i}.png" for i in range(11)]
 
@@ -23,7 +23,7 @@ def features(publish: Callable[..., Path], entry: Entry) -> FeatureSet:
 
 
 @pytest.fixture
-def values(make_rows: Callable[..., Rows], make_values: Callable[..., np.ndarray]) -> np.ndarray:
+def values(make_rows: Callable[..., RowTable], make_values: Callable[..., np.ndarray]) -> np.ndarray:
     return make_values(make_rows(NAMES))
 
 

@@ -1,4 +1,4 @@
-"""Rows by plain writes, done flags only after the rows are durable, publishing in one step."""
+"""RowTable by plain writes, done flags only after the rows are durable, publishing in one step."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 N = 10
 
 
 @pytest.fixture
 def partial(
-    tmp_path: Path, make_header: Callable[..., Header], make_rows: Callable[[list[str]], Rows]
+    tmp_path: Path, make_header: Callable[..., Header], make_rows: Callable[[list[str]], RowTable]
 ) -> PartialFile:
     path = tmp_path / "train.h5.partial"
     create_feature_file(path, make_header(), make_rows([f"{i}.png" for i in range(N)]), (2, 3))

@@ -17,11 +17,11 @@ from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import ALIGNMENT, STORED_DTYPES, Header, row_bytes
 from pipeline.cache.partial_file import create_feature_file
 from pipeline.errors import PipelineError
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.spec import SCHEMA, FeatureSpec
 
 MakeHeader = Callable[..., Header]
-MakeRows = Callable[[list[str]], Rows]
+MakeRows = Callable[[list[str]], RowTable]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pipeline.cache.format import Header
 from pipeline.cache.row_places import FeatureFiles
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import ForeignFileError, PipelineError
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 ROWS = {"train": 6, "val": 4}
 SHAPE = (2, 3)
@@ -23,7 +23,7 @@ SHAPE = (2, 3)
 
 @pytest.fixture
 def writer(
-    entry: Entry, make_header: Callable[..., Header], make_rows: Callable[[list[str]], Rows]
+    entry: Entry, make_header: Callable[..., Header], make_rows: Callable[[list[str]], RowTable]
 ) -> Iterator[EntryWriter]:
     """An entry of two splits, laid out and not filled."""
     wanted = {split: make_rows([f"{split}{i}.png" for i in range(n)]) for split, n in ROWS.items()}

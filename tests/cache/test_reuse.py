@@ -16,10 +16,10 @@ from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import FeatureFile, Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
 from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 Publish = Callable[..., Path]
-MakeRows = Callable[..., Rows]
+MakeRows = Callable[..., RowTable]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from pipeline.extraction.load import Loader
 from pipeline.heads import train_head
 from pipeline.images import digests, open_images
 from pipeline.images.decode import decode
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.pixel_range import PixelRange
 from pipeline.memory import ShortageError
 from pipeline.serving import Predictor
@@ -92,11 +92,11 @@ def test_what_cannot_be_decoded_for_want_of_memory_is_not_remembered(
 
     monkeypatch.setattr(digests, "extremes_of", no_memory)
     with pytest.raises(ShortageError, match=r"cannot read 'pos/3\.png': the memory does not suffice"):
-        take_stock(source, cache / "digests")
+        scan(source, cache / "digests")
     monkeypatch.setattr(digests, "extremes_of", look)
-    catalog = take_stock(source, cache / "digests")
-    assert not catalog.unreadable
-    assert len(catalog.census) == 24
+    manifest = scan(source, cache / "digests")
+    assert not manifest.unreadable
+    assert len(manifest.census) == 24
 
 
 def test_a_picture_that_cannot_be_decoded_does_not_count(data: Path, cache: Path) -> None:
@@ -178,15 +178,15 @@ def test_a_worker_elsewhere_decodes_alike(data: Path) -> None:
 def test_int8_ranges_are_set_with_pixels_in_the_range(
     extraction: Extraction, data: Path, tmp_path: Path
 ) -> None:
-    catalog = take_stock(open_images(str(data)))
-    rows = catalog.splits["train"].digests[:2]
+    manifest = scan(open_images(str(data)))
+    rows = manifest.splits["train"].digests[:2]
     calibration = Calibration(
         parent=tmp_path,
-        catalog=catalog,
+        manifest=manifest,
         spec=extraction.entry.spec.network,
         digests=tuple(row.tobytes().hex() for row in rows),
     )
-    wanted = [expected(data / catalog.items["train"][i].id) for i in range(2)]
+    wanted = [expected(data / manifest.items["train"][i].id) for i in range(2)]
     np.testing.assert_array_equal(calibration.images(), wanted)
 
 

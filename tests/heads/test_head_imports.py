@@ -11,13 +11,13 @@ FIT = """
 import numpy as np, pathlib, zlib
 from pipeline.cache import FeatureSet
 from pipeline.heads import train_head
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 spec = FeatureSpec(backbone="b", weights="w", layer="l", pooling="none", image_size=8,
                    preprocessing="p", precision="float32", store="float32")
 x = np.eye(4, dtype=np.float32)
 labels, digests, views = np.array([0, 0, 1, 1], np.int32), np.zeros((4, 32), np.uint8), np.zeros(4, np.uint8)
-rows = Rows(list("abcd"), labels, digests, views)
+rows = RowTable(list("abcd"), labels, digests, views)
 crc = np.array([zlib.crc32(row.data) for row in x], np.uint32)
 features = FeatureSet(x, rows, crc, spec, ("p", "q"), "train", "toy", pathlib.Path("train.h5"))
 train_head("logreg", features, features, runs=pathlib.Path({runs!r}))

@@ -14,7 +14,7 @@ from photos import noise
 from PIL import Image
 
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 
 PICTURES = 24
 LONG_AGO = 1_500_000_000
@@ -79,8 +79,8 @@ def test_the_pictures_of_the_second_are_not_taken_for_those_of_the_first(
         make(folder, image)
         with mounted(image, place):
             for _ in range(2):
-                found = take_stock(open_images(str(place)), cache)
-                expected = take_stock(open_images(str(folder)))
+                found = scan(open_images(str(place)), cache)
+                expected = scan(open_images(str(folder)))
                 assert found.splits.keys() == expected.splits.keys()
                 for split, rows in expected.splits.items():
                     assert found.splits[split].digests.tolist() == rows.digests.tolist()

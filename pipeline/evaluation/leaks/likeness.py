@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import Finding, Place
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 
 _ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
 
@@ -54,7 +54,7 @@ class Originals:
 
     features: FeatureSet
     index: np.ndarray
-    rows: Rows
+    rows: RowTable
 
     def __len__(self) -> int:
         return len(self.index)

@@ -13,7 +13,7 @@ from pipeline.images import UNLABELLED
 from pipeline.images.class_names import NO_LABEL, means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
-from pipeline.images.packed_strings import Texts, repeated
+from pipeline.images.packed_strings import PackedStrings, repeated
 from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources._table_paths import read_path
 from pipeline.images.sources._table_text import NONE, Columns, find_columns, tells_split
@@ -169,9 +169,11 @@ class Table:
 
     def _refuse_repeats(self, listed: ImageList) -> None:
         first: dict[str, int] = {}
-        names: Texts = listed.ids
+        names: PackedStrings = listed.ids
         if self._leads_out:  # then two names may be one file
-            names = Texts.of(os.path.normpath(os.path.join(self._file.parent, name)) for name in names)
+            names = PackedStrings.of(
+                os.path.normpath(os.path.join(self._file.parent, name)) for name in names
+            )
         for row in repeated(names):
             name, line = names[row], self._lines[row]
             if first.setdefault(name, line) != line:

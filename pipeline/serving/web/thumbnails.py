@@ -13,7 +13,7 @@ from pipeline.images import ImageItem, ImageSource, open_images
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.memory import ShortageError
 from pipeline.progress import say
 
@@ -24,7 +24,7 @@ QUALITY = 80
 class Thumbnails:
     """Draws rows of a split from the source that they came from."""
 
-    def __init__(self, entry: Entry, rows: Rows) -> None:
+    def __init__(self, entry: Entry, rows: RowTable) -> None:
         """Opens the source; where it is gone there are no pictures, which is said once.
 
         Args:

@@ -16,7 +16,7 @@ from pipeline.heads import Task, TrainedHead
 from pipeline.heads import make_head as make_recipe
 from pipeline.images import ImageItem
 from pipeline.images.digests import digest
-from pipeline.images.row_table import Rows
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
 
@@ -96,7 +96,7 @@ def make_case(
         labels[:unlabelled] = -1
         ids = list(ids or [f"{split}/photo {i}.jpg" for i in range(n)])
         pictures = {name: coloured(label, i) for i, (name, label) in enumerate(zip(ids, labels, strict=True))}
-        rows = Rows(
+        rows = RowTable(
             ids=ids,
             labels=labels,
             digests=np.array([list(digest(picture)) for picture in pictures.values()], np.uint8),

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.images import LeftOut
 from pipeline.images.decode import decode
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import open_source
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), np.uint8)
@@ -102,7 +102,7 @@ def test_all_kinds_of_pixels_become_the_same_uint8(ramp, npz):
     source = open_source(npz(x=ramp.reshape(1, 16, 16)))
     pixels = source.read(source.items()[0])
     assert pixels.dtype == ramp.dtype
-    census = take_stock(source).census
+    census = scan(source).census
     found = decode(pixels, 16, census.find()[0] if len(census) else None)
     np.testing.assert_array_equal(found[..., 0], np.arange(256, dtype=np.uint8).reshape(16, 16))
 
@@ -164,8 +164,8 @@ def test_foreign_and_damaged_files_are_refused(npz, tmp_path):
 def test_opening_files_imports_no_heavy_library(npz):
     code = (
         "import sys; from pipeline.images import open_images;"
-        "from pipeline.images.manifest import take_stock;"
-        "take_stock(open_images(sys.argv[1]));"
+        "from pipeline.images.manifest import scan;"
+        "scan(open_images(sys.argv[1]));"
         "sys.exit(str({'tensorflow', 'keras', 'sklearn', 'h5py', 'rich'} & sys.modules.keys() or ''))"
     )
     run = subprocess.run([sys.executable, "-c", code, npz(x=PIXELS)], capture_output=True, text=True)

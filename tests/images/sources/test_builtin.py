@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 
 
 def test_the_digits_are_the_default_data_set():
@@ -18,8 +18,8 @@ def test_the_digits_are_the_default_data_set():
     assert pixels.dtype == np.uint8
     assert pixels.shape == (1797, 8, 8)
     assert (pixels.min(), pixels.max()) == (0, 255)
-    catalog = take_stock(source)
-    shares = {split: len(rows) / 1797 for split, rows in catalog.splits.items()}
+    manifest = scan(source)
+    shares = {split: len(rows) / 1797 for split, rows in manifest.splits.items()}
     assert shares == pytest.approx({"train": 0.70, "val": 0.15, "test": 0.15}, abs=0.03)
 
 

@@ -12,7 +12,7 @@ from pipeline import registry
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS, UNLABELLED, open_images, sources
 from pipeline.images.decode import decode
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import keras_datasets, kinds, open_source
 
 
@@ -113,13 +113,13 @@ def test_images_can_be_read_and_decoded(uri):
         assert decode(data, 16).shape == (16, 16, 3)
 
 
-def test_stock_can_be_taken(uri, tmp_path):
+def test_it_can_be_scanned(uri, tmp_path):
     source = open_images(uri)
-    catalog = take_stock(source, tmp_path / "digests.sqlite")
-    assert not catalog.unreadable
-    assert sum(len(rows) for rows in catalog.splits.values()) == len(source.items())
-    again = take_stock(open_images(uri), tmp_path / "digests.sqlite")
-    assert all(rows.equals(again.splits[split]) for split, rows in catalog.splits.items())
+    manifest = scan(source, tmp_path / "digests.sqlite")
+    assert not manifest.unreadable
+    assert sum(len(rows) for rows in manifest.splits.values()) == len(source.items())
+    again = scan(open_images(uri), tmp_path / "digests.sqlite")
+    assert all(rows.equals(again.splits[split]) for split, rows in manifest.splits.items())
 
 
 def test_every_kind_says_what_its_addresses_look_like():

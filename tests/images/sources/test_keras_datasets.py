@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import keras_datasets
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), np.uint8)
@@ -37,7 +37,7 @@ def test_keras_data_sets_have_their_class_names(name, monkeypatch, capsys):
     assert labels(source) == [1, 0, 1, 2, 3, 9]
     assert len(source.classes) == (100 if name == "cifar100" else 10)
     assert [item.split for item in source.items()] == ["train"] * 4 + ["test"] * 2
-    assert next(iter(take_stock(source).splits)) == "train"
+    assert next(iter(scan(source).splits)) == "train"
     assert capsys.readouterr().out == ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import _stores, remote
 
 fsspec = pytest.importorskip("fsspec")
@@ -80,21 +80,21 @@ def test_a_remote_folder_is_read_like_a_local_one(bucket, tmp_path):
 def test_stable_splits_are_those_of_the_same_images_here(bucket, make_images, tmp_path):
     paths = [f"{kind}/{i}.png" for kind in "ab" for i in range(20)]
     bucket.put(str(make_images(tmp_path / "flat", *paths)), "/flat", recursive=True)
-    here, there = take_stock(open_images(str(tmp_path / "flat"))), take_stock(open_images("bucket://flat"))
+    here, there = scan(open_images(str(tmp_path / "flat"))), scan(open_images("bucket://flat"))
     assert list(there.splits) == list(here.splits)
     assert all(rows.equals(there.splits[split]) for split, rows in here.splits.items())
 
 
 def test_images_of_a_known_version_are_not_downloaded_again(bucket, tmp_path):
     file = tmp_path / "digests.sqlite"
-    first = take_stock(open_images("bucket://photos"), file)
+    first = scan(open_images("bucket://photos"), file)
     assert Bucket.reads == len(PATHS)
     assert not first.source.notes
-    take_stock(open_images("bucket://photos"), file)
+    scan(open_images("bucket://photos"), file)
     assert Bucket.reads == len(PATHS)
     bucket.pipe("/photos/train/cat/0.png", b"another picture")
     Bucket.reads = 0
-    again = take_stock(open_images("bucket://photos"), file)
+    again = scan(open_images("bucket://photos"), file)
     assert Bucket.reads == 1
     assert not again.splits["train"].equals(first.splits["train"])
 
@@ -103,9 +103,9 @@ def test_without_versions_everything_is_read_again_and_the_user_is_told(bucket, 
     monkeypatch.setattr(Bucket, "etags", False)
     for _ in range(2):
         Bucket.reads = 0
-        catalog = take_stock(open_images("bucket://photos"), tmp_path / "digests.sqlite")
+        manifest = scan(open_images("bucket://photos"), tmp_path / "digests.sqlite")
         assert Bucket.reads == len(PATHS)
-    assert catalog.source.notes == (
+    assert manifest.source.notes == (
         f"bucket:///photos states no version of {len(PATHS)} images: "
         "their content is read again by every run",
     )
@@ -132,8 +132,8 @@ def test_an_image_that_has_gone_is_named_and_not_asked_for_again(bucket):
     source = open_images("bucket://photos")
     bucket.rm("/photos/train/cat/1.png")
     Bucket.reads = 0
-    catalog = take_stock(source)
-    assert [bad.id for bad in catalog.unreadable] == ["train/cat/1.png"]
+    manifest = scan(source)
+    assert [bad.id for bad in manifest.unreadable] == ["train/cat/1.png"]
     assert Bucket.reads == len(PATHS)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import UNLABELLED
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import open_source
 from pipeline.images.sources._table_text import find_columns
@@ -439,12 +439,12 @@ def test_a_file_in_the_working_folder_is_said_to_be_there(folder, tmp_path_facto
 
 def test_the_explanation_reaches_those_who_take_stock(folder, tmp_path):
     file = write(folder, "path,label\ncat/0,cat\ncat/1.png,cat\n")
-    unreadable = take_stock(open_source(file), tmp_path / "digests.sqlite").unreadable
+    unreadable = scan(open_source(file), tmp_path / "digests.sqlite").unreadable
     assert [(bad.id, bad.reason) for bad in unreadable] == [
         ("cat/0", "no such file, but one with .png at the end of its name: write the whole names")
     ]
     with pytest.raises(UnreadableImagesError, match=r"not one of the 1 image .*cat/0: no such file, but"):
-        take_stock(open_source(write(folder, "path,label\ncat/0,cat\n")))
+        scan(open_source(write(folder, "path,label\ncat/0,cat\n")))
 
 
 HOSTILE = {

@@ -17,7 +17,7 @@ from shards import member, png, raw_tar, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources._tar import Window, read_header, walk_tar
 
 MEMORY_MIB = 400
@@ -216,7 +216,7 @@ def test_names_lead_nowhere(tmp_path):
     source = open_images(str(path))
     assert [item.id for item in source.items()] == [f"x.tar/{name}" for name in HOSTILE.values() if name]
     assert all("\n" not in note for note in source.notes)
-    assert not take_stock(source).unreadable
+    assert not scan(source).unreadable
     assert os.listdir(tmp_path) == ["x.tar"]
 
 

@@ -12,7 +12,7 @@ from shards import png, settle, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import webdataset
 from pipeline.images.sources._shard_files import LocalShards
@@ -156,7 +156,7 @@ def test_a_tarred_folder_means_what_the_folder_means(place, wrap, make_images, t
     assert sorted((i.id, i.label, i.split) for i in packed.items()) == sorted(
         (prefix + i.id, i.label, i.split) for i in here.items()
     )
-    in_here, in_packed = take_stock(here), take_stock(packed)
+    in_here, in_packed = scan(here), scan(packed)
     for split, rows in in_here.splits.items():
         assert set(digests(rows).values()) == set(digests(in_packed.splits[split]).values())
 
@@ -166,7 +166,7 @@ def test_content_chooses_splits_as_in_a_folder(place, make_images, tmp_path):
     root = make_images(tmp_path / "folder", *paths)
     content = {path: (root / path).read_bytes() for path in paths}
     place.put(p_0=dict(list(content.items())[::2]), p_1=dict(list(content.items())[1::2]))
-    packed, here = take_stock(place.open()), take_stock(open_images(str(root)))
+    packed, here = scan(place.open()), scan(open_images(str(root)))
     for split, rows in here.splits.items():
         assert sorted(name.partition("/")[2] for name in packed.splits[split].ids) == sorted(rows.ids)
 
@@ -352,13 +352,13 @@ def test_unchanged_shards_are_not_read_again_under_any_pattern(tmp_path, trusted
     place = Here(tmp_path)
     place.put(**{f"p_{i}": {"cat/1.png": i, "dog/2.png": 9 + i} for i in range(3)})
     cache = tmp_path / "digests.sqlite"
-    first = take_stock(place.open("p-{0..1}.tar"), cache)
+    first = scan(place.open("p-{0..1}.tar"), cache)
     again = place.open("p-*.tar")
     reads = count_reads(again, monkeypatch)
-    catalog = take_stock(again, cache)
+    manifest = scan(again, cache)
     assert len(reads) == 2
     known = {name: digest for rows in first.splits.values() for name, digest in digests(rows).items()}
-    found = {name: digest for rows in catalog.splits.values() for name, digest in digests(rows).items()}
+    found = {name: digest for rows in manifest.splits.values() for name, digest in digests(rows).items()}
     assert (len(known), len(found)) == (4, 6)
     assert known.items() <= found.items()
 
@@ -367,15 +367,15 @@ def test_a_changed_shard_is_read_again_and_a_fresh_one_is_not_relied_on(tmp_path
     place = Here(tmp_path)
     place.put(p={"cat/1.png": 1}, q={"dog/1.png": 2})
     cache = tmp_path / "digests.sqlite"
-    take_stock(place.open(), cache)
+    scan(place.open(), cache)
     write_tar(place.root / "p.tar", {"cat/1.png": 3})  # of the same length, at the same place
     source = place.open()
     reads = count_reads(source, monkeypatch)
     for expected in (1, 2, 3):
-        catalog = take_stock(source, cache)
+        manifest = scan(source, cache)
         assert len(reads) == expected
-    assert {bytes(row) for rows in catalog.splits.values() for row in rows.digests} == {
-        bytes(row) for rows in take_stock(source).splits.values() for row in rows.digests
+    assert {bytes(row) for rows in manifest.splits.values() for row in rows.digests} == {
+        bytes(row) for rows in scan(source).splits.values() for row in rows.digests
     }
 
 
@@ -391,7 +391,7 @@ def test_a_shard_that_changes_after_it_was_listed_is_not_read(tmp_path):
     (place.root / "q.tar").unlink()
     settle(place.root / "p.tar")
     elsewhere = pickle.loads(pickle.dumps(source))  # noqa: S301 - without open files
-    assert [(bad.id, bad.reason) for bad in take_stock(elsewhere).unreadable] == [
+    assert [(bad.id, bad.reason) for bad in scan(elsewhere).unreadable] == [
         (second.id, "No such file or directory")
     ]
 

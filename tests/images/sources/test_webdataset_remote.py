@@ -9,7 +9,7 @@ from shards import png, write_tar
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
-from pipeline.images.manifest import take_stock
+from pipeline.images.manifest import scan
 from pipeline.images.sources import _remote_shards, _stores
 
 fsspec = pytest.importorskip("fsspec")
@@ -50,17 +50,17 @@ def requests(monkeypatch):
 
 def test_an_unchanged_shard_is_listed_and_not_read_again(store, requests, tmp_path):
     cache = tmp_path / "digests.sqlite"
-    take_stock(open_images(f"memory:/{store}/pets-{{0..1}}.tar"), cache)
+    scan(open_images(f"memory:/{store}/pets-{{0..1}}.tar"), cache)
     listing = 2
     assert len(requests) == listing + 4
     requests.clear()
     source = open_images(f"memory:/{store}/*.tar")
     assert (source.uri, source.name, source.notes) == (f"memory://{store}/*.tar", "pets", ())
-    take_stock(source, cache)
+    scan(source, cache)
     assert len(requests) == listing
     fsspec.filesystem("memory").pipe(f"{store}/pets-1.tar", (tmp_path / "pets-0.tar").read_bytes())
     requests.clear()
-    take_stock(open_images(f"memory:/{store}/*.tar"), cache)
+    scan(open_images(f"memory:/{store}/*.tar"), cache)
     assert len(requests) == listing + 2
 
 

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from pipeline.images.packed_strings import CodedTexts, Texts
-from pipeline.images.row_table import Rows
+from pipeline.images.packed_strings import Categorical, PackedStrings
+from pipeline.images.row_table import RowTable
 
 NAMES = [f"ü{i}.png" for i in range(12)]
 GROUPS = ["", "a", "b"] * 4
@@ -16,9 +16,11 @@ GROUPS = ["", "a", "b"] * 4
 def rows(request):
     """Twelve rows whose names are lists of texts, or columns."""
     codes = np.array([-1, 0, 1] * 4, np.int8)
-    ids, groups = (NAMES, GROUPS) if request.param == "lists" else (Texts.of(NAMES), CodedTexts(codes, "ab"))
+    ids, groups = (
+        (NAMES, GROUPS) if request.param == "lists" else (PackedStrings.of(NAMES), Categorical(codes, "ab"))
+    )
     digests = np.arange(12 * 32, dtype=np.uint16).astype(np.uint8).reshape(12, 32)
-    return Rows(ids, np.arange(12, dtype=np.int32), digests, np.zeros(12, np.uint8), groups)
+    return RowTable(ids, np.arange(12, dtype=np.int32), digests, np.zeros(12, np.uint8), groups)
 
 
 INDICES = [
@@ -46,19 +48,19 @@ def test_all_columns_of_taken_rows_belong_together(index, rows):
 
 
 def test_rows_are_equal_whatever_holds_their_names(rows):
-    other = Rows(tuple(NAMES), rows.labels, rows.digests, rows.views, tuple(GROUPS))
+    other = RowTable(tuple(NAMES), rows.labels, rows.digests, rows.views, tuple(GROUPS))
     assert rows.equals(other)
     assert other.equals(rows)
     assert rows.equals(pickle.loads(pickle.dumps(rows)))  # noqa: S301 - made on the line itself
     assert not rows.equals(rows.take(slice(11)))
-    renamed = Rows([*NAMES[:-1], "x"], rows.labels, rows.digests, rows.views, GROUPS)
-    regrouped = Rows(NAMES, rows.labels, rows.digests, rows.views, [*GROUPS[:-1], "x"])
+    renamed = RowTable([*NAMES[:-1], "x"], rows.labels, rows.digests, rows.views, GROUPS)
+    regrouped = RowTable(NAMES, rows.labels, rows.digests, rows.views, [*GROUPS[:-1], "x"])
     assert not rows.equals(renamed)
     assert not rows.equals(regrouped)
 
 
 def test_rows_without_groups_have_empty_ones():
-    rows = Rows(["a", "b"], np.zeros(2, np.int32), np.zeros((2, 32), np.uint8), np.zeros(2, np.uint8))
+    rows = RowTable(["a", "b"], np.zeros(2, np.int32), np.zeros((2, 32), np.uint8), np.zeros(2, np.uint8))
     assert rows.groups == ["", ""]
     assert rows.take(np.array([1, 0, 1])).groups == [""] * 3
 

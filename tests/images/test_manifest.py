@@ -12,21 +12,21 @@ from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import ImageItem, listing, open_images, sequences
 from pipeline.images.digests import digest
 from pipeline.images.listing import ImageListBuilder, list_images
-from pipeline.images.manifest import Unreadable, take_stock
+from pipeline.images.manifest import Unreadable, scan
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
     contents = {f"{i}": b"%d" % i for i in range(60)}
     items = [ImageItem(name, i % 2) for i, name in enumerate(contents)]
-    catalog = take_stock(memory(items, contents))
-    assert list(catalog.splits) == list(catalog.items) == ["train", "val", "test"]
-    assert sum(len(rows) for rows in catalog.splits.values()) == 60
-    for split, rows in catalog.splits.items():
+    manifest = scan(memory(items, contents))
+    assert list(manifest.splits) == list(manifest.items) == ["train", "val", "test"]
+    assert sum(len(rows) for rows in manifest.splits.values()) == 60
+    for split, rows in manifest.splits.items():
         assert rows.labels.dtype == np.int32
         assert rows.digests.dtype == rows.views.dtype == np.uint8
         assert not rows.views.any()
-        assert len(rows) == len(catalog.items[split]) == len(rows.ids)
-        for i, item in enumerate(catalog.items[split]):
+        assert len(rows) == len(manifest.items[split]) == len(rows.ids)
+        for i, item in enumerate(manifest.items[split]):
             assert rows.ids[i] == item.id
             assert rows.labels[i] == item.label
             assert rows.digests[i].tobytes() == digest(contents[item.id])
@@ -34,37 +34,37 @@ def test_rows_and_items_are_aligned_in_every_split(memory):
 
 def test_only_splits_with_images_are_listed(memory):
     items = [ImageItem("a", 0, "test"), ImageItem("b", 0, "val")]
-    catalog = take_stock(memory(items, {"a": b"a", "b": b"b"}))
-    assert list(catalog.splits) == ["val", "test"]
+    manifest = scan(memory(items, {"a": b"a", "b": b"b"}))
+    assert list(manifest.splits) == ["val", "test"]
 
 
 def test_unreadable_images_are_reported_and_in_no_split(memory):
     items = [ImageItem("a", 0, "test"), ImageItem("b", 0), ImageItem("c", 0, "test")]
     contents = {"a": b"a", "b": OSError(5, "Input/output error"), "c": OSError("not a regular file")}
-    catalog = take_stock(memory(items, contents))
-    assert catalog.unreadable == [
+    manifest = scan(memory(items, contents))
+    assert manifest.unreadable == [
         Unreadable("b", None, "Input/output error"),
         Unreadable("c", "test", "not a regular file"),
     ]
-    assert {split: rows.ids for split, rows in catalog.splits.items()} == {"test": ["a"]}
+    assert {split: rows.ids for split, rows in manifest.splits.items()} == {"test": ["a"]}
 
 
 def test_a_source_without_any_readable_image_is_refused(memory):
     source = memory([ImageItem("a", 0)], {"a": OSError(2, "No such file or directory")})
     with pytest.raises(UnreadableImagesError, match=r"not one of the 1 image of memory: .*a: No such file"):
-        take_stock(source)
+        scan(source)
 
 
 def test_duplicate_ids_are_refused(memory):
     items = [ImageItem("a", 0), ImageItem("b", 0), ImageItem("b", 1)]
     with pytest.raises(UsageError, match="'b' 2 times"):
-        take_stock(memory(items, {"a": b"", "b": b""}))
+        scan(memory(items, {"a": b"", "b": b""}))
 
 
 def test_the_id_that_stands_there_most_often_is_named(memory):
     items = [ImageItem(name, 0) for name in "abcbdcaac"]
     with pytest.raises(UsageError, match="'a' 3 times"):
-        take_stock(memory(items, dict.fromkeys("abcd", b"")))
+        scan(memory(items, dict.fromkeys("abcd", b"")))
 
 
 @pytest.mark.parametrize("kept_bytes", [10**6, 50], ids=["in memory", "in files"])
@@ -77,14 +77,14 @@ def test_nothing_of_an_image_is_lost_on_the_way(bad, kept_bytes, memory, small_s
         ImageItem(name, i % 2, "test" if i % 9 == 0 else None, f"g{i // 6}" if i % 4 else None)
         for i, name in enumerate(contents)
     ]
-    catalog = take_stock(memory(items, contents))
+    manifest = scan(memory(items, contents))
     listed = {item.id: item for item in items}
-    assert [one.id for one in catalog.unreadable] == [items[i].id for i in bad]
-    there = [name for rows in catalog.splits.values() for name in rows.ids]
+    assert [one.id for one in manifest.unreadable] == [items[i].id for i in bad]
+    there = [name for rows in manifest.splits.values() for name in rows.ids]
     assert sorted(there) == sorted(set(contents) - {items[i].id for i in bad})
-    for split, rows in catalog.splits.items():
+    for split, rows in manifest.splits.items():
         assert list(rows.ids) == sorted(rows.ids, key=list(contents).index)
-        for i, item in enumerate(catalog.items[split]):
+        for i, item in enumerate(manifest.items[split]):
             assert item == listed[rows.ids[i]]
             assert rows.groups[i] == (item.group or "")
             assert rows.labels[i] == item.label
@@ -97,17 +97,17 @@ def test_no_object_is_kept_for_an_image(memory):
     source = memory(items, {})
     source.read = lambda item: item.id.encode()
     tracemalloc.start()
-    catalog = take_stock(source)
+    manifest = scan(source)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(catalog.splits["train"]) + len(catalog.splits["val"]) == count
+    assert len(manifest.splits["train"]) + len(manifest.splits["val"]) == count
     assert kept / count < 100
 
 
-def test_an_empty_source_gives_an_empty_catalog(memory):
-    catalog = take_stock(memory([], {}))
-    assert catalog.splits == catalog.items == {}
-    assert catalog.unreadable == []
+def test_an_empty_source_gives_an_empty_manifest(memory):
+    manifest = scan(memory([], {}))
+    assert manifest.splits == manifest.items == {}
+    assert manifest.unreadable == []
 
 
 def test_the_second_look_at_a_folder_reads_nothing(make_images, tmp_path, monkeypatch, trusted_disk):
@@ -115,21 +115,21 @@ def test_the_second_look_at_a_folder_reads_nothing(make_images, tmp_path, monkey
     for file in root.rglob("*.png"):
         os.utime(file, ns=(0, 10**18))
     time.sleep(0.03)  # the clock ticks
-    first = take_stock(open_images(str(root)), tmp_path / "cache" / ".digests.sqlite")
+    first = scan(open_images(str(root)), tmp_path / "cache" / ".digests.sqlite")
     source = open_images(str(root))
     monkeypatch.setattr(type(source), "read", None)
-    second = take_stock(source, tmp_path / "cache" / ".digests.sqlite")
+    second = scan(source, tmp_path / "cache" / ".digests.sqlite")
     assert all(rows.equals(second.splits[split]) for split, rows in first.splits.items())
 
 
 def test_thousands_of_unchanged_photographs_are_not_read_again(shared, tmp_path, monkeypatch):
     source = open_images(str(shared / "data" / "cats_and_dogs_small"))
-    first = take_stock(source, tmp_path / "digests.sqlite")
+    first = scan(source, tmp_path / "digests.sqlite")
     assert {split: len(rows) for split, rows in first.splits.items()} == {
         "train": 2000,
         "val": 1000,
         "test": 1000,
     }
     monkeypatch.setattr(type(source), "read", lambda source, item: pytest.fail(f"{item.id} was read"))
-    second = take_stock(source, tmp_path / "digests.sqlite")
+    second = scan(source, tmp_path / "digests.sqlite")
     assert all(rows.equals(second.splits[split]) for split, rows in first.splits.items())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.images import packed_strings
-from pipeline.images.packed_strings import CodedTexts, Texts, repeated
+from pipeline.images.packed_strings import Categorical, PackedStrings, repeated
 
 WORDS = ["a/1.png", "", "ü", "caf\udce9", "日本", "line\nfeed", "\U0001f600", "a/1.png", "nul\0inside"]
 
@@ -20,7 +20,7 @@ def travel(sequence):
 
 def coded(words):
     names = sorted(set(words))
-    return CodedTexts(np.array([names.index(word) for word in words], np.int8), names)
+    return Categorical(np.array([names.index(word) for word in words], np.int8), names)
 
 
 @pytest.fixture(params=["packed", "packed in shards", "coded"])
@@ -31,7 +31,7 @@ def make(request, monkeypatch):
     monkeypatch.setattr(
         packed_strings, "SHARD", 4 if request.param == "packed in shards" else packed_strings.SHARD
     )
-    return Texts.of
+    return PackedStrings.of
 
 
 def test_they_are_equal_to_a_list_of_them(make):
@@ -108,19 +108,19 @@ def test_a_part_is_pickled_without_the_rest(make):
 
 def test_bytes_that_are_no_text_come_back_as_they_were():
     names = [b"caf\xe9", b"\xff\xfe", "é".encode()]
-    packed = Texts.of_encoded(names)
+    packed = PackedStrings.of_encoded(names)
     assert packed == [os.fsdecode(name) for name in names]
     assert list(packed.encoded()) == names
 
 
 def test_an_empty_code_stands_for_an_empty_text():
-    few = CodedTexts(np.array([1, -1, 0], np.int8), ("x", "y"))
+    few = Categorical(np.array([1, -1, 0], np.int8), ("x", "y"))
     assert few == ["y", "", "x"]
     assert travel(few[[1, 0]]) == ["", "y"]
 
 
 def test_equal_codes_take_no_memory():
-    few = CodedTexts(np.broadcast_to(np.int8(-1), 10**12), ())
+    few = Categorical(np.broadcast_to(np.int8(-1), 10**12), ())
     assert few[10**11] == ""
     assert len(few[5:]) == 10**12 - 5
     assert len(pickle.dumps(few[:1000])) < 1000
@@ -129,7 +129,7 @@ def test_equal_codes_take_no_memory():
 def test_they_take_little_more_than_their_bytes():
     count = 20_000
     tracemalloc.start()
-    packed = Texts.of(f"train/cats/{i:09}.jpg" for i in range(count))
+    packed = PackedStrings.of(f"train/cats/{i:09}.jpg" for i in range(count))
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     length = len("train/cats/000000000.jpg")
@@ -140,14 +140,14 @@ def test_they_take_little_more_than_their_bytes():
 
 def test_repeated_ones_are_found(make):
     words = [*"abcabd", "", "x", ""]
-    packed = Texts.of(words)
+    packed = PackedStrings.of(words)
     assert repeated(packed) == [0, 1, 3, 4, 6, 8]
-    assert repeated(packed[2:5]) == repeated(Texts.of([])) == []
+    assert repeated(packed[2:5]) == repeated(PackedStrings.of([])) == []
 
 
 def test_texts_of_equal_hashes_are_told_apart(monkeypatch):
     monkeypatch.setattr("pipeline.images.packed_strings.hash", lambda text: len(text), raising=False)
-    assert repeated(Texts.of(["aa", "b", "bb", "ccc", "aa", "d"])) == [0, 4]
+    assert repeated(PackedStrings.of(["aa", "b", "bb", "ccc", "aa", "d"])) == [0, 4]
 
 
 @pytest.mark.parametrize("lengths", [[8], [4, 8, 3], [4, 3, 4], [0, 4], [4, 0, 5], [0, 0], [3, 8]], ids=str)
@@ -155,8 +155,8 @@ def test_texts_of_equal_hashes_are_told_apart(monkeypatch):
 def test_several_can_be_joined(lengths, part, monkeypatch):
     monkeypatch.setattr(packed_strings, "SHARD", 4)
     lists = [[f"ü{number} {i}" for i in range(length)] for number, length in enumerate(lengths)]
-    packed = [Texts.of(words) for words in lists]
-    joined = Texts.joined([one[part] for one in packed])
+    packed = [PackedStrings.of(words) for words in lists]
+    joined = PackedStrings.joined([one[part] for one in packed])
     expected = [word for words in lists for word in words[part]]
     assert joined == expected
     assert travel(joined) == expected
