@@ -137,7 +137,7 @@ def written(path: Path, *, root: Path, known: Known) -> Iterator[BinaryIO]:
 
 
 def replace(draft: Path, path: Path, *, root: Path, known: Known) -> None:
-    """Gives a file another name, which an older one of this package may have.
+    """Gives a file another name, which an older one of this package may have; both last from then on.
 
     Raises:
         ForeignFileError: Something else stands there.
@@ -146,7 +146,11 @@ def replace(draft: Path, path: Path, *, root: Path, known: Known) -> None:
     """
     refuse_foreign(path, root=root, known=known)
     with _opened(draft.parent, root) as source, _opened(path.parent, root) as folder:
+        # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
+        # with an empty file behind it.
+        _sync(source, draft.name)
         os.replace(draft.name, path.name, src_dir_fd=source, dst_dir_fd=folder)
+        _sync(folder, ".")
 
 
 def rename(path: Path, other: Path, *, root: Path) -> None:
@@ -297,6 +301,14 @@ def _opened(folder: Path, root: Path, *, make: bool = False) -> Iterator[int]:
         yield here
     finally:
         os.close(here)
+
+
+def _sync(folder: int, name: str) -> None:
+    handle = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _status(folder: int, name: str) -> os.stat_result | None:

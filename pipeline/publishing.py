@@ -52,9 +52,7 @@ def published(folder: Path, *, root: Path, known: Known) -> Iterator[Path]:
     draft, handle = _new_draft(folder, root)
     try:
         yield draft
-        _flush(draft)
         put_in_place(draft, folder, root=root, known=known)
-        sync_to_disk(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         os.close(handle)
@@ -63,6 +61,8 @@ def published(folder: Path, *, root: Path, known: Known) -> Iterator[Path]:
 def put_in_place(draft: Path, folder: Path, *, root: Path, known: Known) -> None:
     """Puts a folder in the place of another, and takes over from the older what this package did not make.
 
+    It is on the disk before it is in its place, and its name is when this returns.
+
     Raises:
         ForeignFileError: Such a file has the name of a new one.
         OSError: The folder cannot be replaced; it stays as it was.
@@ -70,7 +70,9 @@ def put_in_place(draft: Path, folder: Path, *, root: Path, known: Known) -> None
     for one in foreign_files(folder, root=root, known=known):
         if os.path.lexists(draft / one.path.relative_to(folder)):
             raise ForeignFileError(one.path, one.reason, root)
+    _flush(draft)
     older = _replace_folder(draft, folder)
+    sync_to_disk(folder.parent)
     if older is None:
         return
     for one in foreign_files(older, root=root, known=known):

@@ -180,6 +180,8 @@ class Entry:
         try:
             with os.fdopen(target, "wb") as copy, open(path, "rb") as source:
                 shutil.copyfileobj(source, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
         except OSError:
             discard(other, root=self.cache)
             return False

@@ -38,7 +38,6 @@ from pipeline.cache.locks import is_still_at
 from pipeline.errors import ForeignFileError, PipelineError, disk_errors, reason_of
 from pipeline.files import create, discard, open_file, refuse_foreign, replace
 from pipeline.images.row_table import DIGEST_BYTES, RowTable
-from pipeline.publishing import sync_to_disk
 from pipeline.spec import SCHEMA
 
 KEPT = "All finished rows are kept; make room there, or make it writable, and run the same command again"
@@ -140,7 +139,6 @@ def create_feature_file(path: Path, header: Header, rows: RowTable, feature_shap
             file.attrs[SEAL] = _fixed_string(seal(file))
         with os.fdopen(open_file(draft, os.O_RDWR, root=root), "r+b") as raw:
             preallocate(raw.fileno())
-            os.fsync(raw.fileno())
         replace(draft, path, root=root, known=is_features)
     except (OSError, RuntimeError) as error:  # RuntimeError is HDF5's, from the closing of a file
         raise PipelineError(
@@ -280,7 +278,6 @@ class PartialFile:
         self.check_place()  # another process may by now be filling a file of this name
         self.close()
         replace(self.layout.path, path, root=cache_of(path), known=is_features)
-        sync_to_disk(path.parent)
 
     def check_place(self) -> None:
         """Finds out early that all the work would be for nothing.

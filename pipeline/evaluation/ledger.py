@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.errors import ForeignFileError, PipelineError, reason_of
 from pipeline.files import make_folder, open_file, root_of, written
 from pipeline.plain_json import parse_sealed, sealed
+from pipeline.publishing import sync_to_disk
 from pipeline.wording import counted
 
 LEDGER = "evaluations.jsonl"
@@ -134,6 +135,8 @@ def record_look(
             )
             file.flush()
             os.fsync(file.fileno())
+            if not before:  # its name is new, too
+                sync_to_disk(folder)
     except OSError as error:
         raise PipelineError(
             f"the evaluation cannot be counted in {path}: {reason_of(error)}. "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.images.rows import Rows
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.entries import Entry
@@ -54,18 +55,50 @@ def test_the_spec_names_every_cut(cuts: tuple[FeatureSet, FeatureSet]) -> None:
     assert spec.digest not in {part.spec.digest for part in cuts}
 
 
-def test_other_rows_cannot_be_joined(cuts: tuple[FeatureSet, FeatureSet]) -> None:
-    labels = cuts[1].rows.labels[::-1].copy()
-    other = replace(cuts[1], rows=replace(cuts[1].rows, labels=labels))
+def test_the_checksums_are_those_of_every_cut(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    before = join_features(cuts).crc32
+    for number in range(2):
+        changed = [*cuts]
+        changed[number] = replace(cuts[number], crc32=cuts[number].crc32 ^ (np.arange(12) == 3))
+        assert np.flatnonzero(join_features(changed).crc32 != before).tolist() == [3]
+
+
+OTHERS: dict[str, Callable[[FeatureSet], object]] = {
+    "ids": lambda cut: [*cut.rows.ids[:-1], "another.png"],
+    "labels": lambda cut: cut.rows.labels[::-1].copy(),
+    "digests": lambda cut: cut.rows.digests[::-1].copy(),
+    "views": lambda cut: np.ones(12, np.uint8),
+    "groups": lambda cut: [f"group {i}" for i in range(12)],
+}
+
+
+@pytest.mark.parametrize("column", [field.name for field in fields(Rows)])
+def test_other_rows_cannot_be_joined(column: str, cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    other = replace(cuts[1], rows=replace(cuts[1].rows, **{column: OTHERS[column](cuts[1])}))
     with pytest.raises(
         CacheMismatchError, match="hold different rows: run `pipeline extract` with both layers"
     ):
         join_features([cuts[0], other])
 
 
-def test_cuts_of_other_bases_cannot_be_joined(spec: FeatureSpec) -> None:
-    with pytest.raises(CacheMismatchError, match="cuts that differ in backbone, image_size cannot be joined"):
-        joined_spec([spec, replace(spec, backbone="vgg19", image_size=96)])
+def test_labels_or_numbers_of_other_meaning_cannot_be_joined(cuts: tuple[FeatureSet, FeatureSet]) -> None:
+    for changes in (
+        {"classes": cuts[1].classes[::-1]},
+        {"features": cuts[1].features.astype(np.float16)},
+    ):
+        with pytest.raises(CacheMismatchError, match="hold different rows"):
+            join_features([cuts[0], replace(cuts[1], **changes)])
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(FeatureSpec)])
+def test_cuts_differ_in_nothing_but_the_cut(name: str, spec: FeatureSpec) -> None:
+    value = getattr(spec, name)
+    other = replace(spec, **{name: value + 1 if isinstance(value, int) else f"{value}x"})
+    if name in ("layer", "pooling"):
+        assert getattr(joined_spec([spec, other]), name) == f"{value}+{value}x"
+    else:
+        with pytest.raises(CacheMismatchError, match=f"cuts that differ in {name} cannot be joined"):
+            joined_spec([spec, other])
 
 
 def test_heads_learn_from_joined_cuts(cuts: tuple[FeatureSet, FeatureSet]) -> None:

@@ -165,6 +165,17 @@ def test_a_lock_file_removed_before_it_is_locked(
     assert len(calls) == 3
 
 
+def test_a_lock_that_meanwhile_is_another_s_stays(file: Path) -> None:
+    lock_path = lock_of(file)
+    with filling([file]):
+        lock_path.unlink()
+        lock_path.write_text('{"pid": 1, "host": "elsewhere"}')
+    assert "elsewhere" in lock_path.read_text()
+    with filling([file]):
+        pass
+    assert not lock_path.exists()
+
+
 def test_a_file_system_without_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(fd: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,6 +163,20 @@ def test_a_file_is_not_opened_twice_in_vain(
         assert opened == read
     publish(["x"], "test")  # another version of the file
     assert names(stored_rows(cache, entry.spec, make_rows(["x"]).keys, shelf=shelf)) == ["x"]
+
+
+def test_a_file_that_is_filled_further_is_looked_through_again(
+    cache: Path, entry: Entry, make_header: Callable[..., Header], make_rows: MakeRows, make_values: Callable
+) -> None:
+    rows, path, shelf = make_rows(list("ab")), entry.partial("train"), Shelf()
+    lay_out(path, make_header(), rows, (2, 3))
+    with PartialFile(path) as partial:
+        for number in range(2):
+            partial.write(np.array([number]), make_values(rows)[[number]])
+            partial.commit()
+            if number == 0:
+                os.utime(path, (0, 0))  # or both versions may be of one tick of the file system's clock
+            assert len(names(stored_rows(cache, entry.spec, rows.keys, shelf=shelf))) == number + 1
 
 
 @pytest.mark.parametrize("wanted", ["", "a", "bd", "xb"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from pipeline.extraction.calibration import Calibration
 from pipeline.files import refuse_foreign, written
 from pipeline.files import replace as replace_file
 from pipeline.progress import say
-from pipeline.publishing import sync_to_disk
 from pipeline.runtimes.keras import import_keras
 from pipeline.runtimes.openvino import import_nncf, import_openvino
 from pipeline.wording import counted
@@ -114,6 +112,3 @@ def _store(network: openvino.Model, calibration: Calibration) -> None:
     with written(folder / RECORD, **where) as file:
         record = calibration.to_record({name: sha256_of(folder / name) for name in FILES})
         file.write(record.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    sync_to_disk(folder)

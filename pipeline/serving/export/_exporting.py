@@ -19,7 +19,7 @@ from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.progress import say
-from pipeline.publishing import put_in_place, sync_to_disk
+from pipeline.publishing import put_in_place
 from pipeline.run_files import is_of_a_saved_model, is_of_an_export, runs_of
 from pipeline.serving.export._format import Format, example, find_format
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
@@ -50,18 +50,10 @@ def replacing(target: Path, *, root: Path | None = None) -> Iterator[Path]:
     with TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch:
         draft = Path(scratch, f"draft{target.suffix}")
         yield draft
-        _flush(draft)
         if draft.is_dir():
             put_in_place(draft, target, root=root, known=is_of_a_saved_model)
         else:
             replace(draft, target, root=root, known=is_of_an_export)
-
-
-def _flush(path: Path) -> None:
-    # A rename can reach the disk before the bytes it points to: after a power cut the name would be there
-    # with empty files behind it.
-    for part in [*path.rglob("*"), path]:
-        sync_to_disk(part)
 
 
 TOLERANCE = 0.01
