@@ -61,13 +61,14 @@ class CountingEngine:
         self.loads += 1
         self._two_at_a_time = threading.BoundedSemaphore(2)  # a run that failed may have left a batch ahead
         self.layers = [cut.layer for cut in request.cuts]
+        self.side = request.image_size
         self.store = request.store
         self.feature_shapes = [FEATURE_SHAPE for _ in request.cuts]
         return self
 
     def submit(self, images: np.ndarray) -> np.ndarray:
         """Counts a batch."""
-        assert images.shape[1:] == (SIDE, SIDE, 3)
+        assert images.shape[1:] == (self.side, self.side, 3)
         assert images.dtype == np.uint8
         assert self._two_at_a_time.acquire(blocking=False), "more than one batch ahead"
         real = [image.tobytes() for image in images if image.any()]

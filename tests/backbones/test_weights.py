@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ import pytest
 from pipeline.backbones import weights as weights_module
 from pipeline.backbones.loading import build_application, load_backbone
 from pipeline.backbones.table import BACKBONES, Cut
-from pipeline.backbones.weights import resolve_weights
-from pipeline.errors import UsageError
+from pipeline.backbones.weights import file_identity, resolve_weights, weights_of
+from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.spec import FeatureSpec
+from pipeline.typed_options import MOST_SEED
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +50,10 @@ def failing_download(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", fail)
 
 
-@pytest.mark.parametrize(("choice", "seed"), [("random", 0), ("random:0", 0), ("random:42", 42)])
+@pytest.mark.parametrize(
+    ("choice", "seed"),
+    [("random", 0), ("random:0", 0), ("random:042", 42), (f"random:{MOST_SEED}", MOST_SEED)],
+)
 def test_random_filters_are_known_by_their_seed(choice: str, seed: int) -> None:
     weights = resolve_weights("vgg16", choice, 150)
     assert (weights.identity, weights.label, weights.seed, weights.path) == (
@@ -54,6 +62,11 @@ def test_random_filters_are_known_by_their_seed(choice: str, seed: int) -> None:
         seed,
         None,
     )
+
+
+def test_a_seed_has_a_largest() -> None:
+    with pytest.raises(UsageError, match=f"too large: choose from 0 to {MOST_SEED}"):
+        resolve_weights("vgg16", f"random:{MOST_SEED + 1}", 150)
 
 
 def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
@@ -73,6 +86,50 @@ def test_imagenet_is_known_by_the_file_that_keras_keeps(home: Path) -> None:
         weights = resolve_weights("vgg16", choice, 150)
         assert weights.identity == f"sha256:{hashlib.sha256(b'filters').hexdigest()}"
         assert (weights.label, weights.path) == ("imagenet", file)
+
+
+def test_a_file_that_is_known_is_not_read_again(
+    tmp_path: Path, trusted_disk: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, known = tmp_path / "a.weights.h5", tmp_path / "digests.sqlite"
+    path.write_bytes(b"filters")
+    os.utime(path, (10**9, 10**9))
+    time.sleep(0.05)  # a tick of the clock of files
+    identity = resolve_weights("vgg16", str(path), 150, stat_cache=known).identity
+    read = []
+    digest = weights_module._sha256
+    monkeypatch.setattr(weights_module, "_sha256", lambda path: read.append(path) or digest(path))
+    assert file_identity(str(path), stat_cache=known) == identity
+    assert read == []
+    assert file_identity(str(path)) == identity
+    path.write_bytes(b"others!")
+    assert file_identity(str(path), stat_cache=known) == f"sha256:{hashlib.sha256(b'others!').hexdigest()}"
+    assert read == [path, path]
+
+
+def test_the_filters_of_features_are_found_again(home: Path, tmp_path: Path, spec: FeatureSpec) -> None:
+    def find(choice: str | None = None, file: Path | None = None, spec: FeatureSpec = spec) -> Path | None:
+        return weights_of(spec, choice, option="--weights FILE", file=file).path
+
+    assert weights_of(spec, None, option="").seed == 0
+    path, other = tmp_path / "a.weights.h5", tmp_path / "b.weights.h5"
+    path.write_bytes(b"filters")
+    other.write_bytes(b"others")
+    made = replace(spec, weights=resolve_weights("vgg16", str(path), 150).identity)
+    assert find(str(path), spec=made) == find(file=path, spec=made) == path
+    with pytest.raises(CacheMismatchError, match=r"give those, or run `pipeline extract --weights .*b\."):
+        find(str(other), spec=made)
+    for file, where in (
+        (None, "are in a file of yours"),
+        (other, "which now holds others"),
+        (tmp_path / "gone", "which cannot be read any more"),
+    ):
+        with pytest.raises(UsageError, match=rf"{where}.*: name it with `--weights FILE`"):
+            find(file=file, spec=made)
+    kept = home / "models" / BACKBONES["vgg16"].weights_file
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"filters")
+    assert find(spec=made) == find(file=other, spec=made) == kept
 
 
 @pytest.mark.parametrize("choice", ["nowhere.weights.h5", "imagnet", "random:x", "", "."])

@@ -1,4 +1,4 @@
-"""Rows of the same spec are found wherever they stand in a cache, and copied only if they are sound."""
+"""RowTable of the same spec are found wherever they stand in a cache, and copied only if they are sound."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_file_that_is_filled_further_is_looked_through_again(
     cache: Path, entry: Entry, make_header: Callable[..., Header], make_rows: MakeRows, make_values: Callable
 ) -> None:
     rows, path, shelf = make_rows(list("ab")), entry.partial("train"), Shelf()
-    lay_out(path, make_header(), rows, (2, 3))
+    create_feature_file(path, make_header(), rows, (2, 3))
     with PartialFile(path) as partial:
         for number in range(2):
             partial.write(np.array([number]), make_values(rows)[[number]])

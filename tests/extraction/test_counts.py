@@ -153,15 +153,6 @@ def test_two_names_share_their_rows(
     assert_complete(other)
 
 
-def test_two_specs_do_not_share_rows(photos: Photos, engine: CountingEngine, run: Run) -> None:
-    photos.add("train/cats", 3)
-    photos.add("val/cats", 1)
-    for changes in ({}, {"weights": "random:1"}, {"store": "float32"}, {"layers": ("block4_pool",)}):
-        engine.forget()
-        run(**changes)
-        assert engine.computed == 4
-
-
 def test_copies_inside_a_source_are_computed_once(
     photos: Photos, engine: CountingEngine, run: Run, assert_complete: Check
 ) -> None:

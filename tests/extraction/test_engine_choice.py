@@ -71,6 +71,9 @@ def test_an_existing_entry_is_continued(rates: dict[tuple[str, str], float]) -> 
     assert chosen(AUTO, raw, int8, other, slow) == ("keras", "float16", {})
     assert chosen(AUTO, raw, int8, other)[:2] == ("openvino", "bfloat16")
     assert chosen(replace(AUTO, base_engine="openvino"), slow)[:2] == ("openvino", "bfloat16")
+    assert chosen(replace(AUTO, precision="float16"), slow) == ("keras", "float16", {})
+    assert chosen(replace(AUTO, precision="float32"), slow)[:2] == ("openvino", "float32")
+    assert chosen(replace(AUTO, base_engine="keras", precision="float32"), slow)[:2] == ("keras", "float32")
 
 
 def test_an_engine_that_is_not_installed_is_no_candidate(

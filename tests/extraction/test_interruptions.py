@@ -15,6 +15,7 @@ import pytest
 from counting_engine import BACKBONE, SIDE, CountingEngine, expected_row
 from photos import Photos
 
+from pipeline import stopping
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import FeatureFile
 from pipeline.cache.inspection import verify_cache
@@ -23,6 +24,19 @@ from pipeline.extraction import Extraction
 
 BATCH = 4
 ROWS = {"train": 18, "val": 6}
+DURABLE = {
+    "before the layout": 0,
+    "between two layouts": 0,
+    "before the first batch": 0,
+    "in the middle of a block": 8,
+    "in the middle of a write": 8,
+    "between features and checksums": 8,
+    "before the rows are done": 8,
+    "between two blocks": 8,
+    "before publishing": 24,
+    "between two splits": 24,
+}
+"""Rows that a kill leaves, by its moment."""
 
 Halt = Callable[[str], subprocess.Popen[str]]
 Run = Callable[..., list[Extraction]]
@@ -78,6 +92,7 @@ def test_a_killed_run_is_continued(
     process.kill()
     process.wait()
     before = done_rows(cache)
+    assert len(before) == DURABLE[moment]  # a kill costs at most a block and the batch in flight
     for name, row in before.items():
         np.testing.assert_array_equal(row, expected_row(photos.root / name))
 
@@ -90,19 +105,6 @@ def test_a_killed_run_is_continued(
     assert not any(finding["problem"] or finding["bad_rows"] for finding in verify_cache(cache))
     left = {path.name for path in extraction.entry.folder.iterdir()}
     assert left == {"train.h5", "val.h5", "spec.json", ".lock"}
-
-
-@pytest.mark.parametrize(
-    ("moment", "done"),
-    [("in the middle of a block", 8), ("between two blocks", 8), ("before publishing", sum(ROWS.values()))],
-)
-def test_a_kill_costs_at_most_a_block_and_the_batch_in_flight(
-    moment: str, done: int, halted: Halt, cache: Path
-) -> None:
-    process = halted(moment)
-    process.kill()
-    process.wait()
-    assert len(done_rows(cache)) == done
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -123,6 +125,25 @@ def test_an_interrupt_keeps_what_is_written_and_says_how_to_go_on(
     assert kept == (2 * BATCH if moment == "in the middle of a block" else sum(ROWS.values()))
     run()
     assert engine.computed == sum(ROWS.values()) - kept
+
+
+def test_what_is_written_can_be_kept_while_native_code_holds_the_main_thread(
+    photos: Photos, cache: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos.add("train/cats", 6)
+    photos.add("val/cats", 3)
+    write, kept = EntryWriter.write, []
+
+    def stopped(writer: EntryWriter, rows: np.ndarray, features: np.ndarray) -> None:
+        write(writer, rows, features)
+        for keep in stopping._kept:  # as where a second thread ends the process
+            keep()
+        kept.append(sum(len(np.flatnonzero(layout.done)) for layout in filled(cache)))
+
+    monkeypatch.setattr(EntryWriter, "write", stopped)
+    run()
+    assert kept == [4, 8, 9]
+    assert not stopping._kept
 
 
 def test_a_partial_file_is_continued_in_place(

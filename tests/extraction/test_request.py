@@ -22,6 +22,9 @@ from pipeline.extraction.request import FeatureRequest
         ({"store": "bfloat16"}, "unknown store 'bfloat16'.*choose from float16, float32"),
         ({"pooling": "mean"}, "unknown pooling 'mean'.*choose from none, avg, max"),
         ({"layers": ("block5_pool:sum",)}, "unknown pooling 'sum'"),
+        ({"image_size": 32_769}, "--image-size 32769 is too large: choose 32768 at most"),
+        ({"views": 256}, "--views 256 is out of bounds: choose from 0 to 255"),
+        ({"views": -1}, "--views -1 is out of bounds: choose from 0 to 255"),
         ({"batch_size": 0}, "--batch-size 0 is too small: give auto, or 1 or more"),
         ({"layers": ("a", "a")}, "--layer names a cut twice: a, a"),
         ({"layers": ("a", "a:avg"), "pooling": "avg"}, "--layer names a cut twice: a, a:avg"),
@@ -32,6 +35,11 @@ from pipeline.extraction.request import FeatureRequest
 def test_what_cannot_be_had_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         FeatureRequest(**wrong)
+
+
+def test_the_largest_and_the_smallest_are_had() -> None:
+    assert FeatureRequest(image_size=32_768, views=255, batch_size=1).views == 255
+    assert FeatureRequest(image_size=32, views=0).batch_size is None
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -68,9 +76,3 @@ def test_pixels_are_stored_as_they_are() -> None:
     (spec,) = FeatureRequest(backbone="pixels", image_size=1).specs(weights)
     assert (spec.store, spec.precision, spec.preprocessing, spec.weights) == ("uint8", "none", "none", "none")
     assert weights.path is None
-
-
-def test_batch_size_does_not_change_the_identity() -> None:
-    weights = resolve_weights("vgg16", "random", 150)
-    one = FeatureRequest(precision="float32", batch_size=1).specs(weights)
-    assert FeatureRequest(precision="float32", batch_size=99).specs(weights) == one

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from counting_engine import CountingEngine
+from counting_engine import FEATURE_SHAPE, CountingEngine
 from photos import Photos
 
+from pipeline.cache.format import row_bytes
 from pipeline.cache.partial_file import PartialFile
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction
@@ -40,6 +41,24 @@ def test_too_little_room_is_found_before_anything_is_written(
         run()
     assert engine.computed == 0
     assert not list(cache.rglob("*.h5*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"), [({}, 3), ({"rows_per_file": 1}, 3), ({"rows_per_file": 1, "views": 2}, 7)]
+)
+def test_the_room_of_every_cut_and_file_is_needed(
+    options: dict[str, int], rows: int, engine: CountingEngine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = ("block2_pool", "block4_pool")
+    needed = len(cuts) * rows * row_bytes(FEATURE_SHAPE, "float16")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, needed - 1))
+    with pytest.raises(PipelineError, match="make room"):
+        run(layers=cuts, **options)
+    assert engine.computed == 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, needed))
+    run(layers=cuts, **options)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 0))
+    assert [one.computed for one in run(layers=cuts, **options)] == [0, 0]
 
 
 def test_the_size_is_told_before_the_first_image(

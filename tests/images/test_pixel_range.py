@@ -180,3 +180,13 @@ def test_the_extremes_of_a_file_are_those_of_its_samples() -> None:
     data = tiffs.tiff(pixels, compression=tiffs.DEFLATE)
     assert deep_samples(data).extremes() == Extremes.of(pixels, 16)
     assert Extremes.of(pixels, 16)[:4] == ("unsigned", 16, 0.0, 4080.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "usual"), [(1, (0, 0)), (2, (0, 1)), (3, (1, 1)), (100, (1, 98)), (1000, (10, 989))]
+)
+def test_as_many_samples_are_unusual_at_either_end(count: int, usual: tuple[int, int]) -> None:
+    samples = np.random.default_rng(0).permutation(count).astype(np.uint16).reshape(1, -1)
+    found = Extremes.of(samples, 16)
+    assert (found.low, found.high) == (0, count - 1)
+    assert (found.usual_low, found.usual_high) == usual

@@ -75,3 +75,15 @@ def test_without_a_file_nothing_is_known_or_stored() -> None:
     with StatCache(None) as cache:
         cache.store([Known("/a.png", "1", DIGEST)])
         assert cache.look_up([Known("/a.png", "1")]) == [None]
+
+
+def test_the_file_is_closed(cache_file: Path) -> None:
+    with StatCache(cache_file) as cache:
+        cache.store([Known("/a.png", "1", DIGEST)])
+        assert is_open(cache_file)
+    assert not is_open(cache_file)
+
+
+def is_open(file: Path) -> bool:
+    """Tells whether this process has a file open."""
+    return any(os.path.realpath(opened) == str(file) for opened in Path("/proc/self/fd").iterdir())

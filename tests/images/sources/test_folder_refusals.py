@@ -61,11 +61,6 @@ def test_a_class_that_is_called_like_a_split_is_refused(make_images, tmp_path):
     refuse(root, r"train in .* may be a split or a class beside car, plane: put classes below split folders")
 
 
-def test_splits_one_folder_further_down_are_pointed_out(make_images, tmp_path):
-    root = make_images(tmp_path, "pets/train/a/1.png", "pets/test/a/1.png")
-    refuse(root, rf"the splits are one folder further down: give {root}/pets")
-
-
 @pytest.mark.parametrize(("images", "closed"), [(["a/1.png"], "a"), (["a/1.png", "b/1.png"], "b")])
 def test_a_folder_that_cannot_be_listed_is_refused(images, closed, make_images, tmp_path, monkeypatch):
     root = make_images(tmp_path, *images)
