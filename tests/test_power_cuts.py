@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from photos import Photos
-from pipeline.serving.export._replacing import replacing
 from synced import SyncedFiles
 
 from pipeline.cache import FeatureSet
@@ -23,8 +22,10 @@ from pipeline.evaluation import evaluate, report
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
 from pipeline.evaluation.report import write_report_page
-from pipeline.extraction import Extraction, quantisation
+from pipeline.extraction import Extraction
+from pipeline.extraction.engines import _networks as quantisation
 from pipeline.heads import Temperature, load_head, save_temperature, train_head
+from pipeline.serving.export._exporting import replacing
 from pipeline.sweep import candidates, sweep
 from pipeline.sweep.leaderboard import write_leaderboard
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.images.rows import Rows
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.entries import Entry
 from pipeline.cache.features import Selection, join_features, joined_spec
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
 Make = Callable[..., FeatureSet]
@@ -72,7 +72,7 @@ OTHERS: dict[str, Callable[[FeatureSet], object]] = {
 }
 
 
-@pytest.mark.parametrize("column", [field.name for field in fields(Rows)])
+@pytest.mark.parametrize("column", [field.name for field in fields(RowTable)])
 def test_other_rows_cannot_be_joined(column: str, cuts: tuple[FeatureSet, FeatureSet]) -> None:
     other = replace(cuts[1], rows=replace(cuts[1].rows, **{column: OTHERS[column](cuts[1])}))
     with pytest.raises(

@@ -21,7 +21,7 @@ NAMES = ("cats", "dogs")
 def entry(tmp_path):
     """An entry with three heads, each of which has a number of rows wrong; see ``load``."""
     folder = tmp_path / "runs" / "toy" / "entry"
-    for name in ("weak", "strong", "twin"):
+    for name in ("weak", "strong", "double"):
         (folder / name).mkdir(parents=True)
         (folder / name / "head.json").write_text("{}")
     (folder / "sweep").mkdir()
@@ -38,8 +38,11 @@ def rows(make_features):
 
 @pytest.fixture
 def load(make_head):
-    """Makes heads that have rows wrong: weak 40 (8 of strong's 10 among them), twin strong's own."""
-    wrong = {"strong": range(10), "twin": range(10), "weak": range(2, 42)}
+    """Makes heads that have rows wrong: weak 40 (8 of strong's 10 among them), double strong's own.
+
+    Double, whose name comes first, is less sure of what is right.
+    """
+    wrong = {"strong": range(10), "double": range(10), "weak": range(2, 42)}
 
     def load(folder: Path):
         if folder.name not in wrong:
@@ -55,7 +58,7 @@ def load(make_head):
 
 
 def test_only_trained_heads_are_listed(entry):
-    assert [folder.name for folder in head_folders(entry)] == ["strong", "twin", "weak"]
+    assert [folder.name for folder in head_folders(entry)] == ["double", "strong", "weak"]
 
 
 def test_an_entry_without_heads_names_the_command(tmp_path):
@@ -65,17 +68,32 @@ def test_an_entry_without_heads_names_the_command(tmp_path):
 
 def test_heads_are_sorted_and_tested_against_the_best(entry, rows, load):
     result = compare_heads(head_folders(entry), rows, load=load)
-    assert [report.head for report in result.reports] == ["strong", "twin", "weak"]
-    first, twin, weak = result.differences
+    assert [report.head for report in result.reports] == ["strong", "double", "weak"]
+    first, double, weak = result.differences
     assert first is None
-    assert (twin.only_best, twin.only_this, twin.p, twin.p_holm) == (0, 0, 1, 1)
+    assert (double.only_best, double.only_this, double.p, double.p_holm) == (0, 0, 1, 1)
     assert (weak.only_best, weak.only_this) == (32, 2)
     p = stats.binomtest(2, 34).pvalue
     assert weak.p == pytest.approx(p)
     assert weak.p_holm == pytest.approx(2 * p)
     assert weak.is_significant
-    assert not twin.is_significant
+    assert not double.is_significant
     assert result.looks.evaluations == 3
+
+
+def test_what_is_rare_for_one_pair_is_not_among_several(entry, rows, load):
+    def load_near(folder):
+        head = load(folder)
+        if folder.name != "strong":
+            labels = np.arange(200) % 2
+            labels[4:24] ^= 1
+            head.uncalibrated_proba = lambda features: np.eye(2)[labels] * 0.8 + 0.1
+        return head
+
+    _, *others = compare_heads(head_folders(entry), rows, load=load_near).differences
+    assert [(one.only_best, one.only_this) for one in others] == [(14, 4)] * 2
+    assert [one.p for one in others] == pytest.approx([stats.binomtest(4, 18).pvalue] * 2)
+    assert all(one.p < 0.05 < one.p_holm and not one.is_significant for one in others)
 
 
 def test_unlabelled_rows_take_no_part(entry, make_features, load):
@@ -95,7 +113,7 @@ def test_files_hold_every_head_and_replace_older_ones(entry, rows, load):
     assert record.items() >= json.loads(json.dumps(result.to_json())).items()
     with (folder / "comparison.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert [row["head"] for row in table] == ["strong", "twin", "weak"]
+    assert [row["head"] for row in table] == ["strong", "double", "weak"]
     assert [float(row["accuracy"]) for row in table] == [0.95, 0.95, 0.8]
     assert [row["only_best"] for row in table] == ["", "0", "32"]
     assert [float(table[2][name]) for name in ("p", "p_holm")] == [
@@ -180,8 +198,10 @@ def test_what_is_said_of_some_heads_only_names_them(entry, rows, load):
 
     result = compare_heads(head_folders(entry), rows, load=load_blind)
     (note,) = [one for one in result.notes if "nothing was found" in one]
-    assert note.startswith("twin, weak: nothing was found of dogs (100 rows); always answering cats gives an")
+    assert note.startswith(
+        "double, weak: nothing was found of dogs (100 rows); always answering cats gives an"
+    )
     described = result.to_json()
-    assert described["classes_not_found"] == {"strong": [], "twin": ["dogs"], "weak": ["dogs"]}
+    assert described["classes_not_found"] == {"strong": [], "double": ["dogs"], "weak": ["dogs"]}
     majority = described["unlabelled"], described["majority_class"], described["majority_accuracy"]
     assert majority == (0, "cats", 0.5)

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 
 from pipeline.errors import UsageError
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate, measure
 from pipeline.evaluation.leaks import Finding, Leaks, Place
 from pipeline.evaluation.temperature import fit_on_val
 from pipeline.heads import SeenImages, fit_temperature
@@ -50,6 +50,16 @@ def test_a_calibrated_report_tells_the_figures_before_and_after(make_features, m
     assert "calibration" not in plain.to_json()
     assert plain.to_json()["temperature"] is None
     assert plain.looks.answers == report.looks.answers == 1  # the same head, asked twice
+
+
+def test_figures_without_leaks_are_calibrated_as_those_with_them(make_features, make_head, val):
+    labels, answers = boasting(800, seed=2)
+    test = make_features(answers, labels, split="test", classes=NAMES)
+    trained = SeenImages.of(dataclasses.replace(test, rows=test.rows.take(slice(0, 300))), None)
+    temperature = fit_on_val(make_head(NAMES), val)
+    report = evaluate(make_head(NAMES, temperature=temperature, seen=trained), test)
+    calibrated = temperature.apply(answers[300:], np.ones(4, bool))
+    assert report.without_leaks.log_loss == measure(labels[300:], calibrated, NAMES).log_loss
 
 
 def test_figures_on_val_come_with_a_note(make_head, val):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from counting_engine import BACKBONE
 
-from pipeline.extraction import precision
+from pipeline.extraction import settle as precision
 from pipeline.extraction.engines import BatchTooLargeError
-from pipeline.extraction.precision import DEFAULT_BATCH, WORTHWHILE_ROWS, settle_batch_size
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import DEFAULT_BATCH, WORTHWHILE_ROWS, settle_batch_size
 
 REQUEST = FeatureRequest(**BACKBONE)
 PAGE = 4096

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.extraction.loading import Batch
-from pipeline.extraction.placing import Part, parts_of, placed_rows, wanted_by
+from pipeline.extraction.load import Batch
 from pipeline.extraction.plan import Block, plan_blocks
+from pipeline.extraction.targets import ShardName, scatter, shards_of, wanted_by
 
 LOADER = SimpleNamespace(items=[SimpleNamespace(id=f"image {row}") for row in range(40)])
 
@@ -30,7 +30,7 @@ def test_every_row_gets_the_features_of_its_key(seed: int) -> None:
     done = [rng.random(rows) < rng.choice([0, 0.3]) for _ in range(cuts)]
     bad = keys % 7 == 3 if rng.random() < 0.5 else np.zeros(rows, bool)
     blocks = plan_blocks(keys.astype("V8"), done, batch_size * int(rng.integers(1, 4)))
-    parts = parts_of(blocks, batch_size)
+    parts = shards_of(blocks, batch_size)
     found: list[dict[int, list[float]]] = [{} for _ in range(cuts)]
     for part, wanted in zip(parts, wanted_by(parts, batch_size), strict=True):
         assert 0 < len(wanted) <= batch_size
@@ -39,7 +39,7 @@ def test_every_row_gets_the_features_of_its_key(seed: int) -> None:
         for one in computed:
             one[: len(wanted)][~loaded] = np.nan  # of no use
         batch = Batch(np.zeros(0), loaded, [], np.zeros(0))
-        for cut, (places, features) in enumerate(placed_rows(part, batch, computed, LOADER)):
+        for cut, (places, features) in enumerate(scatter(part, batch, computed, LOADER)):
             assert (np.diff(places) > 0).all()
             assert len(places) == len(features)
             assert not found[cut].keys() & set(places.tolist())
@@ -51,7 +51,7 @@ def test_every_row_gets_the_features_of_its_key(seed: int) -> None:
 
 def test_a_block_is_complete_after_its_last_batch() -> None:
     blocks = [Block(number, np.arange(size), ()) for number, size in enumerate((3, 4, 5))]
-    parts = [(part.block.number, part.start, part.last) for part in parts_of(blocks, 2)]
+    parts = [(part.block.number, part.start, part.last) for part in shards_of(blocks, 2)]
     assert parts == [
         *((0, 0, False), (0, 2, True)),
         *((1, 0, False), (1, 2, True)),
@@ -61,8 +61,8 @@ def test_a_block_is_complete_after_its_last_batch() -> None:
 
 def test_the_image_whose_features_overflow_is_named() -> None:
     targets = np.array([[0, 5], [1, 6], [1, 9]])
-    part = Part(Block(0, np.array([5, 6]), (targets,)), 0, last=True)
+    part = ShardName(Block(0, np.array([5, 6]), (targets,)), 0, last=True)
     features = np.array([[1, 1], [np.inf, 1]], np.float16)
-    placed = placed_rows(part, Batch(np.zeros(0), np.ones(2, bool), [], np.zeros(0)), [features], LOADER)
+    placed = scatter(part, Batch(np.zeros(0), np.ones(2, bool), [], np.zeros(0)), [features], LOADER)
     with pytest.raises(PipelineError, match=r"features of image 6 \(row 6\) are not finite in float16"):
         list(placed)

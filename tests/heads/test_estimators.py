@@ -10,14 +10,15 @@ import pytest
 from scipy.special import softmax
 from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import Examples, TrainedHead, fit_head, load_head, make_head, sgd, train_head
 from pipeline.heads._core.examples import select
-from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness
+from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness, held_out_scores
 from pipeline.heads._sklearn.table import scaled_by, standardised
 
 MakeFeatures = Callable[..., FeatureSet]
@@ -64,6 +65,45 @@ def test_prototype_answers_as_nearest_centroid(blurred: FeatureSet) -> None:
     direct = NearestCentroid().fit(table, rows.labels)
 
     assert np.array_equal(trained.predict_proba(blurred).argmax(axis=1), direct.predict(table))
+
+
+def test_prototype_is_as_sure_as_without_each_row(make_features: MakeFeatures) -> None:
+    labels = np.repeat([0, 1, 2, 3], [9, 5, 3, 1])
+    features = np.random.default_rng(0).normal(size=(18, 6)) + labels[:, None]
+    trained = fit_head("prototype", make_features(features.astype(np.float32), labels))
+    table = trained.model.steps[0].transform(features)
+
+    scores = np.empty((17, 4))  # the single row of its class cannot be left out
+    for row in range(17):
+        others = np.arange(18) != row
+        means = np.stack([table[others & (labels == label)].mean(axis=0) for label in range(4)])
+        scores[row] = -np.square(table[row] - means).sum(axis=1) / 2
+
+    expected = fit_sharpness(scores, labels[:17])
+    assert trained.model.steps[-1].sharpness_ == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["linear-svm", "svm-rbf", "ridge", "prototype"])
+def test_noise_learnt_by_heart_makes_no_head_sure(name: str, make_features: MakeFeatures) -> None:
+    noise = np.random.default_rng(0).normal(size=(240, 200)).astype(np.float32)
+    labels = np.arange(240) % 3
+    trained = fit_head(name, make_features(noise[:120], labels[:120]))
+
+    fresh = trained.predict_proba(make_features(noise[120:], labels[120:]))
+
+    assert -np.log(fresh[np.arange(120), labels[120:]]).mean() < 1.1 * np.log(3)
+
+
+def test_held_out_scores_are_those_of_fits_without_the_row(blurred: FeatureSet) -> None:
+    table, rows = both(blurred)
+    machine = LinearSVC(C=0.1, dual=False)
+
+    expected = np.empty((150, len(np.unique(rows.labels))))
+    for learn, ask in StratifiedKFold(3, shuffle=True, random_state=8).split(table, rows.labels):
+        scores = machine.fit(table[learn], rows.labels[learn]).decision_function(table[ask])
+        expected[ask] = both_sides(scores)
+
+    assert held_out_scores(machine, table, rows.labels, seed=8) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
@@ -193,5 +233,15 @@ def test_rows_are_scaled_as_those_learnt_from(train: FeatureSet, valid: FeatureS
 
     scaled = scaled_by(select(valid, np.arange(3)), scaler)
 
-    flat = valid.features.reshape(30, -1).astype(np.float64)
-    assert scaled == pytest.approx((flat - scaler.mean_) / scaler.scale_, abs=1e-4)
+    learnt, asked = (part.features.reshape(len(part), -1).astype(np.float64) for part in (train, valid))
+    spread = np.where(learnt.std(axis=0) > 0, learnt.std(axis=0), 1)
+    assert scaled == pytest.approx((asked - learnt.mean(axis=0)) / spread, abs=1e-3)
+
+
+def test_sgd_scales_rows_to_a_mean_squared_length_of_one(train: FeatureSet, valid: FeatureSet) -> None:
+    scaler, _ = fit_head("sgd", train, valid).model.steps
+
+    scaled = scaler.transform(train.features.reshape(60, -1).astype(np.float32))
+
+    assert scaled.mean(axis=0) == pytest.approx(np.zeros(32), abs=1e-5)
+    assert np.square(scaled).sum(axis=1).mean() == pytest.approx(1, rel=1e-4)

@@ -16,8 +16,8 @@ from sklearn.svm import LinearSVC
 from pipeline.cache import FeatureSet
 from pipeline.heads import Examples, Task, make_head
 from pipeline.heads._core.examples import select
-from pipeline.heads._sklearn import rowspace
-from pipeline.heads._sklearn.scores import both_sides
+from pipeline.heads._sklearn.scores import both_sides, fit_sharpness
+from pipeline.heads._sklearn.sklearn_head import rowspace
 from pipeline.heads._sklearn.table import standardised
 
 MakeFeatures = Callable[..., FeatureSet]
@@ -177,6 +177,29 @@ def test_ridge_equals_that_of_sklearn_from_one_decomposition(
         assert model.coef_ == like(direct.coef_, within=1e-4)
         assert model.intercept_ == pytest.approx(direct.intercept_, abs=1e-4)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("columns", [100, 12])
+def test_ridge_is_as_sure_as_its_fits_without_each_row(
+    columns: int, class_weight: str | None, make_features: MakeFeatures
+) -> None:
+    labels = np.repeat([0, 1, 2], [20, 8, 4])
+    features = np.random.default_rng(0).normal(size=(32, columns))
+    features[:, ::2] += labels[:, None]
+    train = all_of(make_features(features.astype(np.float32), labels))
+    table = train.once(standardised)
+    values, targets = table.values.astype(np.float64), np.where(np.eye(3)[labels] > 0, 1.0, -1.0)
+    weights = rowspace.row_weights(labels, class_weight)
+
+    scores = np.empty_like(targets)
+    for row in range(32):
+        others = np.arange(32) != row
+        direct = SklearnRidge(0.3 * table.unit).fit(values[others], targets[others], weights[others])
+        scores[row] = direct.predict(values[row : row + 1])[0]
+
+    model = learnt("ridge", train, alpha=0.3, class_weight=class_weight)
+    assert model.sharpness_ == pytest.approx(fit_sharpness(scores, labels), rel=1e-4)
 
 
 def test_lda_equals_that_of_sklearn(tall: Examples) -> None:

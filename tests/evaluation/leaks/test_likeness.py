@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pipeline.cache import FeatureSet
 from pipeline.cache.features import join_features
 from pipeline.errors import CacheMismatchError
 from pipeline.evaluation.leaks import find_leaks, likeness
+from pipeline.evaluation.leaks.likeness import take_originals
 
 Make = Callable[..., FeatureSet]
 CHANNELS = 128
@@ -38,6 +40,34 @@ def leaking(make_features: Make) -> dict[str, FeatureSet]:
     test[7] = train[123] + np.random.default_rng(4).normal(0, 0.1, CHANNELS)
     test[9] = val[3] + np.random.default_rng(5).normal(0, 0.2, CHANNELS)
     return splits_of(make_features, train=train, val=val, test=test)
+
+
+def slow_cosines(train: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosines by the inverse covariance of the training rows, with their mean variance added to all."""
+    covariance = np.cov(train.astype(np.float64).T, bias=True)
+    inverse = np.linalg.inv(covariance + np.eye(CHANNELS) * np.trace(covariance) / CHANNELS)
+    a, b = first - train.mean(axis=0), second - train.mean(axis=0)
+    lengths = [np.sqrt(np.einsum("ni,ij,nj->n", one, inverse, one)) for one in (a, b)]
+    return a @ inverse @ b.T / np.outer(*lengths)
+
+
+def test_the_moments_are_those_of_train_and_three_quarters_are_near(make_features: Make) -> None:
+    """Copies of val in test are more and more like noise; both splits have moments of their own."""
+    rows = {"train": drawn(1, 300), "val": 3 * drawn(2, 40) + 5}
+    noise = np.random.default_rng(4).normal(size=(40, CHANNELS)) * np.linspace(15, 32, 40)[:, None]
+    rows["test"] = (rows["val"] + noise).astype(np.float32)
+    expected = {}
+    for earlier, later in combinations(rows, 2):
+        cosines = slow_cosines(rows["train"], rows[earlier], rows[later])
+        for row in np.flatnonzero(cosines.max(axis=0) >= 0.75):
+            pair = f"{earlier}/image{cosines[:, row].argmax()}.png", f"{later}/image{row}.png"
+            expected[pair] = cosines[:, row].max()
+
+    splits = [take_originals(one) for one in splits_of(make_features, **rows).values()]
+    found = {(one.first.id, one.second.id): one.value for one in likeness.find_near(splits)}
+
+    assert 5 < len(expected) < 35
+    assert found == pytest.approx(expected, abs=1e-3)
 
 
 FOUND = [("train/image123.png", "test/image7.png"), ("val/image3.png", "test/image9.png")]

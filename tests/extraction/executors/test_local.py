@@ -10,7 +10,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.writing import EntryWriter
+from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import Extraction
 from pipeline.extraction.executors.local import BATCHES_BEHIND
 
