@@ -23,7 +23,7 @@ from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
 from pipeline.evaluation.report import write_report_page
 from pipeline.extraction import Extraction
-from pipeline.extraction.engines import _networks as quantisation
+from pipeline.extraction.engines import _networks
 from pipeline.heads import Temperature, load_head, save_temperature, train_head
 from pipeline.serving.export._exporting import replacing
 from pipeline.sweep import candidates, sweep
@@ -158,9 +158,9 @@ def test_quantised_networks(
 
     cache, folder = disk("features"), tmp_path / "features" / "toy" / "int8" / "network"
     folder.mkdir(parents=True)
-    monkeypatch.setattr(quantisation, "import_openvino", lambda: SimpleNamespace(save_model=save))
+    monkeypatch.setattr(_networks, "import_openvino", lambda: SimpleNamespace(save_model=save))
     calibration = SimpleNamespace(folder=folder, cache=tmp_path / "features", to_record=str)
-    quantisation._store("network", calibration)
+    _networks._store("network", calibration)
     assert_kept(cache, *FILES, "calibration.json")
 
 
@@ -171,10 +171,10 @@ def test_every_publisher_is_among_these() -> None:
             if PUBLISHING & set(re.findall(r"\w+", names)):
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
-        *("cache/entries.py", "cache/filling.py", "cache/laying_out.py"),
+        *("cache/entries.py", "cache/partial_file.py"),
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/report/__init__.py"),
-        "extraction/quantisation.py",
-        "heads/_saving.py",
-        "serving/export/_replacing.py",
+        "extraction/engines/_networks.py",
+        "heads/_core/saving.py",
+        "serving/export/_exporting.py",
         *("sweep/leaderboard.py", "sweep/results.py"),
     }, "another module publishes: add it to a test of this file, which follows what it syncs"

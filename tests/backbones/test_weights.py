@@ -17,8 +17,8 @@ from pipeline.backbones.loading import build_application, load_backbone
 from pipeline.backbones.table import BACKBONES, Cut
 from pipeline.backbones.weights import file_identity, resolve_weights, weights_of
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.options import MOST_SEED
 from pipeline.spec import FeatureSpec
-from pipeline.typed_options import MOST_SEED
 
 
 @pytest.fixture(autouse=True)

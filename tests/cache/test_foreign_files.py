@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import foreign_files
+import foreign_feature_files
 import h5py
 import pytest
-from foreign_files import ALTERATIONS, alter
+from foreign_feature_files import ALTERATIONS, alter
 
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
@@ -50,7 +50,7 @@ def test_all_of_them_take_little_memory_and_time(publish: Publish, elsewhere: Pa
     for name in ALTERATIONS:
         alter(publish(["a", "b"], path=folder / f"{name}.h5"), name, elsewhere)
     result = subprocess.run(
-        [sys.executable, foreign_files.__file__, str(folder)],
+        [sys.executable, foreign_feature_files.__file__, str(folder)],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fuzzing
 import pytest
-from mutating import try_for_minutes, try_mutations
+from fuzzing import try_for_minutes, try_mutations
 
 MEMORY_MIB = 400
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from deep_sets import SETS, greys, write_set
+from deep_image_sets import SETS, greys, write_set
 
 from pipeline.cache.feature_file import open_feature_file
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from photos import Photos
-from sealing import unseal
+from sealed_records import unseal
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]

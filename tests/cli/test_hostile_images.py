@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import peaks
+import peak_memory
 import pytest
 from hostile_images import EDGE, Hostile, add_traps, bombs, corpus, encode, picture, write_corpus
 
@@ -109,7 +109,7 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
     assert len(files) > len(bombs())
     write_corpus(tmp_path / "train" / "a", files)
     script = (
-        f"import sys; sys.path.insert(0, {os.path.dirname(peaks.__file__)!r})\n"
+        f"import sys; sys.path.insert(0, {os.path.dirname(peak_memory.__file__)!r})\n"
         "from pathlib import Path\n"
         "from peaks import peak_kib\n"
         "from pipeline.images.decode import DecodeError, decode\n"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from photos import Photos
-from served import Server
+from running_server import Server
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]

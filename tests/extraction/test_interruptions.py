@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import halting
+import cli_halting_at_moments
 import numpy as np
 import pytest
 from counting_engine import BACKBONE, SIDE, CountingEngine, expected_row
@@ -19,6 +19,7 @@ from pipeline import stopping
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import FeatureFile
 from pipeline.cache.inspection import verify_cache
+from pipeline.cache.partial_file import PartialFile
 from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import Extraction
 
@@ -53,7 +54,7 @@ def halted(photos: Photos, cache: Path) -> Iterator[Halt]:
                 photos.add(f"{split}/cats", count)
             options = ["--data", photos.root, "--cache", cache, "--batch-size", BATCH, "--image-size", SIDE]
             options += ["--backbone", BACKBONE["backbone"], "--weights", BACKBONE["weights"]]
-            command = [sys.executable, halting.__file__, moment, "extract", *map(str, options)]
+            command = [sys.executable, cli_halting_at_moments.__file__, moment, "extract", *map(str, options)]
             process = started.enter_context(
                 subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             )
@@ -78,7 +79,7 @@ def done_rows(cache: Path) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("moment", halting.MOMENTS)
+@pytest.mark.parametrize("moment", cli_halting_at_moments.MOMENTS)
 def test_a_killed_run_is_continued(
     moment: str,
     halted: Halt,
@@ -132,15 +133,15 @@ def test_what_is_written_can_be_kept_while_native_code_holds_the_main_thread(
 ) -> None:
     photos.add("train/cats", 6)
     photos.add("val/cats", 3)
-    write, kept = EntryWriter.write, []
+    write, kept = PartialFile.write, []
 
-    def stopped(writer: EntryWriter, rows: np.ndarray, features: np.ndarray) -> None:
+    def stopped(writer: PartialFile, rows: np.ndarray, features: np.ndarray) -> None:
         write(writer, rows, features)
         for keep in stopping._kept:  # as where a second thread ends the process
             keep()
         kept.append(sum(len(np.flatnonzero(layout.done)) for layout in filled(cache)))
 
-    monkeypatch.setattr(EntryWriter, "write", stopped)
+    monkeypatch.setattr(PartialFile, "write", stopped)
     run()
     assert kept == [4, 8, 9]
     assert not stopping._kept

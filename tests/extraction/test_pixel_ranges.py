@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deep_sets import write_set
+from deep_image_sets import write_set
 from PIL import Image
 
 from pipeline.cache import open_features

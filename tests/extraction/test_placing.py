@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.extraction.load import Batch
 from pipeline.extraction.plan import Block, plan_blocks
-from pipeline.extraction.targets import ShardName, scatter, shards_of, wanted_by
+from pipeline.extraction.targets import BatchSlice, rows_to_load, scatter, slices_of
 
 LOADER = SimpleNamespace(items=[SimpleNamespace(id=f"image {row}") for row in range(40)])
 
@@ -30,9 +30,9 @@ def test_every_row_gets_the_features_of_its_key(seed: int) -> None:
     done = [rng.random(rows) < rng.choice([0, 0.3]) for _ in range(cuts)]
     bad = keys % 7 == 3 if rng.random() < 0.5 else np.zeros(rows, bool)
     blocks = plan_blocks(keys.astype("V8"), done, batch_size * int(rng.integers(1, 4)))
-    parts = shards_of(blocks, batch_size)
+    parts = slices_of(blocks, batch_size)
     found: list[dict[int, list[float]]] = [{} for _ in range(cuts)]
-    for part, wanted in zip(parts, wanted_by(parts, batch_size), strict=True):
+    for part, wanted in zip(parts, rows_to_load(parts, batch_size), strict=True):
         assert 0 < len(wanted) <= batch_size
         loaded = ~bad[wanted]
         computed = [features_of(keys[wanted], cut, batch_size) for cut in range(cuts)]
@@ -51,7 +51,7 @@ def test_every_row_gets_the_features_of_its_key(seed: int) -> None:
 
 def test_a_block_is_complete_after_its_last_batch() -> None:
     blocks = [Block(number, np.arange(size), ()) for number, size in enumerate((3, 4, 5))]
-    parts = [(part.block.number, part.start, part.last) for part in shards_of(blocks, 2)]
+    parts = [(part.block.number, part.start, part.last) for part in slices_of(blocks, 2)]
     assert parts == [
         *((0, 0, False), (0, 2, True)),
         *((1, 0, False), (1, 2, True)),
@@ -61,7 +61,7 @@ def test_a_block_is_complete_after_its_last_batch() -> None:
 
 def test_the_image_whose_features_overflow_is_named() -> None:
     targets = np.array([[0, 5], [1, 6], [1, 9]])
-    part = ShardName(Block(0, np.array([5, 6]), (targets,)), 0, last=True)
+    part = BatchSlice(Block(0, np.array([5, 6]), (targets,)), 0, last=True)
     features = np.array([[1, 1], [np.inf, 1]], np.float16)
     placed = scatter(part, Batch(np.zeros(0), np.ones(2, bool), [], np.zeros(0)), [features], LOADER)
     with pytest.raises(PipelineError, match=r"features of image 6 \(row 6\) are not finite in float16"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from counting_engine import BACKBONE, CountingEngine
 from photos import Photos
-from shards import settle, write_tar
+from tar_shards import settle, write_tar
 
 from pipeline.cache import open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import stumbling
+import cli_counting_steps
 from counting_engine import CountingEngine
+from interrupter import STAGE
 from photos import Photos
-from stumbler import STAGE
 
 from pipeline.cache.entries import read_entry
 from pipeline.cache.feature_file import open_feature_file
@@ -30,7 +30,7 @@ def test_processes_share_the_files(
     started = [
         subprocess.Popen(
             [
-                *map(str, [sys.executable, stumbling.__file__, "decode", 1, "go on", log, *command]),
+                *map(str, [sys.executable, cli_counting_steps.__file__, "decode", 1, "go on", log, *command]),
                 "--rows-per-file",
                 "4",
             ],
@@ -62,7 +62,7 @@ def test_a_killed_run_goes_on_with_its_files(
     pictures: Photos, cache: Path, engine: CountingEngine, run: Run, tmp_path: Path, assert_complete: Check
 ) -> None:
     log = tmp_path / "log"
-    command = [sys.executable, stumbling.__file__, "decode", 60, "hold", log, "extract"]
+    command = [sys.executable, cli_counting_steps.__file__, "decode", 60, "hold", log, "extract"]
     command += ["--data", pictures.root, "--cache", cache, "--batch-size", 2, *STAGE, "--rows-per-file", 2]
     with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "reached\n"
@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_with_its_files(
 def test_files_of_another_state_stay_while_somebody_fills_them(
     pictures: Photos, cache: Path, run: Run, tmp_path: Path, assert_complete: Check
 ) -> None:
-    command = [sys.executable, stumbling.__file__, "decode", 60, "hold", tmp_path / "log", "extract"]
+    command = [sys.executable, cli_counting_steps.__file__, "decode", 60, "hold", tmp_path / "log", "extract"]
     command += ["--data", pictures.root, "--cache", cache, "--batch-size", 2, *STAGE, "--rows-per-file", 2]
     with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "reached\n"

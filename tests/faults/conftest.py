@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from stumbler import Stumbler
+from interrupter import Interrupter
 
 
 @pytest.fixture
-def stumbler(tmp_path: Path) -> Iterator[Stumbler]:
+def interrupter(tmp_path: Path) -> Iterator[Interrupter]:
     """Starts commands and leaves none of them running."""
     with ExitStack() as started:
-        yield Stumbler(tmp_path / "computed.log", started)
+        yield Interrupter(tmp_path / "computed.log", started)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from counting_engine import CountingEngine
-from disks import Disk, mounted
 from photos import Photos
+from small_disks import Disk, mounted
 
 from pipeline.cache import open_features, partial_file
 from pipeline.errors import PipelineError

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_counting_steps import STAGE_ONE
 from counting_engine import CountingEngine
+from interrupter import STAGE, Ended, Interrupter
 from photos import Photos
 from PIL import Image
-from stumbler import STAGE, Stopped, Stumbler
-from stumbling import STAGE_ONE
 
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.inspection import verify_cache
@@ -97,14 +97,14 @@ class Torture:
 
     def __init__(
         self,
-        stumbler: Stumbler,
+        interrupter: Interrupter,
         photos: Photos,
         cache: Path,
         older: Path,
         run: Run,
         engine: CountingEngine,
     ) -> None:
-        self.stumbler, self.photos, self.cache, self.older = stumbler, photos, cache, older
+        self.interrupter, self.photos, self.cache, self.older = interrupter, photos, cache, older
         self.run, self.engine = run, engine
         self.arguments = ["extract", "--data", photos.root, "--cache", cache, "--batch-size", 4, *STAGE]
         self.digests = by_pixels(photos)
@@ -113,7 +113,7 @@ class Torture:
         self.wanted: dict[Path | None, tuple[Contents, set[str]]] = {}
         for before in (older, None):
             self.start(before)
-            self.stumbler.learn(self.arguments)
+            self.interrupter.learn(self.arguments)
             self.wanted[before] = contents(cache), names(cache)
 
     def start(self, before: Path | None) -> None:
@@ -133,8 +133,8 @@ class Torture:
             for _ in range(chance.randint(1, 4)):
                 phase, number = phases[sent % len(phases)], numbers[sent % len(numbers)]
                 kept = set(done_rows(self.cache))
-                result = self.stumbler.stumble(phase, self.arguments, chance, number)
-                again = kept & {self.digests[pixels] for pixels in self.stumbler.computed}
+                result = self.interrupter.interrupt(phase, self.arguments, chance, number)
+                again = kept & {self.digests[pixels] for pixels in self.interrupter.computed}
                 assert not again, f"{len(again)} done rows were computed again"
                 if not result.reached:
                     break  # a run that continues has fewer steps: it has ended
@@ -148,7 +148,7 @@ class Torture:
     def _expected(self, before: Path | None) -> dict[bytes, bytes]:
         return {digest: row for rows in self.wanted[before][0].values() for *_, digest, row in rows}
 
-    def _check(self, result: Stopped, number: int, expected: dict[bytes, bytes]) -> None:
+    def _check(self, result: Ended, number: int, expected: dict[bytes, bytes]) -> None:
         for digest, stored in done_rows(self.cache).items():
             assert len(stored) == 1
             assert expected.get(digest) in (None, *stored)
@@ -179,9 +179,9 @@ class Torture:
 
 @pytest.fixture
 def torture(
-    stumbler: Stumbler, photos: Photos, cache: Path, older: Path, run: Run, engine: CountingEngine
+    interrupter: Interrupter, photos: Photos, cache: Path, older: Path, run: Run, engine: CountingEngine
 ) -> Torture:
-    return Torture(stumbler, photos, cache, older, run, engine)
+    return Torture(interrupter, photos, cache, older, run, engine)
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.torture)])

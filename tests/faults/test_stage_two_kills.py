@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from interrupter import STAGE, Interrupter
 from photos import Photos
 from PIL import Image
-from stumbler import STAGE, Stumbler
 
 from pipeline.heads import load_head
 
@@ -81,27 +81,27 @@ def test_what_a_kill_leaves_is_whole(
     times: int,
     stored: list[object],
     runs: Path,
-    stumbler: Stumbler,
+    interrupter: Interrupter,
     tell: Callable[[str], None],
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311 - chosen for the test, not for a secret
     if phase == "write the report":
-        assert stumbler.run("none", 0, ["train-head", *stored]).code == 0
+        assert interrupter.run("none", 0, ["train-head", *stored]).code == 0
     command = [*COMMANDS[phase], *stored]
     if times < QUICK:  # saves the time of a whole run: every phase has more steps
-        stumbler.steps[phase] = 60
+        interrupter.steps[phase] = 60
     else:
-        stumbler.learn(command)
+        interrupter.learn(command)
     killed, before = 0, assert_whole(runs) if runs.exists() else set()
     for _ in range(times):
-        result = stumbler.stumble(phase, command, chance, signal.SIGKILL)
+        result = interrupter.interrupt(phase, command, chance, signal.SIGKILL)
         assert result.reached, result.stderr
         killed += result.code == -signal.SIGKILL
         left = assert_whole(runs)
         assert "logreg" in left or "logreg" not in before  # a head gives way to a whole one only
         before = left
     if phase != "write the report":  # its drafts are in hidden folders, which nobody clears away
-        result = stumbler.run("none", 0, command)
+        result = interrupter.run("none", 0, command)
         assert result.code == 0, result.stderr
         assert_whole(runs)
         assert not [path for path in runs.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"]

@@ -15,12 +15,12 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import cli_counting_steps
 import numpy as np
 import pytest
-import stumbling
 from counting_engine import CountingEngine, expected_row
+from interrupter import STAGE
 from photos import Photos
-from stumbler import STAGE
 
 from pipeline.cache import locks, open_features
 from pipeline.cache.entries import Entry
@@ -72,7 +72,7 @@ def start(photos: Photos, cache: Path, tmp_path: Path) -> Iterator[Callable[...,
 
         def start(*options: object, name: str = "decode") -> Process:
             log = tmp_path / f"{time.monotonic_ns()}.log"
-            command = [sys.executable, stumbling.__file__, name, 1, "go on", log, "extract"]
+            command = [sys.executable, cli_counting_steps.__file__, name, 1, "go on", log, "extract"]
             command += ["--data", photos.root, "--cache", cache, "--batch-size", 4, *STAGE, *options]
             popen = started.enter_context(
                 subprocess.Popen(

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 import skops.io
-from sealing import rewrite
+from sealed_records import rewrite
 
 import pipeline.heads
 from pipeline import registry

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
-from sealing import rewrite
+from sealed_records import rewrite
 
 from pipeline import publishing
 from pipeline.cache import FeatureSet

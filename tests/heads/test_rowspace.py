@@ -16,8 +16,8 @@ from sklearn.svm import LinearSVC
 from pipeline.cache import FeatureSet
 from pipeline.heads import Examples, Task, make_head
 from pipeline.heads._core.examples import select
+from pipeline.heads._sklearn import rowspace
 from pipeline.heads._sklearn.scores import both_sides, fit_sharpness
-from pipeline.heads._sklearn.sklearn_head import rowspace
 from pipeline.heads._sklearn.table import standardised
 
 MakeFeatures = Callable[..., FeatureSet]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sealing import unseal
+from sealed_records import unseal
 
 from pipeline import publishing
 from pipeline.cache import FeatureSet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sealing import flipped, rewrite, unseal
+from sealed_records import flipped, rewrite, unseal
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pictures import FORMATS, SIZE, furthest, odd_tiff, resized
 from PIL import Image
+from reference_decoding import FORMATS, SIZE, furthest, odd_tiff, resized
 
 from pipeline.images.decode import decode
 

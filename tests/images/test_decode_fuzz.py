@@ -8,8 +8,8 @@ import fuzzing
 import numpy as np
 import pytest
 import tiffs
+from fuzzing import try_for_minutes, try_mutations
 from hostile_images import deep_rgb_png, encode, picture
-from mutating import try_for_minutes, try_mutations
 from PIL import Image
 
 MEMORY_MIB = 2_000

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tiffs
-from pictures import FORMATS, SIZE, furthest, resized
 from PIL import Image
+from reference_decoding import FORMATS, SIZE, furthest, resized
 
 from pipeline.images.decode import decode
 

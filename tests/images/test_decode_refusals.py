@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 from hostile_images import bombs
-from pictures import FORMATS, SIZE, odd_tiff, resized
 from PIL import Image
+from reference_decoding import FORMATS, SIZE, odd_tiff, resized
 
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.formats import encoded

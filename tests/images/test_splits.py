@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from plain_splits import plainly_assigned
+from reference_splits import plainly_assigned
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem

@@ -14,7 +14,7 @@ from tiffs import tiff
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.formats.deep import deep_samples
 from pipeline.images.formats.tiff_blocks import MAX_BYTES
-from pipeline.images.formats.tiff_layout import FeatureFile
+from pipeline.images.formats.tiff_layout import Layout
 from pipeline.images.pixel_range import PixelRange
 
 SIDE = 16
@@ -202,7 +202,7 @@ def test_truncated_files_are_refused(compression: int, blocks: dict) -> None:
         with pytest.raises(DecodeError, match=r"^damaged TIFF file|^the file is empty|^no image"):
             decode(whole[: len(whole) * tenth // 10], 8)
     # The directory is whole, and says that the first or the last block begins near the end, or is cut off.
-    number = len(FeatureFile.of(whole).offsets)
+    number = len(Layout.of(whole).offsets)
     for offsets in ([len(whole) - 9] * number, [8] * (number - 1) + [len(whole) - 9], [2**31] * number):
         with pytest.raises(DecodeError, match=r"^damaged TIFF file"):
             decode(tiff(pixels, tiffs.RGB, **options, more={273: (4, offsets), 324: (4, offsets)}), 8)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from photos import Photos
-from served import run_pipeline
+from running_server import run_pipeline
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/serving.md"
 

@@ -10,7 +10,7 @@ import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache.writer import EntryWriter
+from pipeline.cache.partial_file import PartialFile
 from pipeline.extraction import Extraction
 from pipeline.extraction.executors.local import BATCHES_BEHIND
 
@@ -22,9 +22,9 @@ def test_a_slow_disk_holds_the_base_back(
 ) -> None:
     photos.add("train/cats", 16)
     photos.add("val/cats", 4)
-    write, ahead = EntryWriter.write, []
+    write, ahead = PartialFile.write, []
 
-    def slow(writer: EntryWriter, rows: np.ndarray, features: np.ndarray) -> None:
+    def slow(writer: PartialFile, rows: np.ndarray, features: np.ndarray) -> None:
         before = -1
         while before != (now := len(engine.batches)):  # until the base comes no further without this
             before = now
@@ -32,7 +32,7 @@ def test_a_slow_disk_holds_the_base_back(
         ahead.append(now - len(ahead))
         write(writer, rows, features)
 
-    monkeypatch.setattr(EntryWriter, "write", slow)
+    monkeypatch.setattr(PartialFile, "write", slow)
     run(batch_size=1)
     assert len(ahead) == 20
     # One is being written, some wait for it, one was fetched, and one more is at the base.
@@ -49,7 +49,7 @@ def test_a_disk_that_fails_ends_the_run(
         raise RuntimeError("no disk")
 
     with monkeypatch.context() as patch:
-        patch.setattr(EntryWriter, "write", fail)
+        patch.setattr(PartialFile, "write", fail)
         with pytest.raises(RuntimeError, match="no disk"):
             run()
     (extraction,) = run()

@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from photos import Photos
-from watching import Watched
+from watched_executor import Watched
 
 from pipeline import extraction as extraction_module
 from pipeline.cache import open_features

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import cli_waiting_on_ray
 import pytest
-import stopping
 from photos import Photos
 
 from pipeline.cache.feature_file import open_feature_file
@@ -45,7 +45,7 @@ def test_an_interrupt_keeps_finished_rows_and_ends_the_workers(
     number: int, command: list[str], cache: Path
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, stopping.__file__, *command],
+        [sys.executable, cli_waiting_on_ray.__file__, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,7 +62,7 @@ def test_an_interrupt_keeps_finished_rows_and_ends_the_workers(
     assert "Traceback" not in stderr
     assert stderr.endswith("run the same command to continue\n")
     (partial,) = cache.glob("*/*/train.h5.partial")
-    assert open_feature_file(partial).done.sum() == stopping.ROWS_A_BLOCK
+    assert open_feature_file(partial).done.sum() == cli_waiting_on_ray.ROWS_A_BLOCK
     deadline = time.monotonic() + GONE_WITHIN_S
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from shards import write_tar
+from tar_shards import write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images

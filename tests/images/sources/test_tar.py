@@ -12,8 +12,8 @@ from pathlib import Path
 import fuzzing
 import numpy as np
 import pytest
-from mutating import try_for_minutes, try_mutations
-from shards import member, png, raw_tar, write_tar
+from fuzzing import try_for_minutes, try_mutations
+from tar_shards import member, png, raw_tar, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import open_images

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from shards import png, settle, write_tar
+from tar_shards import png, settle, write_tar
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, open_images

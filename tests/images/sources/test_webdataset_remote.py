@@ -5,7 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from shards import png, write_tar
+from tar_shards import png, write_tar
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images

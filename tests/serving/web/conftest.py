@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from photos import Photos
-from served import CLASSES, Server, run_pipeline
+from running_server import CLASSES, Server, run_pipeline
 
 
 @pytest.fixture(scope="session")

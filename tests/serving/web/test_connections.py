@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from served import Server
+from running_server import Server
 
 from pipeline.serving.web import server as connections
 from pipeline.serving.web.server import FEWEST, MOST, OTHER_FILES, most_connections

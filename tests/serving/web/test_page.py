@@ -12,7 +12,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from chromium import Visit
     from playwright.sync_api import Page, Route
-    from served import Server
+    from running_server import Server
 
 Open = Callable[..., "Visit"]
 HOSTILE = [

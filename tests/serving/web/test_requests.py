@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from served import Server
+    from running_server import Server
 
 PAGES = ["/", "/page.css", "/page.js", "/about", "/thumbnail/0", "/nothing", "/thumbnail/x"]
 LIMIT = 20 * 2**20

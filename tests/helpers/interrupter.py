@@ -1,4 +1,4 @@
-"""Starts commands that stumble, see ``stumbling.py``, and sends them a signal there."""
+"""Starts commands that count their steps (``cli_counting_steps.py``), and sends a signal at one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import stumbling
+import cli_counting_steps
 from counting_engine import BACKBONE, SIDE
 
 STAGE = ["--backbone", BACKBONE["backbone"], "--image-size", str(SIDE)]
@@ -20,7 +20,7 @@ STAGE += ["--weights", BACKBONE["weights"], "--precision", "float32"]
 
 
 @dataclass
-class Stopped:
+class Ended:
     """How a process ended.
 
     Attributes:
@@ -41,7 +41,7 @@ class Stopped:
 
 
 @dataclass
-class Stumbler:
+class Interrupter:
     """Starts commands one after the other.
 
     Attributes:
@@ -62,12 +62,12 @@ class Stumbler:
         number: int = signal.SIGKILL,
         hold: bool = False,
         late_s: float = 0.0,
-    ) -> Stopped:
+    ) -> Ended:
         """Sends the signal ``late_s`` seconds after the step, while the process goes on or holds."""
         self.log.unlink(missing_ok=True)
         command = [
             sys.executable,
-            stumbling.__file__,
+            cli_counting_steps.__file__,
             phase,
             str(step),
             "hold" if hold else "go on",
@@ -89,7 +89,7 @@ class Stumbler:
             started = time.monotonic()
             process.send_signal(number)
         _, stderr = process.communicate(timeout=120)
-        return Stopped(phase, step, reached, process.returncode, stderr, time.monotonic() - started)
+        return Ended(phase, step, reached, process.returncode, stderr, time.monotonic() - started)
 
     def learn(self, arguments: list[object]) -> None:
         """Runs to the end, undisturbed, and counts the steps of each phase."""
@@ -97,7 +97,7 @@ class Stumbler:
         assert result.code == 0, result.stderr
         self.steps |= json.loads(Path(f"{self.log}.steps").read_text())
 
-    def stumble(self, phase: str, arguments: list[object], chance: random.Random, number: int) -> Stopped:
+    def interrupt(self, phase: str, arguments: list[object], chance: random.Random, number: int) -> Ended:
         """Sends a signal at a random step of a phase, at once or a little later."""
         return self.run(
             phase,

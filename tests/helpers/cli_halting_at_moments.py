@@ -1,6 +1,6 @@
 """Runs the command line with the counting engine and halts for ever at a chosen moment.
 
-``python halting.py MOMENT extract ...`` prints ``halted`` there, for a test that kills it.
+``python cli_halting_at_moments.py MOMENT extract ...`` prints ``halted`` there, for a test that kills it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fuzzing: good files with bytes changed at random, read until time is up.
+"""Fuzzing: good files with bytes changed at random, read many times in a test or for minutes in a process.
 
 ``python fuzzing.py decode|open|shard SECONDS SEED FILE...`` mutates the files and prints what came of it. A
 case that crashes the process, takes longer than ``CASE_S``, or ends in any other way than it may, stands in
@@ -8,20 +8,23 @@ the working folder as ``case``.
 from __future__ import annotations
 
 import faulthandler
+import os
+import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from peaks import peak_kib
+from peak_memory import peak_kib
 
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode
 
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 CASE_S = 60
 CASE = Path("case")
 SHARD = Path("case.tar")
@@ -105,6 +108,57 @@ def _refused(error: Exception) -> str:
 
 
 CHECKS: dict[str, Callable[[bytes], str]] = {"decode": check_decode, "open": check_open, "shard": check_shard}
+
+
+def try_mutations(check: Callable[[bytes], str], good: Sequence[bytes], *, examples: int) -> Counter[str]:
+    """Counts what becomes of changed files.
+
+    Args:
+        check: Says how it took one.
+        good: Sound files.
+        examples: How many are changed.
+    """
+    # Not at the top: the process that fuzzes for minutes needs none of it.
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+
+    outcomes: Counter[str] = Counter()
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**32))
+    def mutate(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        outcomes[check(mutated(good[seed % len(good)], random))] += 1
+
+    mutate()
+    print(f"{outcomes.total()} mutated files: {dict(outcomes)}")
+    return outcomes
+
+
+def try_for_minutes(mode: str, good: Sequence[bytes], folder: Path) -> int:
+    """Changes files for ``FUZZ_SECONDS`` in a process of its own, and returns its peak memory in MiB.
+
+    Args:
+        mode: ``decode``, ``open`` or ``shard``.
+        good: Sound files.
+        folder: Where the case that did harm is left.
+    """
+    for number, content in enumerate(good):
+        (folder / f"{number}.seed").write_bytes(content)
+    files = [str(path) for path in sorted(folder.glob("*.seed"))]
+    command = [sys.executable, __file__, mode, str(SECONDS), "1", *files]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS + 120, check=False, cwd=folder
+    )
+    assert result.returncode == 0, f"{folder / 'case'}: {result.stderr[-2000:]}"
+    print(result.stdout.strip())
+    return int(result.stdout.split()[-2])
 
 
 def main(what: str, seconds: float, seed: int, files: list[Path]) -> None:

@@ -1,6 +1,7 @@
 """Feature files as somebody else might make them: whole at first sight, sealed, and up to no good.
 
-``python foreign_files.py FOLDER`` opens every file of a folder and prints what came of it, and the memory.
+``python foreign_feature_files.py FOLDER`` opens every file of a folder and prints what came of each, and the
+memory that it took.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from peaks import peak_kib
+from peak_memory import peak_kib
 
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import seal

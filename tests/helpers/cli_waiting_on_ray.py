@@ -1,6 +1,6 @@
 """Runs the command line and, after the first finished block, prints the workers' processes and waits.
 
-``python stopping.py extract ...`` prints one line, for a test that sends a signal then.
+``python cli_waiting_on_ray.py extract ...`` prints one line, for a test that sends a signal then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Runs the command line with the counting engine and says when it has come to a chosen step.
 
-``python stumbling.py PHASE STEP HOLD LOG extract ...`` prints ``reached`` at that step of a phase, counted in
-calls of Python and C functions, before and after each; with ``HOLD`` = ``hold`` the thread then sleeps. The
-pixels of every computed image are noted in LOG, and the steps of each phase where the run ends by itself.
+``python cli_counting_steps.py PHASE STEP HOLD LOG extract ...`` prints ``reached`` at that step of a phase,
+counted in calls of Python and C functions, before and after each; with ``HOLD`` = ``hold`` the thread then
+sleeps. The pixels of every computed image are noted in LOG, and the steps of each phase where the run ends by
+itself.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ STAGE_TWO = {
 
 
 class Steps:
-    """Counts the steps of each phase and stumbles at one of them."""
+    """Counts the steps of each phase; says when one of them is reached, and holds there if asked to."""
 
     def __init__(self, phase: str, step: int, *, hold: bool) -> None:
         self.phase, self.step, self.hold = phase, step, hold
