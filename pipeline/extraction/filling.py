@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +19,13 @@ from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
-from pipeline.extraction.load import Failure, Loader
+from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import Timings
 from pipeline.files import LeftAlone
-from pipeline.images import ImageSource
+from pipeline.images import BadImage, ImageSource
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.progress import progress, say
@@ -52,8 +52,8 @@ class Headers:
     engine: str
     measured: Mapping[str, float]
 
-    def of(self, entry: Entry, group: FileGroup, skipped: Sequence[Failure]) -> dict[str, Header]:
-        """Returns the header of each file of a group by the name of its part.
+    def of(self, entry: Entry, group: FileGroup, skipped: Sequence[BadImage]) -> dict[str, Header]:
+        """Returns the header of each file of a group by the name of its shard.
 
         Args:
             entry: Where it stands.
@@ -77,14 +77,17 @@ class Headers:
             for span in group
         }
 
-    def _left_out(self, span: FileSpan, skipped: Sequence[Failure]) -> tuple[dict[str, str], ...]:
+    def _left_out(self, span: FileSpan, skipped: Sequence[BadImage]) -> tuple[dict[str, str], ...]:
         """Lists what was left out of a file, and what is in no file because it could not be read."""
         if not skipped:
             return ()
         ids = set(self.manifest.splits[span.shard.split].ids[span.start : span.stop])
         ids.update(bad.id for bad in self.manifest.unreadable)
-        found = (failure for failure in skipped if failure.id in ids)
-        return tuple(asdict(failure) for failure in sorted(found, key=lambda failure: failure.id))
+        found = (bad for bad in skipped if bad.id in ids)
+        return tuple(
+            {"id": bad.id, "reason": bad.reason, "digest": bad.digest}
+            for bad in sorted(found, key=lambda bad: bad.id)
+        )
 
     @cached_property
     def _software(self) -> dict[str, str]:
@@ -140,7 +143,7 @@ class Filler:
 
     def fill(
         self, writers: Sequence[EntryWriter], wanted: TargetRows, *, others: CountOthers, title: str
-    ) -> tuple[list[Failure], list[np.ndarray]]:
+    ) -> tuple[list[BadImage], list[np.ndarray]]:
         """Brings about the rows that the files lack.
 
         Args:
@@ -195,7 +198,7 @@ class Filler:
 
     def _compute(
         self, writers: Sequence[EntryWriter], wanted: TargetRows, *, rows: int, title: str
-    ) -> list[Failure]:
+    ) -> list[BadImage]:
         """Runs the base over every missing row, in batches that fit the memory."""
         if self._batch_size is None:
             self._batch_size = self._crew.settle_batch_size(self._request, rows)
@@ -212,7 +215,7 @@ class Filler:
 
     def _run_blocks(
         self, writers: Sequence[EntryWriter], wanted: TargetRows, batch_size: int, title: str
-    ) -> list[Failure]:
+    ) -> list[BadImage]:
         done = [writer.done for writer in writers]
         block_rows = self._block_rows(writers, batch_size, int((~np.logical_and.reduce(done)).sum()))
         blocks = plan_blocks(wanted.keys, done, block_rows)

@@ -19,7 +19,7 @@ from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError,
 from pipeline.extraction.augment import Augmentation, augmented_view
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.timing import Timings
-from pipeline.images import ImageItem, ImageSource
+from pipeline.images import BadImage, ImageItem, ImageSource
 from pipeline.images.decode import DecodeError, decode_with_remark
 from pipeline.images.digests import digest
 from pipeline.images.manifest import Manifest
@@ -28,13 +28,13 @@ from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.memory import with_room
 
 
-def known_failures(entry: Entry, shards: Iterable[ShardName]) -> list[Failure]:
+def known_failures(entry: Entry, shards: Iterable[ShardName]) -> list[BadImage]:
     """Lists the bad contents that published files record; files that cannot be read record none."""
-    known: list[Failure] = []
+    known: list[BadImage] = []
     for shard in shards:
         with contextlib.suppress(CacheMismatchError, UnreadableFileError, UsageError):
             header = open_feature_file(entry.file(shard.name)).header
-            known += [Failure(**record) for record in header.skipped if _is_of_content(record)]
+            known += [BadImage(**record) for record in header.skipped if _is_of_content(record)]
     return known
 
 
@@ -45,34 +45,18 @@ def _is_of_content(record: Mapping[str, str]) -> bool:
     return bool(record["digest"]) and not doubtful
 
 
-def with_copies(failures: Collection[Failure], manifest: Manifest) -> list[Failure]:
+def with_copies(failures: Collection[BadImage], manifest: Manifest) -> list[BadImage]:
     """Lists failures by file, and for each bad content all images of the source that have it."""
     reasons = {failure.digest: failure.reason for failure in failures if failure.digest}
     beginnings = np.array([int(digest[:16], 16) for digest in reasons], np.uint64)
-    copies: list[Failure] = []
+    copies: list[BadImage] = []
     for rows in manifest.splits.values() if reasons else ():
         first_eight = np.ascontiguousarray(rows.digests[:, :8]).view(">u8").reshape(-1)
         for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
             digest = rows.digests[row].tobytes().hex()
             if digest in reasons:
-                copies.append(Failure(rows.ids[row], reasons[digest], digest))
+                copies.append(BadImage(rows.ids[row], reasons[digest], digest))
     return [failure for failure in failures if not failure.digest] + copies
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An image that gave no features.
-
-    Attributes:
-        id: Its name in the source.
-        reason: Why, in a few words.
-        digest: SHA-256 of the image in hex where its content is at fault; empty where the file could not be
-            read, which may pass.
-    """
-
-    id: str
-    reason: str
-    digest: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +74,7 @@ class Batch:
 
     images: np.ndarray
     loaded: np.ndarray
-    failures: list[Failure]
+    failures: list[BadImage]
     digests: np.ndarray
     remarks: dict[int, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -130,7 +114,7 @@ class Loader:
         images = np.zeros((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
         loaded = np.zeros(len(rows), bool)
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
-        failures: list[Failure] = []
+        failures: list[BadImage] = []
         timings = Timings()
         remarks: dict[int, str] = {}
         previous, pixels, found, remark = None, None, b"", ""
@@ -151,7 +135,7 @@ class Loader:
         return Batch(images, loaded, failures, digests, remarks, dict(timings.seconds))
 
     def _pixels(
-        self, row: int, failures: list[Failure], timings: Timings
+        self, row: int, failures: list[BadImage], timings: Timings
     ) -> tuple[np.ndarray | None, bytes, str]:
         """Reads and decodes one image: pixels or None where that fails, digest if read, and a remark."""
         item, found = self.items[row], b""
@@ -166,9 +150,9 @@ class Loader:
                 pixels, remark = with_room(work, to=f"decode {item.id!r}")
                 return pixels, found, remark
         except OSError as error:
-            failures.append(Failure(item.id, reason_of(error)))
+            failures.append(BadImage(item.id, reason_of(error)))
         except DecodeError as error:
-            failures.append(Failure(item.id, str(error), found.hex()))
+            failures.append(BadImage(item.id, str(error), found.hex()))
         return None, found, ""
 
 

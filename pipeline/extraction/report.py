@@ -13,14 +13,13 @@ import numpy as np
 from pipeline.cache.damage import DamageLog, DamageReport
 from pipeline.cache.entries import Entry
 from pipeline.cache.shards import ShardName
-from pipeline.extraction.load import Failure
 from pipeline.extraction.plan import FileGroup
 from pipeline.extraction.settle import SettledPixels
 from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import STEPS, bottleneck
 from pipeline.extraction.understood import Understood
 from pipeline.files import LeftAlone
-from pipeline.images import SPLITS
+from pipeline.images import SPLITS, BadImage
 
 
 @dataclass
@@ -76,8 +75,8 @@ class Extraction:
 
     entry: Entry
     splits: dict[str, SplitReport]
-    failures: list[Failure] = field(default_factory=list)
-    skipped: list[Failure] = field(default_factory=list)
+    failures: list[BadImage] = field(default_factory=list)
+    skipped: list[BadImage] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)

@@ -14,12 +14,12 @@ from pipeline.cache.shards import ShardName
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.filling import Filler, Headers
-from pipeline.extraction.load import Failure, known_failures, with_copies
+from pipeline.extraction.load import known_failures, with_copies
 from pipeline.extraction.plan import FileGroup, FileSpan
 from pipeline.extraction.report import Extraction, RunProgress
 from pipeline.extraction.targets import TargetRows, target_rows
 from pipeline.files import LeftAlone
-from pipeline.images import SPLITS
+from pipeline.images import SPLITS, BadImage
 from pipeline.images.manifest import Manifest
 from pipeline.progress import say
 from pipeline.stopping import kept_when_stopped
@@ -55,8 +55,8 @@ class Stage:
         self._filler, self._views, self._measured = filler, views, dict(measured)
         self._skip_bad = skip_bad
         self._headers = Headers(manifest, views, entries[0].spec.engine, measured)
-        self._skipped: dict[str, Failure] = {}
-        self._failed: dict[str, Failure] = {}
+        self._skipped: dict[str, BadImage] = {}
+        self._failed: dict[str, BadImage] = {}
         self._outcomes = [RunProgress(entry) for entry in entries]
         self._left: list[LeftAlone] = []
 
@@ -76,7 +76,7 @@ class Stage:
             MisrememberedError: Digests of an earlier run were wrong; what was computed is kept.
             PipelineError: No image is left, or the disk or the memory does not suffice.
         """
-        unreadable = {bad.id: Failure(bad.id, bad.reason) for bad in self.manifest.unreadable}
+        unreadable = {bad.id: bad for bad in self.manifest.unreadable}
         if self._skip_bad:
             self._skipped |= unreadable
             self._skip_known(shard for shards in self.entries[0].shards.values() for shard in shards)
@@ -163,7 +163,7 @@ class Stage:
                     outcomes.settle(group, writer.publish(held, replace=replace))
                 return
 
-    def _look_again(self, failures: Sequence[Failure], wanted: TargetRows) -> None:
+    def _look_again(self, failures: Sequence[BadImage], wanted: TargetRows) -> None:
         """Finds out whether images failed because the digests that an earlier run kept are wrong.
 
         Raises:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.extraction.load import Failure
-from pipeline.images import LeftOut
+from pipeline.images import BadImage, LeftOut
 from pipeline.images.manifest import Manifest
 from pipeline.images.row_table import count_classes
 from pipeline.wording import counted, readable, several, verb
@@ -61,7 +60,7 @@ class Understood:
             chosen=manifest.notes,
         )
 
-    def without(self, manifest: Manifest, failures: Sequence[Failure]) -> Understood:
+    def without(self, manifest: Manifest, failures: Sequence[BadImage]) -> Understood:
         """Moves images that turned out to be unreadable to what is left out."""
         if not failures:
             return self

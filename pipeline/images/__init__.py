@@ -2,98 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-
+from pipeline.images.source import (
+    SPLITS,
+    UNLABELLED,
+    BadImage,
+    ImageItem,
+    ImageSource,
+    LeftOut,
+    remarks_on,
+)
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.sources import open_source
 from pipeline.paths import with_home
-from pipeline.wording import first_few
 
-SPLITS = ("train", "val", "test")
-UNLABELLED = -1
-
-
-@dataclass(frozen=True, slots=True)
-class ImageItem:
-    """One image of a source, not yet read.
-
-    Attributes:
-        id: Unique name inside the source: a relative path with ``/``, or ``array[17]``.
-        label: Index into the source's ``classes``; ``UNLABELLED`` where there is none.
-        split: ``train``, ``val`` or ``test`` where the source says so, else None.
-        group: Items of one group (a patient, a product) stay in one split; None = no group.
-        path: The file behind the item, for the stat cache; None where there is no file of its own.
-        version: What a remote store says to tell this content from a later one (an ETag, or size and time),
-            for the stat cache; None where it says nothing that can be relied on. In tar shards, that of the
-            shard and where the image begins in it.
-    """
-
-    id: str
-    label: int
-    split: str | None = None
-    group: str | None = None
-    path: Path | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Files or entries of a source that were not taken for images of the set.
-
-    Attributes:
-        what: What they are, and why they were left out.
-        count: How many.
-        examples: The first few, as shown to people.
-    """
-
-    what: str
-    count: int
-    examples: tuple[str, ...]
-
-    @property
-    def line(self) -> str:
-        """All of it as people read it."""
-        listed = first_few(self.examples, len(self.examples), total=self.count)
-        return f"left out {self.what} ({self.count:,}): {listed}"
-
-
-class ImageSource(Protocol):
-    """Lists images with labels and reads them one by one.
-
-    Attributes:
-        uri: Canonical address of the source (absolute path, ``builtin:digits``): its identity.
-        name: Default name of the data set in the cache.
-        classes: Class names in natural order; labels index into it.
-        notes: Remarks for the user on what was understood; what was left out is not repeated there.
-        left_out: What stands there and is not among the images.
-    """
-
-    uri: str
-    name: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
-
-    def items(self) -> Sequence[ImageItem]:
-        """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""
-        ...
-
-    def read(self, item: ImageItem) -> bytes | np.ndarray:
-        """Returns an encoded image file as bytes, or pixels (height, width[, 1 | 3 | 4]) of any number type.
-
-        Raises:
-            OSError: The image cannot be read.
-        """
-        ...
-
-
-def remarks_on(source: ImageSource) -> list[str]:
-    """Returns what people are told of a source: its notes, and what it leaves out."""
-    return [*source.notes, *(one.line for one in source.left_out)]
+__all__ = [
+    "SPLITS",
+    "UNLABELLED",
+    "BadImage",
+    "ImageItem",
+    "ImageSource",
+    "LeftOut",
+    "open_images",
+    "remarks_on",
+]
 
 
 def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
@@ -108,6 +39,4 @@ def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
         UsageError: Nothing claims the address, what stands there is no usable image source, or an option
             means nothing there.
     """
-    from pipeline.images.sources import open_source
-
     return open_source(with_home(uri), options)

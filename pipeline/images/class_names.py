@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.wording import counted, first_few, verb
 
@@ -22,7 +22,7 @@ _FEW = 20
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def means_none(label: str, labels: Iterable[str]) -> bool:
+def means_none(label: str, labels: Collection[object]) -> bool:
     """Tells whether a label says that there is none; ``-`` does not where ``+`` is another.
 
     Args:

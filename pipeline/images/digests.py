@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import reason_of
-from pipeline.images import ImageItem, ImageSource, sequences
+from pipeline.images import sequences
 from pipeline.images.decode import DecodeError, as_decode_error
 from pipeline.images.formats.deep import extremes_of
 from pipeline.images.image_list import ImageList, Place
 from pipeline.images.listing import list_images
 from pipeline.images.pixel_range import Extremes, PixelCensus
 from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.images.source import ImageItem, ImageSource
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 from pipeline.memory import with_room
 from pipeline.progress import Advance, progress
@@ -34,7 +35,7 @@ def digest(image: bytes | np.ndarray) -> bytes:
     """Returns the SHA-256 (32 bytes) of a file's bytes, or of an array's dtype, shape and bytes."""
     if isinstance(image, np.ndarray):
         state = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
-        state.update(np.ascontiguousarray(image))
+        state.update(np.ascontiguousarray(image).data)
         return state.digest()
     return hashlib.sha256(image).digest()
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from pipeline.images import SPLITS, ImageItem
 from pipeline.images.packed_strings import SHARD, Categorical, Pack, PackBuilder, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
+from pipeline.images.source import SPLITS, ImageItem
 
 NO_SPLIT = NO_GROUP = -1
 SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
@@ -59,7 +59,7 @@ class Shard(NamedTuple):
     @classmethod
     def of_arrays(cls, arrays: Sequence[np.ndarray]) -> Self:
         """Puts together what ``arrays`` took apart."""
-        packs = [Pack(memoryview(arrays[i]), arrays[i + 1]) for i in (0, 2, 4)]
+        packs = [Pack(arrays[i].data, arrays[i + 1]) for i in (0, 2, 4)]
         labels, splits, groups, kinds = arrays[6:]
         return cls(packs[0], labels, splits, groups, kinds, *packs[1:])
 
@@ -90,7 +90,7 @@ class Columns(NamedTuple):
     """
 
     shards: Sequence[Shard]
-    groups: PackedStrings
+    groups: Sequence[str]
     root: str
     labels: np.ndarray | None
 
@@ -123,13 +123,17 @@ class ShardBuilder:
         root: str,
     ) -> None:
         """Adds an image by its columns."""
-        kind = _NO_PATH if path is None else _BY_ID if path == os.path.join(root, name) else _OWN_PATH
+        kind, own_path = _NO_PATH, ""
+        if path == os.path.join(root, name):
+            kind = _BY_ID
+        elif path is not None:
+            kind, own_path = _OWN_PATH, path
         self._ids.add(name)
         self._labels.append(label)
         self._splits.append(split)
         self._groups.append(group)
         self._kinds.append(kind if version is None else kind | VERSION)
-        self._paths.add(path if kind == _OWN_PATH else "")
+        self._paths.add(own_path)
         self._versions.add(version or "")
 
     def finish(self) -> Shard:
@@ -224,17 +228,13 @@ class ImageList(LazySequence[ImageItem]):
 
     def _alone(self) -> Columns:
         """Returns columns of these images and no others."""
-        texts = {name: self._texts(name).alone().packs for name in ("ids", "paths", "versions")}
-        numbers = {name: self._column(name) for name in ("labels", "splits", "kinds")}
+        ids, paths, versions = (self._texts(name).alone().packs for name in ("ids", "paths", "versions"))
         groups = self.groups.alone()
-        numbers["groups"] = groups.codes
-        shards = [
-            Shard(
-                **{name: packs[number] for name, packs in texts.items()},
-                **{name: compact(column[start : start + SHARD]) for name, column in numbers.items()},
-            )
-            for number, start in enumerate(range(0, max(len(self), 1), SHARD))
-        ]
+        columns = [self._column("labels"), self._column("splits"), groups.codes, self._column("kinds")]
+        shards = []
+        for number, start in enumerate(range(0, max(len(self), 1), SHARD)):
+            labels, splits, codes, kinds = (compact(column[start : start + SHARD]) for column in columns)
+            shards.append(Shard(ids[number], labels, splits, codes, kinds, paths[number], versions[number]))
         return self._columns._replace(shards=shards, groups=groups.names)
 
     def _at(self, position: int) -> ImageItem:
@@ -242,7 +242,7 @@ class ImageList(LazySequence[ImageItem]):
         return self._item(self._columns.shards[row // SHARD], row % SHARD)
 
     def _shards_and_rows(self) -> Iterator[tuple[Shard, int]]:
-        number, shard = -1, None
+        number, shard = 0, self._columns.shards[0]
         for start in range(0, len(self), _STRETCH):
             stretch = self._rows[start : start + _STRETCH]
             for row in stretch if isinstance(stretch, range) else stretch.tolist():

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.images import SPLITS, ImageItem
 from pipeline.images.image_list import NO_GROUP, SPLIT_CODES, Columns, ImageList, Shard, ShardBuilder
 from pipeline.images.packed_strings import SHARD, PackedStrings
 from pipeline.images.sequences import KEPT_BYTES, Span, Spill
+from pipeline.images.source import SPLITS, ImageItem
 
 
 def list_images(items: Iterable[ImageItem]) -> ImageList:
@@ -41,14 +41,14 @@ class ImageListBuilder:
         self._root = os.fspath(root)
         self._kept_bytes = kept_bytes
         self._spill = Spill(folder)
-        self._shards: list[Shard | list[Span]] = []
-        self._in_memory = 0  # bytes, of the shards from `_first` on
-        self._first = 0
+        self._spilled: list[list[Span]] = []
+        self._kept: list[Shard] = []  # in memory, behind those in the file
+        self._in_memory = 0  # bytes
         self._open = ShardBuilder()
         self._groups: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return SHARD * len(self._shards) + len(self._open)
+        return SHARD * (len(self._spilled) + len(self._kept)) + len(self._open)
 
     def add(
         self,
@@ -86,23 +86,21 @@ class ImageListBuilder:
             labels: What each label from 0 on stands for, where that shows only now; -1 stands for itself.
         """
         length = len(self)
-        if len(self._open) or not self._shards:
+        if len(self._open) or not length:
             self._close_shard()
         data = self._spill.mapped()
-        shards = [
-            part if isinstance(part, Shard) else Shard.of_arrays([span.read(data) for span in part])
-            for part in self._shards
-        ]
+        spilled = [Shard.of_arrays([span.read(data) for span in spans]) for spans in self._spilled]
         meaning = None if labels is None else np.array([*labels, -1], np.int32)
-        return ImageList(Columns(shards, PackedStrings.of(self._groups), self._root, meaning), range(length))
+        return ImageList(
+            Columns(spilled + self._kept, PackedStrings.of(self._groups), self._root, meaning), range(length)
+        )
 
     def _close_shard(self) -> None:
         shard = self._open.finish()
         self._open = ShardBuilder()
-        self._shards.append(shard)
+        self._kept.append(shard)
         self._in_memory += shard.nbytes
         if self._in_memory > self._kept_bytes:
-            for number in range(self._first, len(self._shards)):
-                spans = self._spill.write(self._shards[number].arrays)
-                self._shards[number] = spans or self._shards[number]
-            self._first, self._in_memory = len(self._shards), 0
+            while self._kept and (spans := self._spill.write(self._kept[0].arrays)):
+                self._spilled.append(spans)
+                self._in_memory -= self._kept.pop(0).nbytes

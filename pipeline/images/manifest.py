@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import PipelineError, UnreadableImagesError, UsageError
-from pipeline.images import SPLITS, ImageSource, sequences
+from pipeline.images import sequences
 from pipeline.images.digests import digest_items, forget_wrong
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
@@ -18,6 +18,7 @@ from pipeline.images.packed_strings import repeated
 from pipeline.images.pixel_range import PixelCensus
 from pipeline.images.row_table import DIGEST_BYTES, RowTable
 from pipeline.images.sequences import Positions, as_run
+from pipeline.images.source import SPLITS, BadImage, ImageSource
 from pipeline.images.splits import assign_splits, describe_splits
 from pipeline.wording import counted
 
@@ -44,21 +45,6 @@ class MisrememberedError(PipelineError):
         return type(self), (self.ids, self.computed)
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A listed image whose file could not be read.
-
-    Attributes:
-        id: Name of the image in its source.
-        split: The split that the source states for it, if any.
-        reason: One line.
-    """
-
-    id: str
-    split: str | None
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
 class Manifest:
     """What a source holds, before any feature is computed.
@@ -77,7 +63,7 @@ class Manifest:
     source: ImageSource
     splits: dict[str, RowTable]
     items: dict[str, ImageList]
-    unreadable: list[Unreadable]
+    unreadable: list[BadImage]
     stat_cache: Path | None = None
     census: PixelCensus = field(default_factory=PixelCensus)
     notes: tuple[str, ...] = ()
@@ -126,7 +112,7 @@ def scan(
             f"not one of the {counted(len(items), 'image')} of {source.uri} can be read: "
             f"{items[0].id}: {failures[0]}; check the paths and their permissions"
         )
-    unreadable = [Unreadable(items[i].id, items[i].split, reason) for i, reason in failures.items()]
+    unreadable = [BadImage(items[i].id, reason, split=items[i].split) for i, reason in failures.items()]
     if failures:
         readable = np.delete(np.arange(len(items)), list(failures))
         items, digests = items.take(readable), _digests_of(digests, as_run(readable))

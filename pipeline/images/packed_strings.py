@@ -133,13 +133,15 @@ class PackedStrings(LazySequence[str]):
 
     def encoded(self) -> Iterator[bytes]:
         """Yields each text as bytes."""
-        number, data, ends = -1, b"", memoryview(b"")
+        number = -1
+        data: bytes | memoryview = b""
+        ends = memoryview(b"")
         for start in range(0, len(self), _STRETCH):
             stretch = self._rows[start : start + _STRETCH]
             for row in stretch if isinstance(stretch, range) else stretch.tolist():
                 if row // SHARD != number:
                     number = row // SHARD
-                    data, ends = self.packs[number].data, memoryview(self.packs[number].ends)
+                    data, ends = self.packs[number].data, self.packs[number].ends.data
                 yield bytes(data[ends[row % SHARD] : ends[row % SHARD + 1]])
 
     def _at(self, position: int) -> str:
@@ -196,7 +198,7 @@ class Categorical(LazySequence[str]):
         return self.names[code] if code >= 0 else ""
 
 
-def _coded(codes: np.ndarray, length: int, names: PackedStrings) -> Categorical:
+def _coded(codes: np.ndarray, length: int, names: Sequence[str]) -> Categorical:
     return Categorical(codes if len(codes) == length else np.broadcast_to(codes, length), names)
 
 

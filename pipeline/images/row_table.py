@@ -60,7 +60,7 @@ class RowTable:
         """SHA-256, in hex, of all columns."""
         whole = hashlib.sha256(f"{len(self)}".encode())
         for column in (self.labels.astype("<i4"), self.digests, self.views):
-            whole.update(np.ascontiguousarray(column))
+            whole.update(np.ascontiguousarray(column).data)
         for names in (self.ids, self.groups):
             for name in names:
                 whole.update(name.encode("utf-8", "surrogateescape") + b"\0")

@@ -28,7 +28,7 @@ class LazySequence(Sequence[T]):
     """
 
     __slots__ = ()
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as of lists
 
     @abstractmethod
     def take(self, index: slice | np.ndarray | Sequence[int]) -> Self:
@@ -77,8 +77,10 @@ def pick(positions: Positions, index: slice | np.ndarray | Sequence[int]) -> Pos
     """
     if isinstance(index, slice):
         return positions[index]
-    is_run = isinstance(index, range) and index.step == 1 and 0 <= index.start <= index.stop <= len(positions)
-    chosen = index if is_run else as_run(whole_positions(index, len(positions)))
+    if isinstance(index, range) and index.step == 1 and 0 <= index.start <= index.stop <= len(positions):
+        chosen: Positions = index
+    else:
+        chosen = as_run(whole_positions(index, len(positions)))
     if isinstance(chosen, range):
         return positions[chosen.start : chosen.stop]
     if isinstance(positions, range):
@@ -192,7 +194,7 @@ class Spill:
             folder: Where the file is to be; None = where the system keeps such files (``TMPDIR``).
         """
         self._folder = folder
-        self._file = None
+        self._file: io.FileIO | None = None
         self._end = 0
         self.usable = True
 
@@ -208,7 +210,7 @@ class Spill:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - see below
                 weakref.finalize(self, self._file.close)
-            return [self._append(array) for array in arrays]
+            return [self._append(self._file, array) for array in arrays]
         except OSError as error:
             say(f"note: the list of images stays in memory: {error}")
             self.usable = False
@@ -225,17 +227,17 @@ class Spill:
         with self._file as file:  # the mapping keeps a descriptor of its own
             return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
 
-    def _append(self, array: np.ndarray) -> Span:
+    def _append(self, file: io.FileIO, array: np.ndarray) -> Span:
         stored = array[:1] if is_constant(array) else array
-        self._file.seek(self._end)
-        _write(self._file, np.ascontiguousarray(stored))
+        file.seek(self._end)
+        _write(file, np.ascontiguousarray(stored).data)
         offset = self._end if stored.nbytes else 0  # the file may end before the next place
         span = Span(offset, array.dtype, len(stored), len(array))
         self._end += -(-stored.nbytes // _ALIGNMENT) * _ALIGNMENT
         return span
 
 
-def _write(file: io.FileIO, data: bytes | np.ndarray) -> None:
+def _write(file: io.FileIO, data: bytes | memoryview) -> None:
     """Writes all of it, however little the system takes at a time."""
     rest = memoryview(data).cast("B")
     while rest:

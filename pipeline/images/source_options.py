@@ -65,7 +65,7 @@ class SourceOptions:
             ValueError: A field is unknown or of another type.
         """
         known = {field.name: field.default for field in fields(cls)}
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in data.items():
             if name not in known:
                 raise ValueError(f"unknown source option {name!r}")

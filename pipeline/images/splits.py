@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import SPLITS, ImageItem
 from pipeline.images.listing import list_images
 from pipeline.images.packed_strings import Categorical
 from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.images.source import SPLITS, ImageItem
 from pipeline.wording import counted, verb
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
@@ -54,7 +54,7 @@ def assign_splits(items: Sequence[ImageItem], digests: np.ndarray) -> Categorica
     groups, chosen = listing.groups, listing.splits.astype(np.int8)
     stated = chosen >= 0
     carve = (chosen == _TRAIN).any() and not (chosen == _VAL).any()
-    families = _families(groups, digests, wanted=stated.any() and not stated.all())
+    families = _families(groups, digests, wanted=bool(stated.any() and not stated.all()))
     _refuse_straddling(groups, chosen)
     _follow(groups.codes, chosen)
     _follow(families.numbers, chosen)

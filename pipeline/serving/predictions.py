@@ -14,9 +14,8 @@ import numpy as np
 from pipeline.cache.features import Selection
 from pipeline.errors import UsageError
 from pipeline.evaluation.files import MOST_COLUMNS
-from pipeline.extraction.load import Failure
 from pipeline.heads import Temperature, TrainedHead
-from pipeline.images import UNLABELLED, LeftOut, remarks_on
+from pipeline.images import UNLABELLED, BadImage, LeftOut, remarks_on
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.images.sources._files import FileSource
@@ -97,7 +96,7 @@ class Predictions:
     classes: tuple[str, ...]
     ids: list[str]
     probabilities: np.ndarray
-    failures: list[Failure]
+    failures: list[BadImage]
     trained_on: np.ndarray | None = None
     temperature: Temperature | None = None
     remarks: dict[str, str] = field(default_factory=dict)
@@ -199,12 +198,12 @@ def predict(
     ids: list[str] = []
     rows: list[np.ndarray] = []
     digests: list[bytes] = []
-    failures: list[Failure] = []
+    failures: list[BadImage] = []
     remarks: dict[str, str] = {}
     with progress("predict", len(source.items()), "images") as advance:
         for answer in predictor.answer(source, batch_size=batch_size):
             if answer.probabilities is None:
-                failures.append(Failure(answer.id, answer.reason))
+                failures.append(BadImage(answer.id, answer.reason))
             else:
                 ids.append(answer.id)
                 rows.append(answer.probabilities)

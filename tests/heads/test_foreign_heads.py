@@ -203,6 +203,26 @@ def test_what_skops_itself_would_trust_is_refused(value: object, logreg: Path) -
     refused(reseal(logreg), "which this head never saves")
 
 
+@pytest.mark.parametrize(
+    ("name", "module", "before"),
+    [
+        ("ridge", "scores", "_linear"),
+        ("svm-rbf", "scores", "_kernel"),
+        ("random-forest", "trees", "_trees"),
+    ],
+)
+def test_a_head_saved_under_the_earlier_names_of_its_types_still_answers(
+    name: str, module: str, before: str, train: FeatureSet, tmp_path: Path
+) -> None:
+    options = {"trees": 3} if name == "random-forest" else {}
+    trained = train_head(name, train, None, options=options, runs=tmp_path)
+    now, then = f'"pipeline.heads._sklearn.{module}"', f'"pipeline.heads.{before}"'
+
+    folder = with_schema(trained.folder / "model.skops", lambda schema: schema.replace(now, then))
+
+    assert np.array_equal(load_head(folder).predict_proba(train), trained.predict_proba(train))
+
+
 def test_a_deep_schema_is_refused(logreg: Path) -> None:
     refused(with_schema(logreg, lambda schema: "[" * 100_000), "is damaged or foreign")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import ImageItem, listing, open_images, sequences
+from pipeline.images import BadImage, ImageItem, listing, open_images, sequences
 from pipeline.images.digests import digest
 from pipeline.images.listing import ImageListBuilder, list_images
-from pipeline.images.manifest import Unreadable, scan
+from pipeline.images.manifest import scan
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -43,8 +43,8 @@ def test_unreadable_images_are_reported_and_in_no_split(memory):
     contents = {"a": b"a", "b": OSError(5, "Input/output error"), "c": OSError("not a regular file")}
     manifest = scan(memory(items, contents))
     assert manifest.unreadable == [
-        Unreadable("b", None, "Input/output error"),
-        Unreadable("c", "test", "not a regular file"),
+        BadImage("b", "Input/output error"),
+        BadImage("c", "not a regular file", split="test"),
     ]
     assert {split: rows.ids for split, rows in manifest.splits.items()} == {"test": ["a"]}
 

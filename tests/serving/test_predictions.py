@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.extraction.load import Failure
+from pipeline.images import BadImage
 from pipeline.serving import Predictions
 from pipeline.spec import FeatureSpec
 
@@ -55,7 +55,7 @@ def test_the_most_probable_come_first_and_of_equals_the_first(make: Make) -> Non
 
 
 def test_failures_are_told_with_their_reason(make: Make) -> None:
-    described = make([[1.0, 0.0]], failures=[Failure("bad.png", "damaged")]).to_json(top=1)
+    described = make([[1.0, 0.0]], failures=[BadImage("bad.png", "damaged")]).to_json(top=1)
     assert described["unreadable"] == [{"id": "bad.png", "reason": "damaged"}]
     assert json.loads(json.dumps(described)) == described
 

@@ -15,10 +15,11 @@ from pipeline.options import make_configured
 if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
     from pipeline.cache.writer import EntryWriter
-    from pipeline.extraction.load import Failure, Loader
+    from pipeline.extraction.load import Loader
     from pipeline.extraction.plan import Block
     from pipeline.extraction.request import FeatureRequest
     from pipeline.extraction.timing import Timings
+    from pipeline.images import BadImage
     from pipeline.progress import Advance
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Session(Protocol):
         writers: Sequence[EntryWriter],
         timings: Timings,
         advance: Advance,
-    ) -> list[Failure]:
+    ) -> list[BadImage]:
         """Computes every block and writes its rows into the entries.
 
         Args:

@@ -20,12 +20,13 @@ from pipeline.cache.row_places import FeatureFiles, FeaturePlace
 from pipeline.errors import PipelineError, UsageError, reason_of
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
-from pipeline.extraction.load import Failure, Loader, feature_batches
+from pipeline.extraction.load import Loader, feature_batches
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import settle_batch_size
 from pipeline.extraction.targets import rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
+from pipeline.images import BadImage
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Filled:
     """
 
     rows: int
-    failures: list[Failure]
+    failures: list[BadImage]
     cuts: list[list[tuple[np.ndarray, np.ndarray]]]
     written: bool
     seconds: dict[str, float] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Worker:
         """
         size, timings = self._loader.batch_size, Timings()
         pieces = slices_of([block], size)
-        failures: list[Failure] = []
+        failures: list[BadImage] = []
         cuts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in block.targets]
         batches = feature_batches(
             rows_to_load(pieces, size),

@@ -17,12 +17,13 @@ from pipeline.backbones.weights import Weights
 from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
-from pipeline.extraction.load import Batch, Failure, Loader, feature_batches
+from pipeline.extraction.load import Batch, Loader, feature_batches
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import settle_batch_size
 from pipeline.extraction.targets import BatchSlice, rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
+from pipeline.images import BadImage
 from pipeline.progress import Advance
 
 BATCHES_BEHIND = 2
@@ -70,10 +71,10 @@ class LocalSession:
         writers: Sequence[EntryWriter],
         timings: Timings,
         advance: Advance,
-    ) -> list[Failure]:
+    ) -> list[BadImage]:
         """Computes every block and writes its rows into the entries."""
         pieces = slices_of(blocks, loader.batch_size)
-        failures: list[Failure] = []
+        failures: list[BadImage] = []
         batches = feature_batches(
             rows_to_load(pieces, loader.batch_size),
             loader=loader,

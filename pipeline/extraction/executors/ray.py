@@ -24,11 +24,12 @@ from pipeline.errors import PipelineError, unknown
 from pipeline.extraction.executors._ray_nodes import Share, share_out
 from pipeline.extraction.executors._ray_pool import WorkerPool
 from pipeline.extraction.executors._ray_worker import Filled, Introduction, Job
-from pipeline.extraction.load import Failure, Loader
+from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import Block
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.timing import Timings
 from pipeline.files import create, discard
+from pipeline.images import BadImage
 from pipeline.options import Check, Count
 from pipeline.progress import Advance, say
 from pipeline.runtimes.ray import main_reason, ray_connection
@@ -140,10 +141,10 @@ class RaySession:
         writers: Sequence[EntryWriter],
         timings: Timings,
         advance: Advance,
-    ) -> list[Failure]:
+    ) -> list[BadImage]:
         """Computes every block and writes its rows into the entries."""
         places = [writer.places() for writer in writers]
-        failures: list[Failure] = []
+        failures: list[BadImage] = []
         folder = next(place.path.parent for of_cut in places for place in of_cut)
         with ExitStack() as opened:
             probe, token = opened.enter_context(_probe(folder))
@@ -201,7 +202,7 @@ def _keep(filled: Filled, files: Sequence[FeatureFiles], writers: Sequence[Entry
         writer.commit()
 
 
-def _given_up(block: Block, reason: str, loader: Loader) -> list[Failure]:
+def _given_up(block: Block, reason: str, loader: Loader) -> list[BadImage]:
     """Lists the images of a block that could not be computed."""
     names = dict.fromkeys(loader.items[row].id for row in block.rows)
-    return [Failure(name, f"its block was given up: {reason}") for name in names]
+    return [BadImage(name, f"its block was given up: {reason}") for name in names]

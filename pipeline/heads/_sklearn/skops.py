@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 import zipfile
@@ -47,6 +48,14 @@ def write_object(path: Path, value: Any) -> None:
     skops.io.dump(value, path)
 
 
+MOVED_MODULES = {
+    "pipeline.heads._kernel": "pipeline.heads._sklearn.scores",
+    "pipeline.heads._linear": "pipeline.heads._sklearn.scores",
+    "pipeline.heads._trees": "pipeline.heads._sklearn.trees",
+}
+"""Where types stand that earlier versions saved under the names of other modules."""
+
+
 def read_object(path: Path, types: frozenset[str]) -> Any:
     """Reads what :func:`write_object` wrote, after checking that the file names no type but the known ones.
 
@@ -61,26 +70,44 @@ def read_object(path: Path, types: frozenset[str]) -> Any:
     from sklearn.exceptions import InconsistentVersionWarning
 
     trusted = PLAIN_TYPES | types
-    _refuse_foreign(path, trusted)
     with warnings.catch_warnings():
         # Whoever loads a head compares the recorded versions, of Keras heads as well.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return skops.io.load(path, trusted=sorted(trusted))
+        return skops.io.load(_trustworthy(path, trusted), trusted=sorted(trusted))
 
 
-def _refuse_foreign(path: Path, trusted: frozenset[str]) -> None:
+def _trustworthy(path: Path, trusted: frozenset[str]) -> Path | io.BytesIO:
+    """Returns the file, or a copy with the present names of its types, after refusing any foreign type."""
     # skops by itself trusts every estimator of scikit-learn and every function of NumPy and SciPy; a head
     # needs a handful of types, so a file that names any other was not written here.
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_bombs(archive, path.stat().st_size)
-            schema = parse_json(archive.read("schema.json"), nan=True)
+            saved = archive.read("schema.json").decode()
+            schema = _with_present_names(saved)
+            found = set(_named_types(parse_json(schema, nan=True)))
+            foreign = sorted(
+                name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS
+            )
+            if foreign:
+                raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
+            return path if schema == saved else _copy(archive, schema)
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError("it is no skops file") from error
-    found = set(_named_types(schema))
-    foreign = sorted(name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS)
-    if foreign:
-        raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
+
+
+def _with_present_names(schema: str) -> str:
+    for before, now in MOVED_MODULES.items():
+        schema = schema.replace(f'"{before}"', f'"{now}"')
+    return schema
+
+
+def _copy(archive: zipfile.ZipFile, schema: str) -> io.BytesIO:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, schema if name == "schema.json" else archive.read(name))
+    return copy
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int) -> None:

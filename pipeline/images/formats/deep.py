@@ -84,7 +84,7 @@ def _png_samples(data: bytes) -> Samples | None:
         samples = _loaded(image)
     elif layout in ("RGB;16B", "RGBA;16B"):
         low = open_encoded(data)
-        low.tile = [(*tile[:3], f"{image.mode};16L") for tile in low.tile]  # takes the other byte
+        low.tile = [tile._replace(args=f"{image.mode};16L") for tile in low.tile]  # takes the other byte
         samples = _loaded(image).astype(np.uint16) << 8 | _loaded(low)
     else:
         return None

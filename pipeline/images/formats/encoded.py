@@ -153,7 +153,7 @@ def open_encoded(data: bytes) -> ImageFile:
             raise ValueError(f"a {name} file of this kind is not read: {error}") from error
         raise ValueError(f"damaged {name} file: {error}") from error
     check_size(*image.size)
-    if plugin is TiffImageFile:
+    if isinstance(image, TiffImageFile):
         _refuse_preview(image, data)
     return image
 

@@ -40,9 +40,7 @@ class Samples:
         Raises:
             ValueError: A sample is not a finite number.
         """
-        if self.fixed:
-            return None
-        return Extremes.of(self.colours, self.bits, white_is_zero=self.white_is_zero)
+        return None if self.fixed else self._extremes()
 
     def picture(self, found: PixelRange | None) -> tuple[Image.Image, str]:
         """Returns the picture with 8 bits a sample, and what is lost by that; an empty text for most.
@@ -53,10 +51,10 @@ class Samples:
         Raises:
             ValueError: A sample is not a finite number.
         """
-        extremes = self.extremes()
-        if extremes is None:
+        if self.fixed:
             white = self.fixed.high if self.white_is_zero else None
             return self._layers(self.fixed, self.fixed.scale(self.colours, mirrored_at=white)), ""
+        extremes = self._extremes()
         chosen, remark = found or stated_range(extremes), ""
         mirror = chosen.mirror(extremes) if self.white_is_zero else None
         low, high = extremes.low, extremes.high
@@ -71,6 +69,9 @@ class Samples:
             reached = PixelRange(low, high)
             remark = f"its pixels, {reached}, go beyond those of the data set, {found}: they are clipped"
         return self._layers(chosen, chosen.scale(self.colours, mirrored_at=mirror)), remark
+
+    def _extremes(self) -> Extremes:
+        return Extremes.of(self.colours, self.bits, white_is_zero=self.white_is_zero)
 
     def _layers(self, chosen: PixelRange, pixels: np.ndarray) -> Image.Image:
         """Puts colours and alpha together."""

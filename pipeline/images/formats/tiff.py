@@ -152,7 +152,7 @@ def _lab(samples: np.ndarray, layout: Layout) -> np.ndarray:
     """Returns L, a and b of 8 bits, a and b signed, as Pillow takes them (TIFF 6.0, section 23)."""
     deep = layout.bits[0] == 16
     light = PixelRange(0, 65535 if deep else 255).scale(samples[..., :1])
-    tints = samples[..., 1:].astype(np.uint16 if deep else np.uint8)
+    tints: np.ndarray = samples[..., 1:].astype(np.uint16 if deep else np.uint8)
     if layout.photometric == ICC_LAB:
         shifted = np.rint(tints / 256) if deep else tints
     else:

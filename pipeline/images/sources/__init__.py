@@ -15,7 +15,7 @@ from types import ModuleType
 
 from pipeline import registry
 from pipeline.errors import UsageError
-from pipeline.images import ImageSource
+from pipeline.images.source import ImageSource
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._stores import meant_address
 from pipeline.images.sources._words import on_one_line

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED
 from pipeline.images.class_names import means_none, name_remarks, number_remarks, unlabelled_remark
+from pipeline.images.source import UNLABELLED
 from pipeline.images.sources._words import in_natural_order
 
 _UNKNOWN = -2
@@ -75,7 +75,9 @@ def understand_labels(
     _check_widths(uri, {name: column.width for name, column in columns.items() if column.width}, classes)
     distinct = {label for column in columns.values() for label in column.distinct} - {_NOTHING}
     remarks = [column.remark for column in columns.values() if column.remark]
-    none = {label for label in distinct if isinstance(label, str) and means_none(label, distinct)}
+    none: set[int | str] = {
+        label for label in distinct if isinstance(label, str) and means_none(label, distinct)
+    }
     none |= _minus_one(uri, {label for label in distinct if isinstance(label, int)}, classes, remarks)
     none -= set(classes or ())
     named = classes is not None
@@ -221,9 +223,7 @@ def _check_texts(subject: str, texts: Sequence[str]) -> None:
             raise UsageError(f"{subject} is not valid text: {text[:_SHOWN]!r}")
 
 
-def _minus_one(
-    uri: str, numbers: set[int], classes: Sequence[str] | None, remarks: list[str]
-) -> set[int | str]:
+def _minus_one(uri: str, numbers: set[int], classes: Sequence[str] | None, remarks: list[str]) -> set[int]:
     """Tells whether -1 means that there is no label, and says so where it does not.
 
     Returns:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import ImageItem, LeftOut
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
+from pipeline.images.source import ImageItem, LeftOut
 from pipeline.images.sources._array_labels import understand_labels
 
 _CHANNELS = (1, 3, 4)
@@ -35,14 +35,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class ArraySource:
-    """An image source in memory; see :class:`pipeline.images.ImageSource`.
+    """An image source in memory; see :class:`pipeline.images.source.ImageSource`.
 
     Attributes:
         uri: Address it was opened with.
         name: Default name of the data set.
         classes: Class names; labels index into them.
         notes: Remarks for the user.
-        parts: The arrays, with labels that index into the classes.
+        arrays: The images of each array, by its name.
         white: Pixel value of white where the source knows it; else uint8 is as it is, and the range of
             anything else is found from the whole set (``pipeline.images.pixel_range``).
         listed: The images in order.
@@ -53,7 +53,7 @@ class ArraySource:
     name: str
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-    parts: dict[str, Part] = field(repr=False)
+    arrays: dict[str, np.ndarray] = field(repr=False)
     white: float | None = field(repr=False)
     listed: ImageList = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
@@ -65,7 +65,7 @@ class ArraySource:
     def read(self, item: ImageItem) -> np.ndarray:
         """Returns pixels, (height, width[, 1 | 3 | 4]), in the number type of the array."""
         name, position = item.id.removesuffix("]").rsplit("[", 1)
-        pixels = self.parts[name].images[int(position)]
+        pixels = self.arrays[name][int(position)]
         if self.white is None:
             return pixels
         return np.rint(pixels * (255 / self.white)).astype(np.uint8)
@@ -102,26 +102,22 @@ def array_source(
         {part.name: len(part.images) for part in parts},
         classes,
     )
-    labelled = {
-        part.name: Part(part.name, part.images, labels, part.split)
-        for part, labels in zip(parts, understood.labels, strict=True)
-    }
     return ArraySource(
         uri=uri,
         name=name,
         classes=understood.classes,
         notes=(*notes, *remarks, *understood.remarks),
-        parts=labelled,
+        arrays={part.name: part.images for part in parts},
         white=white,
-        listed=_listed(labelled.values()),
+        listed=_listed(parts, understood.labels),
         left_out=tuple(left_out),
     )
 
 
-def _listed(parts: Iterable[Part]) -> ImageList:
+def _listed(parts: Sequence[Part], labels: Sequence[np.ndarray]) -> ImageList:
     builder = ImageListBuilder()
-    for part in parts:
-        for i, label in enumerate(part.labels):
+    for part, of_part in zip(parts, labels, strict=True):
+        for i, label in enumerate(of_part):
             builder.add(f"{part.name}[{i}]", int(label), split=part.split)
     return builder.finish()
 

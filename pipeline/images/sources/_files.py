@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import ImageItem, LeftOut
 from pipeline.images.formats.kinds import HEAD_BYTES
+from pipeline.images.source import ImageItem, LeftOut
 
 MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """An image source whose items are files; see :class:`pipeline.images.ImageSource`.
+    """An image source whose items are files; see :class:`pipeline.images.source.ImageSource`.
 
     Attributes:
         uri: Absolute path of the folder or table.
@@ -45,6 +45,8 @@ class FileSource:
         Raises:
             OSError: The file is gone, no regular file, larger than 1 GiB, or cannot be read.
         """
+        if item.path is None:
+            raise OSError("no file of its own")
         refuse_special(os.stat(item.path))
         with open(item.path, "rb", opener=without_waiting) as file:
             refuse_special(os.fstat(file.fileno()))  # it may have been replaced in between

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED
 from pipeline.images.class_names import name_remarks
+from pipeline.images.source import UNLABELLED
 from pipeline.images.sources._folder_layout import (
     LAYOUT,
     Home,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.errors import UsageError
-from pipeline.images import SPLITS
+from pipeline.images.source import SPLITS
 from pipeline.images.sources._words import SPLIT_WORDS, printable, some, split_of, stated_split
 
 _RECORDS = {

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.images import LeftOut
+from pipeline.images.source import LeftOut
 from pipeline.images.sources._words import SHOWN, on_one_line, printable, some
 
 NO_IMAGES = "files that are no images"

@@ -227,11 +227,11 @@ def _images(members: list[_Field], account: ShardAccount) -> list[_Field]:
 def _of(rest: str, said: dict[str, Said]) -> Said:
     """Returns what is said of an image, by ``key.0.cls`` for ``key.0.jpg`` or by ``key.cls``."""
     prefix = rest[: rest.rfind(".") + 1]
-    label, split, group = None, None, None
+    whole = Said()
     for name in dict.fromkeys((f"{prefix}cls", f"{prefix}json", "cls", "json")):
-        if name in said:
-            label, split, group = (a or b for a, b in zip((label, split, group), said[name], strict=True))
-    return Said(label, split, group)
+        if more := said.get(name):
+            whole = Said(whole.label or more.label, whole.split or more.split, whole.group or more.group)
+    return whole
 
 
 def _refuse_twice(found: list[Found], shard: str) -> None:

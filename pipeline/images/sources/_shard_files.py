@@ -135,13 +135,9 @@ class LocalShards:
                 self._files.popitem(last=False)  # closed when no thread reads it any more
             return file
 
-    def __getstate__(self) -> dict[str, object]:
+    def __reduce__(self) -> tuple[type[LocalShards], tuple[str, str, str]]:
         """Leaves out what no other process can use: open files."""
-        return {"address": self.address, "root": self.root, "rest": self.rest}
-
-    def __setstate__(self, state: dict[str, str]) -> None:
-        """Starts without open files."""
-        self.__init__(**state)
+        return LocalShards, (self.address, self.root, self.rest)
 
 
 class _File:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED
 from pipeline.images.class_names import NO_LABEL, means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.packed_strings import PackedStrings, repeated
+from pipeline.images.source import UNLABELLED
 from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources._table_paths import read_path
 from pipeline.images.sources._table_text import NONE, Columns, find_columns, tells_split

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images import LeftOut
+from pipeline.images.source import LeftOut
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._array_source import ArraySource, Part, array_source
 from pipeline.images.sources._files import existing

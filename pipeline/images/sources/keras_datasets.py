@@ -65,12 +65,12 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     datasets = import_keras().datasets
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Keras prints the download's progress on stdout
-            train, test = getattr(datasets, name).load_data()
+            (x_train, y_train), (x_test, y_test) = getattr(datasets, name).load_data()
     except Exception as error:  # Keras raises bare exceptions, and archives fail in ways of their own
         reason = " ".join(str(error).split())
         raise PipelineError(
             f"{uri} cannot be loaded: {reason}; run this once with internet access and copy "
             "~/.keras/datasets here, or use --data builtin:digits"
         ) from error
-    parts = [Part("x_train", *train, "train"), Part("x_test", *test, "test")]
+    parts = [Part("x_train", x_train, y_train, "train"), Part("x_test", x_test, y_test, "test")]
     return array_source(uri, name, parts, classes=CLASSES[name])

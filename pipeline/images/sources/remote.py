@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images import ImageItem, LeftOut
 from pipeline.images.formats.encoded import looks_like_image
 from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.listing import ImageListBuilder
+from pipeline.images.source import ImageItem, LeftOut
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._files import MAX_BYTES
@@ -77,7 +77,7 @@ def open_uri(uri: str, options: SourceOptions) -> RemoteSource:
 
 @dataclass(frozen=True, eq=False)
 class RemoteSource:
-    """An image source in a remote store; see :class:`pipeline.images.ImageSource`.
+    """An image source in a remote store; see :class:`pipeline.images.source.ImageSource`.
 
     Attributes:
         uri: Address with its protocol, without a slash at the end.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.images import ImageItem
+from pipeline.images.source import ImageItem
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._table_paths import why_missing
@@ -81,7 +81,8 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
             gives the line.
     """
     file = existing(uri)
-    table, remarks = Table(file, options), []
+    table = Table(file, options)
+    remarks: list[str] = []
     try:
         kind = file.suffix.lower()
         lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table)

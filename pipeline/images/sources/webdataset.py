@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.listing import list_images
+from pipeline.images.source import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._left_out import Omissions, Patterns
@@ -77,7 +77,7 @@ def open_uri(uri: str, options: SourceOptions) -> ShardSource:
 
 @dataclass(frozen=True, eq=False)
 class ShardSource:
-    """An image source in tar shards; see :class:`pipeline.images.ImageSource`.
+    """An image source in tar shards; see :class:`pipeline.images.source.ImageSource`.
 
     Attributes:
         uri: Canonical address of all shards, with its braces and stars.
