@@ -41,6 +41,25 @@ def between(low: float, high: float) -> Check:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """How a field is asked for on a command line; stands in the annotation of the field.
+
+    Attributes:
+        names: ``--layer`` and other spellings.
+        help: What it is for, with what is taken where nothing is said.
+        metavar: What its value looks like; empty = by its type.
+        low: Least value of a number.
+        path: Whether it may name a file.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    low: int | None = None
+    path: bool = False
+
+
+@dataclass(frozen=True)
 class Option:
     """One option.
 
@@ -62,6 +81,17 @@ def options_of(owner: type) -> tuple[Option, ...]:
     """Lists the options of a dataclass in the order of its fields."""
     hints = typing.get_type_hints(owner, include_extras=True)
     return tuple(Option(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner))
+
+
+def flags_of(owner: type) -> dict[str, Flag]:
+    """Returns the flag of each field of a dataclass that has one."""
+    hints = typing.get_type_hints(owner, include_extras=True)
+    return {
+        name: one
+        for name, hint in hints.items()
+        for one in getattr(hint, "__metadata__", ())
+        if isinstance(one, Flag)
+    }
 
 
 def split_settings(settings: Sequence[str], flag: str) -> dict[str, str]:
@@ -103,7 +133,8 @@ def describe_type(annotation: Any) -> str:
     kind = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if kind is Annotated:
-        return " ".join([describe_type(arguments[0]), *(check.words for check in arguments[1:])])
+        checks = [check.words for check in arguments[1:] if isinstance(check, Check)]
+        return " ".join([describe_type(arguments[0]), *checks])
     if kind in (types.UnionType, typing.Union):
         return " or ".join(map(describe_type, arguments))
     if kind is tuple:
@@ -127,7 +158,7 @@ def _parse(annotation: Any, value: object) -> object:
     arguments = typing.get_args(annotation)
     if kind is Annotated:
         parsed = _parse(arguments[0], value)
-        if not all(check.holds(parsed) for check in arguments[1:]):
+        if not all(check.holds(parsed) for check in arguments[1:] if isinstance(check, Check)):
             raise ValueError
         return parsed
     if kind in (types.UnionType, typing.Union):
@@ -233,9 +264,9 @@ def make_configured(executors: ModuleType, name: str, options: Mapping[str, obje
             [f"--{other.replace('_', '-')}" for other in sorted(known)] or ["none"],
             next_step=f"Executors that have it: {', '.join(having) or 'none'}",
         )
-    for option in options_of(made):
-        if option.name in given:
-            given |= _parsed(name, made, option, given[option.name])
+    for field in options_of(made):
+        if field.name in given:
+            given |= _parsed(name, made, field, given[field.name])
     return made(**given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
-from pipeline.options import Seed, options_of, parse_options
+from pipeline.options import Seed, flags_of, options_of, parse_options
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.published_figure import Published
+from pipeline.spec import RAW
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -61,21 +62,10 @@ MAX_BYTES = 1 << 20
 """Largest recipe that is read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extract:
-    """The fields of ``[extract]``: those of ``FeatureRequest`` that a file can state."""
-
-    backbone: str = ""
-    layers: tuple[str, ...] = ()
-    pooling: str = ""
-    image_size: int = 0
-    weights: str = ""
-    precision: str = ""
-    store: str = ""
-    batch_size: int = 0
-    base_engine: str = ""
-    views: int = 0
-    pixel_range: str = ""
+EXTRACT = (*flags_of(FeatureRequest), "batch_size")
+"""The fields of ``[extract]``: those of ``FeatureRequest`` but the augmentation, which is a section."""
+OLDER_NAMES = {"base_engine": "engine"}
+"""What fields of ``[extract]`` were called in versions before 0.2.0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +156,7 @@ def read_recipe(path: Path) -> Recipe:
         long = "integer string conversion" in str(error)
         trouble = "it holds a whole number of thousands of digits" if long else error
         raise UsageError(f"recipe {path} is not TOML: {trouble}") from error
-    sections = {"extract": {}, "augment": {}, "options": {}, "published": {}}
+    sections: dict[str, dict[str, Any]] = {"extract": {}, "augment": {}, "options": {}, "published": {}}
     for name in sections:
         sections[name] = data.pop(name, {})
         if not isinstance(sections[name], dict):
@@ -178,9 +168,10 @@ def read_recipe(path: Path) -> Recipe:
     for split in experiment.evaluate:
         if split not in SPLITS:
             raise unknown(f"split in recipe {path}", split, SPLITS)
+    asked = {OLDER_NAMES.get(name, name): value for name, value in sections["extract"].items()}
     request = FeatureRequest(
         augmentation=Augmentation.from_options(sections["augment"]),
-        **_checked(Extract, sections["extract"], f"[extract] of recipe {path}"),
+        **_checked(FeatureRequest, asked, f"[extract] of recipe {path}", only=EXTRACT),
     )
     make_head(experiment.head, sections["options"])  # told now, and not after the images
     published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
@@ -251,8 +242,10 @@ def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> 
     changes = {key: value for key, value in request.items() if value not in (None, ())}
     own = {option.name for option in describe_head(recipe.experiment.head).options}
     options = {**recipe.options, **{name: changes[name] for name in own & {"weights"} & set(changes)}}
-    if recipe.request.engine == "pixels" and "backbone" in own and "backbone" in changes:
+    if recipe.request.engine == RAW and "backbone" in own and "backbone" in changes:
         options["backbone"] = changes.pop("backbone")
+    elif recipe.request.engine == RAW and "backbone" in changes:
+        changes["engine"] = FeatureRequest.engine  # raw pixels have one of their own
     return replace(
         recipe,
         options=options,
@@ -262,9 +255,14 @@ def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> 
 
 
 def _checked(
-    owner: type, given: Mapping[str, object], subject: str, also: Mapping[str, object] = {}
-) -> dict[str, object]:
-    fields = {option.name for option in options_of(owner)}
+    owner: type,
+    given: Mapping[str, object],
+    subject: str,
+    *,
+    also: Collection[str] = (),
+    only: Collection[str] = (),
+) -> dict[str, Any]:
+    fields = set(only) or {option.name for option in options_of(owner)}
     for name in given:
         if name not in fields:
             raise unknown(f"field of {subject}", name, sorted(fields | set(also)))

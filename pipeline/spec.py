@@ -10,6 +10,8 @@ from typing import Any
 
 from pipeline.plain_json import parse_json
 
+RAW = "pixels"
+"""The base, and the engine, of raw pixels."""
 SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
 _LATER = {"pixel_range": ""}
@@ -51,6 +53,12 @@ class FeatureSpec:
     augmentation: str = ""
     pixel_range: str = ""
     schema: int = SCHEMA
+
+    @classmethod
+    def asked(cls) -> tuple[str, ...]:
+        """Names the fields that a user asks for, each by an option of the same name."""
+        settled = {"preprocessing", "resize", "calibration", "augmentation", "schema"}
+        return tuple(field.name for field in fields(cls) if field.name not in settled)
 
     @property
     def digest(self) -> str:

@@ -12,8 +12,8 @@ from _serving import add_pass_options, answers, serve
 from pipeline import registry
 from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction import engines
-from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.request import ARITHMETICS, FeatureRequest
+from pipeline.extraction.settle import settle_networks
 from pipeline.images import open_images
 from pipeline.images.decode import decode
 from pipeline.images.manifest import scan
@@ -53,11 +53,11 @@ def load(given: argparse.Namespace, arithmetic: str) -> engines.Engine:
         weights=given.weights,
         image_size=given.size,
         precision=arithmetic,
-        base_engine=given.engine,
+        engine=given.engine,
     )
     if arithmetic == "int8":
         source = open_images(str(given.images))
-        request = settle_calibration(request, weights, scan(source), given.cache / source.name)
+        request = settle_networks(request, weights, scan(source), given.cache / source.name)
     return registry.load(engines, "engine", given.engine).load(request, weights)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +13,9 @@ import numpy as np
 from pipeline.backbones.cuts import clean_cuts
 from pipeline.backbones.table import Backbone, Cut, find_backbone
 from pipeline.backbones.weights import Weights
-from pipeline.errors import UsageError, unknown
+from pipeline.errors import UsageError, reason_of, unknown
 from pipeline.guards.hdf5 import refuse_foreign_parts
-from pipeline.runtimes.keras import import_keras
+from pipeline.runtimes.keras import build_application, import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -99,20 +97,6 @@ def describe_cuts(name: str, image_size: int) -> list[tuple[str, tuple[int, ...]
     return [(layer, tuple(base.get_layer(layer).output.shape[1:])) for layer in clean_cuts(base)]
 
 
-def build_application(row: Backbone, image_size: int, *, imagenet: bool) -> keras.Model:
-    """Builds the base as Keras does, without its top; absent ImageNet filters are downloaded."""
-    keras = import_keras()
-    # Keras prints its download bar on stdout, and warns that a MobileNet takes the filters of another size.
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
-        return getattr(keras.applications, row.factory)(
-            weights="imagenet" if imagenet else None,
-            include_top=False,
-            input_shape=(image_size, image_size, 3),
-            **row.options,
-        )
-
-
 def _refuse_unclean(name: str, base: keras.Model, layers: Sequence[str]) -> None:
     clean, known = clean_cuts(base), {layer.name for layer in base.layers}
     see = f"`pipeline backbones {name}` shows their shapes"
@@ -135,15 +119,15 @@ def _build_base(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        base = build_application(row, image_size, imagenet=imagenet)
+        base = build_application(row.factory, image_size, imagenet=imagenet, options=row.options)
         if weights is not None and weights.path is not None and not imagenet:
             _load_filters(base, weights.path)
             if row.factory == "EfficientNetB0":
                 _divide_by_deviation(base)
     except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        label = weights.label if weights else "none"
         raise UsageError(
-            f"weights {weights.label!r} do not fit {name} ({reason}). Give the file saved from this base "
+            f"weights {label!r} do not fit {name} ({reason_of(error)}). Give the file saved from this base "
             "without its top, or choose --weights imagenet or --weights random"
         ) from error
     finally:

@@ -105,6 +105,20 @@ class Cut:
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, POOLINGS)
 
+    @classmethod
+    def parse(cls, text: str, *, pooling: str = "none") -> Cut:
+        """Reads ``layer`` or ``layer:pooling``.
+
+        Args:
+            text: The cut.
+            pooling: Its pooling where it does not say.
+
+        Raises:
+            UsageError: The pooling is not among the choices.
+        """
+        layer, _, own = text.partition(":")
+        return cls(layer, own or pooling)
+
     def __str__(self) -> str:
         return f"{self.layer}:{self.pooling}"
 

@@ -16,6 +16,7 @@ from pipeline.images.stat_cache import Known, Stamps, StatCache
 from pipeline.options import MOST_SEED
 from pipeline.paths import with_home
 from pipeline.progress import say
+from pipeline.runtimes.keras import build_application
 from pipeline.spec import FeatureSpec
 
 WEIGHTS_HOST = "storage.googleapis.com"
@@ -187,13 +188,10 @@ def _imagenet_file(row: Backbone, image_size: int) -> Path:
 def _download(backbone: str, row: Backbone, image_size: int) -> None:
     say(f"downloading the ImageNet weights of {backbone}")
     try:
-        from pipeline.backbones.loading import build_application
-
-        build_application(row, image_size, imagenet=True)
+        build_application(row.factory, image_size, imagenet=True, options=row.options)
     except Exception as error:  # Keras raises a bare Exception for a failed download
-        reason = str(error).strip().splitlines()[0]
         raise UsageError(
-            f"weights 'imagenet' of {backbone} cannot be had ({reason}). Put the file at "
+            f"weights 'imagenet' of {backbone} cannot be had ({reason_of(error)}). Put the file at "
             f"{_imagenet_file(row, image_size)}, or choose --weights PATH or --weights random"
         ) from error
 

@@ -10,19 +10,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from pipeline.backbones.table import POOLINGS, Cut
 from pipeline.cache.entries import SPEC_FILE, Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.plain_json import parse_json
-from pipeline.spec import FeatureSpec
+from pipeline.spec import RAW, FeatureSpec
 
 WEIGHTS_WORDS = ("imagenet", "random", "none")
 """Words for filters; every other label of an entry is the name of a file."""
 SHORTEST_IDENTITY = len("sha256:") + 8
 SHOWN_IDENTITY = len("sha256:") + 12
-RAW = "pixels"
 NO_RANGE = "none"
 MOST_OPTIONS = 3
 """Beyond so many options, the name of an entry is shorter."""
@@ -30,81 +30,64 @@ MOST_OPTIONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class EntryFilter:
-    """What an entry has to be; a field that is None or empty says nothing.
+    """What an entry has to be.
 
     Attributes:
-        source: Canonical address of the images.
-        dataset: Name of the data set.
-        entries: Names of entries, see :func:`is_called`; it has to be one of them.
-        backbone: Name of the base.
-        layers: Cuts, each ``layer`` or ``layer:pooling``; it has to be one of them.
-        pooling: Pooling of the cuts that do not say.
-        image_size: Height and width in pixels.
-        weights: A word for filters, or their identity, see :func:`has_filters`.
-        precision: Arithmetic of the base; ``auto`` says nothing.
-        store: dtype on disk.
-        engine: What ran the base; ``auto`` says nothing.
-        pixel_range: Black and white of deep pixels; ``none`` for an entry without.
-        views: 0 for an entry without augmented views, any other number for one with them.
-        augment: Values of ``Augmentation``; only entries with augmented views have any.
+        source: Canonical address of the images; None = any.
+        dataset: Name of the data set; None = any.
+        entries: Names of entries, see :func:`is_called`; it has to be one of them, if there are any.
+        asked: What its features have to be, by the fields of ``FeatureRequest``; None, an empty value and
+            ``auto`` say nothing. Of ``views``, 0 is for an entry without augmented views and any other number
+            for one with them; ``augment`` holds values of ``Augmentation``, which only such entries have.
     """
 
     source: str | None = None
     dataset: str | None = None
     entries: tuple[str, ...] = ()
-    backbone: str | None = None
-    layers: tuple[str, ...] = ()
-    pooling: str | None = None
-    image_size: int | None = None
-    weights: str | None = None
-    precision: str | None = None
-    store: str | None = None
-    engine: str | None = None
-    pixel_range: str | None = None
-    views: int | None = None
-    augment: Mapping[str, object] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def matches(self, entry: Entry) -> bool:
         """Tells whether an entry is as wanted."""
-        spec = entry.spec
-        drawn = augmentation_of(spec)
         return (
             self.source in (None, entry.source)
             and self.dataset in (None, entry.dataset)
             and (not self.entries or any(is_called(entry.folder, name) for name in self.entries))
-            and self.backbone in (None, spec.backbone)
-            and self.image_size in (None, spec.image_size)
-            and self._has_cut(spec)
-            and (self._is_named_raw(spec) or self._has_arithmetic(entry))
-            and self._has_pixels(spec)
-            and (self.views is None or bool(self.views) == bool(spec.augmentation))
-            and all(name in drawn and drawn[name] == value for name, value in self.augment.items())
+            and all(self._fits(entry, name, value) for name, value in self.asked.items())
         )
 
-    def _has_cut(self, spec: FeatureSpec) -> bool:
-        cuts = [cut.partition(":") for cut in self.layers] or [(spec.layer, "", "")]
-        return any(
-            layer == spec.layer and (pooling or self.pooling) in (None, spec.pooling)
-            for layer, _, pooling in cuts
-        )
-
-    def _has_pixels(self, spec: FeatureSpec) -> bool:
-        if self.pixel_range in (None, NO_RANGE):
-            return self.pixel_range is None or not spec.pixel_range
-        return spec.pixel_range == str(PixelRange.parse(self.pixel_range))
-
-    def _is_named_raw(self, spec: FeatureSpec) -> bool:
-        """Stage one takes any filters, arithmetic and dtype for raw pixels, and uses none of them."""
-        return spec.engine == RAW and self.backbone == spec.backbone
-
-    def _has_arithmetic(self, entry: Entry) -> bool:
+    def _fits(self, entry: Entry, name: str, value: Any) -> bool:
         spec = entry.spec
-        return (
-            (self.weights is None or has_filters(entry, self.weights))
-            and self.precision in (None, "auto", spec.precision)
-            and self.store in (None, spec.store)
-            and self.engine in (None, "auto", spec.engine)
-        )
+        if value in (None, "", "auto", (), {}) and value is not False:
+            return True
+        if name in UNUSED_BY_RAW and spec.engine == RAW == self.asked.get("backbone"):
+            return True
+        match name:
+            case "layers":
+                return any(_is_cut(spec, Cut.parse(one, pooling=self._pooling(spec))) for one in value)
+            case "pooling":
+                return bool(self.asked.get("layers")) or value == spec.pooling
+            case "weights":
+                return has_filters(entry, value)
+            case "pixel_range":
+                return spec.pixel_range == ("" if value == NO_RANGE else str(PixelRange.parse(value)))
+            case "views":
+                return bool(value) == bool(spec.augmentation)
+            case "augment":
+                return augmentation_of(spec).items() >= value.items()
+        return bool(getattr(spec, name) == value)
+
+    def _pooling(self, spec: FeatureSpec) -> str:
+        """Pooling of cuts that do not say: as was asked for, else any."""
+        asked = self.asked.get("pooling")
+        return asked or (spec.pooling if spec.pooling in POOLINGS else "none")
+
+
+UNUSED_BY_RAW = ("weights", "precision", "store", "engine")
+"""What stage one takes for raw pixels, where they are named, and makes no use of."""
+
+
+def _is_cut(spec: FeatureSpec, cut: Cut) -> bool:
+    return (spec.layer, spec.pooling) == (cut.layer, cut.pooling)
 
 
 def is_called(entry: Path, name: str) -> bool:
@@ -162,18 +145,15 @@ def options_apart(entries: Sequence[Entry]) -> list[list[str]]:
 def _options(entry: Entry, among: Sequence[Entry]) -> dict[str, str]:
     """Describes an entry by options: values by flag, those of ``--augment`` by flag and name."""
     spec = entry.spec
+    values = {name: str(getattr(spec, name)) for name in FeatureSpec.asked()}
+    values |= {
+        "weights": _weights_option(entry, among),
+        "pixel_range": spec.pixel_range or NO_RANGE,
+        "views": "1" if spec.augmentation else "0",
+    }
     return {
         "--name": entry.dataset,
-        "--backbone": spec.backbone,
-        "--layer": spec.layer,
-        "--pooling": spec.pooling,
-        "--image-size": str(spec.image_size),
-        "--weights": _weights_option(entry, among),
-        "--precision": spec.precision,
-        "--store": spec.store,
-        "--engine": spec.engine,
-        "--pixel-range": spec.pixel_range or NO_RANGE,
-        "--views": "1" if spec.augmentation else "0",
+        **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
         **{f"--augment {name}": setting(name, value) for name, value in augmentation_of(spec).items()},
     }
 
@@ -190,8 +170,9 @@ def setting(name: str, value: object) -> str:
     """Writes a value of ``Augmentation`` as ``--augment`` takes it."""
     if isinstance(value, bool):
         return f"{name}={str(value).lower()}"
-    number = isinstance(value, int | float)  # 20 and 20.0 draw the same
-    return f"{name}={repr(float(value)).removesuffix('.0') if number else value}"
+    if isinstance(value, int | float):
+        return f"{name}={repr(float(value)).removesuffix('.0')}"  # 20 and 20.0 draw the same
+    return f"{name}={value}"
 
 
 def _fewest(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -316,13 +316,13 @@ def damaged_rows(layout: FeatureFile) -> np.ndarray:
     return np.array(bad, np.int64)
 
 
-def write_at(file: int, values: np.ndarray | bytes, offset: int) -> None:
-    """Writes values to a place in a file, however few bytes the system takes at a time.
+def write_at(file: int, values: Any, offset: int) -> None:
+    """Writes what has a buffer to a place in a file, however few bytes the system takes at a time.
 
     Raises:
         OSError: The disk refuses the bytes.
     """
-    view = memoryview(np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values).cast("B")
+    view = memoryview(values).cast("B")
     while view:
         written = os.pwrite(file, view, offset)
         view, offset = view[written:], offset + written

@@ -43,7 +43,7 @@ def retire_others(
     return left
 
 
-def clean(entry: Entry, wanted: Collection[ShardName]) -> list[LeftAlone]:
+def delete_redundant(entry: Entry, wanted: Collection[ShardName]) -> list[LeftAlone]:
     """Deletes retired files that hold no row of their own any more, and what killed runs have left.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cache.damage import Damage, DamagedFileError, damage_of_marks
-from pipeline.cache.entries import FEATURE_FILES
+from pipeline.cache.entries import FEATURE_FILES, Entry
 from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries
 from pipeline.cache.format import FeatureFile, checksum
@@ -79,6 +79,7 @@ def stored_rows(
     spec: FeatureSpec,
     wanted: np.ndarray | None = None,
     *,
+    entries: Iterable[Entry] | None = None,
     images: Iterable[RowTable] = (),
     shelf: Shelf | None = None,
 ) -> StoredRows:
@@ -91,11 +92,13 @@ def stored_rows(
         cache: Where to look.
         spec: What the rows shall be.
         wanted: void (n,), keys of the rows that are looked for; None = all.
+        entries: The entries of the cache; None = read here.
         images: Rows of the source: they say which name and digest belong together.
         shelf: What earlier calls for the same spec have learnt.
     """
     folders = dict.fromkeys(cache.glob(f"*/{spec.entry_name}"), spec)  # also where spec.json is damaged
-    folders |= {one.folder: one.spec for one in all_entries(cache) if one.spec.plain == spec.plain}
+    there = all_entries(cache) if entries is None else entries
+    folders |= {one.folder: one.spec for one in there if one.spec.plain == spec.plain}
     shelf = shelf or Shelf()
     sought = None if wanted is None else _beginnings(wanted)
     layouts: list[FeatureFile] = []
@@ -114,8 +117,8 @@ def stored_rows(
             continue
         except (CacheMismatchError, UsageError):
             continue  # its rows are computed again
-        layout = salvage.layout if salvage else None
-        if layout and layout.header.spec.plain == spec.plain:
+        if salvage and salvage.layout.header.spec.plain == spec.plain:
+            layout = salvage.layout
             shape = shape or layout.feature_shape
             found = np.flatnonzero(_usable(salvage, spec))
             keys = layout.rows.keys[found]

@@ -14,6 +14,7 @@ is taken on what a single fault (a flipped bit, a lost or misplaced page) could 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -184,11 +185,11 @@ def _column(file: h5py.File, name: str) -> h5py.Dataset:
 
 def _ids(file: h5py.File, count: int) -> Any:
     """Reads the names of the rows; no names at all where the column is not what it should be."""
-    try:
+    with suppress(KeyError, ValueError):
         ids = read_texts(_column(file, "ids"))
-    except (KeyError, ValueError):
-        ids = ()
-    return ids if len(ids) == count else Categorical(np.broadcast_to(np.int8(-1), count), ())
+        if len(ids) == count:
+            return ids
+    return Categorical(np.broadcast_to(np.int8(-1), count), ())
 
 
 def _places(layout: FeatureFile, shard: ShardName | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 
@@ -22,9 +22,9 @@ from pipeline.cli.parameters import PATH, PATH_OR_NAME
 from pipeline.errors import UsageError
 from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
+from pipeline.extraction.request import FeatureRequest
 from pipeline.images.source_options import SourceOptions
-from pipeline.options import MOST_SEED, options_of, split_settings
+from pipeline.options import MOST_SEED, Flag, flags_of, options_of, split_settings
 from pipeline.plain_json import json_text
 from pipeline.progress import say
 
@@ -80,29 +80,26 @@ data_options = _stack(
     click.option("--name", help="Name of the data set in the cache. [the source's own]"),
     cache_option,
 )
+
+
+def _feature_option(name: str, flag: Flag) -> Decorator:
+    """Makes the option that asks for a field of ``FeatureRequest``."""
+    kind = get_type_hints(FeatureRequest)[name]
+    types = {int: int if flag.low is None else click.IntRange(flag.low)}
+    return click.option(
+        *flag.names,
+        name,
+        type=PATH_OR_NAME if flag.path else types.get(kind, str),
+        multiple=kind not in (int, str),
+        metavar=flag.metavar or None,
+        help=flag.help,
+    )
+
+
+FEATURES = flags_of(FeatureRequest)
+"""The flag of each field of ``FeatureRequest`` that has one."""
 feature_options = _stack(
-    click.option("--backbone", help="See `pipeline backbones`. [vgg16]"),
-    click.option(
-        "--layer",
-        "--from-layer",
-        "layers",
-        multiple=True,
-        help="Keras layer to cut at, or LAYER:POOLING. [the last]",
-    ),
-    click.option("--pooling", help="none, avg or max: global pooling after the cut. [none]"),
-    click.option("--image-size", type=click.IntRange(1), help="Height and width in pixels. [150]"),
-    weights_option("imagenet, random[:SEED], auto, or a weights file. [imagenet]"),
-    click.option("--precision", help=f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]"),
-    click.option("--store", help=f"dtype on disk: {', '.join(STORES)}. [float16]"),
-    click.option("--engine", "base_engine", help=f"What runs the base: {', '.join(ENGINES)}. [keras]"),
-    click.option(
-        "--pixel-range",
-        metavar="LOW..HIGH",
-        help="Black and white of pixels deeper than 8 bits. [found from all images]",
-    ),
-    click.option(
-        "--views", type=int, help="Augmented views of each training image; 0 = the entry without. [0]"
-    ),
+    *(_feature_option(name, flag) for name, flag in FEATURES.items()),
     click.option(
         "--augment",
         multiple=True,
@@ -150,22 +147,6 @@ executor_options = _stack(
     click.option("--gpus-per-worker", help="Ray: GPUs of each, e.g. 1, 0.5 or 0. [1 where there are GPUs]"),
     click.option("--write", help="Ray: who writes rows, auto, driver or workers. [auto]"),
 )
-FLAGS = {"layers": "layer", "base_engine": "engine"}
-"""Options whose parameter has another name."""
-FEATURE_OPTIONS = (
-    "backbone",
-    "layers",
-    "pooling",
-    "image_size",
-    "weights",
-    "precision",
-    "store",
-    "base_engine",
-    "pixel_range",
-    "views",
-    "augment",
-)
-"""The parameters of ``feature_options``."""
 
 
 def executor_settings(options: dict[str, Any]) -> dict[str, object]:
@@ -223,8 +204,8 @@ class StoredFeatures:
             UsageError: For a layer or a name, none or several do.
         """
         wanted = self._filter()
-        if wanted.layers:
-            each = [replace(wanted, layers=(layer,)) for layer in wanted.layers]
+        if layers := self.options["layers"]:
+            each = [replace(wanted, asked={**wanted.asked, "layers": (layer,)}) for layer in layers]
         else:
             each = [replace(wanted, entries=(name,)) for name in wanted.entries] or [wanted]
         return Selection(tuple(self._only(one) for one in each))
@@ -237,18 +218,18 @@ class StoredFeatures:
         return only_entry(exact or found, cache=self.cache, extract_command=self.command("extract"))
 
     def _filter(self) -> EntryFilter:
-        options = dict(self.options)
-        given = split_settings(options.pop("augment"), "--augment")
+        given = split_settings(self.options["augment"], "--augment")
         drawn = asdict(Augmentation.from_options(given))
         anywhere = self.data is None and (self.name is not None or self.entries)
         return EntryFilter(
             source=None if anywhere else self._source(),
             dataset=None if self.name is None else chosen_name(self.name),
             entries=self.entries,
-            weights=_filters(options.pop("weights"), self.cache / STAT_CACHE),
-            engine=options.pop("base_engine"),
-            augment={name: drawn[name] for name in given},
-            **options,
+            asked=self.options
+            | {
+                "weights": _filters(self.options["weights"], self.cache / STAT_CACHE),
+                "augment": {name: drawn[name] for name in given},
+            },
         )
 
     def _source(self) -> str:
@@ -267,7 +248,7 @@ class StoredFeatures:
         for key, value in given.items():
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None:
-                    parts += [f"--{FLAGS.get(key, key).replace('_', '-')}", str(one)]
+                    parts += [FEATURES[key].names[0] if key in FEATURES else f"--{key}", str(one)]
         if self.cache != Path("features_cache"):
             parts += ["--cache", str(self.cache)]
         return shlex.join(parts)
@@ -306,7 +287,7 @@ def stored_features(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_features(
         *, data: str | None, name: str | None, cache: Path, entries: tuple[str, ...], **arguments: Any
     ) -> Any:
-        options = {key: arguments.pop(key) for key in FEATURE_OPTIONS}
+        options = {key: arguments.pop(key) for key in (*FEATURES, "augment")}
         return command(features=StoredFeatures(data, name, cache, entries, options), **arguments)
 
     return data_options(entry_option(feature_options(with_features)))

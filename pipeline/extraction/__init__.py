@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.locks import working_in
 from pipeline.errors import UsageError
-from pipeline.extraction.calibration import settle_calibration
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.filling import Filler
 from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
+from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.settle import say_why_anew, settle_pixel_range, settle_precision
+from pipeline.extraction.settle import say_why_anew, settle_networks, settle_pixel_range
 from pipeline.extraction.stage import Stage
 from pipeline.extraction.understood import Understood
 from pipeline.images import ImageSource, open_images, remarks_on
@@ -71,6 +71,7 @@ def extract(
     cache = expanded(cache)
     looked_again: set[str] = set()
     earlier: list[Counter[str]] = []
+    none: Counter[str] = Counter()
     while True:
         try:
             reports = _extract(
@@ -88,7 +89,7 @@ def extract(
             looked_again.update(error.ids)
             earlier = [
                 Counter(now) + before
-                for now, before in itertools.zip_longest(error.computed, earlier, fillvalue=Counter())
+                for now, before in itertools.zip_longest(error.computed, earlier, fillvalue=none)
             ]
             say(
                 f"note: {cache / STAT_CACHE} had wrong digests of {counted(len(error.ids), 'image')} "
@@ -127,27 +128,28 @@ def _extract(
         say(f"note: {note}")
     weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
-    existing = [entry for entry in all_entries(cache) if entry.dataset == folder.name]
+    stored = all_entries(cache)
+    existing = [entry for entry in stored if entry.dataset == folder.name]
     request, pixels = settle_pixel_range(request, manifest.census)
     with (executor or make_executor()).session() as session:
         request, measured = settle_precision(request, weights, existing, call=session.call)
-        request = settle_calibration(request, weights, manifest, folder)
+        settled = settle_networks(request, weights, manifest, folder)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
-            for entry in _entries(folder, request.specs(weights), source, weights, existing, rows_per_file)
+            for entry in _entries(folder, settled.specs(weights), source, weights, existing, rows_per_file)
         ]
-        _refuse_another_source(cache, entries[0])
+        _refuse_another_source(stored, entries[0])
         say_why_anew([entry.spec for entry in entries], existing)
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
         sizes = {split: len(listed) for split, listed in manifest.splits.items()}
-        filler = Filler(request, weights, source, cache, session=session)
+        filler = Filler(settled, weights, source, cache, entries=stored, session=session)
         filler.timings.add({"stock": stock_seconds})
         stage = Stage(
             entries,
             manifest,
-            group_files(sizes, rows, views=request.views),
+            group_files(sizes, rows, views=settled.views),
             filler=filler,
-            views=request.views,
+            views=settled.views,
             measured=measured,
             skip_bad=skip_bad,
         )
@@ -179,8 +181,8 @@ def _entries(
     ]
 
 
-def _refuse_another_source(cache: Path, entry: Entry) -> None:
-    for other in all_entries(cache):
+def _refuse_another_source(stored: Iterable[Entry], entry: Entry) -> None:
+    for other in stored:
         if other.dataset == entry.dataset and other.source != entry.source:
             raise UsageError(
                 f"the name {entry.dataset!r} belongs to {other.source} in this cache, not to {entry.source}: "

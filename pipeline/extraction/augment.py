@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
@@ -53,7 +53,8 @@ class Augmentation:
         Raises:
             UsageError: An option is unknown, or out of bounds.
         """
-        return cls(**parse_options(cls, given, subject="the augmentation", flag="--augment"))
+        values: dict[str, Any] = parse_options(cls, given, subject="the augmentation", flag="--augment")
+        return cls(**values)
 
 
 def augmented_view(image: np.ndarray, augmentation: Augmentation, *, digest: bytes, view: int) -> np.ndarray:

@@ -11,20 +11,17 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from pipeline.backbones.weights import Weights
-from pipeline.cache.entries import NETWORKS
 from pipeline.cache.networks import DEPTH, RECORD, identity_of, network_name, read_record
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
-from pipeline.extraction.request import FeatureRequest
 from pipeline.files import root_of
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
@@ -38,25 +35,23 @@ METHOD = "nncf mixed"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Calibration:
-    """What determines a quantised network.
+class QuantisedNetwork:
+    """A quantised network, by what determines it.
 
     Attributes:
         parent: Folder of all quantised networks of the data set.
-        manifest: Where its images are found.
         spec: What it computes, see ``FeatureSpec.network``; without its calibration.
         digests: SHA-256, in hex and sorted, of the images that set its ranges.
         method: How it is quantised.
     """
 
     parent: Path
-    manifest: Manifest
     spec: FeatureSpec
     digests: tuple[str, ...]
     method: str = METHOD
 
     @classmethod
-    def from_record(cls, path: Path, manifest: Manifest) -> Self:
+    def from_record(cls, path: Path) -> Self:
         """Reads what stands beside a network.
 
         Raises:
@@ -67,7 +62,6 @@ class Calibration:
         record = read_record(path)
         return cls(
             parent=path.parent.parent,
-            manifest=manifest,
             spec=record["spec"],
             digests=tuple(record["digests"]),
             method=record["method"],
@@ -93,8 +87,11 @@ class Calibration:
         record = {"spec": asdict(self.spec), "method": self.method, "digests": self.digests, "files": files}
         return json.dumps(record, indent=1)
 
-    def images(self) -> np.ndarray:
-        """Loads the images, uint8 (n, size, size, 3); those that cannot be decoded are left out.
+    def images(self, manifest: Manifest) -> np.ndarray:
+        """Loads the images that set its ranges, uint8 (n, size, size, 3), without those not to be decoded.
+
+        Args:
+            manifest: Where they are found.
 
         Raises:
             MisrememberedError: Digests of an earlier run are wrong.
@@ -102,13 +99,13 @@ class Calibration:
         """
         items = {
             row.tobytes().hex(): item
-            for split, rows in self.manifest.splits.items()
-            for row, item in zip(rows.digests, self.manifest.items[split], strict=True)
+            for split, rows in manifest.splits.items()
+            for row, item in zip(rows.digests, manifest.items[split], strict=True)
         }
         there = [digest for digest in self.digests if digest in items]
         known = {items[digest].id: digest for digest in there}
         loader = Loader(
-            source=self.manifest.source,
+            source=manifest.source,
             items=[items[digest] for digest in there],
             digests=np.array([list(bytes.fromhex(digest)) for digest in there], np.uint8),
             views=np.zeros(len(there), np.uint8),
@@ -119,7 +116,7 @@ class Calibration:
         )
         batch = loader.load(np.arange(len(there)))
         decoded = int(batch.loaded.sum())
-        self.manifest.look_again(
+        manifest.look_again(
             {one.id: bytes.fromhex(known[one.id]) for one in batch.failures if not one.digest}
         )
         gone = len(self.digests) - decoded - sum(bool(failure.digest) for failure in batch.failures)
@@ -131,42 +128,6 @@ class Calibration:
                 "`pipeline cache gc`"
             )
         return batch.images[batch.loaded]
-
-
-def settle_calibration(
-    request: FeatureRequest, weights: Weights, manifest: Manifest, dataset: Path
-) -> FeatureRequest:
-    """Says which quantised networks ``int8`` means; other requests are returned as they are.
-
-    A network that was made for this data set is used again, whatever images have been added since. Otherwise
-    one is to be made from a sample of the training images.
-
-    Args:
-        request: What the user asks for; the precision must be settled.
-        weights: The filters of its base.
-        manifest: The images of the data set.
-        dataset: Its folder in the cache.
-
-    Raises:
-        UsageError: There are no training images.
-        UnreadableFileError: A network's record cannot be read now; another would lead to other features.
-    """
-    if request.precision != "int8" or request.engine == "pixels":
-        return request
-    parent, train = dataset / NETWORKS, manifest.splits.get("train")
-    digests = () if train is None else draw_sample(train.digests, IMAGES, seed=SEED)
-    drawn = [
-        Calibration(parent=parent, manifest=manifest, spec=spec.network, digests=digests)
-        for spec in request.specs(weights)
-    ]
-    known = _recorded(parent, manifest)
-    calibrations = tuple(known.get((new.spec, new.method), new) for new in drawn)
-    if not all(calibration.digests for calibration in calibrations):
-        raise UsageError(
-            f"--precision int8 sets its ranges with training images, and {manifest.source.uri} has none: "
-            "choose --precision bfloat16 or float32"
-        )
-    return replace(request, calibrations=calibrations)
 
 
 def draw_sample(digests: np.ndarray, count: int, *, seed: int) -> tuple[str, ...]:
@@ -184,12 +145,19 @@ def draw_sample(digests: np.ndarray, count: int, *, seed: int) -> tuple[str, ...
     return tuple(sorted(lots[lot] for lot in sorted(lots)[:count]))
 
 
-def _recorded(parent: Path, manifest: Manifest) -> dict[tuple[FeatureSpec, str], Calibration]:
-    """Finds the networks that were made, by what they compute and how they are quantised."""
+def recorded_networks(parent: Path) -> dict[tuple[FeatureSpec, str], QuantisedNetwork]:
+    """Finds the networks that were made, by what they compute and how they are quantised.
+
+    Args:
+        parent: Folder of all quantised networks of a data set.
+
+    Raises:
+        UnreadableFileError: A record cannot be read now; another network would lead to other features.
+    """
     found = {}
     for path in sorted(parent.glob(f"*/{RECORD}")):
         # Without its record a network is of no use; of one that cannot be read now nobody knows.
         with contextlib.suppress(FileNotFoundError, ValueError):
-            calibration = Calibration.from_record(path, manifest)
-            found[calibration.spec, calibration.method] = calibration
+            network = QuantisedNetwork.from_record(path)
+            found[network.spec, network.method] = network
     return found

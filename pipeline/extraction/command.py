@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.backbones.table import find_backbone
+from pipeline.backbones.table import Cut, find_backbone
 from pipeline.cache.entries import Entry, dataset_name
-from pipeline.cache.finding import RAW, augmentation_of, setting, stored_views
+from pipeline.cache.finding import UNUSED_BY_RAW, augmentation_of, setting, stored_views
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images.source_options import flag
+from pipeline.spec import RAW, FeatureSpec
 
 DEFAULT_CACHE = Path("features_cache")
 
@@ -48,26 +49,22 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     """Writes what stage one was asked for, without what it takes where nothing is said."""
     first = entries[0]
     spec, default = first.spec, FeatureRequest()
-    values: dict[str, tuple[object, object]] = {
-        "--backbone": (spec.backbone, default.backbone),
-        "--image-size": (spec.image_size, default.image_size),
-        "--pixel-range": (spec.pixel_range, default.pixel_range),  # an added image may move one that is found
-    }
-    if spec.engine != RAW:
-        values |= {
-            "--weights": (_weights(first), default.weights),
-            "--precision": (spec.precision, None),  # `auto` may measure another one next time
-            "--store": (spec.store, default.store),
-            "--engine": (spec.engine, default.base_engine),
-        }
-    words = [word for name, (value, usual) in values.items() if value != usual for word in (name, str(value))]
+    unused = {"layer", "pooling", *(UNUSED_BY_RAW if spec.engine == RAW else ())}
+    values = {name: getattr(spec, name) for name in FeatureSpec.asked() if name not in unused}
+    if "weights" in values:
+        values["weights"] = _weights(first)
+    words = []
+    for name, value in values.items():
+        # `auto` may measure another precision next time, and an added image move a range that is found
+        if value != getattr(default, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
     if views := stored_views(first):
         usual = asdict(Augmentation())
         words += ["--views", str(views)]
         for name, value in augmentation_of(spec).items():
             if value != usual.get(name):
                 words += ["--augment", setting(name, value)]
-    cuts = [f"{entry.spec.layer}:{entry.spec.pooling}".removesuffix(":none") for entry in entries]
+    cuts = [str(Cut(entry.spec.layer, entry.spec.pooling)).removesuffix(":none") for entry in entries]
     if cuts != [find_backbone(spec.backbone, spec.image_size).layer]:
         words += [word for cut in cuts for word in ("--layer", cut)]
     return words

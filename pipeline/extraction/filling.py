@@ -21,7 +21,7 @@ from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
 from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
-from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import TargetRows
 from pipeline.extraction.timing import Timings
 from pipeline.files import LeftAlone
@@ -91,7 +91,7 @@ class Headers:
 
     @cached_property
     def _software(self) -> dict[str, str]:
-        packages = PACKAGES
+        packages: tuple[str, ...] = PACKAGES
         if self.engine == "openvino" and openvino_installed():
             packages += ("openvino",)
         rates = {f"{name} images/s": f"{rate:.1f}" for name, rate in self.measured.items()}
@@ -124,17 +124,28 @@ class Filler:
 
     def __init__(
         self,
-        request: FeatureRequest,
+        request: SettledRequest,
         weights: Weights,
         source: ImageSource,
         cache: Path,
         *,
+        entries: Sequence[Entry],
         session: Session,
     ) -> None:
+        """Loads nothing yet.
+
+        Args:
+            request: Which features.
+            weights: The filters of the base.
+            source: Where images are read.
+            cache: Folder of the cache.
+            entries: All that stand in it: rows of theirs need not be computed.
+            session: Who computes.
+        """
         self.timings = Timings()
         self.left: list[LeftAlone] = []
         self._request, self._weights = request, weights
-        self._source, self._cache = source, cache
+        self._source, self._cache, self._entries = source, cache, entries
         self._idle = session
         self._batch_size: int | None = None
         self._announced = False
@@ -180,11 +191,16 @@ class Filler:
             spec = writer.entry.spec
             shelf = self._shelves.setdefault(spec, Shelf())
             stored = stored_rows(
-                self._cache, spec, keys[~writer.done], images=wanted.rows.values(), shelf=shelf
+                self._cache,
+                spec,
+                keys[~writer.done],
+                entries=self._entries,
+                images=wanted.rows.values(),
+                shelf=shelf,
             )
             writer.damaged += stored.damaged
             if spec not in self._shapes:
-                self._shapes[spec] = stored.feature_shape or self._crew.feature_shapes[number]
+                self._shapes[spec] = stored.feature_shape or self._session.feature_shapes[number]
             shapes.append(self._shapes[spec])
             found.append(stored)
             self.left += stored.left
@@ -201,10 +217,20 @@ class Filler:
     ) -> list[BadImage]:
         """Runs the base over every missing row, in batches that fit the memory."""
         if self._batch_size is None:
-            self._batch_size = self._crew.settle_batch_size(self._request, rows)
+            self._batch_size = self._session.settle_batch_size(self._request, rows)
         while True:
+            loader = self._loader(wanted, self._batch_size)
+            done = [writer.done for writer in writers]
+            most = self._block_rows(writers, self._batch_size, int((~np.logical_and.reduce(done)).sum()))
+            blocks = plan_blocks(wanted.keys, done, most)
             try:
-                return self._run_blocks(writers, wanted, self._batch_size, title)
+                with (
+                    self.timings.step("fill"),
+                    progress(title, sum(map(len, blocks)), "images") as advance,
+                ):
+                    return self._session.fill(
+                        blocks, loader=loader, writers=writers, timings=self.timings, advance=advance
+                    )
             except BatchTooLargeError:
                 if self._batch_size == 1:
                     raise PipelineError(
@@ -213,13 +239,8 @@ class Filler:
                 self._batch_size //= 2
                 say(f"a batch does not fit the memory: going on with batches of {self._batch_size}")
 
-    def _run_blocks(
-        self, writers: Sequence[EntryWriter], wanted: TargetRows, batch_size: int, title: str
-    ) -> list[BadImage]:
-        done = [writer.done for writer in writers]
-        block_rows = self._block_rows(writers, batch_size, int((~np.logical_and.reduce(done)).sum()))
-        blocks = plan_blocks(wanted.keys, done, block_rows)
-        loader = Loader(
+    def _loader(self, wanted: TargetRows, batch_size: int) -> Loader:
+        return Loader(
             source=self._source,
             items=wanted.items,
             digests=wanted.digests,
@@ -229,23 +250,18 @@ class Filler:
             batch_size=batch_size,
             pixel_range=PixelRange.of(self._request.pixel_range),
         )
-        total = sum(map(len, blocks))
-        with self.timings.step("fill"), progress(title, total, "images") as advance:
-            return self._crew.fill(
-                blocks, loader=loader, writers=writers, timings=self.timings, advance=advance
-            )
 
     def _block_rows(self, writers: Sequence[EntryWriter], batch_size: int, missing: int) -> int:
         """RowTable of a block: no more than a kill may cost, and enough blocks for all workers."""
         bytes_a_row = sum(
             row_bytes(shape, writer.entry.spec.store)
-            for shape, writer in zip(self._crew.feature_shapes, writers, strict=True)
+            for shape, writer in zip(self._session.feature_shapes, writers, strict=True)
         )
         most = min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row)
         return rows_in_block(batch_size, most=most, missing=missing, workers=self._idle.workers)
 
     @cached_property
-    def _crew(self) -> Session:
+    def _session(self) -> Session:
         """The session with its base loaded; a run that computes nothing never loads it."""
         with self.timings.step("load"):
             self._idle.load(self._request, self._weights)

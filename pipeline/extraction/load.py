@@ -55,7 +55,7 @@ def with_copies(failures: Collection[BadImage], manifest: Manifest) -> list[BadI
         for row in np.flatnonzero(np.isin(first_eight.astype(np.uint64), beginnings)):
             digest = rows.digests[row].tobytes().hex()
             if digest in reasons:
-                copies.append(BadImage(rows.ids[row], reasons[digest], digest))
+                copies.append(BadImage(rows.ids[int(row)], reasons[digest], digest))
     return [failure for failure in failures if not failure.digest] + copies
 
 

@@ -1,22 +1,24 @@
-"""What a user asks of stage one, and the specs it comes to."""
+"""What a user asks of stage one, and the specs it comes to.
+
+The fields of :class:`FeatureRequest` are the one list of what can be asked for: options of the command line,
+fields of a recipe and filters for stored entries are made of it. A field whose name is that of a field of
+``FeatureSpec`` means the same there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, unknown
 from pipeline.extraction.augment import MAX_VIEWS, Augmentation
 from pipeline.images.pixel_range import PixelRange
-from pipeline.spec import FeatureSpec
-
-if TYPE_CHECKING:
-    from pipeline.extraction.calibration import Calibration
+from pipeline.options import Flag
+from pipeline.spec import RAW, FeatureSpec
 
 ARITHMETICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"keras": ("float32", "bfloat16", "float16"), "openvino": ("float32", "bfloat16", "int8")}
@@ -40,28 +42,48 @@ class FeatureRequest:
         weights: ``imagenet``, ``random[:seed]``, ``auto`` or a path.
         precision: Arithmetic of the forward pass; ``auto`` = the fastest here, by measurement, int8 excepted.
         store: dtype on disk, ``float16`` or ``float32``.
-        batch_size: Images in a forward pass; None = the fastest here, by measurement.
-        views: Augmented views of each training image, beside the image itself.
-        augmentation: How views are drawn.
-        base_engine: What runs the base; ``auto`` = the fastest here, by measurement.
+        engine: What runs the base; ``auto`` = the fastest here, by measurement. Raw pixels have an engine of
+            their own, whatever is asked for.
         pixel_range: Black and white of pixels deeper than 8 bits, ``LOW..HIGH``; empty = to be found from all
             images of the set, which stage one does before anything is computed.
-        calibrations: What determines the network of each cut in ``int8``; stage one settles it, never a user.
+        views: Augmented views of each training image, beside the image itself.
+        augmentation: How views are drawn.
+        batch_size: Images in a forward pass; None = the fastest here, by measurement.
     """
 
-    backbone: str = "vgg16"
-    layers: tuple[str, ...] = ()
-    pooling: str = "none"
-    image_size: int = 150
-    weights: str = "imagenet"
-    precision: str = "auto"
-    store: str = "float16"
-    batch_size: int | None = None
-    views: int = 0
+    backbone: Annotated[str, Flag(("--backbone",), "See `pipeline backbones`. [vgg16]")] = "vgg16"
+    layers: Annotated[
+        tuple[str, ...],
+        Flag(("--layer", "--from-layer"), "Keras layer to cut at, or LAYER:POOLING. [the last]"),
+    ] = ()
+    pooling: Annotated[
+        str, Flag(("--pooling",), "none, avg or max: global pooling after the cut. [none]")
+    ] = "none"
+    image_size: Annotated[int, Flag(("--image-size",), "Height and width in pixels. [150]", low=1)] = 150
+    weights: Annotated[
+        str,
+        Flag(("--weights",), "imagenet, random[:SEED], auto, or a weights file. [imagenet]", path=True),
+    ] = "imagenet"
+    precision: Annotated[
+        str, Flag(("--precision",), f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]")
+    ] = "auto"
+    store: Annotated[str, Flag(("--store",), f"dtype on disk: {', '.join(STORES)}. [float16]")] = "float16"
+    engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}. [keras]")] = (
+        "keras"
+    )
+    pixel_range: Annotated[
+        str,
+        Flag(
+            ("--pixel-range",),
+            "Black and white of pixels deeper than 8 bits. [found from all images]",
+            metavar="LOW..HIGH",
+        ),
+    ] = ""
+    views: Annotated[
+        int, Flag(("--views",), "Augmented views of each training image; 0 = the entry without. [0]")
+    ] = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
-    base_engine: str = "keras"
-    pixel_range: str = ""
-    calibrations: tuple[Calibration, ...] = ()
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         row = find_backbone(self.backbone, self.image_size)
@@ -69,13 +91,13 @@ class FeatureRequest:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.store not in STORES:
             raise unknown("store", self.store, STORES)
-        if self.base_engine not in ENGINES:
-            raise unknown("engine", self.base_engine, ENGINES)
-        if self.precision not in ("auto", *ARITHMETICS.get(self.base_engine, PRECISIONS)):
+        if self.engine not in ENGINES and (row.factory or self.engine != RAW):
+            raise unknown("engine", self.engine, ENGINES)
+        if self.precision not in ("auto", *ARITHMETICS.get(self.engine, PRECISIONS)):
             raise unknown(
-                f"precision of engine {self.base_engine}",
+                f"precision of engine {self.engine}",
                 self.precision,
-                ["auto", *ARITHMETICS[self.base_engine]],
+                ["auto", *ARITHMETICS[self.engine]],
                 next_step=f"Engines that have it: {', '.join(engines_with(self.precision))}",
             )
         if self.image_size > MOST_SIZE:
@@ -84,29 +106,27 @@ class FeatureRequest:
             raise UsageError(f"--batch-size {self.batch_size} is too small: give auto, or 1 or more")
         if not 0 <= self.views <= MAX_VIEWS:
             raise UsageError(f"--views {self.views} is out of bounds: choose from 0 to {MAX_VIEWS}")
-        if self.engine == "pixels" and self.cuts != (Cut(row.layer),):
-            raise UsageError(f"{self.backbone} has no layers and no pooling: leave --layer and --pooling out")
+        if not row.factory:
+            object.__setattr__(self, "engine", RAW)
+            if self.cuts != (Cut(row.layer),):
+                raise UsageError(
+                    f"{self.backbone} has no layers and no pooling: leave --layer and --pooling out"
+                )
         if self.pixel_range:
             object.__setattr__(self, "pixel_range", str(PixelRange.parse(self.pixel_range)))
         if len(set(self.cuts)) < len(self.cuts):
             raise UsageError(f"--layer names a cut twice: {', '.join(self.layers)}")
 
     @property
-    def engine(self) -> str:
-        """Name of the engine that runs the base."""
-        return self.base_engine if find_backbone(self.backbone, self.image_size).factory else "pixels"
-
-    @property
     def cuts(self) -> tuple[Cut, ...]:
         """The cuts, or the base's own last layer where none was named."""
         named = self.layers or (find_backbone(self.backbone, self.image_size).layer,)
-        parts = (name.partition(":") for name in named)
-        return tuple(Cut(layer, pooling or self.pooling) for layer, _, pooling in parts)
+        return tuple(Cut.parse(name, pooling=self.pooling) for name in named)
 
     def specs(self, weights: Weights) -> list[FeatureSpec]:
         """Returns the identity of each cut's features; the precision must be settled."""
         row = find_backbone(self.backbone, self.image_size)
-        raw = self.engine == "pixels"
+        raw = self.engine == RAW
         return [
             FeatureSpec(
                 backbone=self.backbone,
@@ -118,11 +138,10 @@ class FeatureRequest:
                 precision="none" if raw else self.precision,
                 store="uint8" if raw else self.store,
                 engine=self.engine,
-                calibration=calibration.identity if calibration else "",
                 augmentation=self.augmentation.to_json() if self.views else "",
                 pixel_range=self.pixel_range,
             )
-            for cut, calibration in zip_longest(self.cuts, self.calibrations)
+            for cut in self.cuts
         ]
 
 

@@ -1,26 +1,83 @@
-"""What a request leaves open, settled before the work begins: the pixel range, the arithmetic, the batch."""
+"""What a request leaves open, settled before the work begins."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from pipeline import registry
 from pipeline.backbones.weights import Weights
-from pipeline.cache.entries import Entry
-from pipeline.extraction import engines
-from pipeline.extraction.engines import BatchTooLargeError, Engine
-from pipeline.extraction.request import FeatureRequest, engines_with
+from pipeline.cache.entries import NETWORKS, Entry
+from pipeline.errors import UsageError
+from pipeline.extraction.calibration import IMAGES, SEED, QuantisedNetwork, draw_sample, recorded_networks
+from pipeline.extraction.request import FeatureRequest
+from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelCensus, PixelRange, number
 from pipeline.progress import say
-from pipeline.runtimes.openvino import openvino_installed
-from pipeline.spec import FeatureSpec
+from pipeline.spec import RAW, FeatureSpec
 from pipeline.wording import counted, verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledRequest(FeatureRequest):
+    """A request in which nothing is open any more: engine, arithmetic and pixel range are named.
+
+    Attributes:
+        networks: The quantised network of each cut, where the arithmetic is ``int8``.
+        manifest: Where images are found that set the ranges of networks; None = all networks are there.
+    """
+
+    networks: tuple[QuantisedNetwork, ...] = ()
+    manifest: Manifest | None = None
+
+    @classmethod
+    def of(cls, request: FeatureRequest, **settled: Any) -> SettledRequest:
+        """Takes over all of a request."""
+        return cls(**{field.name: getattr(request, field.name) for field in fields(request)}, **settled)
+
+    def specs(self, weights: Weights) -> list[FeatureSpec]:
+        """Returns the identity of each cut's features."""
+        specs = super().specs(weights)
+        if not self.networks:
+            return specs
+        pairs = zip(specs, self.networks, strict=True)
+        return [replace(spec, calibration=network.identity) for spec, network in pairs]
+
+
+def settle_networks(
+    request: FeatureRequest, weights: Weights, manifest: Manifest, dataset: Path
+) -> SettledRequest:
+    """Says which quantised networks ``int8`` means; other arithmetics have none.
+
+    A network that was made for this data set is used again, whatever images have been added since. Otherwise
+    one is to be made from a sample of the training images.
+
+    Args:
+        request: What the user asks for; the precision must be settled.
+        weights: The filters of its base.
+        manifest: The images of the data set.
+        dataset: Its folder in the cache.
+
+    Raises:
+        UsageError: There are no training images.
+        UnreadableFileError: A network's record cannot be read now; another would lead to other features.
+    """
+    if request.precision != "int8" or request.engine == RAW:
+        return SettledRequest.of(request)
+    parent, train = dataset / NETWORKS, manifest.splits.get("train")
+    digests = () if train is None else draw_sample(train.digests, IMAGES, seed=SEED)
+    known = recorded_networks(parent)
+    drawn = [
+        QuantisedNetwork(parent=parent, spec=spec.network, digests=digests) for spec in request.specs(weights)
+    ]
+    networks = tuple(known.get((new.spec, new.method), new) for new in drawn)
+    if not all(network.digests for network in networks):
+        raise UsageError(
+            f"--precision int8 sets its ranges with training images, and {manifest.source.uri} has none: "
+            "choose --precision bfloat16 or float32"
+        )
+    return SettledRequest.of(request, networks=networks, manifest=manifest)
 
 
 @dataclass(frozen=True)
@@ -119,136 +176,3 @@ def _described(chosen: PixelRange) -> str:
 
 def _before(pixel_range: str) -> str:
     return f"the pixel range {pixel_range}" if pixel_range else "no pixel range"
-
-
-T = TypeVar("T")
-Call = Callable[..., Any]
-
-TRIAL_BATCH = 16
-BATCHES = (16, 32, 64, 128)
-DEFAULT_BATCH = 32
-WORTHWHILE_ROWS = 1000
-"""Below this many rows a measurement of batch sizes costs more than it saves."""
-GAIN = 1.03
-"""A larger batch must be this much faster to be worth its memory."""
-MEMORY_SHARE = 0.25
-
-
-def settle_precision(
-    request: FeatureRequest, weights: Weights, existing: Sequence[Entry], *, call: Call | None = None
-) -> tuple[FeatureRequest, dict[str, float]]:
-    """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
-
-    An entry that differs in nothing else is continued, whatever would be faster. Otherwise one batch is timed
-    in each arithmetic that is open, and the fastest is kept.
-
-    Args:
-        request: What the user asks for.
-        weights: The filters of its base.
-        existing: Entries of the same data set.
-        call: Calls a function with its arguments on a machine of the kind that will compute; default: here.
-
-    Returns:
-        The request with a concrete engine and precision, and images per second for each that was measured.
-
-    Raises:
-        UsageError: The package of the engine is not installed, or its base cannot be loaded.
-    """
-    if request.engine == "pixels" or "auto" not in (request.base_engine, request.precision):
-        return request, {}
-    for there in (entry.spec for entry in existing):
-        found = {"engine": there.engine, "precision": there.precision}
-        if (
-            request.base_engine in ("auto", there.engine)
-            and request.precision in ("auto", there.precision)
-            and there.plain in [replace(spec.plain, **found) for spec in request.specs(weights)]
-        ):
-            return replace(request, base_engine=there.engine, precision=there.precision), {}
-    candidates, rates = (call or _call_here)(_measured, request, weights)
-    if not rates:
-        return candidates[0], {}
-    best = max(rates, key=lambda name: rates[name])
-    figures = ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items())
-    say(f"precision: {figures} images/s in a batch of {TRIAL_BATCH}; using {best}")
-    return candidates[list(rates).index(best)], rates
-
-
-def _call_here(function: Callable[..., T], *arguments: Any) -> T:
-    return function(*arguments)
-
-
-def _measured(request: FeatureRequest, weights: Weights) -> tuple[list[FeatureRequest], dict[str, float]]:
-    """Lists what may take the place of ``auto`` on this machine, with images per second where it is open."""
-    candidates = _candidates(request)
-    rates: dict[str, float] = {}
-    for candidate in candidates if len(candidates) > 1 else ():
-        engine = registry.load(engines, "engine", candidate.engine).load(candidate, weights)
-        rate = _images_per_second(engine, request.image_size, TRIAL_BATCH, trials=2)
-        name = candidate.precision
-        rates[f"{candidate.engine} {name}" if request.engine == "auto" else name] = rate
-    return candidates, rates
-
-
-def _candidates(request: FeatureRequest) -> list[FeatureRequest]:
-    """Lists what may take the place of ``auto``; an engine that is not installed is one only if named."""
-    fitting = engines_with(request.precision)
-    if request.base_engine != "auto":
-        names = [request.base_engine]
-    else:
-        names = [name for name in fitting if name != "openvino" or openvino_installed()] or fitting
-    return [
-        replace(request, base_engine=name, precision=precision)
-        for name in names
-        for precision in _open_precisions(request, name)
-    ]
-
-
-def _open_precisions(request: FeatureRequest, engine: str) -> list[str]:
-    if request.precision != "auto":
-        return [request.precision]
-    return registry.load(engines, "engine", engine).precisions()
-
-
-def settle_batch_size(request: FeatureRequest, engine: Engine, rows: int) -> int:
-    """Returns the images in a forward pass: as asked for, or the fastest of a few that fit the memory.
-
-    Args:
-        request: Says which, or leaves it open.
-        engine: The loaded base.
-        rows: Images to compute; few are not worth measuring for.
-    """
-    if request.batch_size is not None:
-        return request.batch_size
-    if rows < WORTHWHILE_ROWS or request.engine == "pixels":  # which computes nothing
-        return min(DEFAULT_BATCH, _largest_batch(engine))
-    best, best_rate, rates = 0, 0.0, {}
-    for size in BATCHES:
-        if best and size > _largest_batch(engine):
-            break
-        try:
-            rates[size] = _images_per_second(engine, request.image_size, size, trials=1)
-        except BatchTooLargeError:
-            break
-        if rates[size] < best_rate * GAIN:
-            break
-        best, best_rate = size, rates[size]
-    figures = ", ".join(f"{size}: {rate:.1f}" for size, rate in rates.items())
-    say(f"batch size: {figures} images/s; using {best or BATCHES[0]}")
-    return best or BATCHES[0]
-
-
-def _largest_batch(engine: Engine) -> int:
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, int(MEMORY_SHARE * free / engine.bytes_per_image))
-
-
-def _images_per_second(engine: Engine, image_size: int, batch_size: int, *, trials: int) -> float:
-    """Times the forward pass of one batch after one that warms up; the best of a few trials."""
-    images = np.random.default_rng(0).integers(0, 256, (batch_size, image_size, image_size, 3), np.uint8)
-    engine.fetch(engine.submit(images))
-    seconds = []
-    for _ in range(trials):
-        started = time.perf_counter()
-        engine.fetch(engine.submit(images))
-        seconds.append(time.perf_counter() - started)
-    return batch_size / min(seconds)

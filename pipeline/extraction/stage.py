@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import cached_property, partial
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.locks import BusyError, Presence, filling
-from pipeline.cache.retiring import clean, retire_others
+from pipeline.cache.retiring import delete_redundant, retire_others
 from pipeline.cache.shards import ShardName
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
@@ -57,7 +57,7 @@ class Stage:
         self._headers = Headers(manifest, views, entries[0].spec.engine, measured)
         self._skipped: dict[str, BadImage] = {}
         self._failed: dict[str, BadImage] = {}
-        self._outcomes = [RunProgress(entry) for entry in entries]
+        self._progress = [RunProgress(entry) for entry in entries]
         self._left: list[LeftAlone] = []
 
     def run(self, presence: Presence) -> list[Extraction]:
@@ -83,47 +83,48 @@ class Stage:
         else:
             self._failed |= unreadable
         try:
-            return self._run(presence)
-        finally:  # also where it comes to no end: the next run may find nothing of it any more
-            for outcomes in self._outcomes:
-                for damage in outcomes.damage.reports():
-                    say(f"note: {damage.line}")
-
-    def _run(self, presence: Presence) -> list[Extraction]:
-        self._go_through(self.groups, lambda group: self._fill(group, replace=False))
-        if not self._outcomes[0].files:
-            raise PipelineError(
-                f"no image of {self.manifest.source.uri} can be read: check the files, or give another --data"
-            )
-        self._go_through(
-            list(filter(self._waits, self.groups)), lambda group: self._fill(group, replace=True)
-        )
-        with presence.alone() as alone:  # else the last to leave does it
-            for outcomes in self._outcomes if alone else ():
-                self._left += retire_others(
-                    outcomes.entry, outcomes.files, held={*outcomes.unfinished, *self._held}
+            with closing(self._held_alone(self.groups)) as groups:
+                for group in groups:
+                    self._fill(group, replace=False)
+            if not self._progress[0].files:
+                raise PipelineError(
+                    f"no image of {self.manifest.source.uri} can be read: check the files, or give another "
+                    "--data"
                 )
-                self._left += clean(outcomes.entry, outcomes.files)
-        return [self._report(outcomes) for outcomes in self._outcomes]
+            with closing(self._held_alone(list(filter(self._waits, self.groups)))) as groups:
+                for group in groups:
+                    self._fill(group, replace=True)
+            self._tidy_up(presence)
+        finally:  # also where it comes to no end: the next run may find nothing of it any more
+            for one in self._progress:
+                for damage in one.damage.reports():
+                    say(f"note: {damage.line}")
+        return [self._report(one) for one in self._progress]
 
-    def _go_through(self, groups: Sequence[FileGroup], work: Callable[[FileGroup], None]) -> None:
-        """Does something with each group, while nobody else fills its files; those that are free first."""
-        waiting = list(groups)
+    def _tidy_up(self, presence: Presence) -> None:
+        """Removes what is not wanted any more, unless others work in the entries: the last to leave does."""
+        with presence.alone() as alone:
+            for one in self._progress if alone else ():
+                self._left += retire_others(one.entry, one.files, held={*one.unfinished, *self._held})
+                self._left += delete_redundant(one.entry, one.files)
+
+    def _held_alone(self, groups: Sequence[FileGroup]) -> Generator[FileGroup]:
+        """Yields each group while nobody else fills its files; those that are free come first."""
+        waiting, wait_s = list(groups), 0.0
         while waiting:
-            busy = [group for group in waiting if not self._attempt(group, work, wait_s=0)]
-            if len(busy) == len(waiting):
-                self._attempt(busy.pop(0), work, wait_s=float("inf"))
+            busy = []
+            for group in waiting:
+                files = [entry.file(span.shard.name) for entry in self.entries for span in group]
+                with ExitStack() as held:
+                    try:
+                        held.enter_context(filling(files, wait_s=wait_s))
+                    except BusyError:
+                        busy.append(group)
+                        continue
+                    wait_s = 0.0
+                    yield group
+            wait_s = float("inf") if len(busy) == len(waiting) else 0.0  # all are busy: wait for the first
             waiting = busy
-
-    def _attempt(self, group: FileGroup, work: Callable[[FileGroup], None], *, wait_s: float) -> bool:
-        files = [entry.file(span.shard.name) for entry in self.entries for span in group]
-        with ExitStack() as held:
-            try:
-                held.enter_context(filling(files, wait_s=wait_s))
-            except BusyError:
-                return False
-            work(group)
-        return True
 
     def _fill(self, group: FileGroup, *, replace: bool) -> None:
         """Fills and publishes the files of a group; once more where images are found bad, and skipped."""
@@ -132,8 +133,8 @@ class Stage:
         while True:
             wanted = target_rows(self.manifest, group, self._skipped, views=self._views)
             if not wanted.rows:
-                for outcomes in self._outcomes:
-                    outcomes.forget(group)
+                for progress in self._progress:
+                    progress.forget(group)
                 return
             skipped = list(self._skipped.values())
             with ExitStack() as opened:
@@ -149,9 +150,9 @@ class Stage:
                 failures, computed = self._filler.fill(
                     writers, wanted, others=partial(self._others, group), title=self._title(group)
                 )
-                for outcomes, writer, rows in zip(self._outcomes, writers, computed, strict=True):
-                    outcomes.damage.meet(writer.damaged)
-                    outcomes.count(group, wanted, writer.done, rows)
+                for progress, writer, rows in zip(self._progress, writers, computed, strict=True):
+                    progress.damage.meet(writer.damaged)
+                    progress.count(group, wanted, writer.done, rows)
                 self._look_again(failures, wanted)
                 found = {failure.id: failure for failure in with_copies(failures, self.manifest)}
                 if found and self._skip_bad:
@@ -159,8 +160,8 @@ class Stage:
                     continue
                 self._failed |= found
                 held = {span.shard.name for span in group if span.shard.split in self._held}
-                for outcomes, writer in zip(self._outcomes, writers, strict=True):
-                    outcomes.settle(group, writer.publish(held, replace=replace))
+                for progress, writer in zip(self._progress, writers, strict=True):
+                    progress.settle(group, writer.publish(held, replace=replace))
                 return
 
     def _look_again(self, failures: Sequence[BadImage], wanted: TargetRows) -> None:
@@ -176,16 +177,16 @@ class Stage:
             for row, name in enumerate(rows.ids)
             if name in doubtful
         }
-        self.manifest.look_again(planned, computed=lambda: [outcomes.computed for outcomes in self._outcomes])
+        self.manifest.look_again(planned, computed=lambda: [progress.computed for progress in self._progress])
 
     def _waits(self, group: FileGroup) -> bool:
         """Tells whether files are not published though no row of their split is missing anywhere."""
         shards = [span.shard for span in group if span.shard.split not in self._held]
         return any(
-            shard in outcomes.files
-            and not outcomes.files[shard].published
-            and shard.split not in outcomes.lacking
-            for outcomes in self._outcomes
+            shard in progress.files
+            and not progress.files[shard].published
+            and shard.split not in progress.lacking
+            for progress in self._progress
             for shard in shards
         )
 
@@ -215,18 +216,18 @@ class Stage:
         known = known_failures(self.entries[0], shards)
         self._skipped |= {failure.id: failure for failure in with_copies(known, self.manifest)}
 
-    def _report(self, outcomes: RunProgress) -> Extraction:
+    def _report(self, progress: RunProgress) -> Extraction:
         seconds = self._filler.timings.seconds
         return Extraction(
-            outcomes.entry,
-            outcomes.reports(seconds["fill"]),
+            progress.entry,
+            progress.reports(seconds["fill"]),
             failures=list(self._failed.values()),
             skipped=list(self._skipped.values()),
-            unfinished=outcomes.unfinished,
+            unfinished=progress.unfinished,
             timings=dict(seconds),
             measured=self._measured,
             left=self._left_alone,
-            damaged=outcomes.damage.reports(),
+            damaged=progress.damage.reports(),
         )
 
     def _take_down(self, writers: Sequence[EntryWriter]) -> None:
@@ -237,9 +238,9 @@ class Stage:
         """What stays unread or not understood, each file that is still there once."""
         replaced = {
             place
-            for outcomes in self._outcomes
-            for shard in outcomes.files
-            for place in (outcomes.entry.file(shard.name), outcomes.entry.partial(shard.name))
+            for progress in self._progress
+            for shard in progress.files
+            for place in (progress.entry.file(shard.name), progress.entry.partial(shard.name))
         }  # of these the writers know better: another file may stand there by now
         passed_over = [one for one in self._filler.left if one.path not in replaced]
         last = {one.path: one for one in [*passed_over, *self._left]}

@@ -6,8 +6,13 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 TALKATIVE, SILENT = ("0", "1"), "3"
@@ -25,6 +30,29 @@ def import_keras() -> ModuleType:
     import keras
 
     return keras
+
+
+def build_application(
+    factory: str, image_size: int, *, imagenet: bool, options: Mapping[str, object]
+) -> keras.Model:
+    """Builds a base of ``keras.applications`` without its top; absent ImageNet filters are downloaded.
+
+    Args:
+        factory: Its name there.
+        image_size: Height and width in pixels.
+        imagenet: Whether it has the ImageNet filters.
+        options: Further arguments.
+    """
+    keras = import_keras()
+    # Keras prints its download bar on stdout, and warns that a MobileNet takes the filters of another size.
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`input_shape` is undefined", UserWarning)
+        return getattr(keras.applications, factory)(
+            weights="imagenet" if imagenet else None,
+            include_top=False,
+            input_shape=(image_size, image_size, 3),
+            **options,
+        )
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 from pipeline import registry
-from pipeline.backbones.table import find_backbone
 from pipeline.backbones.weights import Weights, weights_of
 from pipeline.cache.entries import NETWORKS, Entry
 from pipeline.cache.features import Selection
@@ -13,12 +12,12 @@ from pipeline.cache.finding import has_filters
 from pipeline.cache.networks import RECORD, is_whole
 from pipeline.errors import CacheMismatchError
 from pipeline.extraction import engines
-from pipeline.extraction.calibration import Calibration
+from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.request import FeatureRequest
-from pipeline.images.manifest import Manifest
-from pipeline.images.sources._files import FileSource
+from pipeline.extraction.settle import SettledRequest
 from pipeline.progress import say
+from pipeline.spec import RAW
 
 
 def load_base(selection: Selection, weights: str | None) -> tuple[FeatureRequest, Engine]:
@@ -41,11 +40,11 @@ def load_base(selection: Selection, weights: str | None) -> tuple[FeatureRequest
     filters = filters_of(entries[0], weights)
     request = feature_request(entries)
     _refuse_other_numbers(entries, request, filters)
-    say(f"loading {spec.backbone} ({spec.engine}{'' if _is_raw(spec.backbone) else f', {spec.precision}'})")
+    say(f"loading {spec.backbone} ({spec.engine}{'' if spec.engine == RAW else f', {spec.precision}'})")
     return request, registry.load(engines, "engine", request.engine).load(request, filters)
 
 
-def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
+def feature_request(entries: tuple[Entry, ...]) -> SettledRequest:
     """Turns stored specs back into the request that they came from; augmented views are left out.
 
     Raises:
@@ -53,39 +52,34 @@ def feature_request(entries: tuple[Entry, ...]) -> FeatureRequest:
     """
     spec = entries[0].spec
     cuts = tuple(f"{entry.spec.layer}:{entry.spec.pooling}" for entry in entries)
-    if _is_raw(spec.backbone):
-        return FeatureRequest(
+    if spec.engine == RAW:
+        return SettledRequest(
             backbone=spec.backbone, layers=cuts, image_size=spec.image_size, pixel_range=spec.pixel_range
         )
     quantised = spec.precision == "int8"
-    return FeatureRequest(
+    return SettledRequest(
         backbone=spec.backbone,
         layers=cuts,
         image_size=spec.image_size,
         precision=spec.precision,
         store=spec.store,
-        base_engine=spec.engine,
+        engine=spec.engine,
         pixel_range=spec.pixel_range,
-        calibrations=tuple(_calibration(entry) for entry in entries) if quantised else (),
+        networks=tuple(_network(entry) for entry in entries) if quantised else (),
     )
 
 
-def _calibration(entry: Entry) -> Calibration:
-    """Finds what determines the quantised network that made an entry's features."""
+def _network(entry: Entry) -> QuantisedNetwork:
+    """Finds the quantised network that made an entry's features."""
     folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
-    unseen = Manifest(FileSource("", "", (), (), []), splits={}, items={}, unreadable=[])
     with contextlib.suppress(FileNotFoundError, ValueError):
-        calibration = Calibration.from_record(folder / RECORD, unseen)
-        if calibration.identity == entry.spec.calibration and is_whole(folder):
-            return calibration
+        network = QuantisedNetwork.from_record(folder / RECORD)
+        if network.identity == entry.spec.calibration and is_whole(folder):
+            return network
     raise CacheMismatchError(
         f"the int8 network that made these features is not whole in {folder}: bring it back from a copy, or "
         "extract and train in another arithmetic: `pipeline extract --precision float32`"
     )
-
-
-def _is_raw(backbone: str) -> bool:
-    return not find_backbone(backbone, 1_000_000).factory
 
 
 def filters_of(entry: Entry, choice: str | None) -> Weights:

@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.load import Batch, Loader, feature_batches
-from pipeline.extraction.settle import settle_batch_size
+from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.timing import Timings
 from pipeline.heads import TrainedHead
 from pipeline.images import UNLABELLED, ImageItem, ImageSource

@@ -13,7 +13,7 @@ import pytest
 from pipeline.cache import feature_file, format
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
-from pipeline.cache.retiring import clean
+from pipeline.cache.retiring import delete_redundant
 from pipeline.cache.reuse import holds_unique_rows, stored_rows
 from pipeline.errors import CacheMismatchError, UnreadableFileError, system_refusal
 
@@ -60,7 +60,7 @@ def test_it_may_hold_rows_that_no_newer_file_has(
     refuse(retired)
     with pytest.raises(UnreadableFileError):
         holds_unique_rows(retired, [newer])
-    (left,) = clean(entry, [])
+    (left,) = delete_redundant(entry, [])
     assert left.path == retired
     assert left.reason.startswith("cannot be read now (")
     assert retired.exists()

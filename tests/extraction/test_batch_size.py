@@ -13,8 +13,8 @@ from counting_engine import BACKBONE
 
 from pipeline.extraction import settle as precision
 from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.precision import DEFAULT_BATCH, WORTHWHILE_ROWS, settle_batch_size
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.settle import DEFAULT_BATCH, WORTHWHILE_ROWS, settle_batch_size
 
 REQUEST = FeatureRequest(**BACKBONE)
 PAGE = 4096

@@ -36,11 +36,11 @@ def test_nothing_new_is_left_out() -> None:
     assert set(ENGINES) - {"auto"} <= set(registry.names(engines))
 
 
-@pytest.mark.parametrize("engine", sorted(set(ENGINES) - {FeatureRequest.base_engine}))
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - {FeatureRequest.engine}))
 def test_an_engine_alone(engine: str, few: Photos, cache: Path) -> None:
     if engine == "openvino" and not openvino_installed():
         pytest.skip("openvino is not installed")
-    (report,) = extract(str(few.root), FeatureRequest(**BASE, base_engine=engine), cache=cache)
+    (report,) = extract(str(few.root), FeatureRequest(**BASE, engine=engine), cache=cache)
     assert report.computed == 8
     assert engine in ("auto", report.entry.spec.engine)
     assert open_features(report.entry, "train").to_memory().any()

@@ -12,14 +12,14 @@ from counting_engine import BACKBONE, CountingEngine
 
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.entries import Entry
-from pipeline.extraction import settle as module
+from pipeline.extraction import precision as module
 from pipeline.extraction.engines import openvino as openvino_engine
+from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.settle import settle_precision
 from pipeline.spec import FeatureSpec
 
 RANDOM = resolve_weights("vgg16", "random", 32)
-AUTO = FeatureRequest(**BACKBONE, base_engine="auto")
+AUTO = FeatureRequest(**BACKBONE, engine="auto")
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_the_fastest_pair_is_taken(rates: dict[tuple[str, str], float]) -> None:
 def test_what_was_named_stays(rates: dict[tuple[str, str], float]) -> None:
     rates["keras", "float32"] = 15.0
     assert chosen(replace(AUTO, precision="float32"))[:2] == ("keras", "float32")
-    assert chosen(replace(AUTO, base_engine="openvino"))[2] == {"float32": 11.0, "bfloat16": 20.0}
-    assert chosen(replace(AUTO, base_engine="keras")) == ("keras", "float32", {})
+    assert chosen(replace(AUTO, engine="openvino"))[2] == {"float32": 11.0, "bfloat16": 20.0}
+    assert chosen(replace(AUTO, engine="keras")) == ("keras", "float32", {})
 
 
 def test_int8_is_for_the_one_engine_that_has_it(rates: dict[tuple[str, str], float]) -> None:
@@ -64,16 +64,16 @@ def test_int8_is_for_the_one_engine_that_has_it(rates: dict[tuple[str, str], flo
 
 
 def test_an_existing_entry_is_continued(rates: dict[tuple[str, str], float]) -> None:
-    (slow,) = replace(AUTO, base_engine="keras", precision="float16").specs(RANDOM)
-    (other,) = replace(AUTO, base_engine="keras", precision="float32", store="float32").specs(RANDOM)
+    (slow,) = replace(AUTO, engine="keras", precision="float16").specs(RANDOM)
+    (other,) = replace(AUTO, engine="keras", precision="float32", store="float32").specs(RANDOM)
     (raw,) = FeatureRequest(backbone="pixels", image_size=32).specs(Weights("none", "none"))
     int8 = replace(slow, engine="openvino", precision="int8", calibration="0" * 64)
     assert chosen(AUTO, raw, int8, other, slow) == ("keras", "float16", {})
     assert chosen(AUTO, raw, int8, other)[:2] == ("openvino", "bfloat16")
-    assert chosen(replace(AUTO, base_engine="openvino"), slow)[:2] == ("openvino", "bfloat16")
+    assert chosen(replace(AUTO, engine="openvino"), slow)[:2] == ("openvino", "bfloat16")
     assert chosen(replace(AUTO, precision="float16"), slow) == ("keras", "float16", {})
     assert chosen(replace(AUTO, precision="float32"), slow)[:2] == ("openvino", "float32")
-    assert chosen(replace(AUTO, base_engine="keras", precision="float32"), slow)[:2] == ("keras", "float32")
+    assert chosen(replace(AUTO, engine="keras", precision="float32"), slow)[:2] == ("keras", "float32")
 
 
 def test_an_engine_that_is_not_installed_is_no_candidate(

@@ -16,9 +16,9 @@ from pipeline.extraction.request import FeatureRequest
 @pytest.mark.parametrize("name", registry.names(engines))
 def test_every_engine_loads_a_request(name: str) -> None:
     row = "pixels" if name == "pixels" else "mobilenet_v2_035"
-    base_engine = "keras" if name == "pixels" else name
+    engine = "keras" if name == "pixels" else name
     request = FeatureRequest(
-        backbone=row, image_size=32, weights="random", precision="float32", base_engine=base_engine
+        backbone=row, image_size=32, weights="random", precision="float32", engine=engine
     )
     assert request.engine == name
     weights = resolve_weights(row, "random", 32)

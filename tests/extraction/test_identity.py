@@ -28,7 +28,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "image_size": {"image_size": 33},
     "precision": {"precision": "bfloat16"},
     "store": {"store": "float32"},
-    "engine": {"base_engine": "openvino"},
+    "engine": {"engine": "openvino"},
     "pixel_range": {"pixel_range": "0..4095"},
 }
 """What to ask for, so that one field of the spec is another."""

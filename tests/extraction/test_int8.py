@@ -25,7 +25,7 @@ from pipeline.extraction.calibration import draw_sample
 from pipeline.extraction.engines import _networks
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 
-INT8 = {"precision": "int8", "base_engine": "openvino"}
+INT8 = {"precision": "int8", "engine": "openvino"}
 TINY = {"weights": "random", "image_size": 32, "batch_size": 4, "store": "float32"}
 Run = Callable[..., list[Extraction]]
 
@@ -262,7 +262,7 @@ def test_each_engine_says_what_it_has(engine: str, precision: str, choices: str)
     with pytest.raises(
         UsageError, match=rf"unknown precision of engine {engine} '{precision}'.*: choose from {choices}"
     ):
-        FeatureRequest(base_engine=engine, precision=precision)
+        FeatureRequest(engine=engine, precision=precision)
 
 
 def test_a_wrong_digest_of_an_image_that_sets_ranges_is_looked_at_again(

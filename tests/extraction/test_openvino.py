@@ -29,7 +29,7 @@ def relative_error(features: np.ndarray, expected: np.ndarray) -> float:
 
 
 def load(**changes: Any) -> OpenVinoEngine:
-    given = {"backbone": "vgg16", "image_size": 32, "precision": "float32", "base_engine": "openvino"}
+    given = {"backbone": "vgg16", "image_size": 32, "precision": "float32", "engine": "openvino"}
     return engine_module.load(FeatureRequest(**(given | changes)), RANDOM)
 
 

@@ -52,8 +52,8 @@ REAL = {
     "keras": {"backbone": "vgg16", "layers": ("block1_pool",)},
     "keras, two cuts": {"backbone": "vgg16", "layers": ("block1_pool:avg", "block2_pool:max")},
     "constants": SMALL,
-    "openvino": SMALL | {"base_engine": "openvino"},
-    "int8": SMALL | {"base_engine": "openvino", "precision": "int8"},
+    "openvino": SMALL | {"engine": "openvino"},
+    "int8": SMALL | {"engine": "openvino", "precision": "int8"},
 }
 
 

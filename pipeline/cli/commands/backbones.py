@@ -51,13 +51,14 @@ def _list_cuts(name: str, image_size: int, as_json: bool) -> None:
     from pipeline.backbones.loading import describe_cuts
     from pipeline.cache.format import row_bytes
 
-    cuts = [
-        {"layer": layer, "shape": list(shape), "bytes": row_bytes(shape, "float16")}
-        for layer, shape in describe_cuts(name, image_size)
-    ]
+    shapes = describe_cuts(name, image_size)
     if as_json:
+        cuts = [
+            {"layer": layer, "shape": list(shape), "bytes": row_bytes(shape, "float16")}
+            for layer, shape in shapes
+        ]
         print_json({"backbone": name, "image_size": image_size, "cuts": cuts})
         return
-    for cut in cuts:
-        shape = " x ".join(map(str, cut["shape"]))
-        click.echo(f"{cut['layer']:32} {shape:>16}  {cut['bytes']:>12,} bytes an image")
+    for layer, shape in shapes:
+        sides = " x ".join(map(str, shape))
+        click.echo(f"{layer:32} {sides:>16}  {row_bytes(shape, 'float16'):>12,} bytes an image")

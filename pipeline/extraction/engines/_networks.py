@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.backbones.loading import load_backbone
 from pipeline.cache.locks import alone_in
 from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
-from pipeline.extraction.calibration import Calibration
+from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.files import refuse_foreign, written
 from pipeline.files import replace as replace_file
 from pipeline.progress import say
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.settle import SettledRequest
+    from pipeline.images.manifest import Manifest
 
 
 def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
@@ -53,11 +55,11 @@ def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
 
 
-def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
+def quantised_base(request: SettledRequest, weights: Weights) -> openvino.Model:
     """Returns the quantised networks of a request as one model; those that are not there whole are made.
 
     Args:
-        request: With the calibrations it was settled on.
+        request: With the networks it was settled on.
         weights: The filters of its base.
 
     Returns:
@@ -69,12 +71,12 @@ def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     """
     openvino = import_openvino()
     networks = []
-    for cut, calibration in zip(request.cuts, request.calibrations, strict=True):
-        with alone_in(calibration.folder, depth=DEPTH):
-            if not is_whole(calibration.folder):
-                base = convert_base(replace(request, layers=(str(cut),)), weights)
-                _store(_quantise(base, calibration), calibration)
-            networks.append(openvino.Core().read_model(calibration.folder / FILES[0]))
+    for cut, network in zip(request.cuts, request.networks, strict=True):
+        with alone_in(network.folder, depth=DEPTH):
+            if not is_whole(network.folder):
+                base = convert_base(replace(request, layers=(str(cut),), networks=()), weights)
+                _store(_quantise(base, network, request.manifest), network)
+            networks.append(openvino.Core().read_model(network.folder / FILES[0]))
     (images,) = networks[0].get_parameters()
     for network in networks[1:]:
         for reader in network.inputs[0].get_target_inputs():
@@ -82,11 +84,12 @@ def quantised_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     return openvino.Model([result for network in networks for result in network.get_results()], [images])
 
 
-def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
+def _quantise(base: openvino.Model, network: QuantisedNetwork, manifest: Manifest | None) -> openvino.Model:
     """Sets ranges, symmetric for weights, and corrects the shift that rounding leaves (NNCF)."""
     nncf = import_nncf()
-    images = calibration.images()
-    spec = calibration.spec
+    if manifest is None:
+        raise AssertionError("a network that is not there was taken for whole")
+    images, spec = network.images(manifest), network.spec
     say(
         f"int8: setting the ranges of {spec.backbone} up to {spec.layer} with "
         f"{counted(len(images), 'training image')}, once for this data set"
@@ -100,15 +103,15 @@ def _quantise(base: openvino.Model, calibration: Calibration) -> openvino.Model:
         )
 
 
-def _store(network: openvino.Model, calibration: Calibration) -> None:
+def _store(quantised: openvino.Model, network: QuantisedNetwork) -> None:
     """Writes the record last: a network without its checksums is not whole."""
-    folder, where = calibration.folder, {"root": calibration.cache, "known": made_in(calibration.folder)}
+    folder, root, known = network.folder, network.cache, made_in(network.folder)
     draft = folder / f"draft-{uuid.uuid4().hex[:8]}"
     for name in (*FILES, RECORD):
-        refuse_foreign(folder / name, **where)
-    import_openvino().save_model(network, f"{draft}.xml", compress_to_fp16=False)
+        refuse_foreign(folder / name, root=root, known=known)
+    import_openvino().save_model(quantised, f"{draft}.xml", compress_to_fp16=False)
     for name in FILES:
-        replace_file(draft.with_suffix(Path(name).suffix), folder / name, **where)
-    with written(folder / RECORD, **where) as file:
-        record = calibration.to_record({name: sha256_of(folder / name) for name in FILES})
+        replace_file(draft.with_suffix(Path(name).suffix), folder / name, root=root, known=known)
+    with written(folder / RECORD, root=root, known=known) as file:
+        record = network.to_record({name: sha256_of(folder / name) for name in FILES})
         file.write(record.encode())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from pipeline.backbones.weights import Weights
-    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.settle import SettledRequest
 
 LIVE_ACTIVATIONS = 3  # a layer's input, its output, and the scratch space of its convolution
 
@@ -84,7 +84,7 @@ def precisions() -> list[str]:
     )
 
 
-def load(request: FeatureRequest, weights: Weights) -> KerasEngine:
+def load(request: SettledRequest, weights: Weights) -> KerasEngine:
     """Loads the base of a request.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import openvino
 
     from pipeline.backbones.weights import Weights
-    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.settle import SettledRequest
 
 DEVICE = "CPU"
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
@@ -53,7 +53,7 @@ class OpenVinoEngine:
         self.feature_shapes = [_row_shape(output) for output in chosen.outputs]
         self.bytes_per_image = LIVE_ACTIVATIONS * _largest_activation(chosen)
         self._compiled = openvino.Core().compile_model(chosen, DEVICE, settings)
-        self._idle: list[openvino.InferRequest] = []
+        self._idle: list[Any] = []
 
     def submit(self, images: np.ndarray) -> tuple[openvino.InferRequest, np.ndarray]:
         """Starts a batch, uint8 (n, size, size, 3), and returns at once; it must not change meanwhile."""
@@ -84,7 +84,7 @@ def precisions() -> list[str]:
     return ["float32", "bfloat16"] if "BF16" in abilities else ["float32"]
 
 
-def load(request: FeatureRequest, weights: Weights) -> OpenVinoEngine:
+def load(request: SettledRequest, weights: Weights) -> OpenVinoEngine:
     """Converts the base of a request, or reads the quantised network that was made of it.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
-    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.settle import SettledRequest
 
 
 class PixelsEngine:
@@ -27,6 +27,6 @@ class PixelsEngine:
         return [pending]
 
 
-def load(request: FeatureRequest, weights: Weights) -> PixelsEngine:
+def load(request: SettledRequest, weights: Weights) -> PixelsEngine:
     """Makes the engine for a request; there are no weights to load."""
     return PixelsEngine(request.image_size)

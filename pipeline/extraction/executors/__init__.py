@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.cache.writer import EntryWriter
     from pipeline.extraction.load import Loader
     from pipeline.extraction.plan import Block
-    from pipeline.extraction.request import FeatureRequest
+    from pipeline.extraction.settle import SettledRequest
     from pipeline.extraction.timing import Timings
     from pipeline.images import BadImage
     from pipeline.progress import Advance
@@ -41,7 +41,7 @@ class Session(Protocol):
         """Calls a function on a machine of the kind that will compute, e.g. to measure there."""
         ...
 
-    def load(self, request: FeatureRequest, weights: Weights) -> None:
+    def load(self, request: SettledRequest, weights: Weights) -> None:
         """Loads the base wherever it will run.
 
         Raises:
@@ -49,7 +49,7 @@ class Session(Protocol):
         """
         ...
 
-    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
         """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
         ...
 

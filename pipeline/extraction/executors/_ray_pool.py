@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors._ray_nodes import Share
 from pipeline.extraction.executors._ray_worker import Filled, Introduction, Job, Worker
 from pipeline.extraction.plan import Block
-from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 from pipeline.memory import ShortageError
 from pipeline.progress import say
 from pipeline.runtimes.ray import first_sentence, main_reason
@@ -65,7 +65,7 @@ PATIENCE_S = 30.0
 class WorkerPool:
     """Workers that load the same base. All of it happens in the calling thread."""
 
-    def __init__(self, ray: ModuleType, share: Share, request: FeatureRequest, weights: Weights) -> None:
+    def __init__(self, ray: ModuleType, share: Share, request: SettledRequest, weights: Weights) -> None:
         """Asks Ray for the workers and does not wait for them."""
         self._ray, self._share, self._base = ray, share, (request, weights)
         self._actors = ray.remote(Worker).options(
@@ -79,7 +79,7 @@ class WorkerPool:
         self._failed_starts = 0
         self._told: set[str] = set()
         # The first to load an int8 base makes its network, which the others then find.
-        for _ in range(1 if request.calibrations else share.workers):
+        for _ in range(1 if request.networks else share.workers):
             self._hire()
 
     def gather(self, count: int = 1) -> Introduction:
@@ -99,18 +99,18 @@ class WorkerPool:
     def ask(self, method: str, *arguments: Any) -> Any:
         """Calls a method of one worker and waits for what it returns."""
         self.gather()
-        member = next(member for member in self._members if member.introduction is not None)
+        member, host = next((one, one.introduction.host) for one in self._members if one.introduction)
         try:
             return self._ray.get(getattr(member.actor, method).remote(*arguments))
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
             raise PipelineError(
-                f"the worker on {member.introduction.host} died while batch sizes were tried "
+                f"the worker on {host} died while batch sizes were tried "
                 f"({main_reason(error)}): give it more memory, or name a --batch-size"
             ) from error
 
-    def work(self, blocks: Sequence[Block], job: Job, *, write: str) -> Iterator[Worked]:
+    def work(self, blocks: Sequence[Block], job: Job, *, write: str) -> Generator[Worked]:
         """Has every block computed.
 
         A block whose worker dies, or that fails for no known reason, is tried again when all others are
@@ -153,7 +153,7 @@ class WorkerPool:
                 elif call.method == "begin" and not fault:
                     self._tell(call.member, result)
                     call.member.free = BLOCKS_AT_A_TIME
-                elif call.block is not None and not fault:
+                elif call.block is not None and fault is None:
                     yield Worked(call.block, result)
                 elif call.block is not None and too_large is None:
                     tries[call.block.number] += 1
@@ -268,7 +268,7 @@ class WorkerPool:
         self._hire()
 
     def _tell(self, member: Member, reason: str) -> None:
-        host = member.introduction.host
+        host = member.introduction.host if member.introduction else "?"
         line = f"ray: the rows of the workers on {host} come back to this process ({reason})"
         line = line if reason else f"ray: the workers on {host} write their rows where the cache lies"
         if line not in self._told:

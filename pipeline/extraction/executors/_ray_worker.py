@@ -22,8 +22,8 @@ from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.load import Loader, feature_batches
 from pipeline.extraction.plan import Block
-from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.settle import settle_batch_size
+from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
 from pipeline.images import BadImage
@@ -86,7 +86,7 @@ class Filled:
 class Worker:
     """Computes blocks; an actor of Ray, which may be asked for two blocks at a time."""
 
-    def load(self, request: FeatureRequest, weights: Weights, threads: int) -> Introduction:
+    def load(self, request: SettledRequest, weights: Weights, threads: int) -> Introduction:
         """Loads the base, to run on a number of cores.
 
         Raises:
@@ -100,7 +100,7 @@ class Worker:
         self._measured, self._engine = engine, OneAtATime(engine)
         return Introduction(platform.node(), os.getpid(), pipeline.__version__, engine.feature_shapes)
 
-    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
         """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
         return settle_batch_size(request, self._measured, rows)
 
@@ -117,7 +117,8 @@ class Worker:
         Raises:
             PipelineError: It is to write them and cannot.
         """
-        self._loader, self._files = job.loader, None
+        self._loader = job.loader
+        self._files: list[FeatureFiles] | None = None
         reason = "as was asked" if write == "driver" else self._open_files(job)
         if reason and write == "workers":
             raise PipelineError(
@@ -183,7 +184,7 @@ class OneAtATime:
             return self._engine.fetch(pending)
 
 
-def _check_weights(request: FeatureRequest, weights: Weights) -> None:
+def _check_weights(request: SettledRequest, weights: Weights) -> None:
     """Makes sure that the file at the same path is the same file here.
 
     Raises:

@@ -19,8 +19,8 @@ from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.load import Batch, Loader, feature_batches
 from pipeline.extraction.plan import Block
-from pipeline.extraction.request import FeatureRequest
-from pipeline.extraction.settle import settle_batch_size
+from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import BatchSlice, rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
 from pipeline.images import BadImage
@@ -54,12 +54,12 @@ class LocalSession:
         """Calls a function here."""
         return function(*arguments)
 
-    def load(self, request: FeatureRequest, weights: Weights) -> None:
+    def load(self, request: SettledRequest, weights: Weights) -> None:
         """Loads the base."""
         self._engine: Engine = registry.load(engines, "engine", request.engine).load(request, weights)
         self.feature_shapes = self._engine.feature_shapes
 
-    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
         """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
         return settle_batch_size(request, self._engine, rows)
 

@@ -26,7 +26,7 @@ from pipeline.extraction.executors._ray_pool import WorkerPool
 from pipeline.extraction.executors._ray_worker import Filled, Introduction, Job
 from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import Block
-from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.timing import Timings
 from pipeline.files import create, discard
 from pipeline.images import BadImage
@@ -77,12 +77,12 @@ class RaySession:
     """Workers on a cluster; see :class:`pipeline.extraction.executors.Session`."""
 
     feature_shapes: list[tuple[int, ...]]
+    _pool: WorkerPool
 
     def __init__(self, executor: RayExecutor) -> None:
         self._executor = executor
         self._opened = ExitStack()
         self._ray: ModuleType | None = None
-        self._pool: WorkerPool | None = None
 
     @property
     def workers(self) -> int:
@@ -113,7 +113,7 @@ class RaySession:
                 "memory, or name --precision and --engine"
             ) from error
 
-    def load(self, request: FeatureRequest, weights: Weights) -> None:
+    def load(self, request: SettledRequest, weights: Weights) -> None:
         """Starts the workers and waits until the first has loaded its base; the others join later.
 
         Raises:
@@ -129,7 +129,7 @@ class RaySession:
         """Waits until some workers have loaded their base."""
         return self._pool.gather(count)
 
-    def settle_batch_size(self, request: FeatureRequest, rows: int) -> int:
+    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
         """Returns the images in a forward pass, measured by a worker."""
         return self._pool.ask("settle_batch_size", request, rows)
 
