@@ -17,7 +17,7 @@ PEERS    := $(VENV)/.peers-ready
 BENCH_IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test torture lint bench clean
+.PHONY: help install demo extract train-head evaluate test coverage torture lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,12 +44,17 @@ evaluate: $(READY) ## Figures of HEAD on SPLIT
 test: $(READY) ## Run all tests, on up to four cores
 	$(VENV)/bin/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
+coverage: $(READY) ## Run all tests and fail below the floor that setup.cfg sets
+	$(VENV)/bin/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder --cov
+
 torture: $(READY) ## Kill, fill and race on purpose: minutes, and figures for docs/reliability.md
 	$(VENV)/bin/python -m pytest -q -m torture
 
-lint: $(READY) ## Check style
+lint: $(READY) ## Check style, types and which package imports which
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 bench: $(PEERS) ## Measure stage one against its peers; renews benchmarks/results and the table in the README
 	$(VENV)/bin/python benchmarks/everything.py $(if $(BENCH_IMAGES),--images "$(BENCH_IMAGES)")

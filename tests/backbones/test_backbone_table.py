@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.loading import _draw_filters, build_application, load_backbone, preprocess
+from pipeline.backbones.loading import _draw_filters, load_backbone, preprocess
 from pipeline.backbones.table import BACKBONES, Backbone, Cut
 from pipeline.backbones.weights import _imagenet_file, resolve_weights
 from pipeline.errors import UsageError
 from pipeline.extraction.engines.keras import KerasEngine
-from pipeline.runtimes.keras import import_keras
+from pipeline.runtimes.keras import build_application, import_keras
 
 FROZEN = [name for name, row in BACKBONES.items() if row.factory]
 QUICK = ("vgg16", "mobilenet_v2_035", "efficientnet_b0")
@@ -62,7 +62,7 @@ def build_for_imagenet(row: Backbone, size: int) -> tuple[Any, str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file_utils, "get_file", lambda fname, *_, **__: asked.append(fname))
         patch.setattr(keras.Model, "load_weights", lambda *_, **__: None)
-        application = build_application(row, size, imagenet=True)
+        application = build_application(row.factory, size, imagenet=True, options=row.options)
     (name,) = asked
     return application, name
 

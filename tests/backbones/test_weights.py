@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from pipeline.backbones import weights as weights_module
-from pipeline.backbones.loading import build_application, load_backbone
+from pipeline.backbones.loading import load_backbone
 from pipeline.backbones.table import BACKBONES, Cut
 from pipeline.backbones.weights import file_identity, resolve_weights, weights_of
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.options import MOST_SEED
+from pipeline.runtimes.keras import build_application
 from pipeline.spec import FeatureSpec
 
 
@@ -182,7 +183,7 @@ def test_pixels_need_no_filters(choice: str, no_internet: list[Any]) -> None:
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_filters_of_another_base_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mobilenet.weights.h5"
-    build_application(BACKBONES["mobilenet"], 32, imagenet=False).save_weights(path)
+    build_application("MobileNet", 32, imagenet=False, options={}).save_weights(path)
     weights = resolve_weights("vgg16", str(path), 32)
     with pytest.raises(UsageError, match=r"weights 'mobilenet.weights.h5' do not fit vgg16 \(.*\)") as caught:
         load_backbone("vgg16", [Cut("block5_pool")], weights=weights, image_size=32)

@@ -117,8 +117,8 @@ def test_settings_of_views_tell_entries_apart(spec: FeatureSpec) -> None:
         ["--augment", "flip=true", "--augment", "rotation=20"],
         ["--augment", "flip=false"],
     ]
-    assert EntryFilter(views=3).matches(entries[1])
-    assert not EntryFilter(augment={"rotation": 40.0}).matches(entries[0])
+    assert EntryFilter(asked={"views": 3}).matches(entries[1])
+    assert not EntryFilter(asked={"augment": {"rotation": 40.0}}).matches(entries[0])
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '"x"', "[" * 100_000])
@@ -155,4 +155,4 @@ def test_one_entry_needs_no_options(entry: Entry) -> None:
 def test_cuts_are_read_as_by_stage_one(
     layers: tuple[str, ...], pooling: str | None, expected: bool, entry: Entry
 ) -> None:
-    assert EntryFilter(layers=layers, pooling=pooling).matches(entry) == expected
+    assert EntryFilter(asked={"layers": layers, "pooling": pooling}).matches(entry) == expected

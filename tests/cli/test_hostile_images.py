@@ -111,7 +111,7 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
     script = (
         f"import sys; sys.path.insert(0, {os.path.dirname(peak_memory.__file__)!r})\n"
         "from pathlib import Path\n"
-        "from peaks import peak_kib\n"
+        "from peak_memory import peak_kib\n"
         "from pipeline.images.decode import DecodeError, decode\n"
         "before = peak_kib()\n"
         "for path in Path(sys.argv[1]).iterdir():\n"

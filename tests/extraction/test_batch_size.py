@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from counting_engine import BACKBONE
 
-from pipeline.extraction import settle as precision
+from pipeline.extraction import precision
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.precision import DEFAULT_BATCH, WORTHWHILE_ROWS, settle_batch_size
 from pipeline.extraction.request import FeatureRequest
@@ -26,8 +25,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Free:
     """Says how many images fit the share of the free memory that a batch may take; at first a million."""
 
     def set_free(images: int) -> None:
-        pages = {"SC_PAGE_SIZE": PAGE, "SC_AVPHYS_PAGES": 4 * images}
-        monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+        monkeypatch.setattr(precision, "available_bytes", lambda: 4 * images * PAGE)
 
     set_free(10**6)
     return set_free

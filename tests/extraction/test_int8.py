@@ -20,7 +20,7 @@ from pipeline.cache import open_features
 from pipeline.cache.inspection import remove, remove_retired
 from pipeline.cache.networks import RECORD
 from pipeline.errors import PipelineError, UsageError
-from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, calibration, extract
+from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, extract, settle
 from pipeline.extraction.calibration import draw_sample
 from pipeline.extraction.engines import _networks
 from pipeline.images.stat_cache import Known, Stamps, StatCache
@@ -245,7 +245,7 @@ def test_an_added_image_takes_the_place_of_one_at_most() -> None:
 def test_the_sample_is_limited(
     run: Run, some_photos: Photos, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    monkeypatch.setattr(calibration, "IMAGES", 4)
+    monkeypatch.setattr(settle, "IMAGES", 4)
     run()
     record = json.loads((networks(cache)[0] / RECORD).read_text())
     assert len(record["digests"]) == 4
