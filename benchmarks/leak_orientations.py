@@ -25,7 +25,7 @@ from tables import RESULTS, number, write_table
 from pipeline.evaluation.leaks.hashes import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
 from pipeline.images import SPLITS, open_images
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 from pipeline.images.splits import assign_splits
 
 TURNS = (

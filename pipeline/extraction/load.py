@@ -20,8 +20,8 @@ from pipeline.extraction.augment import Augmentation, augmented_view
 from pipeline.extraction.engines import Engine
 from pipeline.extraction.timing import Timings
 from pipeline.images import BadImage, ImageItem, ImageSource
+from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode_with_remark
-from pipeline.images.digests import digest
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.row_table import DIGEST_BYTES
@@ -139,16 +139,18 @@ class Loader:
     ) -> tuple[np.ndarray | None, bytes, str]:
         """Reads and decodes one image: pixels or None where that fails, digest if read, and a remark."""
         item, found = self.items[row], b""
+        expected = None if self.digests is None else self.digests[row].tobytes()
         try:
             with timings.step("read"):
-                data = with_room(partial(self.source.read, item), to=f"read {item.id!r}")
-                found = digest(data)
-                if self.digests is not None and found != self.digests[row].tobytes():
-                    raise OSError("it changed while stage one was running: run the same command again")
+                data, found = read_checked(self.source, item, expected)
             with timings.step("decode"):
                 work = partial(decode_with_remark, data, self.image_size, self.pixel_range)
                 pixels, remark = with_room(work, to=f"decode {item.id!r}")
                 return pixels, found, remark
+        except ChangedError as error:
+            found = error.digest
+            reason = "it changed while stage one was running: run the same command again"
+            failures.append(BadImage(item.id, reason))
         except OSError as error:
             failures.append(BadImage(item.id, reason_of(error)))
         except DecodeError as error:

@@ -17,7 +17,7 @@ from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction.command import extract_command
 from pipeline.images import SPLITS, ImageSource, open_images
-from pipeline.images.digests import digest_items, known_digests
+from pipeline.images.contents import digest_items, known_digests
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import list_images
 from pipeline.images.splits import assign_splits

@@ -42,8 +42,8 @@ def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None =
     Safe in threads, and emits no warnings. Memory is bounded by ``MAX_PIXELS``.
 
     Args:
-        data: An encoded file (of the formats in ``_formats.py``), or pixels of any number type and of shape
-            (height, width) or (height, width, 1 | 3 | 4).
+        data: An encoded file (``formats/encoded.py`` has its formats), or pixels of any number type and of
+            shape (height, width) or (height, width, 1 | 3 | 4).
         size: Height and width of the result in pixels.
         pixel_range: Black and white of pixels of more than 8 bits; None = as their own depth states them.
 

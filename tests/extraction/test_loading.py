@@ -11,7 +11,7 @@ from photos import noise
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
 from pipeline.images import ImageItem
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 from pipeline.images.listing import list_images
 
 

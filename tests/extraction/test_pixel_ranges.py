@@ -23,7 +23,7 @@ from pipeline.extraction.calibration import Calibration
 from pipeline.extraction.command import extract_command
 from pipeline.extraction.load import Loader
 from pipeline.heads import train_head
-from pipeline.images import digests, open_images
+from pipeline.images import contents, open_images
 from pipeline.images.decode import decode
 from pipeline.images.manifest import scan
 from pipeline.images.pixel_range import PixelRange
@@ -71,7 +71,7 @@ def test_a_second_run_decodes_nothing(
     def decoded(*_: object) -> None:
         raise AssertionError("a picture was decoded")
 
-    monkeypatch.setattr(digests, "extremes_of", decoded)
+    monkeypatch.setattr(contents, "extremes_of", decoded)
     monkeypatch.setattr("pipeline.images.formats.deep.deep_samples", decoded)
     (again,) = extract(str(data), REQUEST, cache=cache)
     assert again.entry == extraction.entry
@@ -83,17 +83,17 @@ def test_what_cannot_be_decoded_for_want_of_memory_is_not_remembered(
     data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = open_images(str(data))
-    look = digests.extremes_of
+    look = contents.extremes_of
 
     def no_memory(content: bytes) -> object:
         if content == (data / "pos" / "3.png").read_bytes():
             raise MemoryError
         return look(content)
 
-    monkeypatch.setattr(digests, "extremes_of", no_memory)
+    monkeypatch.setattr(contents, "extremes_of", no_memory)
     with pytest.raises(ShortageError, match=r"cannot read 'pos/3\.png': the memory does not suffice"):
         scan(source, cache / "digests")
-    monkeypatch.setattr(digests, "extremes_of", look)
+    monkeypatch.setattr(contents, "extremes_of", look)
     manifest = scan(source, cache / "digests")
     assert not manifest.unreadable
     assert len(manifest.census) == 24

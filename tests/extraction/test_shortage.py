@@ -18,7 +18,7 @@ from pipeline.evaluation.leaks.hashes import HashStore
 from pipeline.extraction import Extraction
 from pipeline.images import decode as decoding
 from pipeline.images import open_images
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 from pipeline.images.sources._files import FileSource
 from pipeline.memory import ShortageError
 

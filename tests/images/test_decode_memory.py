@@ -14,8 +14,8 @@ from PIL import Image
 
 from pipeline.images import decode as decoding
 from pipeline.images import open_images
+from pipeline.images.contents import digest_items
 from pipeline.images.decode import DecodeError, decode, decode_for_itself
-from pipeline.images.digests import digest_items
 from pipeline.memory import ShortageError
 
 SCRIPT = """

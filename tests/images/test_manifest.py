@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import BadImage, ImageItem, listing, open_images, sequences
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 from pipeline.images.listing import ImageListBuilder, list_images
 from pipeline.images.manifest import scan
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +13,8 @@ from pipeline.errors import PipelineError, reason_of
 from pipeline.evaluation.leaks.likeness import Originals
 from pipeline.files import root_of
 from pipeline.images import ImageItem, ImageSource
+from pipeline.images.contents import ChangedError, in_threads, read_checked
 from pipeline.images.decode import DecodeError, decode_for_itself
-from pipeline.images.digests import digest
-from pipeline.memory import with_room
-from pipeline.progress import Advance, progress
 from pipeline.record_store import RecordStore
 from pipeline.wording import counted, readable, verb
 
@@ -136,11 +132,6 @@ class HashStore:
 Images = ImageSource | Callable[[], ImageSource] | None
 """A source, a function that opens it (called only where a hash is missing), or None: only known hashes."""
 
-_BLOCK = 4096  # pictures between two transactions of the store
-_TASK = 32  # pictures that a thread hashes at a time
-_THREADS = 8  # more than cores, because on network storage threads mostly wait
-_LONG = 2000  # pictures from which on progress is shown
-
 
 @dataclass(frozen=True, eq=False)
 class Hashed:
@@ -196,49 +187,37 @@ def _hash_missing(
         return [f"{count}: `pipeline check` does that where the images can be read"]
     try:
         source = images() if callable(images) else images
-        listed = {item.id: item for item in source.items() if item.id in missing}
+        items = [item for item in source.items() if item.id in missing]
     except (PipelineError, OSError) as error:
         return [f"{count}: the images cannot be opened: {readable(str(error), 200)}"]
-    bad = {name: "it is not in the source any more" for name in missing if name not in listed}
-    shown = progress("hashing pictures", len(listed), "images") if len(listed) >= _LONG else _silent()
-    items = list(listed.values())
-    with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(items), _BLOCK):
-            fresh: dict[bytes, bytes] = {}
-            tasks = [items[i : i + _TASK] for i in range(start, min(start + _BLOCK, len(items)), _TASK)]
-            for task, hashes in zip(tasks, pool.map(lambda t: _hash(source, t, missing), tasks), strict=True):
-                for item, one in zip(task, hashes, strict=True):
-                    if isinstance(one, bytes):
-                        fresh[missing[item.id]] = one
-                    else:
-                        bad[item.id] = one
-                advance(len(task))
-            store.store(fresh)
-            found |= fresh
+    gone = missing.keys() - {item.id for item in items}
+    bad = {name: "it is not in the source any more" for name in missing if name in gone}
+    work = partial(_hash, source, wanted=missing)
+    for block, hashes in in_threads(work, items, title="hashing pictures"):
+        fresh: dict[bytes, bytes] = {}
+        for item, one in zip(items[block], hashes, strict=True):
+            if isinstance(one, bytes):
+                fresh[missing[item.id]] = one
+            else:
+                bad[item.id] = one
+        store.store(fresh)
+        found |= fresh
     if bad:
         name, reason = next(iter(bad.items()))
         return [f"{_not_hashed(len(bad))}, e.g. {readable(name)}: {readable(reason, 100)}"]
     return []
 
 
-def _hash(source: ImageSource, task: Sequence[ImageItem], wanted: dict[str, bytes]) -> list[bytes | str]:
-    """Returns the hash of each image, or why there is none."""
-    results: list[bytes | str] = []
-    for item in task:
-        try:
-            data = with_room(partial(source.read, item), to=f"read {item.id!r}")
-            changed = digest(data) != wanted[item.id]
-            results.append("it has changed since its features were made" if changed else picture_hash(data))
-        except OSError as error:
-            results.append(reason_of(error))
-        except DecodeError as error:
-            results.append(str(error))
-    return results
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[Advance]:
-    yield lambda count: None
+def _hash(source: ImageSource, item: ImageItem, *, wanted: Mapping[str, bytes]) -> bytes | str:
+    """Returns the hash of an image, or why there is none."""
+    try:
+        return picture_hash(read_checked(source, item, wanted[item.id])[0])
+    except ChangedError:
+        return "it has changed since its features were made"
+    except OSError as error:
+        return reason_of(error)
+    except DecodeError as error:
+        return str(error)
 
 
 def _not_hashed(count: int) -> str:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image, features
@@ -18,10 +17,9 @@ from PIL import Image, features
 from pipeline.evaluation import Report
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
+from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
-from pipeline.memory import with_room
 from pipeline.wording import readable, verb
 
 SHEET = 1024
@@ -94,13 +92,13 @@ class Album:
 
     def _read(self, name: str, size: int) -> np.ndarray | str:
         item = self._items.get(name)
-        if item is None:
+        if item is None or self._images is None:
             return GONE
         try:
-            data = with_room(partial(self._images.read, item), to=f"read {item.id!r}")
-            if self._digests.get(name) not in (None, digest(data)):
-                return CHANGED
+            data, _ = read_checked(self._images, item, self._digests.get(name))
             return decode(data, size, self._pixel_range)
+        except ChangedError:
+            return CHANGED
         except (OSError, DecodeError):
             return GONE
 

@@ -72,7 +72,7 @@ _UNFINISHED = re.compile(
     r".*(?:~|\.(?:bak|orig|old|tmp|temp|swp|part|partial|crdownload|download|filepart))", re.DOTALL
 )
 
-# Pictures that are not decoded, by their first bytes; those that are decoded stand in `_formats.py`.
+# Pictures that are not decoded, by their first bytes; those that are decoded stand in `encoded.py`.
 _SIGNS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (name, re.compile(pattern, re.DOTALL))
     for name, pattern in (

@@ -25,7 +25,7 @@ def claims(uri: str) -> bool:
 
 
 def open_uri(uri: str, options: SourceOptions) -> FileSource:
-    """Lists the images of a folder; see ``_layout.py`` for what its folders mean.
+    """Lists the images of a folder; see ``_folder_layout.py`` for what its folders mean.
 
     Raises:
         UsageError: The folder is missing, empty, or laid out differently.

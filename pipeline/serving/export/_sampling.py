@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
+from pipeline.images.contents import read_checked
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
-from pipeline.memory import with_room
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +54,14 @@ def sample_rows(
     images, index = [], []
     for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
         item = items.get(features.rows.ids[row])
+        if item is None:
+            continue
         try:
-            data = None if item is None else with_room(partial(source.read, item), to=f"read {item.id!r}")
-            if data is not None and digest(data) == features.rows.digests[row].tobytes():
-                images.append(decode(data, features.spec.image_size, pixel_range))
-                index.append(row)
+            data, _ = read_checked(source, item, features.rows.digests[row].tobytes())
+            images.append(decode(data, features.spec.image_size, pixel_range))
         except (OSError, DecodeError):
             continue
+        index.append(row)
     if not images:
         return None
     return Sample(features.split, np.stack(images), trained.predict_proba(features.take(np.array(index))))

@@ -10,8 +10,8 @@ from PIL import Image
 from pipeline.cache import Entry
 from pipeline.errors import PipelineError
 from pipeline.images import ImageItem, ImageSource, open_images
+from pipeline.images.contents import read_checked
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.digests import digest
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.row_table import RowTable
 from pipeline.memory import ShortageError
@@ -57,9 +57,7 @@ class Thumbnails:
             return None
         try:
             with self._reading:
-                data = self._source.read(item)
-            if digest(data) != self._rows.digests[row].tobytes():
-                return None
+                data, _ = read_checked(self._source, item, self._rows.digests[row].tobytes())
             pixels = decode(data, SIDE, self._pixel_range)
         except (OSError, DecodeError, MemoryError, ShortageError):  # the page can ask again
             return None

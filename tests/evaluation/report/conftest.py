@@ -15,7 +15,7 @@ from pipeline.evaluation.report import write_report_page
 from pipeline.heads import Task, TrainedHead
 from pipeline.heads import make_head as make_recipe
 from pipeline.images import ImageItem
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.evaluation.report import pictures
 from pipeline.evaluation.report.pictures import Album, encode, sheets
-from pipeline.images.digests import digest
+from pipeline.images.contents import digest
 
 
 def decoded(address: str) -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Digests: the SHA-256 of every image of a source, computed once per version of a file."""
+"""The contents of images: read and checked, and the SHA-256 of each, computed once per version of a file."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,12 +23,26 @@ from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.images.source import ImageItem, ImageSource
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 from pipeline.memory import with_room
-from pipeline.progress import Advance, progress
+from pipeline.progress import progress
 
 _BLOCK = 4096  # images between two transactions of the stat cache
-_TASK = 32  # images a thread reads at a time: handing over a task costs as much as reading a small file
+_TASK = 32  # images a thread takes at a time: handing over a task costs as much as reading a small file
 _THREADS = 8  # more than cores, because on network storage threads mostly wait
 _LONG = 2000  # images from which on progress is shown
+
+_T = TypeVar("_T")
+
+
+class ChangedError(OSError):
+    """An image is another one than is meant.
+
+    Attributes:
+        digest: SHA-256 of what stands there now.
+    """
+
+    def __init__(self, digest: bytes) -> None:
+        super().__init__("it has changed")
+        self.digest = digest
 
 
 def digest(image: bytes | np.ndarray) -> bytes:
@@ -38,6 +52,57 @@ def digest(image: bytes | np.ndarray) -> bytes:
         state.update(np.ascontiguousarray(image).data)
         return state.digest()
     return hashlib.sha256(image).digest()
+
+
+def read_checked(
+    source: ImageSource, item: ImageItem, expected: bytes | None
+) -> tuple[bytes | np.ndarray, bytes]:
+    """Reads an image, and makes sure that it is the one that is meant.
+
+    Args:
+        source: Reads the item.
+        item: The image.
+        expected: Its SHA-256; None = any content is welcome.
+
+    Returns:
+        The image as ``source.read`` returns it, and its SHA-256.
+
+    Raises:
+        ChangedError: Its SHA-256 is another.
+        OSError: It cannot be read.
+        ShortageError: The machine lacks memory or open files, which says nothing of the image.
+    """
+    data = with_room(partial(source.read, item), to=f"read {item.id!r}")
+    found = digest(data)
+    if expected is not None and found != expected:
+        raise ChangedError(found)
+    return data, found
+
+
+def in_threads(
+    work: Callable[[ImageItem], _T], items: Sequence[ImageItem], *, title: str
+) -> Iterator[tuple[slice, list[_T]]]:
+    """Does something with each image in threads, and shows the progress where there are many.
+
+    Args:
+        work: What is to be done.
+        items: The images.
+        title: What it is, for the progress.
+
+    Yields:
+        In order, block by block, which images were done and what came of each: where to keep results, so
+        that not all is lost when the rest fails.
+    """
+    shown = progress(title, len(items), "images") if len(items) >= _LONG else nullcontext(lambda count: None)
+    with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, len(items), _BLOCK):
+            block = items[start : start + _BLOCK]
+            tasks = [block[first : first + _TASK] for first in range(0, len(block), _TASK)]
+            results: list[_T] = []
+            for done in pool.map(lambda task: [work(item) for item in task], tasks):
+                results += done
+                advance(len(done))
+            yield slice(start, start + len(results)), results
 
 
 def digest_items(
@@ -67,24 +132,17 @@ def digest_items(
     stamps, census = Stamps(), PixelCensus() if census is None else census
     with StatCache(stat_cache) as cache:
         missing = _recall(source, items, cache, digests, stamps, census)
-        shown = progress("reading images", len(missing), "images") if len(missing) >= _LONG else _silent()
-        with shown as advance, ThreadPoolExecutor(_THREADS) as pool:
-            for block in _cut(missing, _BLOCK):
-                fresh: list[Known] = []
-                found: dict[int, bytes] = {}
-                tasks = _cut(list(zip(block.tolist(), items[block], strict=True)), _TASK)
-                results = pool.map(lambda task: [_read(source, item, stamps) for _, item in task], tasks)
-                for task, reads in zip(tasks, results, strict=True):
-                    for (i, _), read in zip(task, reads, strict=True):
-                        if read.known is None:
-                            failures[i] = read.reason
-                        else:
-                            found[i] = read.known.digest
-                            fresh.append(read.known)
-                            census.add(read.known.extremes)
-                    advance(len(task))
-                _put(digests, found)
-                cache.store(fresh)
+        read = partial(_read, source, stamps=stamps)
+        for block, reads in in_threads(read, items.take(missing), title="reading images"):
+            fresh: dict[int, Known] = {}
+            for position, found in zip(missing[block].tolist(), reads, strict=True):
+                if isinstance(found, str):
+                    failures[position] = found
+                else:
+                    fresh[position] = found
+                    census.add(found.extremes)
+            _put(digests, fresh)
+            cache.store(fresh.values())
     return digests, failures
 
 
@@ -107,8 +165,8 @@ def forget_wrong(
         for item in items:
             kept = _as_it_is_now(source, item, stamps)
             if cache.look_up([kept]) == [digests[item.id]]:
-                read = _read(source, item, stamps)
-                if read.known is not None and read.known.digest != digests[item.id]:
+                found = _read(source, item, stamps=stamps)
+                if isinstance(found, Known) and found.digest != digests[item.id]:
                     cache.forget([kept])
                     wrong.append(item)
     return wrong
@@ -127,13 +185,6 @@ def known_digests(
         return digests, _recall(source, items, cache, digests, Stamps(), PixelCensus())
 
 
-class _Read(NamedTuple):
-    """What one read came to: what is now known of the image, or the reason why that is nothing."""
-
-    known: Known | None
-    reason: str = ""
-
-
 def _recall(
     source: ImageSource,
     items: ImageList,
@@ -144,29 +195,31 @@ def _recall(
 ) -> np.ndarray:
     """Fills in what the stat cache knows; returns the positions that have to be read, int (n,)."""
     missing = np.ones(len(items), bool)
-    for block in _cut(range(len(items)), _BLOCK) if cache.is_there else ():
-        places = items[block.start : block.stop].places()
+    for start in range(0, len(items), _BLOCK) if cache.is_there else ():
+        places = items[start : start + _BLOCK].places()
         found = cache.recall([_as_it_is_now(source, place, stamps) for place in places])
-        known = {i: one.digest for i, one in zip(block, found, strict=True) if one}
-        for one in found:
-            census.add(one.extremes if one else None)
+        known = {start + i: one for i, one in enumerate(found) if one}
+        for one in known.values():
+            census.add(one.extremes)
         _put(digests, known)
         missing[list(known)] = False
     return np.flatnonzero(missing)
 
 
-def _put(digests: np.ndarray, found: dict[int, bytes]) -> None:
+def _put(digests: np.ndarray, found: dict[int, Known]) -> None:
     if found:
-        digests[list(found)] = np.frombuffer(b"".join(found.values()), np.uint8).reshape(-1, DIGEST_BYTES)
+        whole = b"".join(one.digest for one in found.values())
+        digests[list(found)] = np.frombuffer(whole, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def _read(source: ImageSource, item: ImageItem, stamps: Stamps) -> _Read:
+def _read(source: ImageSource, item: ImageItem, *, stamps: Stamps) -> Known | str:
+    """Returns what is now known of an image, or why it cannot be read."""
     # What tells its version is asked before the content is read, so that a change in between shows next time.
     now = _as_it_is_now(source, item, stamps)
     try:
-        return _Read(with_room(partial(_look, source, item, now), to=f"read {item.id!r}"))
+        return with_room(partial(_look, source, item, now), to=f"read {item.id!r}")
     except OSError as error:
-        return _Read(None, reason=reason_of(error))
+        return reason_of(error)
 
 
 def _look(source: ImageSource, item: ImageItem, now: Known) -> Known:
@@ -195,12 +248,3 @@ def _as_it_is_now(source: ImageSource, image: Place | ImageItem, stamps: Stamps)
         return Known(str(image.path), stamps.of(image.path))
     except OSError:
         return Known(str(image.path), None)
-
-
-def _cut(positions: Sequence[int], length: int) -> list[Sequence[int]]:
-    return [positions[start : start + length] for start in range(0, len(positions), length)]
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[Advance]:
-    yield lambda count: None

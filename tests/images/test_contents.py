@@ -8,8 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.images import ImageItem, digests, file_systems
-from pipeline.images.digests import digest, digest_items
+from pipeline.images import ImageItem, file_systems
+from pipeline.images import contents as contents_module
+from pipeline.images.contents import digest, digest_items
 from pipeline.images.sources._files import FileSource
 
 
@@ -193,8 +194,8 @@ def test_arrays_in_memory_need_no_stat_cache(memory, cache):
 
 
 def test_blocks_and_tasks_keep_every_digest_in_its_place(memory, monkeypatch):
-    monkeypatch.setattr(digests, "_BLOCK", 7)
-    monkeypatch.setattr(digests, "_TASK", 3)
+    monkeypatch.setattr(contents_module, "_BLOCK", 7)
+    monkeypatch.setattr(contents_module, "_TASK", 3)
     contents = {f"{i}": OSError("gone") if i % 5 == 0 else b"%d" % i for i in range(40)}
     source = memory([ImageItem(name, 0) for name in contents], contents)
     result, failures = digest_items(source, source.items())
@@ -204,8 +205,8 @@ def test_blocks_and_tasks_keep_every_digest_in_its_place(memory, monkeypatch):
 
 
 def test_long_work_shows_progress(memory, monkeypatch, capsys):
-    monkeypatch.setattr(digests, "_LONG", 1)
-    monkeypatch.setattr(digests, "_TASK", 1)
+    monkeypatch.setattr(contents_module, "_LONG", 1)
+    monkeypatch.setattr(contents_module, "_TASK", 1)
     monkeypatch.setattr("pipeline.progress.PLAIN_INTERVAL_S", 0)
     contents = {f"{i}": b"x" for i in range(3)}
     source = memory([ImageItem(name, 0) for name in contents], contents)
