@@ -19,7 +19,7 @@ from measuring import tell
 from tables import RESULTS, number, write_table
 
 from pipeline.evaluation import measure
-from pipeline.evaluation.figures import row_losses
+from pipeline.evaluation.metrics import row_losses
 from pipeline.evaluation.resampling import bootstrap_intervals
 
 POPULATION = 300_000

@@ -16,7 +16,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
 from pipeline.evaluation import evaluate
 from pipeline.evaluation.comparison import compare_heads, head_folders
-from pipeline.evaluation.report.rankings import damaged_records, sweep_results, trained_heads
+from pipeline.evaluation.page.rankings import damaged_records, sweep_results, trained_heads
 from pipeline.heads import load_head, train_head
 from pipeline.images.row_table import RowTable
 from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, sealed, unsealed
@@ -76,7 +76,7 @@ def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("logreg", "prototype"):
         evaluate(train_head(name, train, val, runs=runs), test).write()
     folder = runs / "toy" / SPEC.entry_name
-    compare_heads(head_folders(folder), test, load=load_head).write()
+    compare_heads(head_folders(folder), test).write()
     return folder
 
 

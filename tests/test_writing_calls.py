@@ -53,10 +53,11 @@ TRUSTED = {
     ("pipeline/cache/partial_file.py", "h5py.File"): "a draft that files.create has just made",
     ("pipeline/cache/format.py", "memmap"): "mode r",
     ("pipeline/cache/writer.py", "save"): "Entry.save, which is guarded",
-    ("pipeline/evaluation/files.py", ".open"): DRAFT,
+    ("pipeline/evaluation/comparison.py", ".open"): DRAFT,
     ("pipeline/evaluation/files.py", "write_text"): DRAFT,
+    ("pipeline/evaluation/report.py", ".open"): DRAFT,
     ("pipeline/evaluation/plots.py", "savefig"): DRAFT,
-    ("pipeline/evaluation/report/pictures.py", "save"): IN_MEMORY,
+    ("pipeline/evaluation/page/pictures.py", "save"): IN_MEMORY,
     (
         "pipeline/extraction/engines/_networks.py",
         "save_model",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import csv
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation import evaluate
+from pipeline.evaluation.files import replacing, software, write_json
+from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.metrics import CONFIDENCE
+from pipeline.evaluation.report import Report
+from pipeline.files import root_of
+from pipeline.heads import load_head
+from pipeline.run_files import is_of_a_comparison
 from pipeline.wording import several
-
-if TYPE_CHECKING:
-    from pipeline.evaluation import Classifier, Looks, Report
-    from pipeline.evaluation.leaks.findings import Leaks
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -47,7 +52,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-FOLDER = "comparison"
+COMPARISON = "comparison"
+"""Name of the folder and of the files in it."""
 WINNER = (
     "the first of several heads on test was chosen on test, so its accuracy is a little too high: choose "
     "with `--split val`, and quote the test figure of the head that is first there"
@@ -98,7 +104,7 @@ class Comparison:
     @property
     def folder(self) -> Path:
         """Where the files of the comparison belong: beside the heads."""
-        return self.best.run.parent / FOLDER / self.best.split
+        return self.best.entry / COMPARISON / self.best.split
 
     @property
     def looks(self) -> Looks | None:
@@ -154,11 +160,17 @@ class Comparison:
         """Writes comparison.json and comparison.csv, replacing older ones, and returns their folder.
 
         Raises:
+            UsageError: Something that is no comparison stands there.
             PipelineError: The folder cannot be written.
         """
-        from pipeline.evaluation.files import write_comparison
-
-        write_comparison(self, self.folder)
+        rows, record = self.rows(), f"{COMPARISON}.json"
+        root = root_of(self.folder, 3)  # <runs>/<dataset>/<entry>/comparison/<split>
+        with replacing(self.folder, record, known=is_of_a_comparison, root=root) as fresh:
+            write_json(self.to_json() | {"software": software()}, fresh / record)
+            with (fresh / f"{COMPARISON}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
         return self.folder
 
 
@@ -181,7 +193,6 @@ def compare_heads(
     folders: Iterable[Path],
     features: FeatureSet,
     *,
-    load: Callable[[Path], Classifier],
     leaks: Leaks | None = None,
 ) -> Comparison:
     """Measures several heads on one split and tests each against the best.
@@ -189,19 +200,16 @@ def compare_heads(
     Args:
         folders: Run folders of the heads, see :func:`head_folders`.
         features: The split.
-        load: Makes a head of a folder, see ``pipeline.heads.load_head``.
         leaks: As in :func:`pipeline.evaluation.evaluate`.
 
     Raises:
         UsageError: No row has a label.
         PipelineError: None of the heads can be measured; the message is that of the last one.
     """
-    from pipeline.evaluation import evaluate
-
     reports, skipped = [], {}
     for folder in folders:
         try:
-            reports.append(evaluate(load(folder), features, leaks=leaks))
+            reports.append(evaluate(load_head(folder), features, leaks=leaks))
         except UsageError:
             raise  # about the rows, so every other head would say the same
         except PipelineError as error:
@@ -235,7 +243,7 @@ def _row(rank: int, report: Report, difference: Difference | None) -> dict[str, 
         "head": report.head,
         "trained_on": report.trained_on,
         "validated_on": report.validated_on,
-        "temperature": report.calibration.temperature if report.calibration else None,
+        "temperature": report.calibration.temperature.value if report.calibration else None,
         "accuracy": figures.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,

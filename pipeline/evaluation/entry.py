@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
-from pipeline.evaluation import Report, evaluate
+from pipeline.evaluation import evaluate
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.leaks import KINDS, Leaks, find_leaks
+from pipeline.evaluation.report import Report
 from pipeline.images import ImageSource, open_images
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def write_with_page(
     report: Report, head: TrainedHead, chosen: Selection, *, comparison: Comparison | None = None
 ) -> Path:
     """Writes the files of a report, the page among them, and returns their folder."""
-    from pipeline.evaluation.report import write_report_page
+    from pipeline.evaluation.page import write_report_page
 
     def write_page(path: Path) -> None:
         write_report_page(

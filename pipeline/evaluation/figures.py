@@ -1,132 +1,12 @@
-"""Figures of one set of predictions as plain values; scikit-learn does the mathematics."""
+"""Figures of one set of predictions as plain values, the confusions of classes among them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.evaluation.reliability import ReliabilityBin
-
-TOP = (3, 5)
-
-
-def true_ranks(truth: np.ndarray, scaled: np.ndarray) -> np.ndarray:
-    """Returns int (n,): how many classes stand before the true one when sorted by probability.
-
-    Of equally probable classes the one listed first stands first, as for the predicted class itself.
-    """
-    own = np.take_along_axis(scaled, truth[:, None], axis=1)
-    earlier = np.arange(scaled.shape[1]) < truth[:, None]
-    return np.count_nonzero((scaled > own) | ((scaled == own) & earlier), axis=1)
-
-
-def top_accuracies(truth: np.ndarray, scaled: np.ndarray) -> dict[int, float]:
-    """Returns the share of rows whose true class is among the 3 and 5 most probable.
-
-    A number that is not below the number of classes is left out: it would always be 1.
-    """
-    ranks = true_ranks(truth, scaled)
-    return {top: float(np.mean(ranks < top)) for top in TOP if top < scaled.shape[1]}
-
-
-def row_losses(truth: np.ndarray, scaled: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what each row adds to the figures that are means over rows, float (n,) each."""
-    own = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
-    squares = np.einsum("ij,ij->i", scaled, scaled)
-    return {
-        # scikit-learn clips in the same way: a probability of 0 must not cost infinitely much.
-        "log_loss": -np.log(np.clip(own, np.finfo(float).eps, 1 - np.finfo(float).eps)),
-        "brier": squares - 2 * own + 1,
-    }
-
-
-def agreement(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
-    """Returns the Matthews correlation coefficient and Cohen's kappa, both beyond what chance agrees on.
-
-    Both are 0 where nothing but one class occurs, which is what scikit-learn takes the former for.
-    """
-    from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
-
-    if len(np.union1d(truth, predicted)) < 2:
-        return 0.0, 0.0
-    return float(matthews_corrcoef(truth, predicted)), float(cohen_kappa_score(truth, predicted))
-
-
-def brier(truth: np.ndarray, scaled: np.ndarray, *, labels: Sequence[int]) -> float:
-    """Returns the Brier score: squared errors of the probabilities, summed over classes, mean over rows.
-
-    This is the original definition, from 0 to 2; for two classes it is twice the one that looks at one
-    class only. Source: G. W. Brier, "Verification of forecasts expressed in terms of probability",
-    Monthly Weather Review 78 (1950).
-    """
-    from sklearn.metrics import brier_score_loss
-
-    return float(brier_score_loss(truth, scaled, labels=labels, scale_by_half=False))
-
-
-def ranking_scores(truth: np.ndarray, scaled: np.ndarray) -> tuple[float | None, float | None]:
-    """Returns the area under the ROC curve and the average precision, one class against the rest.
-
-    Both are means over the classes present in the truth; None where fewer than two are, because there is
-    nothing to rank a class above.
-    """
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    present = np.unique(truth)
-    if len(present) < 2:
-        return None, None
-    pairs = [(truth == label, scaled[:, label]) for label in present]
-    area = np.mean([roc_auc_score(*pair) for pair in pairs])
-    precision = np.mean([average_precision_score(*pair) for pair in pairs])
-    return float(area), float(precision)
-
-
-def count_pairs(truth: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
-    """Counts rows by true and predicted class.
-
-    Args:
-        truth: int (n,), labels from 0 to k - 1.
-        predicted: int (n,), likewise.
-        k: Number of classes.
-
-    Returns:
-        int64 (m, 3): true class, predicted class and rows of each pair that occurs, in this order.
-    """
-    cells, rows = np.unique(truth.astype(np.int64) * k + predicted, return_counts=True)
-    return np.column_stack([cells // k, cells % k, rows]).astype(np.int64)
-
-
-def margins(pairs: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the rows of each true class and of each predicted class, int64 (k,) both."""
-    true, predicted = np.zeros(k, np.int64), np.zeros(k, np.int64)
-    np.add.at(true, pairs[:, 0], pairs[:, 2])
-    np.add.at(predicted, pairs[:, 1], pairs[:, 2])
-    return true, predicted
-
-
-def mistakes(pairs: np.ndarray) -> np.ndarray:
-    """Returns the pairs of two different classes, the most frequent first, int64 (m, 3)."""
-    wrong = pairs[pairs[:, 0] != pairs[:, 1]]
-    return wrong[np.argsort(-wrong[:, 2], kind="stable")]
-
-
-def most_confused(pairs: np.ndarray, k: int, most: int) -> np.ndarray:
-    """Returns the classes of the worst mistakes, filled up with others, ascending int (at most ``most``,)."""
-    involved = list(dict.fromkeys(mistakes(pairs)[:, :2].ravel().tolist()))[:most]
-    taken = set(involved)
-    others = (i for i in range(k) if i not in taken)
-    return np.sort([*involved, *(i for i, _ in zip(others, range(most - len(involved)), strict=False))])
-
-
-def table_of(pairs: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Returns the table of some classes, int64 (m, m), for ascending int (m,)."""
-    inside = np.isin(pairs[:, 0], kept) & np.isin(pairs[:, 1], kept)
-    true, predicted, rows = pairs[inside].T
-    table = np.zeros((len(kept), len(kept)), np.int64)
-    table[np.searchsorted(kept, true), np.searchsorted(kept, predicted)] = rows
-    return table
 
 
 @dataclass(frozen=True)
@@ -222,6 +102,14 @@ class Figures:
         """Share of the rows that always answering the most frequent class has right."""
         return self.majority.support / self.n
 
+    def worst(self, most: int) -> tuple[ClassFigures, ...]:
+        """Returns all classes in order; of more than ``most``, those with the lowest F1."""
+        if len(self.per_class) <= most:
+            return self.per_class
+        # Classes without rows have no F1 to be bad at; the larger of two equally bad ones costs more.
+        order = sorted(self.per_class, key=lambda one: (one.support == 0, one.f1, -one.support))
+        return tuple(order[:most])
+
     @property
     def not_found(self) -> tuple[ClassFigures, ...]:
         """Classes that have rows, none of which is right."""
@@ -232,3 +120,49 @@ class Figures:
         """The accuracy with its interval and the number of rows it rests on, in words."""
         low, high = self.accuracy_ci
         return f"accuracy {self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), n = {self.n:,}"
+
+
+def count_pairs(truth: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
+    """Counts rows by true and predicted class.
+
+    Args:
+        truth: int (n,), labels from 0 to k - 1.
+        predicted: int (n,), likewise.
+        k: Number of classes.
+
+    Returns:
+        int64 (m, 3): true class, predicted class and rows of each pair that occurs, in this order.
+    """
+    cells, rows = np.unique(truth.astype(np.int64) * k + predicted, return_counts=True)
+    return np.column_stack([cells // k, cells % k, rows]).astype(np.int64)
+
+
+def margins(pairs: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows of each true class and of each predicted class, int64 (k,) both."""
+    true, predicted = np.zeros(k, np.int64), np.zeros(k, np.int64)
+    np.add.at(true, pairs[:, 0], pairs[:, 2])
+    np.add.at(predicted, pairs[:, 1], pairs[:, 2])
+    return true, predicted
+
+
+def mistakes(pairs: np.ndarray) -> np.ndarray:
+    """Returns the pairs of two different classes, the most frequent first, int64 (m, 3)."""
+    wrong = pairs[pairs[:, 0] != pairs[:, 1]]
+    return wrong[np.argsort(-wrong[:, 2], kind="stable")]
+
+
+def most_confused(pairs: np.ndarray, k: int, most: int) -> np.ndarray:
+    """Returns the classes of the worst mistakes, filled up with others, ascending int (at most ``most``,)."""
+    involved = list(dict.fromkeys(mistakes(pairs)[:, :2].ravel().tolist()))[:most]
+    taken = set(involved)
+    others = (i for i in range(k) if i not in taken)
+    return np.sort([*involved, *(i for i, _ in zip(others, range(most - len(involved)), strict=False))])
+
+
+def table_of(pairs: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Returns the table of some classes, int64 (m, m), for ascending int (m,)."""
+    inside = np.isin(pairs[:, 0], kept) & np.isin(pairs[:, 1], kept)
+    true, predicted, rows = pairs[inside].T
+    table = np.zeros((len(kept), len(kept)), np.int64)
+    table[np.searchsorted(kept, true), np.searchsorted(kept, predicted)] = rows
+    return table

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pipeline.errors import ForeignFileError, PipelineError, reason_of
+from pipeline.errors import ForeignFileError
+from pipeline.evaluation.files import not_written
 from pipeline.files import make_folder, open_file, root_of, written
 from pipeline.plain_json import parse_sealed, sealed
 from pipeline.publishing import sync_to_disk
@@ -121,7 +122,7 @@ def record_look(
     }
     path = folder / LEDGER
     root = root_of(path, 2)  # <runs>/<dataset>/<entry>/evaluations.jsonl
-    try:
+    with not_written(f"the evaluation cannot be counted in {path}"):
         make_folder(folder, root=root)
         with _locked(path, root) as file:
             before = file.read()
@@ -137,11 +138,6 @@ def record_look(
             os.fsync(file.fileno())
             if not before:  # its name is new, too
                 sync_to_disk(folder)
-    except OSError as error:
-        raise PipelineError(
-            f"the evaluation cannot be counted in {path}: {reason_of(error)}. "
-            "Make room there, or the folder writable, and evaluate again"
-        ) from error
     every = [*_lines(before), line]
     told = [known for known in every if known is not None]
     same = [known for known in told if split == known["split"] or line["images"] == known["images"]]

@@ -1,4 +1,4 @@
-"""Figures of one evaluation: pure functions of labels, probabilities and class names."""
+"""Figures of one evaluation: pure functions of labels and probabilities."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.evaluation import figures
 from pipeline.evaluation.figures import ClassFigures, Figures, count_pairs, margins
-from pipeline.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
+from pipeline.evaluation.reliability import calibration_error, reliability_bins
 from pipeline.evaluation.resampling import bootstrap_intervals
 from pipeline.images import UNLABELLED
 from pipeline.wording import counted
@@ -17,10 +16,9 @@ from pipeline.wording import counted
 # scikit-learn and scipy are imported where they are used: together they take a second to load, and
 # a command line that only lists or prints stored reports does not need them.
 
-__all__ = ["ClassFigures", "Figures", "ReliabilityBin", "measure", "wilson_interval"]
-
 CONFIDENCE = 0.95
 """Level of all intervals."""
+TOP = (3, 5)
 
 
 def measure(
@@ -66,8 +64,8 @@ def measure(
     correct = int(np.count_nonzero(truth == predicted))
     columns = (precision, recall, f1, support, guessed)
     bins = reliability_bins(scaled[np.arange(len(truth)), predicted], truth == predicted)
-    mcc, kappa = figures.agreement(truth, predicted)
-    roc_auc, average_precision = figures.ranking_scores(truth, scaled)
+    mcc, kappa = agreement(truth, predicted)
+    roc_auc, average_precision = ranking_scores(truth, scaled)
     return Figures(
         n=len(truth),
         unlabelled=len(labels) - len(truth),
@@ -78,9 +76,9 @@ def measure(
         weighted_f1=float(np.average(f1, weights=support)),
         mcc=mcc,
         kappa=kappa,
-        top_k=figures.top_accuracies(truth, scaled),
+        top_k=top_accuracies(truth, scaled),
         log_loss=float(log_loss(truth, scaled, labels=every)),
-        brier=figures.brier(truth, scaled, labels=every),
+        brier=brier(truth, scaled, labels=every),
         roc_auc=roc_auc,
         average_precision=average_precision,
         ece=calibration_error(bins),
@@ -88,7 +86,7 @@ def measure(
         intervals=bootstrap_intervals(
             truth,
             predicted,
-            figures.row_losses(truth, scaled),
+            row_losses(truth, scaled),
             k=len(classes),
             groups=None if groups is None else np.asarray(groups)[known],
             level=CONFIDENCE,
@@ -115,6 +113,77 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
     interval = binomtest(correct, n).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def true_ranks(truth: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+    """Returns int (n,): how many classes stand before the true one when sorted by probability.
+
+    Of equally probable classes the one listed first stands first, as for the predicted class itself.
+    """
+    own = np.take_along_axis(scaled, truth[:, None], axis=1)
+    earlier = np.arange(scaled.shape[1]) < truth[:, None]
+    return np.count_nonzero((scaled > own) | ((scaled == own) & earlier), axis=1)
+
+
+def top_accuracies(truth: np.ndarray, scaled: np.ndarray) -> dict[int, float]:
+    """Returns the share of rows whose true class is among the 3 and 5 most probable.
+
+    A number that is not below the number of classes is left out: it would always be 1.
+    """
+    ranks = true_ranks(truth, scaled)
+    return {top: float(np.mean(ranks < top)) for top in TOP if top < scaled.shape[1]}
+
+
+def row_losses(truth: np.ndarray, scaled: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what each row adds to the figures that are means over rows, float (n,) each."""
+    own = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
+    squares = np.einsum("ij,ij->i", scaled, scaled)
+    return {
+        # scikit-learn clips in the same way: a probability of 0 must not cost infinitely much.
+        "log_loss": -np.log(np.clip(own, np.finfo(float).eps, 1 - np.finfo(float).eps)),
+        "brier": squares - 2 * own + 1,
+    }
+
+
+def agreement(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """Returns the Matthews correlation coefficient and Cohen's kappa, both beyond what chance agrees on.
+
+    Both are 0 where nothing but one class occurs, which is what scikit-learn takes the former for.
+    """
+    from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
+
+    if len(np.union1d(truth, predicted)) < 2:
+        return 0.0, 0.0
+    return float(matthews_corrcoef(truth, predicted)), float(cohen_kappa_score(truth, predicted))
+
+
+def brier(truth: np.ndarray, scaled: np.ndarray, *, labels: np.ndarray) -> float:
+    """Returns the Brier score: squared errors of the probabilities, summed over classes, mean over rows.
+
+    This is the original definition, from 0 to 2; for two classes it is twice the one that looks at one
+    class only. Source: G. W. Brier, "Verification of forecasts expressed in terms of probability",
+    Monthly Weather Review 78 (1950).
+    """
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(truth, scaled, labels=labels, scale_by_half=False))
+
+
+def ranking_scores(truth: np.ndarray, scaled: np.ndarray) -> tuple[float | None, float | None]:
+    """Returns the area under the ROC curve and the average precision, one class against the rest.
+
+    Both are means over the classes present in the truth; None where fewer than two are, because there is
+    nothing to rank a class above.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    present = np.unique(truth)
+    if len(present) < 2:
+        return None, None
+    pairs = [(truth == label, scaled[:, label]) for label in present]
+    area = np.mean([roc_auc_score(*pair) for pair in pairs])
+    precision = np.mean([average_precision_score(*pair) for pair in pairs])
+    return float(area), float(precision)
 
 
 def _check(labels: np.ndarray, probabilities: np.ndarray, k: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from pipeline.evaluation.figures import most_confused, table_of
-from pipeline.evaluation.metrics import Figures, wilson_interval
+from pipeline.evaluation.figures import Figures, most_confused, table_of
+from pipeline.evaluation.metrics import wilson_interval
 from pipeline.evaluation.reliability import ReliabilityBin
 from pipeline.wording import counted, readable
 
@@ -128,7 +128,7 @@ def has_curves(history: dict[str, list[float]]) -> bool:
     return any(history.get(name) for name in PANELS)
 
 
-def best_epoch(history: dict[str, list[float]]) -> int | None:
+def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
     """Returns the epoch (from 1) with the lowest validation loss; None where none was measured."""
     losses = np.asarray(history.get("val_loss", []), float)
     return int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else None
@@ -184,13 +184,14 @@ def _name_classes(axes: Axes, classes: Sequence[str], *, cell: float) -> None:
     ticks = range(0, len(classes), step)
     names = [readable(classes[i], 24) for i in ticks]
     level = max(map(len, names)) * DIGIT_WIDTH * size < 0.95 * cell * step
-    turned = {} if level else {"rotation": 90 if len(classes) > 12 else 45, "rotation_mode": "anchor"}
-    style = {"size": size, "color": INK, "parse_math": False}
+    rotation = 0 if level else 90 if len(classes) > 12 else 45
+    turned: dict[str, Any] = {"rotation": rotation, "rotation_mode": "anchor"} if rotation else {}
+    style: dict[str, Any] = {"size": size, "color": INK, "parse_math": False}
     axes.set_yticks(ticks, names, **style)
     axes.set_xticks(ticks, names, **style, **turned)
-    if turned:
+    if rotation:
         for label in axes.get_xticklabels():
-            label.set(ha="right", va="center" if turned["rotation"] == 90 else "top")
+            label.set(ha="right", va="center" if rotation == 90 else "top")
 
 
 def _head(axes: Axes, title: str, *, size: float) -> None:

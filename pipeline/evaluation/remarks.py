@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.ledger import Looks
-from pipeline.evaluation.seen import SeenRows
+from pipeline.evaluation.rows import SeenRows
 from pipeline.heads import RARE
 from pipeline.wording import counted, readable, several, verb
 

@@ -7,8 +7,12 @@ resample is a row of weights and all resamples are one product of matrices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 RESAMPLES = 1000
 SEED = 0
@@ -79,7 +83,7 @@ def figures_of_margins(hits: np.ndarray, true: np.ndarray, predicted: np.ndarray
         predicted: float (b, k), rows predicted as each class.
 
     Returns:
-        float (b,) by name of the figure, defined as in :class:`pipeline.evaluation.metrics.Figures`.
+        float (b,) by name of the figure, defined as in :class:`pipeline.evaluation.figures.Figures`.
     """
     n, right = true.sum(axis=1), hits.sum(axis=1)
     present = true > 0
@@ -104,7 +108,7 @@ def _table(
     *,
     k: int,
     groups: np.ndarray | None,
-) -> object:
+) -> csr_array:
     """Returns a sparse (units, 3k + losses): what each unit (row or group) adds to each sum."""
     from scipy.sparse import csr_array
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipeline.evaluation.metrics import ClassFigures, Figures
+from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
-    from pipeline.evaluation import Report
+    from pipeline.evaluation.calibrating import TemperatureEffect
     from pipeline.evaluation.comparison import Comparison, Difference
-    from pipeline.evaluation.temperature import Calibration
+    from pipeline.evaluation.report import Report
 
 MOST_CLASSES = 30
 
@@ -97,15 +97,14 @@ def figures_table(figures: Figures) -> Table:
     return table
 
 
-def calibration_table(calibration: Calibration, after: Figures) -> Table:
+def calibration_table(calibration: TemperatureEffect, after: Figures) -> Table:
     """Builds the table of what a temperature changes."""
-    before = calibration.before
-    table = Table(f"temperature {calibration.temperature:.3f}", "before", "after", box=box.SIMPLE)
+    before, temperature = calibration.before, calibration.temperature
+    table = Table(f"temperature {temperature.value:.3f}", "before", "after", box=box.SIMPLE)
     for name, attribute in (("log-loss", "log_loss"), ("Brier score", "brier"), ("calibration error", "ece")):
         table.add_row(name, f"{getattr(before, attribute):.4f}", f"{getattr(after, attribute):.4f}")
-    low, high = calibration.interval
-    table.add_row("95% interval", Text(f"{low:.3f} to {high:.3f}"))
-    table.add_row("fitted on", Text(f"val, {counted(calibration.rows, 'row')}"))
+    table.add_row("95% interval", Text(f"{temperature.low:.3f} to {temperature.high:.3f}"))
+    table.add_row("fitted on", Text(f"val, {counted(temperature.rows, 'row')}"))
     return table
 
 
@@ -134,14 +133,10 @@ def classes_table(figures: Figures, *, most_classes: int = MOST_CLASSES) -> Tabl
     A dash stands for a share of nothing: the recall of a class without rows, the precision of one
     that is never predicted.
     """
-    shown = figures.per_class
     table = Table("class", box=box.SIMPLE)
     for name in ("precision", "recall", "F1", "rows", "predicted"):
         table.add_column(name, justify="right")
-    if len(shown) > most_classes:
-        # Classes without rows have no F1 to be bad at; the larger of two equally bad ones costs more.
-        shown = sorted(shown, key=lambda one: (one.support == 0, one.f1, -one.support))[:most_classes]
-    for one in shown:
+    for one in figures.worst(most_classes):
         table.add_row(Text(readable(one.name)), *_cells(one))
     return table
 
@@ -157,7 +152,7 @@ def _cells(one: ClassFigures) -> tuple[str, ...]:
 
 
 def _special(report: Report) -> list[str]:
-    lines = [] if report.calibration is None else [f"T {report.calibration.temperature:.3f}"]
+    lines = [] if report.calibration is None else [f"T {report.calibration.temperature.value:.3f}"]
     if report.trained_on is None:
         return [*lines, "trained on: not known"]
     return [*lines, f"trained on {counted(report.trained_on, 'row')}"] if report.trained_on else lines

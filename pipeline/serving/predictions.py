@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from pipeline.answers import most_probable, write_answers
 from pipeline.cache.features import Selection
 from pipeline.errors import UsageError
-from pipeline.evaluation.files import MOST_COLUMNS
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.images import UNLABELLED, BadImage, LeftOut, remarks_on
 from pipeline.images.listing import ImageListBuilder
@@ -25,7 +24,7 @@ from pipeline.paths import expanded
 from pipeline.progress import progress, say
 from pipeline.serving.predictor import Predictor
 from pipeline.spec import FeatureSpec
-from pipeline.wording import counted, guarded, readable
+from pipeline.wording import counted, readable
 
 
 def gather_images(places: Sequence[str | Path]) -> FileSource:
@@ -155,18 +154,7 @@ class Predictions:
             file: Where to.
             top: Classes to name where there are more than 100.
         """
-        names = [guarded(name) for name in self.classes]
-        wide, top = len(names) <= MOST_COLUMNS, min(top, len(names))
-        if wide:
-            columns = [f"p({name})" for name in self.classes]
-        else:
-            columns = [column for i in range(1, top + 1) for column in (f"top{i}", f"p(top{i})")]
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(["id", "predicted", "probability", *columns])
-        for name, row in zip(self.ids, self.probabilities, strict=True):
-            best = most_probable(row, top)
-            others = row if wide else [cell for i in best for cell in (names[i], row[i])]
-            writer.writerow([guarded(name), names[best[0]], row[best[0]], *others])
+        write_answers(file, self.classes, self.ids, self.probabilities, top=top)
 
 
 def predict(
@@ -227,11 +215,6 @@ def predict(
 
 def _columns(digests: Sequence[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-
-
-def most_probable(probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Returns the labels of the most probable classes, int (count,), the first of equals first."""
-    return np.argsort(-probabilities, kind="stable")[:count]
 
 
 def named(probabilities: np.ndarray, classes: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,15 +95,7 @@ def sweep(
         UsageError: There are no validation rows with a label and no folds.
         PipelineError: Every candidate failed.
     """
-    if valid is None and folds is None:
-        raise UsageError(
-            "there is no val split to choose on: add --cv 5 to cross-validate on the training rows"
-        )
-    if folds is None and not (valid.labels != UNLABELLED).any():
-        raise UsageError(
-            f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
-            "add --cv 5 to cross-validate on the training rows"
-        )
+    pairs = [(train, _labelled(valid))] if folds is None else split_folds(train, folds, seed=seed)
     balance = ClassBalance.of(train, valid)
     for note in balance.notes:
         say(f"note: {note}")
@@ -112,13 +104,9 @@ def sweep(
     results = store.start(resume=resume)
     results = {one.key: results[one.key] for one in wanted if one.key in results}
     missing = [one for one in wanted if one.key not in results]
-    pairs = [(train, valid)] if folds is None else split_folds(train, folds, seed=seed)
-    how = {"seed": seed, "jobs": jobs, "executor": executor or LocalExecutor(), "store": store}
     fitted: dict[str, TrainedHead | None] = {}  # of the best so far: without folds it needs no second fit
-    with (
-        progress("sweep", len(missing), "heads") as advance,
-        closing(_fit_all(missing, pairs, **how)) as finished,
-    ):
+    fits = _fit_all(missing, pairs, seed=seed, jobs=jobs, executor=executor or LocalExecutor(), store=store)
+    with progress("sweep", len(missing), "heads") as advance, closing(fits) as finished:
         for result, fetch in finished:
             results[result.key] = result
             if folds is None and ranked(list(results.values()))[0].key == result.key:
@@ -140,6 +128,24 @@ def sweep(
     return Leaderboard(order, winner, folder, chosen_on)
 
 
+def _labelled(valid: FeatureSet | None) -> FeatureSet:
+    """Returns the val split.
+
+    Raises:
+        UsageError: There is none, or none of its rows has a label to choose by.
+    """
+    if valid is None:
+        raise UsageError(
+            "there is no val split to choose on: add --cv 5 to cross-validate on the training rows"
+        )
+    if not (valid.labels != UNLABELLED).any():
+        raise UsageError(
+            f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
+            "add --cv 5 to cross-validate on the training rows"
+        )
+    return valid
+
+
 def _fit_all(
     missing: Sequence[Candidate],
     pairs: Sequence[tuple[FeatureSet, FeatureSet]],
@@ -148,7 +154,7 @@ def _fit_all(
     jobs: int | None,
     executor: Executor,
     store: ResultStore,
-) -> Iterator[Fitted]:
+) -> Generator[Fitted]:
     """Yields results as they are finished; with several folds, a candidate after its last fold.
 
     scikit-learn heads are fitted by the executor; Keras heads one after the other in this process, because
@@ -173,7 +179,7 @@ def _fit_all(
 
 def _fit_beside(
     candidates: Sequence[Candidate], ground: Ground, session: Session | None, *, seed: int
-) -> Iterator[Fitted]:
+) -> Generator[Fitted]:
     """Yields candidates as they are finished; many are fitted at the same time."""
     from joblib import Parallel, delayed
 

@@ -74,8 +74,8 @@ def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[tuple[Fe
             images = labelled[measure][features.rows.views[labelled[measure]] == 0]
             unlearnt.update(np.setdiff1d(features.labels[images], features.labels[labelled[learn]]).tolist())
             folds.append((_only(features, labelled[learn]), _only(features, images)))
-    if unlearnt := [features.classes[i] for i in sorted(unlearnt) if features.classes[i] not in rare]:
-        names = several(unlearnt)
+    if missing := [features.classes[i] for i in sorted(unlearnt) if features.classes[i] not in rare]:
+        names = several(missing)
         say(f"note: some folds have no training rows of {names}: accuracy on these is 0 there")
     return folds
 

@@ -111,7 +111,7 @@ def _draw(board: Leaderboard, file: BinaryIO) -> None:
         low, high = interval(result)
         colour = "#08519c" if place == 0 else "#6b7785"
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot([result.score], [place], "o", color=colour)
+        axes.plot([result.score or 0.0], [place], "o", color=colour)
     axes.set_yticks(range(len(shown)), [result.candidate.label for result in shown], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(f"accuracy on {board.chosen_on}, with its 95 % interval")

@@ -11,6 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.evaluation import comparison
 from pipeline.evaluation.comparison import compare_heads, head_folders, holm, mcnemar
 from pipeline.evaluation.tables import print_comparison
 
@@ -37,7 +38,7 @@ def rows(make_features):
 
 
 @pytest.fixture
-def load(make_head):
+def load(make_head, monkeypatch):
     """Makes heads that have rows wrong: weak 40 (8 of strong's 10 among them), double strong's own.
 
     Double, whose name comes first, is less sure of what is right.
@@ -54,6 +55,7 @@ def load(make_head):
         head.uncalibrated_proba = lambda features: np.eye(2)[labels] * (2 * confidence - 1) + 1 - confidence
         return head
 
+    monkeypatch.setattr(comparison, "load_head", load)
     return load
 
 
@@ -67,7 +69,7 @@ def test_an_entry_without_heads_names_the_command(tmp_path):
 
 
 def test_heads_are_sorted_and_tested_against_the_best(entry, rows, load):
-    result = compare_heads(head_folders(entry), rows, load=load)
+    result = compare_heads(head_folders(entry), rows)
     assert [report.head for report in result.reports] == ["strong", "double", "weak"]
     first, double, weak = result.differences
     assert first is None
@@ -100,12 +102,12 @@ def test_unlabelled_rows_take_no_part(entry, make_features, load):
     labels = np.arange(200) % 2
     labels[:10] = -1
     rows = make_features(np.zeros((200, 2)), labels, split="test", classes=NAMES)
-    result = compare_heads(head_folders(entry), rows, load=load)
+    result = compare_heads(head_folders(entry), rows)
     assert (result.differences[2].only_best, result.differences[2].only_this) == (32, 0)
 
 
 def test_files_hold_every_head_and_replace_older_ones(entry, rows, load):
-    result = compare_heads(head_folders(entry), rows, load=load)
+    result = compare_heads(head_folders(entry), rows)
     folder = result.write()
     assert folder == entry / "comparison" / "test"
     assert folder == result.write()
@@ -126,14 +128,14 @@ def test_a_folder_that_is_no_comparison_is_not_replaced(entry, rows, load):
     precious.parent.mkdir(parents=True)
     precious.write_text("three years")
     with pytest.raises(UsageError, match="will not be replaced"):
-        compare_heads(head_folders(entry), rows, load=load).write()
+        compare_heads(head_folders(entry), rows).write()
     assert precious.read_text() == "three years"
 
 
 def test_a_damaged_head_is_left_out_and_named(entry, rows, load):
     (entry / "broken").mkdir()
     (entry / "broken" / "head.json").write_text("{}")
-    result = compare_heads(head_folders(entry), rows, load=load)
+    result = compare_heads(head_folders(entry), rows)
     assert len(result.reports) == 3
     assert "is damaged" in result.skipped["broken"]
     assert "broken left out: " in printed(result)
@@ -141,20 +143,20 @@ def test_a_damaged_head_is_left_out_and_named(entry, rows, load):
 
 def test_nothing_but_damaged_heads_is_an_error(entry, rows, load):
     with pytest.raises(CacheMismatchError, match="is damaged"):
-        compare_heads([entry / "broken"], rows, load=load)
+        compare_heads([entry / "broken"], rows)
 
 
 def test_a_winner_on_test_comes_with_a_note_and_one_on_val_with_none(entry, make_features, load):
     for split, count in (("test", 1), ("val", 0)):
         rows = make_features(np.zeros((200, 2)), np.arange(200) % 2, split=split, classes=NAMES)
-        notes = compare_heads(head_folders(entry), rows, load=load).notes
+        notes = compare_heads(head_folders(entry), rows).notes
         assert sum("was chosen on test" in note for note in notes) == count
         assert len(set(notes)) == len(notes)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_table_is_printed_at_any_width(entry, rows, load, width):
-    text = printed(compare_heads(head_folders(entry), rows, load=load), width=width)
+    text = printed(compare_heads(head_folders(entry), rows), width=width)
     assert "evaluation 3 on the test" in " ".join(text.split())
     if width >= 80:
         (line,) = (line.split() for line in text.splitlines() if line.strip().startswith("weak"))
@@ -189,14 +191,15 @@ def test_holm_by_hand(p, corrected):
     assert holm(p) == pytest.approx(corrected)
 
 
-def test_what_is_said_of_some_heads_only_names_them(entry, rows, load):
+def test_what_is_said_of_some_heads_only_names_them(entry, rows, load, monkeypatch):
     def load_blind(folder):
         head = load(folder)
         if folder.name != "strong":
             head.uncalibrated_proba = lambda features: np.tile([0.9, 0.1], (len(features), 1))
         return head
 
-    result = compare_heads(head_folders(entry), rows, load=load_blind)
+    monkeypatch.setattr(comparison, "load_head", load_blind)
+    result = compare_heads(head_folders(entry), rows)
     (note,) = [one for one in result.notes if "nothing was found" in one]
     assert note.startswith(
         "double, weak: nothing was found of dogs (100 rows); always answering cats gives an"

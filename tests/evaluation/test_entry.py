@@ -94,7 +94,7 @@ def test_a_page_that_fails_leaves_no_report(
     def fail(*_: object, **__: object) -> None:
         raise PipelineError("no")
 
-    monkeypatch.setattr("pipeline.evaluation.report.write_report_page", fail)
+    monkeypatch.setattr("pipeline.evaluation.page.write_report_page", fail)
     with pytest.raises(PipelineError, match="no"):
         evaluate_entry(head, chosen, "test")
     assert not (head.folder / "test").exists()

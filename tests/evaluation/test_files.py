@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import evaluate, measure
 from pipeline.evaluation.files import replacing, write_json
 from pipeline.plain_json import unsealed
+from pipeline.run_files import is_of_a_report
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
 
@@ -146,9 +147,9 @@ def test_a_failure_leaves_the_older_report_and_nothing_else(make_report, monkeyp
 
 def test_of_two_writers_the_last_one_stays(tmp_path):
     folder = tmp_path / "test"
-    with replacing(folder) as slow:
+    with replacing(folder, "metrics.json", known=is_of_a_report, root=tmp_path) as slow:
         (slow / "metrics.json").write_text("{1}")
-        with replacing(folder) as quick:
+        with replacing(folder, "metrics.json", known=is_of_a_report, root=tmp_path) as quick:
             (quick / "metrics.json").write_text("{2}")
         assert (folder / "metrics.json").read_text() == "{2}"
     assert (folder / "metrics.json").read_text() == "{1}"

@@ -8,7 +8,8 @@ import pytest
 from sklearn import metrics as sk
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.evaluation.metrics import Figures, measure, wilson_interval
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.metrics import measure, wilson_interval
 
 EXACT = {"rel": 0, "abs": 1e-12}
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 from pipeline.evaluation import measure, resampling
-from pipeline.evaluation.figures import row_losses
+from pipeline.evaluation.metrics import row_losses
 from pipeline.evaluation.resampling import bootstrap_intervals
 
 EXACT = {"rel": 0, "abs": 1e-12}

@@ -14,9 +14,9 @@ from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report, evaluate, measure
 from pipeline.evaluation.comparison import compare_heads
 from pipeline.evaluation.leaks import Finding, Leaks, Place
-from pipeline.evaluation.report.facts import seen_rows
-from pipeline.evaluation.report.rankings import compared_heads
-from pipeline.evaluation.seen import REMEMBERED, UNKNOWN
+from pipeline.evaluation.page.facts import seen_rows
+from pipeline.evaluation.page.rankings import compared_heads
+from pipeline.evaluation.rows import REMEMBERED, UNKNOWN
 from pipeline.evaluation.tables import print_comparison, print_report
 from pipeline.heads import SeenImages
 

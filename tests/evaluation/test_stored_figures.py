@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from pipeline.evaluation.figures import row_losses
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import measure, row_losses
 from pipeline.evaluation.resampling import figures_of_margins
 
 EXACT = {"rel": 0, "abs": 1e-12}

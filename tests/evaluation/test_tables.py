@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pipeline.evaluation.calibrating import TemperatureEffect
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.tables import classes_table, figures_table, print_report
-from pipeline.evaluation.temperature import Calibration
+from pipeline.heads import Temperature
 
 
 def printed(report, *, width: int = 120, **options: int) -> str:
@@ -115,7 +116,7 @@ def test_what_is_undefined_is_a_dash():
 def test_what_a_temperature_changes_is_printed(make_report):
     report = make_report(("a", "b"))
     before = measure(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]), "ab")
-    calibration = Calibration(temperature=1.5, rows=1234, before=before, interval=(1.25, 1.75))
+    calibration = TemperatureEffect(Temperature(value=1.5, low=1.25, high=1.75, rows=1234), before)
     changed = dataclasses.replace(report, calibration=calibration)
     lines = [line.split() for line in printed(changed).splitlines()]
     assert ["temperature", "1.500", "before", "after"] in lines

@@ -16,7 +16,7 @@ from pipeline.cache import open_features
 from pipeline.cache.entries import read_entry
 from pipeline.cache.features import Selection
 from pipeline.evaluation.leaks.hashes import picture_hash
-from pipeline.evaluation.report.pictures import Album
+from pipeline.evaluation.page.pictures import Album
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.calibration import Calibration

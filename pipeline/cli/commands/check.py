@@ -62,7 +62,7 @@ def command(
 
     from pipeline.evaluation.leaks import LEAST_COSINE, MOST_BITS, find_leaks
     from pipeline.evaluation.leaks.findings import print_leaks
-    from pipeline.evaluation.seen import find_seen
+    from pipeline.evaluation.leaks.heads import find_seen
     from pipeline.heads import run_folder
     from pipeline.images import open_images
 

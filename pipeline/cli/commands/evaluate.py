@@ -67,12 +67,12 @@ def command(
     """
     from rich.console import Console
 
+    from pipeline.evaluation.calibrating import calibrate_all, calibrate_head
     from pipeline.evaluation.comparison import compare_heads, head_folders
     from pipeline.evaluation.entry import check_entry, evaluate_entry, write_with_page
     from pipeline.evaluation.files import PAGE
     from pipeline.evaluation.loggers import open_logger
     from pipeline.evaluation.tables import print_comparison, print_report
-    from pipeline.evaluation.temperature import calibrate_all, calibrate_head
     from pipeline.heads import load_head, run_folder
 
     loggers = [open_logger(name) for name in logs]  # a missing package is told before anything is measured
@@ -87,7 +87,7 @@ def command(
         rows, folders = chosen.open(split), head_folders(folder.parent)
         if calibrate is not None:
             calibrate_all(folders, val, leaks=leaks)
-        result = compare_heads(folders, rows, load=load_head, leaks=leaks)
+        result = compare_heads(folders, rows, leaks=leaks)
         reports, show, files = result.reports, print_comparison, None
         written = sorted(result.write().iterdir())
         if page:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.answers import most_probable
 from pipeline.cli.commands.extract import parse_batch_size
 from pipeline.cli.options import (
     StoredFeatures,
@@ -91,7 +92,6 @@ def _print(answers: Predictions, top: int) -> None:
     """Prints a line an image: its name, then classes with their probabilities."""
     from rich.cells import cell_len, set_cell_size
 
-    from pipeline.serving.predictions import most_probable
     from pipeline.wording import readable
 
     names = [readable(name, NAME_WIDTH) for name in answers.ids]

@@ -65,8 +65,10 @@ def find_leaks(
     Raises:
         CacheMismatchError: A feature row is damaged.
     """
-    present = [found for name in SPLITS if name in splits and len(found := take_originals(splits[name]))]
-    found, notes = _listed(present, kinds), []
+    originals = [take_originals(splits[name]) for name in SPLITS if name in splits]
+    present = [one for one in originals if len(one)]
+    found = _listed(present, kinds)
+    notes: list[str] = []
     if {"perceptual", "mirrored", "turned"} & set(kinds) and len(present) > 1:
         # Beside the entries of the data set, because a hash serves all of them.
         store = HashStore(present[0].features.path.parent.parent / FILE_NAME)

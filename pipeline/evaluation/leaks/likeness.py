@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -69,14 +70,14 @@ class Originals:
         """SHA-256 of each image."""
         return [row.tobytes() for row in self.rows.digests]
 
-    def label(self, row: int) -> str:
+    def label(self, row: SupportsIndex) -> str:
         """Name of a row's class; empty where it has none."""
-        label = int(self.rows.labels[row])
+        label = int(self.rows.labels[int(row)])
         return self.features.classes[label] if label >= 0 else ""
 
-    def place(self, row: int) -> Place:
+    def place(self, row: SupportsIndex) -> Place:
         """Names one of the n rows."""
-        return Place(self.split, self.rows.ids[row], self.label(row))
+        return Place(self.split, self.rows.ids[int(row)], self.label(row))
 
 
 def take_originals(features: FeatureSet) -> Originals:

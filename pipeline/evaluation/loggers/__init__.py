@@ -15,7 +15,7 @@ from pipeline import registry
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.evaluation import Report
+    from pipeline.evaluation.report import Report
 
 
 class Log(Protocol):
@@ -58,7 +58,7 @@ def scalars(report: Report) -> dict[str, float]:
     for name, (low, high) in ({"accuracy": figures.accuracy_ci} | _others(figures.intervals)).items():
         values |= {f"{name}_low": low, f"{name}_high": high}
     if report.calibration is not None:
-        values["temperature"] = report.calibration.temperature
+        values["temperature"] = report.calibration.temperature.value
     return {name: float(value) for name, value in values.items() if value is not None}
 
 

@@ -16,7 +16,7 @@ from pipeline.paths import expanded
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from pipeline.evaluation import Report
+    from pipeline.evaluation.report import Report
 
 PACKAGE = "mlflow"
 URI = "MLFLOW_TRACKING_URI"

@@ -15,7 +15,7 @@ from pipeline.files import create, make_folder
 from pipeline.paths import expanded
 
 if TYPE_CHECKING:
-    from pipeline.evaluation import Report
+    from pipeline.evaluation.report import Report
 
 PACKAGE = "tensorboard"
 VERSION = "brain.Event:2"

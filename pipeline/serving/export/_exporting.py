@@ -130,7 +130,7 @@ def export_model(
         PipelineError: The model cannot be written, or does not answer what the head answers.
     """
     module = find_format(format)
-    target = default_path(trained, module) if path is None else expanded(path)
+    target, root = own_place(trained, module) if path is None else (expanded(path), None)
     _refuse_target(target, module, format)
     network = build_network(trained, weights)
     if not _exact(trained.spec):
@@ -139,7 +139,7 @@ def export_model(
     if pixel_range is not None:
         say(f"note: the model takes uint8: read deeper pixels by {pixel_range} first, as the example does")
     try:
-        with replacing(target, root=runs_of(trained.folder) if path is None else None) as draft:
+        with replacing(target, root=root) as draft:
             module.write(network, draft, about=_about(trained))
             difference = None if sample is None else _difference(module, draft, sample, trained, format)
             size = _bytes(draft)
@@ -163,11 +163,12 @@ def export_model(
     )
 
 
-def default_path(trained: TrainedHead, module: Format) -> Path:
-    """Returns the place for a model in the folder of its head, which training the head anew empties."""
+def own_place(trained: TrainedHead, module: Format) -> tuple[Path, Path]:
+    """Returns a place in the head's folder, which training it anew empties, and the folder of all runs."""
     if trained.folder is None:
         raise UsageError("a head that was not saved has no folder of its own: say where to write the model")
-    return trained.folder / "export" / f"{trained.dataset}-{trained.name}{module.SUFFIX}"
+    name = f"{trained.dataset}-{trained.name}{module.SUFFIX}"
+    return trained.folder / "export" / name, runs_of(trained.folder)
 
 
 def _refuse_target(target: Path, module: Format, format: str) -> None:

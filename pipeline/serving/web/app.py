@@ -99,7 +99,7 @@ class Site:
     def _answer(self, upload: Upload) -> dict[str, Any]:
         with self._computing:
             (answer,) = self._predictor.answer(upload)
-            if answer.probabilities is None:
+            if answer.probabilities is None or answer.features is None:
                 raise UploadError(HTTPStatus.UNPROCESSABLE_ENTITY, answer.reason)
             nearest = self._neighbours.nearest(answer.features, NEAREST)
         return {

@@ -60,7 +60,7 @@ class BoundedProtocol(H11Protocol):
         """Returns the protocol of a server of its own."""
         return type(cls.__name__, (cls,), {"most": most, "open": {}})
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a connection, and ends another one where there are too many."""
         super().connection_made(transport)
         self.open[self] = None

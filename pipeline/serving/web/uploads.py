@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 
-from pipeline.images import UNLABELLED, ImageItem
+from pipeline.images import UNLABELLED, ImageItem, LeftOut
 
 MEDIA_TYPE = "application/octet-stream"
 """The only type taken: a browser asks before it sends this to another site, and is not answered."""
@@ -51,6 +51,7 @@ class Upload:
     name: str = "upload"
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
         """Returns the one image."""

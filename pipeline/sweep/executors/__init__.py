@@ -26,13 +26,12 @@ DEFAULT = "local"
 
 
 class Session(Protocol):
-    """Whoever fits for one sweep.
+    """Whoever fits for one sweep."""
 
-    Attributes:
-        workers: How many fits there are at the same time, at most.
-    """
-
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many fits there are at the same time, at most."""
+        ...
 
     def share(self, ground: Ground, *, seed: int) -> AbstractContextManager[Fit]:
         """Brings rows to wherever fits will run.

@@ -16,7 +16,7 @@ import copyreg
 import io
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -200,10 +200,14 @@ def _share_out(nodes: Sequence[Mapping[str, Any]], jobs: int | None) -> Share:
     return replace(share, cpus=max(share.cpus, 1.0))
 
 
+def _as_array(mapped: np.memmap) -> tuple[Callable[..., Any], tuple[np.ndarray]]:
+    return np.asarray, (mapped.view(np.ndarray),)
+
+
 @contextmanager
 def _maps_as_arrays() -> Iterator[None]:
     """Has memory maps travel as arrays, each once: as they are, pickle would copy them into its own text."""
-    copyreg.pickle(np.memmap, lambda mapped: (np.asarray, (mapped.view(np.ndarray),)))
+    copyreg.pickle(np.memmap, _as_array)
     try:
         yield
     finally:

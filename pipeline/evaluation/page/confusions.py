@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.figures import mistakes, most_confused, table_of
-from pipeline.evaluation.metrics import ClassFigures, Figures, wilson_interval
+from pipeline.evaluation.figures import ClassFigures, Figures, mistakes, most_confused, table_of
+from pipeline.evaluation.metrics import wilson_interval
 from pipeline.wording import readable
 
 MOST_BARS = 30
@@ -75,11 +75,7 @@ class Matrix:
 
 def class_bars(figures: Figures, *, most: int = MOST_BARS) -> list[Bar]:
     """Returns all classes in order; of more than ``most``, those with the lowest F1."""
-    shown = list(figures.per_class)
-    if len(shown) > most:
-        # Classes without rows have no F1 to be bad at; the larger of two equally bad ones costs more.
-        shown = sorted(shown, key=lambda one: (one.support == 0, one.f1, -one.support))[:most]
-    return [Bar(readable(one.name), one, _recall_interval(one)) for one in shown]
+    return [Bar(readable(one.name), one, _recall_interval(one)) for one in figures.worst(most)]
 
 
 def worst_pairs(figures: Figures, *, most: int = MOST_PAIRS) -> list[Pair]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import PipelineError, reason_of
-from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.files import not_written
 from pipeline.evaluation.leaks.findings import Leaks
-from pipeline.evaluation.report.contents import gather
-from pipeline.evaluation.report.html import render
+from pipeline.evaluation.page.contents import gather
+from pipeline.evaluation.page.html import render
+from pipeline.evaluation.report import Report
 from pipeline.files import make_folder, written
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
@@ -51,13 +51,8 @@ def write_report_page(
         PipelineError: The file cannot be written, or something that is no report page stands there.
     """
     text = render(gather(report, head, features=features, images=images, leaks=leaks, comparison=comparison))
-    try:
+    with not_written(f"the report page cannot be written to {path}"):
         make_folder(path.parent, root=path.parent)
         with written(path, root=path.parent, known=is_page) as file:
             file.write(text.encode())
-    except OSError as error:
-        raise PipelineError(
-            f"the report page cannot be written to {path}: {reason_of(error)}. "
-            "Make room there, or the folder writable, and evaluate again"
-        ) from error
     return path

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, features
 
-from pipeline.evaluation import Report
+from pipeline.answers import most_probable
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
+from pipeline.evaluation.report import Report
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode
@@ -178,7 +179,7 @@ def answer(report: Report, row: int) -> Answer:
     """Returns what the head said to one row."""
     probabilities, label = report.probabilities[row], int(report.rows.labels[row])
     classes = report.figures.classes
-    order = np.argsort(-probabilities, kind="stable")[:OTHERS]
+    order = most_probable(probabilities, OTHERS)
     known = label != UNLABELLED
     return Answer(
         id=report.rows.ids[row],

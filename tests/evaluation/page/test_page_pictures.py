@@ -6,8 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.evaluation.report import pictures
-from pipeline.evaluation.report.pictures import Album, encode, sheets
+from pipeline.evaluation.page import pictures
+from pipeline.evaluation.page.pictures import Album, encode, sheets
 from pipeline.images.contents import digest
 
 

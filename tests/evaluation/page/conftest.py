@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report, evaluate
-from pipeline.evaluation.report import write_report_page
+from pipeline.evaluation.page import write_report_page
 from pipeline.heads import Task, TrainedHead
 from pipeline.heads import make_head as make_recipe
 from pipeline.images import ImageItem

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from pipeline.evaluation.report.html import embed, render
+from pipeline.evaluation.page.html import embed, render
 
 PIECES = ("</script>", "<!--", "]]>", "&lt;", "\u2028\u2029", "\udce9", "\u202e", "'\"\\")
 

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.evaluation import measure
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
-from pipeline.evaluation.report.confusions import class_bars, matrix, worst_pairs
-from pipeline.evaluation.report.curves import (
+from pipeline.evaluation.page.confusions import class_bars, matrix, worst_pairs
+from pipeline.evaluation.page.curves import (
     BOTTOM,
     HEIGHT,
     LEFT,
@@ -19,9 +19,9 @@ from pipeline.evaluation.report.curves import (
     learning_curves,
     ticks,
 )
-from pipeline.evaluation.report.facts import main_figures, other_figures
-from pipeline.evaluation.report.pictures import MEANING, kinds_of_leaks, least_certain, worst_mistakes
-from pipeline.evaluation.report.rankings import sweep_results, trained_heads
+from pipeline.evaluation.page.facts import main_figures, other_figures
+from pipeline.evaluation.page.pictures import MEANING, kinds_of_leaks, least_certain, worst_mistakes
+from pipeline.evaluation.page.rankings import sweep_results, trained_heads
 
 
 def test_the_gallery_shows_the_surest_mistakes_and_the_closest_calls(make_case):

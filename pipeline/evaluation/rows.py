@@ -1,11 +1,8 @@
-"""Rows that a head, or its training split, has seen: figures on them tell how well it remembers."""
+"""The rows that are measured: what a head answers to them, and which of them are no new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,15 +10,10 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.leaks.findings import Leaks
-from pipeline.evaluation.leaks.likeness import take_originals
-from pipeline.heads import read_seen
+from pipeline.heads import SeenImages, TrainedHead
 from pipeline.images import UNLABELLED
 from pipeline.images.row_table import RowTable
-from pipeline.wording import counted, verb
-
-if TYPE_CHECKING:
-    from pipeline.heads import SeenImages
-
+from pipeline.wording import counted, several, verb
 
 REMEMBERED = (
     "this is the training split: the head has seen these very images, so the figures tell how well it "
@@ -123,77 +115,29 @@ class SeenRows:
         ]
 
 
-@dataclass(frozen=True)
-class SeenByHead:
-    """What a trained head has seen of a split.
+def uncalibrated_answers(head: TrainedHead, features: FeatureSet) -> tuple[RowTable, np.ndarray]:
+    """Returns the n rows that are no augmented views, labels as the head counts, and float (n, k).
 
-    Attributes:
-        head: Name of the head.
-        split: ``val`` or ``test``.
-        images: Images of the split.
-        trained_on: Those that the head was trained on.
-        validated_on: Those that it, or its training, was chosen on: what val is for, and test is not.
+    Raises:
+        CacheMismatchError: The head does not know a class of the split, or the features' spec.
     """
+    labels = _labels_of(head, features)
+    originals = features.rows.views == 0
+    rows = replace(features.rows, labels=labels).take(originals)
+    return rows, head.uncalibrated_proba(features)[originals]
 
-    head: str
-    split: str
-    images: int
-    trained_on: int
-    validated_on: int
 
-    @property
-    def leaks(self) -> bool:
-        """Whether figures of the head on the split would flatter it."""
-        return self.trained_on > 0 or (self.validated_on > 0 and self.split != "val")
-
-    @property
-    def line(self) -> str:
-        """The numbers in words."""
-        seen = [f"trained on {self.trained_on:,}"] if self.trained_on else []
-        seen += [f"chosen on {self.validated_on:,}"] if self.validated_on and self.split != "val" else []
-        return (
-            f"head {self.head} was {' and '.join(seen)} of the {self.images:,} {self.split} images: "
-            f"`pipeline train-head --head {self.head}` trains it again on the splits as they are"
+def _labels_of(head: TrainedHead, features: FeatureSet) -> np.ndarray:
+    """Returns int32 (N,): the features' labels as indices into the classes of the head."""
+    positions = {name: i for i, name in enumerate(head.classes)}
+    used = [features.classes[i] for i in np.unique(features.labels[features.labels >= 0])]
+    strangers = [name for name in used if name not in positions]
+    if strangers:
+        raise CacheMismatchError(
+            f"head {head.name!r} does not know {len(strangers)} of the classes in {features.dataset} "
+            f"{features.split}: {several(strangers)}. "
+            "Run `pipeline train-head` on a split that has them"
         )
-
-
-@dataclass(frozen=True)
-class SeenByHeads:
-    """What all heads of an entry have seen.
-
-    Attributes:
-        found: One a head and split, where it has seen what it should not have.
-        notes: Heads of which that is not known, and why.
-    """
-
-    found: tuple[SeenByHead, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Returns what ``pipeline check --json`` prints as ``heads``."""
-        return [asdict(one) for one in self.found]
-
-
-def find_seen(entry: Path, splits: Mapping[str, FeatureSet]) -> SeenByHeads:
-    """Looks up the images of val and test in what each head trained on an entry has seen.
-
-    Args:
-        entry: ``runs/<dataset>/<entry>``; there may be no head in it, and it may be absent.
-        splits: Features of the splits by name.
-    """
-    found, notes = [], []
-    for path in sorted(entry.glob("[!.]*/head.json")):
-        name = path.parent.name
-        try:
-            seen = read_seen(path.parent)
-        except CacheMismatchError as error:
-            notes.append(f"head {name} is left out: {error}")
-            continue
-        if seen is None:
-            notes.append(f"head {name}: what it was trained on is not known, an earlier version saved it")
-            continue
-        for split in [name for name in splits if name != "train"]:
-            digests = take_originals(splits[split]).rows.digests
-            counts = (int(one.sum()) for one in (seen.trained_on(digests), seen.validated_on(digests)))
-            found.append(SeenByHead(name, split, len(digests), *counts))
-    return SeenByHeads(tuple(one for one in found if one.leaks), tuple(notes))
+    # The extra last place is what the label -1 picks: unlabelled stays unlabelled.
+    translation = [positions.get(name, -1) for name in features.classes] + [-1]
+    return np.array(translation, np.int32)[features.labels]

@@ -10,15 +10,15 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
+from pipeline.evaluation.calibrating import fit_on_val
 from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.evaluation.leaks import Finding, Leaks, Place
 from pipeline.evaluation.ledger import Looks
-from pipeline.evaluation.report import feature_map
-from pipeline.evaluation.report.contents import PARTS
-from pipeline.evaluation.report.html import TEMPLATES
-from pipeline.evaluation.report.pictures import Album, sheets
-from pipeline.evaluation.report.rankings import compared_heads
-from pipeline.evaluation.temperature import fit_on_val
+from pipeline.evaluation.page import feature_map
+from pipeline.evaluation.page.contents import PARTS
+from pipeline.evaluation.page.html import TEMPLATES
+from pipeline.evaluation.page.pictures import Album, sheets
+from pipeline.evaluation.page.rankings import compared_heads
 from pipeline.images import open_images
 
 
@@ -113,7 +113,7 @@ def test_a_temperature_is_shown_with_what_it_changed(make_case, make_features, m
     temperature = fit_on_val(make_head(("a", "b")), val)
     case.report = evaluate(make_head(("a", "b"), temperature=temperature), case.features["test"])
     text = case.write()
-    assert f"<strong>{case.report.calibration.temperature:.3f}</strong>" in text
+    assert f"<strong>{case.report.calibration.temperature.value:.3f}</strong>" in text
     assert f"between {temperature.low:.3f} and {temperature.high:.3f}" in text
     assert f"{case.report.calibration.before.log_loss:.4f}" in text
 

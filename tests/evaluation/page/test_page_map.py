@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache.features import join_features
-from pipeline.evaluation.report.feature_map import map_features
+from pipeline.evaluation.page.feature_map import map_features
 
 
 def clusters(n: int, *shape: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

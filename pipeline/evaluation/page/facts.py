@@ -11,8 +11,8 @@ from pipeline.cache import FeatureSet
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.errors import PipelineError
-from pipeline.evaluation import Report
-from pipeline.evaluation.metrics import Figures
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 from pipeline.plain_json import parse_json
 from pipeline.wording import counted

@@ -9,14 +9,14 @@ from typing import Any
 
 import pipeline
 from pipeline.cache import FeatureSet
-from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
-from pipeline.evaluation.report import confusions, facts, pictures, rankings
-from pipeline.evaluation.report.curves import diagram, learning_curves
-from pipeline.evaluation.report.feature_map import map_contents
-from pipeline.evaluation.report.pictures import Album, encode
-from pipeline.evaluation.report.rankings import compared_heads
+from pipeline.evaluation.page import confusions, facts, pictures, rankings
+from pipeline.evaluation.page.curves import diagram, learning_curves
+from pipeline.evaluation.page.feature_map import map_contents
+from pipeline.evaluation.page.pictures import Album, encode
+from pipeline.evaluation.page.rankings import compared_heads
+from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.pixel_range import PixelRange
@@ -61,8 +61,8 @@ def gather(
     kinds = pictures.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
     heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
-    several = comparison is not None and len(comparison.reports) > 1
-    compared = compared_heads(comparison, head=report.head) if several else []
+    others = comparison if comparison is not None and len(comparison.reports) > 1 else None
+    compared = compared_heads(others, head=report.head) if others else []
     contents = {
         "subject": report.subject,
         "head": report.head,
@@ -88,7 +88,7 @@ def gather(
         "damaged": rankings.damaged_records(report),
         "compared": compared,
         "compared_scale": _scale([one.interval for one in compared]),
-        "compared_notes": (WINNER,) if compared and comparison.best.split == "test" else (),
+        "compared_notes": (WINNER,) if others and others.best.split == "test" else (),
         "bars": confusions.class_bars(figures),
         "matrix": confusions.matrix(figures),
         "pairs": confusions.worst_pairs(figures),

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.evaluation import Report
-from pipeline.evaluation.report.html import embed
-from pipeline.evaluation.report.pictures import SHEET, Album, sheets
+from pipeline.evaluation.page.html import embed
+from pipeline.evaluation.page.pictures import SHEET, Album, sheets
+from pipeline.evaluation.report import Report
 from pipeline.progress import say
 from pipeline.wording import counted, readable
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 TICKS = 5
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
+Place = Callable[[float], float]
+"""Maps a value to its place on an axis."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -124,7 +127,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> list[Chart]:
         }
         finite = np.concatenate([values[np.isfinite(values)] for values in known.values()] or [np.empty(0)])
         if finite.size:
-            charts.append(_chart(panel, known, finite, best_epoch(dict(history))))
+            charts.append(_chart(panel, known, finite, best_epoch(history)))
     return charts
 
 
@@ -164,7 +167,7 @@ def _chart(title: str, known: dict[str, np.ndarray], finite: np.ndarray, best: i
     )
 
 
-def _path(values: np.ndarray, x: object, y: object) -> str:
+def _path(values: np.ndarray, x: Place, y: Place) -> str:
     """Returns an SVG path with a gap where a value is no number; a lone value is a dot of no length."""
     parts, joined = [], False
     for epoch, value in enumerate(values.tolist(), 1):

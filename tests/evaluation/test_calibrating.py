@@ -10,9 +10,10 @@ import pytest
 from scipy.special import softmax
 
 from pipeline.errors import UsageError
-from pipeline.evaluation import evaluate, measure
+from pipeline.evaluation import evaluate
+from pipeline.evaluation.calibrating import fit_on_val
 from pipeline.evaluation.leaks import Finding, Leaks, Place
-from pipeline.evaluation.temperature import fit_on_val
+from pipeline.evaluation.metrics import measure
 from pipeline.heads import SeenImages, fit_temperature
 
 NAMES = tuple("abcd")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import reason_of
-from pipeline.evaluation import Report
 from pipeline.evaluation.comparison import Comparison, Difference
+from pipeline.evaluation.report import Report
 from pipeline.plain_json import read_sealed
 from pipeline.wording import readable
 
@@ -120,7 +120,7 @@ def trained_heads(report: Report) -> list[Standing]:
     They are ranked by what heads may be chosen on; the evaluated split stands beside it for information.
     A damaged file of another head only leaves out that head; see :func:`damaged_records`.
     """
-    found = [_standing(path.parent, report) for path in report.run.parent.glob(f"[!.]*/{RECORD}")]
+    found = [_standing(path.parent, report) for path in report.entry.glob(f"[!.]*/{RECORD}")]
     known = [one for one in found if one is not None]
     if not any(one.current for one in known):
         known.append(_current(report, None, None))
@@ -131,7 +131,7 @@ def trained_heads(report: Report) -> list[Standing]:
 
 def sweep_results(report: Report) -> Sweep | None:
     """Returns the leaderboard of the last sweep over the entry; None where there is none."""
-    board = _read(report.run.parent / LEADERBOARD)
+    board = _read(report.entry / LEADERBOARD)
     try:
         results = [one for one in board["results"] if one["score"] is not None]
         standings = tuple(
@@ -152,7 +152,7 @@ def sweep_results(report: Report) -> Sweep | None:
 
 def damaged_records(report: Report) -> list[str]:
     """Names the files of other heads, and of the sweep, that the page leaves out, each with the reason."""
-    entry = report.run.parent
+    entry = report.entry
     patterns = (f"[!.]*/{RECORD}", f"[!.]*/{report.split}/{METRICS}", LEADERBOARD)
     return [
         f"{readable(str(path.relative_to(entry)), 80)} is left out: {readable(reason, 80)}"

@@ -1,25 +1,20 @@
-"""The temperature of a head: fitted on val rows that it was not trained on, and what it changes."""
+"""Calibrating heads: a temperature, fitted on val rows that they were not trained on, and what it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
-from pipeline.evaluation.answers import Classifier, uncalibrated_answers
+from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.leaks.findings import Leaks
-from pipeline.evaluation.metrics import Figures
-from pipeline.evaluation.seen import SeenRows
-from pipeline.heads import TrainedHead, load_head, save_temperature
+from pipeline.evaluation.rows import SeenRows, uncalibrated_answers
+from pipeline.heads import Temperature, TrainedHead, fit_temperature, load_head, save_temperature
 from pipeline.progress import say
 from pipeline.wording import counted, verb
-
-if TYPE_CHECKING:
-    from pipeline.evaluation.leaks.findings import Leaks
-    from pipeline.heads import Temperature
 
 
 def calibrate_head(
@@ -38,17 +33,18 @@ def calibrate_head(
         PipelineError: The folder cannot be written, or the head was trained again meanwhile.
     """
     older = trained.temperature
-    if valid is None and older is None:
+    newer = None if valid is None else fit_on_val(trained, valid, leaks=leaks)
+    if newer is not None:
+        line = f"{newer.line}, is saved with it"
+    elif older is not None:
+        line = f"{older.line}, is taken away"
+    else:
         say(f"note: head {trained.name} has no temperature, so none is taken away")
         return trained
-    newer = None if valid is None else fit_on_val(trained, valid, leaks=leaks)
     changed = save_temperature(trained, newer)
-    if newer is None:
-        say(f"head {trained.name}: {older.line}, is taken away")
-    else:
-        say(f"head {trained.name}: {newer.line}, is saved with it")
-    if any((trained.folder / "export").glob("*")):
-        say(f"note: models exported before answer as before: {trained.folder / 'export'}")
+    say(f"head {trained.name}: {line}")
+    if changed.folder is not None and any((changed.folder / "export").glob("*")):
+        say(f"note: models exported before answer as before: {changed.folder / 'export'}")
     return changed
 
 
@@ -72,36 +68,32 @@ def calibrate_all(folders: Iterable[Path], valid: FeatureSet | None, *, leaks: L
         raise problem
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Calibration:
-    """A temperature, and the figures without it.
+@dataclass(frozen=True, eq=False)
+class TemperatureEffect:
+    """What a temperature changes.
 
     Attributes:
-        temperature: What logits are divided by: above 1 the head was too sure, below 1 not sure enough.
-        rows: Labelled rows of val that it was fitted on.
+        temperature: That of the head.
         before: All figures of the evaluated split as the head itself answers.
-        interval: Lower and upper end of its 95 % interval.
     """
 
-    temperature: float
-    rows: int
+    temperature: Temperature
     before: Figures
-    interval: tuple[float, float]
 
     def to_json(self, after: Figures) -> dict[str, Any]:
         """Returns the temperature with the figures that it changes, before and after."""
         names = ("log_loss", "brier", "ece")
         return {
-            "temperature": self.temperature,
-            "interval": list(self.interval),
+            "temperature": self.temperature.value,
+            "interval": [self.temperature.low, self.temperature.high],
             "fitted_on": "val",
-            "rows": self.rows,
+            "rows": self.temperature.rows,
             "before": {name: getattr(self.before, name) for name in names},
             "after": {name: getattr(after, name) for name in names},
         }
 
 
-def fit_on_val(head: Classifier, valid: FeatureSet, *, leaks: Leaks | None = None) -> Temperature:
+def fit_on_val(head: TrainedHead, valid: FeatureSet, *, leaks: Leaks | None = None) -> Temperature:
     """Finds the temperature of a head on val.
 
     Rows that the head was trained on, or that stand in the training split in another form, take no part:
@@ -117,8 +109,6 @@ def fit_on_val(head: Classifier, valid: FeatureSet, *, leaks: Leaks | None = Non
         UsageError: The rows do not tell the temperature; see ``fit_temperature``.
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
     """
-    from pipeline.heads import fit_temperature
-
     rows, answers = uncalibrated_answers(head, valid)
     seen = SeenRows.among(rows, valid.split, head=head.seen, leaks=leaks)
     used = seen.labelled & ~seen.mask
