@@ -88,6 +88,18 @@ def small_heap() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Spares this process the disk's answer: nothing that a test writes need outlast a power cut.
+
+    What is asked of the disk is followed by ``synced.py``; processes that tests start ask it in earnest.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"fsync", "fdatasync"} & set(dir(os)):
+            patch.setattr(os, name, os.fstat)  # a file that is not open is still refused
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real photographs and weights beside the checkout; tests that need them are skipped without."""

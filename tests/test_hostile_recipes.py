@@ -13,10 +13,11 @@ from photos import Photos
 
 from pipeline.errors import UsageError
 from pipeline.extraction.augment import Augmentation
-from pipeline.recipe import Experiment, Extract, Published, read_recipe, run_recipe, with_changes
+from pipeline.extraction.request import FeatureRequest
+from pipeline.recipe import Experiment, Published, read_recipe, run_recipe, with_changes
 
 TOP = {"title": '"t"', "data": '"builtin:digits"', "head": '"logreg"'}
-SECTIONS = {"extract": Extract, "augment": Augmentation, "published": Published}
+SECTIONS = {"extract": FeatureRequest, "augment": Augmentation, "published": Published}
 ILL_TYPED = ("{}", "[[]]", "[{}]", "1979-05-27", "nan")
 """Values that no field takes."""
 
@@ -58,7 +59,7 @@ def test_an_unknown_field_of_a_section(section: str, tmp_path: Path) -> None:
     ("change", "rest", "message"),
     [
         ({"head": '"../../x"'}, "", "unknown head '../../x'"),
-        ({"head": '"_saving"'}, "", "unknown head '_saving'"),
+        ({"head": '"_core"'}, "", "unknown head ._core."),
         ({"head": '"os"'}, "", "unknown head 'os'"),
         ({"evaluate": '["../test"]'}, "", "unknown split"),
         ({"run": '"rm"'}, "", "unknown field of recipe"),

@@ -18,13 +18,13 @@ from synced import SyncedFiles
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.networks import FILES
-from pipeline.evaluation import evaluate, report
+from pipeline.evaluation import evaluate, page
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
-from pipeline.evaluation.report import write_report_page
+from pipeline.evaluation.page import write_report_page
 from pipeline.extraction import Extraction
 from pipeline.extraction.engines import _networks
-from pipeline.heads import Temperature, load_head, save_temperature, train_head
+from pipeline.heads import Temperature, save_temperature, train_head
 from pipeline.serving.export._exporting import replacing
 from pipeline.sweep import candidates, sweep
 from pipeline.sweep.leaderboard import write_leaderboard
@@ -126,13 +126,13 @@ def test_reports_comparisons_and_ledgers(
         evaluated.write()
         assert_kept(runs, "knn/test")
     folder = heads[0].folder.parent
-    compare_heads(head_folders(folder), test, load=load_head).write()
+    compare_heads(head_folders(folder), test).write()
     assert_kept(runs, "comparison/test")
     (tmp_path / "copy").hardlink_to(folder / LEDGER)  # which makes it be copied
     record_look(folder, head="knn", split="test", probabilities=np.zeros(1), digests=test.rows.digests)
     assert_kept(runs, LEDGER)
-    monkeypatch.setattr(report, "gather", lambda *_, **__: None)
-    monkeypatch.setattr(report, "render", lambda _: "<!doctype html>")
+    monkeypatch.setattr(page, "gather", lambda *_, **__: None)
+    monkeypatch.setattr(page, "render", lambda _: "<!doctype html>")
     write_report_page(evaluated, tmp_path / "runs" / "page.html", head=heads[0], features={})
     assert_kept(runs, "page.html")
 
@@ -172,7 +172,7 @@ def test_every_publisher_is_among_these() -> None:
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
         *("cache/entries.py", "cache/partial_file.py"),
-        *("evaluation/files.py", "evaluation/ledger.py", "evaluation/report/__init__.py"),
+        *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         "extraction/engines/_networks.py",
         "heads/_core/saving.py",
         "serving/export/_exporting.py",

@@ -141,14 +141,10 @@ def test_no_match_names_the_command_to_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [
-        ({"image_size": 224}, ["--image-size 150", "--image-size 224"]),
         (
             {"layer": "block3_pool", "pooling": "avg"},
             ["--layer block5_pool", "--layer block3_pool"],
         ),
-        ({"backbone": "vgg19"}, ["--backbone vgg16", "--backbone vgg19"]),
-        ({"precision": "bfloat16"}, ["--precision float32", "--precision bfloat16"]),
-        ({"store": "float16"}, ["--store float32", "--store float16"]),
         ({"dataset": "zoo"}, ["--name toy", "--name zoo"]),
         ({"weights": "sha256:ab", "label": "imagenet"}, ["--weights random", "--weights imagenet"]),
         (

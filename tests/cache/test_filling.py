@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -47,14 +46,6 @@ def test_rows_land_in_their_places(rows: list[int], partial: PartialFile) -> Non
     others = np.setdiff1d(np.arange(N), rows)
     assert not layout.features[others].any()
     assert not layout.crc32[others].any()
-
-
-def test_plain_hdf5_reads_what_was_written(partial: PartialFile) -> None:
-    partial.write(np.arange(N), values([*range(N)]))
-    partial.commit()
-    with h5py.File(partial.layout.path, "r") as file:
-        np.testing.assert_array_equal(file["features"][()], values([*range(N)]))
-        assert file["done"][()].tolist() == [1] * N
 
 
 def test_rows_are_done_only_after_they_are_durable(

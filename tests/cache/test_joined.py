@@ -113,7 +113,11 @@ def test_heads_learn_from_joined_cuts(cuts: tuple[FeatureSet, FeatureSet]) -> No
 def test_a_split_is_opened_once(entry: Entry, publish: Callable[..., Path]) -> None:
     publish(["a", "b"])
     chosen = Selection((entry,))
-    assert chosen.open("train") is chosen.open("train")
+    assert (chosen.dataset, chosen.spec, chosen.splits) == ("toy", entry.spec, ["train"])
+    opened = chosen.open("train")
+    assert type(opened) is FeatureSet  # nothing is joined
+    assert list(opened.rows.ids) == ["a", "b"]
+    assert chosen.open("train") is opened
     assert chosen == Selection((entry,))
     with pytest.raises(UsageError, match="split 'val' is not in"):
         chosen.open("val")

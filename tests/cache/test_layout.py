@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache.feature_file import open_feature_file
-from pipeline.cache.format import ALIGNMENT, STORED_DTYPES, Header, row_bytes
+from pipeline.cache.format import ALIGNMENT, STORED_DTYPES, Header
 from pipeline.cache.partial_file import create_feature_file
 from pipeline.errors import PipelineError
 from pipeline.images.row_table import RowTable
@@ -179,11 +179,3 @@ def test_a_folder_that_cannot_be_written_is_named(
     path = tmp_path / "absent" / "train.h5.partial"
     with pytest.raises(PipelineError, match=r"cannot lay out .*absent/train.h5.partial: .*--cache"):
         create_feature_file(path, make_header(), make_rows(["a"]), (1,))
-
-
-@pytest.mark.parametrize(
-    ("shape", "store", "expected"),
-    [((4, 4, 512), "float16", 16384), ((4, 4, 512), "float32", 32768), ((7, 5, 3), "uint8", 105)],
-)
-def test_bytes_of_a_row(shape: tuple[int, ...], store: str, expected: int) -> None:
-    assert row_bytes(shape, store) == expected

@@ -15,17 +15,28 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import locks
+from pipeline.cache import locks as lock
 from pipeline.cache.locks import LOCK_FILE, alone_in, filling, lock_of, working_in
-from pipeline.errors import PipelineError
+from pipeline.errors import ForeignFileError, PipelineError
 
 HOLDER = """
 import sys
 from pathlib import Path
+from pipeline.cache import locks
 from pipeline.cache.locks import filling
 with filling([Path(sys.argv[1])]):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def no_file_left_open() -> Iterator[None]:
+    """A lock that is not closed is held for as long as the process lives."""
+    numbers = Path("/proc/self/fd")
+    before = len(os.listdir(numbers)) if numbers.is_dir() else 0
+    yield
+    assert not numbers.is_dir() or len(os.listdir(numbers)) == before
 
 
 @pytest.fixture
@@ -76,6 +87,17 @@ def test_who_waits_gets_the_lock_when_the_holder_ends(
     with filling([file]):
         assert str(os.getpid()) in lock_of(file).read_text()
     assert said == [f"waiting: {file} is being filled by process {holder.pid} on {socket.gethostname()}"]
+
+
+def test_a_wait_of_a_moment_is_not_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lock, "say", said.append)
+    with ExitStack() as held:
+        held.enter_context(filling([file]))
+        monkeypatch.setattr(lock.time, "sleep", lambda _: held.close())
+        with filling([file]):
+            pass
+    assert said == []
 
 
 def test_a_lock_file_of_a_dead_process_is_no_obstacle(file: Path) -> None:
@@ -226,6 +248,17 @@ def test_who_would_be_alone_is_told_who_is_at_work(folder: Path, file: Path) -> 
                 assert not alone
     with alone_in(folder, wait_s=0):
         pass
+
+
+def test_no_link_above_a_folder_that_is_held_alone_is_passed(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    cache = tmp_path / "features"
+    cache.mkdir()
+    (cache / "toy").symlink_to(tmp_path / "theirs")
+    for depth, folder in ((2, cache / "toy" / "entry"), (3, cache / "toy" / "int8" / "network")):
+        with pytest.raises(ForeignFileError, match="toy is a link to"), alone_in(folder, depth=depth):
+            pass
+    assert list((tmp_path / "theirs").iterdir()) == []
 
 
 def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pipeline.evaluation.leaks.hashes import picture_hash
 from pipeline.evaluation.page.pictures import Album
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.calibration import Calibration
+from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.extraction.command import extract_command
 from pipeline.extraction.load import Loader
 from pipeline.heads import train_head
@@ -180,14 +180,13 @@ def test_int8_ranges_are_set_with_pixels_in_the_range(
 ) -> None:
     manifest = scan(open_images(str(data)))
     rows = manifest.splits["train"].digests[:2]
-    calibration = Calibration(
+    network = QuantisedNetwork(
         parent=tmp_path,
-        manifest=manifest,
         spec=extraction.entry.spec.network,
         digests=tuple(row.tobytes().hex() for row in rows),
     )
     wanted = [expected(data / manifest.items["train"][i].id) for i in range(2)]
-    np.testing.assert_array_equal(calibration.images(), wanted)
+    np.testing.assert_array_equal(network.images(manifest), wanted)
 
 
 def test_pictures_are_shown_in_the_range(extraction: Extraction, data: Path) -> None:

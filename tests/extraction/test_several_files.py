@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from counting_engine import CountingEngine
 from photos import Photos
 
-from pipeline.cache import open_features
+from pipeline.cache import open_features, reuse
 from pipeline.cache.entries import Entry, read_entry
-from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.feature_file import open_feature_file, open_mapped
+from pipeline.cache.format import FeatureFile
 from pipeline.cache.inspection import summaries
 from pipeline.errors import UsageError
 from pipeline.extraction import Extraction
@@ -141,6 +143,25 @@ def test_copies_in_other_files_are_computed_once(
     (extraction,) = run(rows_per_file=2)
     assert set(engine.seen.values()) == {1}
     assert_complete(extraction)
+
+
+def test_a_file_that_holds_nothing_of_use_is_opened_once_for_all_portions(
+    photos: Photos, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = photos.add("val/cats", 2)
+    (other,) = run(name="other")
+    for path in old:
+        path.unlink()
+    photos.add("val/cats", 3)
+    opened = []
+
+    def open_counted(path: Path) -> FeatureFile:
+        opened.append(path)
+        return open_mapped(path)
+
+    monkeypatch.setattr(reuse, "open_mapped", open_counted)
+    run(rows_per_file=1)
+    assert opened.count(other.entry.file("val")) == 1
 
 
 def test_several_cuts_have_the_same_files(

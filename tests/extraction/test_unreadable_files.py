@@ -21,7 +21,7 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.inspection import remove_retired, summaries, verify_cache
 from pipeline.errors import UnreadableFileError
 from pipeline.extraction import Extraction
-from pipeline.extraction.calibration import Calibration, _recorded
+from pipeline.extraction.calibration import QuantisedNetwork, recorded_networks
 from pipeline.sweep.results import Result, ResultStore
 
 Run = Callable[..., list[Extraction]]
@@ -182,16 +182,16 @@ def test_a_quantised_network_is_not_made_anew(tmp_path: Path, monkeypatch: pytes
     record = tmp_path / "int8" / "network-01234567" / "calibration.json"
     record.parent.mkdir(parents=True)
     record.write_text("{}")
-    assert _recorded(tmp_path / "int8", None) == {}
+    assert recorded_networks(tmp_path / "int8") == {}
 
     def refuse(path: Path) -> str:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Path, "read_text", refuse)
     with pytest.raises(UnreadableFileError, match=r"calibration\.json cannot be read now"):
-        _recorded(tmp_path / "int8", None)
+        recorded_networks(tmp_path / "int8")
     with pytest.raises(UnreadableFileError):
-        Calibration.from_record(record, None)
+        QuantisedNetwork.from_record(record)
 
 
 def _drop_privileges() -> None:

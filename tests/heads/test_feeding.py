@@ -12,6 +12,7 @@ from pipeline.heads import fit_head
 from pipeline.heads._core.examples import select
 from pipeline.heads._keras import feeding
 from pipeline.heads._keras.feeding import MemoryFeed, StreamFeed, open_feeds
+from pipeline.heads._keras.fitting import measure
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -105,9 +106,32 @@ def test_reads_whole_what_fits(train: FeatureSet) -> None:
     assert (rows.weights == 1).all()
 
 
-def test_balanced_classes_weigh_the_same(train: FeatureSet, make_features: Callable[..., FeatureSet]) -> None:
+def test_balanced_classes_weigh_the_same(
+    train: FeatureSet, valid: FeatureSet, make_features: Callable[..., FeatureSet]
+) -> None:
+    """What a class counts follows from its training rows, on validation rows as well."""
     labels = np.repeat([0, 1, 2], [40, 15, 5])
+    learnt, asked = select(make_features(train.features, labels), np.arange(3)), select(valid, np.arange(3))
 
-    rows, _ = open_feeds(select(make_features(train.features, labels), np.arange(3)), None, balanced=True)
+    rows, held_out = open_feeds(learnt, asked, balanced=True)
 
     assert np.bincount(labels, rows.weights) == pytest.approx([20, 20, 20])
+    assert held_out.weights == pytest.approx(np.array([0.5, 20 / 15, 4])[valid.labels])
+
+
+def test_losses_count_what_their_rows_weigh() -> None:
+    class Stored:
+        """Answers with the features."""
+
+        @staticmethod
+        def predict_proba(features: np.ndarray) -> np.ndarray:
+            return features
+
+    proba = np.array([[0.5, 0.5], [0.75, 0.25], [0.2, 0.8], [0, 1]])
+    rows = MemoryFeed(proba, np.array([0, 0, 1, 0]), np.array([1, 1, 4, 2]))
+
+    loss, accuracy = measure(Stored, rows)
+
+    expected = -(np.log(0.5) + np.log(0.75) + 4 * np.log(0.8) + 2 * np.log(1e-7)) / 4
+    assert loss == pytest.approx(expected)
+    assert accuracy == 0.75

@@ -16,6 +16,7 @@ from pipeline.backbones.weights import resolve_weights
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head, load_head, train_head
+from pipeline.heads._core.scaling import SCALING
 from pipeline.spec import FeatureSpec
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
@@ -94,17 +95,24 @@ def test_only_the_last_layers_learn(make_rows: Callable[..., FeatureSet]) -> Non
 
 
 def test_worse_second_phase_keeps_the_first(
-    make_rows: Callable[..., FeatureSet], capsys: pytest.CaptureFixture[str]
+    make_rows: Callable[..., FeatureSet],
+    make_features: Callable[..., FeatureSet],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = make_rows()
     # Validation labels at odds with the training rows: whatever is learnt makes them worse.
-    contrary = dataclasses.replace(rows, rows=dataclasses.replace(rows.rows, labels=1 - rows.labels))
+    contrary = make_features(3 * rows.features + 2, 1 - rows.labels, split="val", spec=rows.spec)
 
     trained = fit_head("finetune", rows, contrary, options=QUICK | {"head_epochs": 1, "patience": 2})
 
     assert "the weights from before are kept" in capsys.readouterr().err
     proba = trained.predict_proba(contrary)[np.arange(30), contrary.labels]
     assert -np.log(proba).mean() == pytest.approx(trained.history["val_loss"][0], rel=1e-4)
+    rest, pool, top = map(trained.model.network.get_layer, ("rest", "pool", "top"))
+    pooled = np.asarray(pool(rest.base(rows.features.astype(np.float32))))
+    scaled = np.asarray(top.get_layer(SCALING)(pooled))
+    spread = np.where(pooled.std(axis=0) > 0, pooled.std(axis=0), 1)
+    assert scaled == pytest.approx((pooled - pooled.mean(axis=0)) / spread, abs=1e-3)
 
 
 def test_filters_are_read_from_where_they_were(

@@ -123,17 +123,22 @@ def test_row_space_leaves_little_to_do_in_the_columns(wide: Examples) -> None:
     assert sum(learnt("logreg", wide, C=head.C).n_iter_.sum() for head in grid) < 0.5 * sum(alone)
 
 
-@pytest.mark.parametrize(("name", "option"), [("linear-svm", "C"), ("svm-rbf", "gamma"), ("ridge", "alpha")])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("linear-svm", "C"), ("svm-rbf", "gamma"), ("ridge", "alpha"), ("lda", "shrinkage")],
+)
 def test_prepared_fits_are_those_alone(name: str, option: str, wide: Examples) -> None:
     grid = [make_head(name, {option: value}) for value in (0.01, 1)]
     alone = learnt(name, select(wide.source, np.unique(wide.labels)), **{option: 0.01})
 
     grid[0].prepare(wide, grid)
+    prepared = set(wide._made)
 
     values = wide.once(standardised).values
     assert np.array_equal(
         learnt(name, wide, **{option: 0.01}).predict_proba(values), alone.predict_proba(values)
     )
+    assert set(wide._made) == prepared
 
 
 def test_row_space_alone_lands_on_the_direct_fit(wide: Examples) -> None:

@@ -32,12 +32,14 @@ def test_too_many_rows_are_refused_before_reading(
     monkeypatch.setattr(sklearn_head, "available_bytes", lambda: 2000)
     monkeypatch.setattr(FeatureSet, "read", lambda *_: pytest.fail("rows were read"))
 
-    with pytest.raises(
-        PipelineError,
-        match=rf"'{name}' .* 60 rows of 32 features .* about 0.0 GB, 0.0 GB are available. "
-        r"Use `--head sgd` .*`--head dense`.*`pipeline extract --pooling avg`",
-    ):
+    message = (
+        rf"'{name}' .* 60 rows of 32 features .* about 0.0 GB, 0.0 GB are available. "
+        r"Use `--head sgd` .*`--head dense`.*`pipeline extract --pooling avg`"
+    )
+    with pytest.raises(PipelineError, match=message):
         fit_head(name, train)
+    with pytest.raises(PipelineError, match=message):
+        make_head(name, {}).prepare(select(train, np.arange(3)), [make_head(name, {})])
 
 
 @pytest.mark.parametrize("name", IN_MEMORY)

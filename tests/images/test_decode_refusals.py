@@ -80,6 +80,17 @@ def test_the_size_of_a_webp_is_known_before_decoding(lossless, photo, encode, mo
     assert decode(encode(photo, "WEBP", lossless=lossless), 8).shape == (8, 8, 3)
 
 
+def test_arrays_have_the_limit_of_files(photo, monkeypatch):
+    arrays = photo, photo[..., 0], photo[..., :1], photo.astype(np.uint16)
+    monkeypatch.setattr(encoded, "MAX_PIXELS", 80 * 60 - 1)
+    for pixels in arrays:
+        with pytest.raises(DecodeError, match="80 x 60 pixels are more"):
+            decode(pixels, 8)
+    monkeypatch.setattr(encoded, "MAX_PIXELS", 80 * 60)
+    for pixels in arrays:
+        assert decode(pixels, 8).shape == (8, 8, 3)
+
+
 def test_the_limit_does_not_depend_on_pillow(photo, encode, monkeypatch):
     files = [encode(photo, kind, **FORMATS[kind]) for kind in FORMATS]
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60 * 80 - 1)

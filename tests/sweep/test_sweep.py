@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,17 @@ from pipeline.sweep import candidates, sweep
 from pipeline.sweep import results as results_module
 from pipeline.sweep.fitting import row_groups, split_folds
 from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
+from pipeline.sweep.results import Result, joined, ranked
 
 Make = Callable[..., FeatureSet]
 WANTED = candidates([("logreg", {"C": ["1e-6", "1"]}), ("knn", {"k": ["1", "3"]}), ("prototype", {})])
 
 
-def test_the_best_on_val_is_refitted_and_saved(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
+def test_the_best_on_val_is_saved_with_the_figures_of_its_own_answers(
+    train: FeatureSet, rows: Make, make_features: Make, tmp_path: Path
+) -> None:
+    drawn = rows(40, "val", seed=1)  # val has moments of its own
+    valid = make_features(1.5 * drawn.features + 0.5, drawn.labels, split="val")
     board = sweep(WANTED, train, valid, runs=tmp_path, jobs=2)
     scores = [one.score for one in board.results]
     assert len(scores) == len(WANTED)
@@ -33,7 +39,34 @@ def test_the_best_on_val_is_refitted_and_saved(train: FeatureSet, valid: Feature
     best = board.results[0]
     saved = load_head(board.winner.folder)
     assert saved.name == best.head
-    assert np.mean(saved.predict_proba(valid).argmax(axis=1) == valid.labels) == best.score
+    proba = saved.predict_proba(valid)
+    assert np.mean(proba.argmax(axis=1) == valid.labels) == best.score
+    assert -np.log(proba[np.arange(40), valid.labels]).mean() == pytest.approx(best.log_loss, rel=1e-4)
+
+
+def test_of_equal_scores_the_lower_log_loss_comes_first_and_what_failed_last() -> None:
+    one = {name: Result(name, name, {}, score=0.5, log_loss=0.2, seconds=2.0) for name in "abc"}
+    wanted = [
+        Result("best", "x", {}, score=0.6, log_loss=0.9, seconds=9.0),
+        replace(one["c"], log_loss=0.1),
+        replace(one["a"], seconds=1.0),
+        one["b"],
+        Result("right nowhere", "x", {}, score=0.0, log_loss=3.0),
+        Result("failed", "x", {}, problem="no"),
+    ]
+    assert ranked(wanted[::-1]) == wanted
+
+
+def test_a_row_counts_the_same_in_whatever_fold_it_stands() -> None:
+    parts = [
+        Result("k", "x", {}, 1.0, (1.0,), log_loss=0.1, rows=30, seconds=1, bytes=5),
+        Result("k", "x", {}, 0.4, (0.4,), log_loss=0.5, rows=10, seconds=2, bytes=9),
+    ]
+    whole = joined(parts)
+    assert (whole.score, whole.log_loss) == pytest.approx((34 / 40, 8 / 40))
+    assert (whole.scores, whole.rows, whole.seconds, whole.bytes) == ((1.0, 0.4), 40, 3, 9)
+    failed = joined([parts[0], Result("k", "x", {}, problem="no", seconds=4)])
+    assert failed == Result("k", "x", {}, problem="no", seconds=5)
 
 
 def test_the_number_of_workers_changes_nothing(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:

@@ -200,6 +200,8 @@ def test_further_fields_and_other_files_are_passed_over_and_counted(place):
             "../2.png": 5,
             "2.left.png": 6,
             "2.right.png": 7,
+            "3.npy": "x",
+            "4.json": '{"width": 3}',
         }
     )
     source = place.open()
@@ -209,7 +211,7 @@ def test_further_fields_and_other_files_are_passed_over_and_counted(place):
     )
     assert {one.line for one in source.left_out} == {
         "left out further images of samples (1): p.tar/1.mask.png",
-        "left out files that are no images (2): p.tar/._1.png, p.tar/1.npy",
+        "left out files that are no images (3): p.tar/._1.png, p.tar/1.npy, p.tar/3.npy",
         "left out files in folders of the system (1): p.tar/__MACOSX/1.png",
         "left out members with impossible names (1): p.tar/../2.png",
     }
