@@ -9,14 +9,19 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "extract": "pipeline.extraction",
+    "FeatureRequest": "pipeline.extraction",
+    "Augmentation": "pipeline.extraction.augment",
+    "make_executor": "pipeline.extraction",
+    "open_images": "pipeline.images",
+    "SourceOptions": "pipeline.images.source_options",
+    "find_entries": "pipeline.cache",
+    "open_features": "pipeline.cache",
+    "FeatureSpec": "pipeline.spec",
     "train_head": "pipeline.heads",
     "load_head": "pipeline.heads",
+    "sweep": "pipeline.sweeps",
     "evaluate": "pipeline.evaluation",
     "predict": "pipeline.serving",
-    "open_features": "pipeline.cache",
-    "find_entries": "pipeline.cache",
-    "open_images": "pipeline.images",
-    "FeatureSpec": "pipeline.spec",
     "PipelineError": "pipeline.errors",
 }
 
@@ -28,3 +33,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, loaded or not."""
+    return sorted(__all__)

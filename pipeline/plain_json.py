@@ -45,7 +45,8 @@ def parse_json(
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():
+    half = b"\\ud" in text.lower() if isinstance(text, bytes) else "\\ud" in text.lower()
+    if half:
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePath
 
 from pipeline.errors import ForeignFileError
@@ -89,9 +90,14 @@ def foreign_files(folder: Path, *, root: Path, known: Known) -> list[LeftAlone]:
     found = []
     for path in _files_below(folder):
         below = PurePath(path.relative_to(folder))
-        if reason := would_stay(path, root=root, known=lambda _, head, below=below: known(below, head)):
+        if reason := would_stay(path, root=root, known=partial(_known_as, known, below)):
             found.append(reason)
     return found
+
+
+def _known_as(known: Known, below: PurePath, _: PurePath, head: bytes) -> bool:
+    """Tells whether this package made a file, by its place in the folder instead of its name."""
+    return known(below, head)
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -107,7 +113,7 @@ def _remove_tree(folder: Path, root: Path, known: Known) -> None:
     """Removes what this package made in a folder, and the folders that are empty then."""
     for path in _files_below(folder):
         below = PurePath(path.relative_to(folder))
-        remove(path, root=root, known=lambda _, head, below=below: known(below, head))
+        remove(path, root=root, known=partial(_known_as, known, below))
     for place, _, _ in os.walk(folder, topdown=False):
         remove_folder(Path(place), root=root)
 

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Self, TypeVar
@@ -77,7 +78,7 @@ class RecordStore:
             otherwise: What happens without the file, as the end of a sentence.
             root: The folder above it that the user named; None = the one it stands in.
         """
-        self.file, self._root = file, root or (file.parent if file else None)
+        self.file, self._root = file, root
         self._table, self._person, self._otherwise = table, table.encode()[:16], otherwise
         self._connection: sqlite3.Connection | None = None
         self._told = False
@@ -109,7 +110,7 @@ class RecordStore:
             if not self.is_there:
                 break
             some = wanted[start : start + _PARAMETERS]
-            rows = self._attempt(lambda connection, some=some: self._select(connection, some)) or []
+            rows = self._attempt(partial(self._select, keys=some)) or []
             for row in rows:
                 if self._is_sound(row):
                     found[row[0]] = row[1]
@@ -171,32 +172,33 @@ class RecordStore:
         opened: os.stat_result | None = None
         try:
             if self._connection is None:
-                check_database(self.file, root=self._root)
+                check_database(self.file, root=self._root or self.file.parent)
                 opened = _regular(self.file)
                 self._connection = _connect(self.file)
             return action(self._connection)
         except (sqlite3.Error, UnicodeDecodeError, _DamagedError) as error:
             self.close()
             if _is_damage(error, self.file):
-                self._replace(str(error), opened)
+                self._replace(self.file, str(error), opened)
             else:
                 self._give_up(error)
         except (OSError, MemoryError, ForeignFileError, UnreadableFileError) as error:
             self._give_up(error)
         return None
 
-    def _replace(self, reason: str, opened: os.stat_result | None) -> None:
+    def _replace(self, file: Path, reason: str, opened: os.stat_result | None) -> None:
         """Makes way for a new file, unless another process has put one there; one of others is set aside."""
+        root = self._root or file.parent
         try:
-            now = _regular(self.file)
+            now = _regular(file)
             if now is not None and (opened is None or os.path.samestat(now, opened)):
                 for ending in BESIDE_DATABASE:  # of the old file: SQLite would take them for the new one's
-                    beside = self.file.with_name(self.file.name + ending)
-                    if left := remove(beside, root=self._root, known=is_beside_database):
+                    beside = file.with_name(file.name + ending)
+                    if left := remove(beside, root=root, known=is_beside_database):
                         raise OSError(str(left))
-                if remove(self.file, root=self._root, known=_is_ours):
-                    aside = self.file.with_name(f"{self.file.name}-{uuid.uuid4().hex[:8]}.aside")
-                    rename(self.file, aside, root=self._root)
+                if remove(file, root=root, known=_is_ours):
+                    aside = file.with_name(f"{file.name}-{uuid.uuid4().hex[:8]}.aside")
+                    rename(file, aside, root=root)
                     reason = f"{reason}; it is kept as {aside.name}"
             self._tell(reason)
         except (OSError, ForeignFileError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -103,7 +104,7 @@ def is_of_a_saved_model(name: PurePath, head: bytes) -> bool:
     return name.parts[0] in _SAVED_MODEL
 
 
-def _holds(marks: dict[str, tuple[bytes, ...]], name: PurePath, head: bytes) -> bool:
+def _holds(marks: Mapping[str, tuple[bytes, ...]], name: PurePath, head: bytes) -> bool:
     """Tells whether a file has the name of one of ours and one of its marks: another may be damaged."""
     plain = _DRAFT.sub("", name.name)
     if len(name.parts) > 1 or plain not in marks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.entries import Entry
+from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.feature_file import open_mapped
 from pipeline.cache.format import FeatureFile, checksums
 from pipeline.cache.shards import RowMap, ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import RowTable
+from pipeline.paths import expanded
 from pipeline.spec import FeatureSpec
 
 
@@ -277,14 +279,24 @@ PAUSE_S = 0.05
 """How often, and how long, several files are waited for while others take their places one by one."""
 
 
-def open_features(entry: Entry, split: str) -> FeatureSet:
+def open_features(entry: Entry | str | os.PathLike[str], split: str) -> FeatureSet:
     """Opens the published features of a split; rows are mapped, not read.
+
+    Example:
+        >>> train = open_features("features_cache/photos/vgg16-150-block5_pool-1a2b3c4d", "train")
+        >>> train.features[7].shape, train.labels[7], train.rows.ids[7]
+
+    Args:
+        entry: An entry, or its folder.
+        split: ``train``, ``val`` or ``test``.
 
     Raises:
         UsageError: The entry has no such split.
         CacheMismatchError: A file is damaged, incomplete, or belongs to another spec or to another state of
             the split.
     """
+    if not isinstance(entry, Entry):
+        entry = read_entry(expanded(entry))
     for attempt in itertools.count(1):
         shards = entry.shards.get(split)
         if shards is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -217,16 +218,22 @@ def _spec_files(cache: Path) -> list[Path]:
 
 
 def find_entries(
-    cache: Path, matches: Callable[[Entry], bool] = lambda entry: True, *, published: bool = True
+    cache: str | os.PathLike[str] = "features_cache",
+    matches: Callable[[Entry], bool] = lambda entry: True,
+    *,
+    published: bool = True,
 ) -> list[Entry]:
     """Lists the entries that satisfy a condition.
+
+    Example:
+        >>> find_entries("features_cache", lambda entry: entry.spec.backbone == "vgg16")
 
     Args:
         cache: The folder.
         matches: The condition.
         published: Whether to list only those that hold at least one published split.
     """
-    return [entry for entry in all_entries(cache) if (entry.splits or not published) and matches(entry)]
+    return [entry for entry in all_entries(Path(cache)) if (entry.splits or not published) and matches(entry)]
 
 
 def only_entry(entries: Iterable[Entry], *, cache: Path, extract_command: str) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -35,10 +36,10 @@ __all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
 
 
 def extract(
-    data: str,
-    request: FeatureRequest,
+    data: str | os.PathLike[str],
+    request: FeatureRequest | None = None,
     *,
-    cache: Path,
+    cache: str | os.PathLike[str] = "features_cache",
     name: str | None = None,
     skip_bad: bool = False,
     rows_per_file: int | None = None,
@@ -50,9 +51,13 @@ def extract(
     RowTable that stand anywhere in the cache under the same spec are copied; only the others are computed.
     Every split is published when it is whole, and not before.
 
+    Example:
+        >>> (report,) = extract("photos/", FeatureRequest(backbone="mobilenet_v2", image_size=224))
+        >>> train = open_features(report.entry, "train")
+
     Args:
         data: Address of the image source, see ``open_images``.
-        request: Which features.
+        request: Which features; default: those of VGG16 at 150 x 150 pixels.
         cache: Folder of the cache.
         name: Name of the data set in the cache; default: the source's own.
         skip_bad: Publish without the images that cannot be read, and record them.
@@ -68,7 +73,7 @@ def extract(
         UsageError: The source, the request or the name cannot be used.
         PipelineError: The cache cannot be written; all finished rows are kept.
     """
-    cache = expanded(cache)
+    data, cache = os.fspath(data), expanded(cache)
     looked_again: set[str] = set()
     earlier: list[Counter[str]] = []
     none: Counter[str] = Counter()
@@ -76,7 +81,7 @@ def extract(
         try:
             reports = _extract(
                 data,
-                request,
+                request or FeatureRequest(),
                 cache=cache,
                 name=name,
                 skip_bad=skip_bad,

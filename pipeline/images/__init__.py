@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pipeline.images.source import (
     SPLITS,
     UNLABELLED,
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
+def open_images(uri: str | os.PathLike[str], options: SourceOptions | None = None) -> ImageSource:
     """Opens an image source: the first module of ``images/sources`` that claims the address.
 
     Args:
@@ -39,4 +41,4 @@ def open_images(uri: str, options: SourceOptions | None = None) -> ImageSource:
         UsageError: Nothing claims the address, what stands there is no usable image source, or an option
             means nothing there.
     """
-    return open_source(with_home(uri), options)
+    return open_source(with_home(os.fspath(uri)), options)

@@ -58,7 +58,10 @@ def ray_connection(address: str | None) -> Iterator[ModuleType]:
     if ray.is_initialized():
         yield ray
         return
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}  # workers' stdout must not become ours
+    quiet: dict[str, object] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+    }  # workers' stdout must not become ours
     try:
         with _own_signals():
             if address is None:

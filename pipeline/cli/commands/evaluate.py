@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +22,10 @@ from pipeline.cli.options import (
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS
 from pipeline.progress import say
+
+if TYPE_CHECKING:
+    from pipeline.evaluation import Report
+    from pipeline.evaluation.comparison import Comparison
 
 ALL = "all"
 
@@ -83,30 +89,32 @@ def command(
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
+    result: Comparison | Report
+    files: Path | None = None
     if head == ALL:
         rows, folders = chosen.open(split), head_folders(folder.parent)
         if calibrate is not None:
             calibrate_all(folders, val, leaks=leaks)
-        result = compare_heads(folders, rows, leaks=leaks)
-        reports, show, files = result.reports, print_comparison, None
-        written = sorted(result.write().iterdir())
+        result = comparison = compare_heads(folders, rows, leaks=leaks)
+        reports, show = comparison.reports, partial(print_comparison, comparison)
+        written = sorted(comparison.write().iterdir())
         if page:
-            best = load_head(result.best.run)
-            written.append(write_with_page(result.best, best, chosen, comparison=result) / PAGE)
+            best = load_head(comparison.best.folder.parent)
+            written.append(write_with_page(comparison.best, best, chosen, comparison=comparison) / PAGE)
     else:
         trained = load_head(folder)
         if calibrate is not None:
             trained = calibrate_head(trained, val, leaks=leaks)
-        result = evaluate_entry(trained, chosen, split, leaks=leaks, page=page)
-        reports, show, files = (result,), print_report, result.folder
-        written = sorted(files.iterdir())
+        result = report = evaluate_entry(trained, chosen, split, leaks=leaks, page=page)
+        reports, show, files = (report,), partial(print_report, report), report.folder
+        written = sorted(report.folder.iterdir())
     places = [log(report, runs=runs, files=files) for log in loggers for report in reports]
     if as_json:
         for note in result.notes:
             say(f"note: {note}")
         print_json(result.to_json() | changed)
     else:
-        show(result, console=Console(file=sys.stdout))
+        show(console=Console(file=sys.stdout))
         for path in written:
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):

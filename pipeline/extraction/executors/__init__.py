@@ -92,6 +92,9 @@ class Executor(Protocol):
 def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = None) -> Executor:
     """Makes the executor of a name.
 
+    Example:
+        >>> make_executor("ray", {"workers": 8})
+
     Args:
         name: A file of this folder.
         options: Values of its fields, text or typed.

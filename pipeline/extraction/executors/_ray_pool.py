@@ -153,8 +153,9 @@ class WorkerPool:
                 elif call.method == "begin" and not fault:
                     self._tell(call.member, result)
                     call.member.free = BLOCKS_AT_A_TIME
-                elif call.block is not None and fault is None:
-                    yield Worked(call.block, result)
+                elif fault is None:
+                    if call.block is not None:
+                        yield Worked(call.block, result)
                 elif call.block is not None and too_large is None:
                     tries[call.block.number] += 1
                     if tries[call.block.number] < TRIES:
