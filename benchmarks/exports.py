@@ -21,7 +21,7 @@ from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import layered_heads, make_head, train_head
-from pipeline.heads._core.head import ANY
+from pipeline.heads._keras.keras_head import ANY
 from pipeline.images import open_images
 from pipeline.serving import export
 from pipeline.serving.export import export_model, sample_rows

@@ -27,3 +27,8 @@ def load(package: ModuleType, kind: str, name: str, *, next_step: str = "") -> M
     if name not in names(package):
         raise unknown(kind, name, names(package), next_step=next_step)
     return importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}")
+
+
+def name_of(entry: type) -> str:
+    """Returns the name of the entry in whose module a class is defined."""
+    return entry.__module__.rpartition(".")[2].replace("_", "-")

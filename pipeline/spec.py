@@ -14,6 +14,8 @@ RAW = "pixels"
 """The base, and the engine, of raw pixels."""
 SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
+PIXELS = "pixels"
+"""Name of the base that hands the images on as they are."""
 _LATER = {"pixel_range": ""}
 """Fields that came later: without them the digests of older specs stay what they are."""
 
@@ -64,6 +66,11 @@ class FeatureSpec:
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of the spec's sorted JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether the features are the images themselves."""
+        return self.backbone == PIXELS
 
     @property
     def plain(self) -> FeatureSpec:

@@ -8,7 +8,7 @@ from pipeline.cache import FeatureSet
 from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.rows import SeenRows
-from pipeline.heads import RARE
+from pipeline.heads import is_rare
 from pipeline.wording import counted, readable, several, verb
 
 
@@ -82,7 +82,7 @@ def _on_classes(figures: Figures, known: np.ndarray) -> list[str]:
     if missed:
         names = several([one.name for one in missed])
         notes.append(f"nothing was found of {names} ({_rows_of(missed)}); {constant}")
-    elif rarest.support < RARE * figures.n / len(rows):
+    elif is_rare(rarest.support, figures.n, len(rows)):
         notes.append(f"{readable(rarest.name)} is rare ({_rows_of([rarest])} of {figures.n:,}); {constant}")
     return notes
 

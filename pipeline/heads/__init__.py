@@ -4,39 +4,50 @@ A head module holds one frozen dataclass and names it in the constant ``HEAD``. 
 options with their types and defaults, the first line of its docstring is what ``pipeline heads`` prints.
 """
 
-from pipeline.heads._core.catalog import HeadInfo, describe_head, layered_heads, make_head
-from pipeline.heads._core.class_balance import RARE, ClassBalance
+from pipeline.heads._core.class_balance import ClassBalance, is_rare
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, Layered, Model, Task
+from pipeline.heads._core.head import (
+    ExamplesModel,
+    GridHead,
+    Head,
+    HeadInfo,
+    Layered,
+    Model,
+    Task,
+    describe_head,
+    layered_heads,
+    make_head,
+)
 from pipeline.heads._core.saving import load_head, read_seen, run_folder, save_head, save_temperature
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature, fit_temperature
 from pipeline.heads._core.trained import TrainedHead, classes_not_found, measured
-from pipeline.heads._core.training import Prepared, fit_head, fit_prepared, prepare, train_head
+from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head
 
 __all__ = [
-    "RARE",
     "ClassBalance",
     "Examples",
+    "ExamplesModel",
+    "GridHead",
     "Head",
     "HeadInfo",
     "Layered",
     "Model",
-    "Prepared",
     "SeenImages",
     "Task",
     "Temperature",
     "TrainedHead",
+    "TrainingData",
     "classes_not_found",
     "describe_head",
     "fit_head",
-    "fit_prepared",
+    "fit_on",
     "fit_temperature",
+    "is_rare",
     "layered_heads",
     "load_head",
     "make_head",
     "measured",
-    "prepare",
     "read_seen",
     "run_folder",
     "save_head",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._core.head import PIXELS, Task
-from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._core.head import Task
+from pipeline.heads._keras.keras_head import PIXELS, KerasHead
 from pipeline.heads._keras.network import Widths, hidden_layers, pixel_classifier
 from pipeline.options import Share
 from pipeline.runtimes.keras import import_keras

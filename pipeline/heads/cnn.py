@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import UsageError
-from pipeline.heads._core.head import PIXELS, Task
-from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._core.head import Task
+from pipeline.heads._keras.keras_head import PIXELS, KerasHead
 from pipeline.heads._keras.network import Widths, pixel_classifier
 from pipeline.options import Count, Share
 from pipeline.runtimes.keras import import_keras

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import BASE, History, Task, refuse_other_kind
-from pipeline.heads._core.scaling import fit_scaling
+from pipeline.heads._core.head import History, Task
 from pipeline.heads._keras.base_rest import REST, BaseRest, in_inference
 from pipeline.heads._keras.feeding import Feed, MemoryFeed, open_feeds
 from pipeline.heads._keras.fitting import Schedule, train_network
-from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._keras.network import KerasModel, classifier, forward_pass
+from pipeline.heads._keras.keras_head import BASE, KerasHead
+from pipeline.heads._keras.network import KerasModel, classifier, fit_scaling, forward_pass
 from pipeline.options import Count, PositiveFloat, Share
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
@@ -80,10 +79,10 @@ class Finetune(KerasHead):
             UsageError: The features cannot be continued, or the filters of the base are not at hand.
             PipelineError: A feature is not a finite number, or the training diverged.
         """
-        refuse_other_kind(task, self.takes, head=self.name)
+        self.refuse_other_kind(task)
         import_keras().utils.set_random_seed(seed)
         network = self._build(task, self._rest(task).pretrained(self.weights, train.source.weights_file))
-        rows, held_out = open_feeds(train, valid, balanced=self.class_weight is not None)
+        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight)
         if valid is None:
             say("note: no validation rows, so all epochs of both phases run and the last one counts")
         say("phase 1: the top, on the outputs of the frozen base")
@@ -111,16 +110,17 @@ class Finetune(KerasHead):
         keras = import_keras()
         top = network.get_layer(TOP)
         base = forward_pass(keras.Model(network.input, network.get_layer(POOL).output))
-        outputs, held_out_outputs = (
-            feed and MemoryFeed(np.concatenate(list(map(base, feed.blocks()))), feed.labels, feed.weights)
-            for feed in (rows, held_out)
-        )
+
+        def through_base(feed: Feed) -> Feed:
+            return MemoryFeed(np.concatenate(list(map(base, feed.blocks()))), feed.labels, feed.weights)
+
+        outputs = through_base(rows)
         fit_scaling(top, outputs.blocks())
         return train_network(
             KerasModel(top),
             keras.optimizers.RMSprop(self.head_rate),
             outputs,
-            held_out_outputs,
+            None if held_out is None else through_base(held_out),
             self._schedule(self.head_epochs, "head_rate", seed),
         )
 

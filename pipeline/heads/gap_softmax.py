@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.heads._core.head import MAPS, Task
-from pipeline.heads._keras.keras_head import KerasHead
+from pipeline.heads._core.head import Task
+from pipeline.heads._keras.keras_head import MAPS, KerasHead
 from pipeline.heads._keras.network import classifier, pooled
 from pipeline.options import Count, PositiveFloat
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.threads import single_thread
 from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, SklearnHead, Steps
 from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.threads import single_thread
 from pipeline.options import Count, PositiveFloat
 
 

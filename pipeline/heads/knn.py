@@ -60,7 +60,7 @@ class Knn(SklearnHead):
         """
         *before, found = super().load(path, task).steps
         rows, labels = found._fit_X, found._y
-        seen = np.unique(labels) if labels.dtype.kind in "iu" else []
+        seen = np.unique(labels) if labels.dtype.kind in "iu" else np.empty(0)
         fit = rows.dtype == np.float32 and rows.ndim == 2 and labels.shape == rows.shape[:1]
         if not fit or not np.array_equal(seen, np.arange(task.n_classes)):
             raise ValueError("its labels are not those of its rows")

@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._core.head import Head
 from pipeline.heads._sklearn.rowspace import row_space
-from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
 from pipeline.options import between
 
 
@@ -50,7 +50,7 @@ class Lda(LayeredHead):
         intercept = np.log(counts / counts.sum()) - (means * coef).sum(axis=1) / 2
         return (SoftmaxLinear.of(space.to_columns(coef), intercept),)
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the row space."""
         super().prepare(train, grid)
         train.once(row_space)

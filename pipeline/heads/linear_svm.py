@@ -8,9 +8,15 @@ from typing import ClassVar
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._core.head import Head
+from pipeline.heads._core.temperature import fit_inverse_temperature
 from pipeline.heads._sklearn.rowspace import row_space
-from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps, say_if_unfinished
+from pipeline.heads._sklearn.sklearn_head import (
+    LINEAR_TYPES,
+    LayeredHead,
+    Steps,
+    say_if_unfinished,
+)
 from pipeline.options import Count, PositiveFloat
 
 
@@ -18,8 +24,8 @@ from pipeline.options import Count, PositiveFloat
 class LinearSvm(LayeredHead):
     """Linear support vector machine on standardised features, one class against the rest.
 
-    The machine gives scores, not probabilities: these are the softmax of the scores, sharpened by one factor
-    that is fitted on the scores of rows held out in three folds. So a training takes four fits.
+    The machine gives scores, not probabilities: these are the softmax of the scores, divided by one
+    temperature that is fitted on the scores of rows held out in three folds. So a training takes four fits.
 
     Attributes:
         C: Inverse strength of the L2 penalty.
@@ -42,7 +48,7 @@ class LinearSvm(LayeredHead):
         """
         from sklearn.svm import LinearSVC
 
-        from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness, held_out_scores
+        from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, held_out_scores
 
         space = train.once(row_space)
         machine = LinearSVC(
@@ -51,11 +57,12 @@ class LinearSvm(LayeredHead):
         held_out = held_out_scores(machine, space.rows, train.labels, seed=seed)
         machine.fit(space.rows, train.labels)
         say_if_unfinished(machine)
-        sharpness = fit_sharpness(held_out, train.labels)
         coef = both_sides(machine.coef_.T).T
-        return (SoftmaxLinear.of(space.to_columns(coef), both_sides(machine.intercept_[None])[0], sharpness),)
+        intercept = both_sides(machine.intercept_[None])[0]
+        inverse = fit_inverse_temperature(held_out, train.labels)
+        return (SoftmaxLinear.of(space.to_columns(coef), intercept, inverse),)
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the row space."""
         super().prepare(train, grid)
         train.once(row_space)

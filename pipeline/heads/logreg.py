@@ -11,11 +11,17 @@ import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.threads import single_thread
-from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead
+from pipeline.heads._core.head import Head
 from pipeline.heads._sklearn.rowspace import pays, row_space
-from pipeline.heads._sklearn.sklearn_head import SklearnHead, Steps, checked_rows, say_if_unfinished
+from pipeline.heads._sklearn.sklearn_head import (
+    DenseLayer,
+    LayeredHead,
+    Steps,
+    checked_rows,
+    say_if_unfinished,
+)
 from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.threads import single_thread
 from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ class LogReg(LayeredHead):
         say_if_unfinished(solved)
         return (solved,)
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Fits a path from small to large C, each from where the two before it point to.
 
         Every fit runs until it meets its own ``tol``, so the start shifts the result within that only. Ten
@@ -92,7 +98,7 @@ def _solve_path(train: Examples, path: list[LogReg]) -> None:
     """Fits heads that differ in C, smallest first: in the row space where that pays, then in the columns."""
     values = train.once(standardised).values
     classes = int(train.labels.max()) + 1
-    space = train.once(row_space) if pays(*values.shape, len(path), classes) else None
+    space = train.once(row_space) if pays(len(values), values.shape[1], len(path), classes) else None
     passed: list[tuple[float, np.ndarray]] = []
     for head in path:
         estimator = head._estimator().set_params(warm_start=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.threads import single_thread
-from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead
-from pipeline.heads._sklearn.sklearn_head import Steps
+from pipeline.heads._sklearn.sklearn_head import DenseLayer, LayeredHead, Steps
 from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.threads import single_thread
 from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:

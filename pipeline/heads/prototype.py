@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.dense_layers import LayeredHead
-from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, Steps
+from pipeline.heads._core.temperature import fit_inverse_temperature
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
 from pipeline.heads._sklearn.table import standardised
 
 
@@ -18,15 +18,15 @@ class Prototype(LayeredHead):
     """Nearest class mean on standardised features: nothing to tune, and of use with five rows a class.
 
     The answers are those of scikit-learn's ``NearestCentroid``; half the squared distance is linear in a row
-    up to what all classes share. Probabilities are the softmax of these scores, sharpened by one factor that
-    is fitted on each row's distances to the means without it.
+    up to what all classes share. Probabilities are the softmax of these scores, divided by one temperature
+    that is fitted on each row's distances to the means without it.
     """
 
     types: ClassVar = LINEAR_TYPES
 
     def learn(self, train: Examples, seed: int) -> Steps:
         """Takes the means; nothing is random."""
-        from pipeline.heads._sklearn.scores import SoftmaxLinear, fit_sharpness
+        from pipeline.heads._sklearn.scores import SoftmaxLinear
 
         values, labels = train.once(standardised).values, train.labels
         counts = np.bincount(labels)
@@ -40,7 +40,7 @@ class Prototype(LayeredHead):
         # Without a row, the mean of its class lies farther away from it by n / (n - 1).
         distance = (squares - scores[own]) * (count / np.maximum(count - 1, 1)) ** 2
         scores[own] = squares - distance
-        model.sharpness_ = fit_sharpness(scores[count > 1], labels[count > 1])
+        model.sharpness_ = fit_inverse_temperature(scores[count > 1], labels[count > 1])
         return (model,)
 
     def extra_bytes(self, rows: int, columns: int) -> int:

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.threads import worker_threads
 from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, SklearnHead, Steps
 from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.threads import worker_threads
 from pipeline.options import Check, Count
 
 Share = Annotated[float, Check("above 0 and at most 1", lambda value: 0 < value <= 1)]

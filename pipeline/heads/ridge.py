@@ -10,9 +10,10 @@ import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced, row_weights
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.dense_layers import LayeredHead
+from pipeline.heads._core.head import Head
+from pipeline.heads._core.temperature import fit_inverse_temperature
 from pipeline.heads._sklearn.rowspace import spectrum
-from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, SklearnHead, Steps
+from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
 from pipeline.heads._sklearn.table import standardised
 from pipeline.options import PositiveFloat
 
@@ -22,8 +23,8 @@ class Ridge(LayeredHead):
     """Ridge regression on the classes: one eigendecomposition serves all penalties of a sweep.
 
     Least squares towards 1 for a row's class and -1 for the others. Each row's score without itself follows
-    from the same decomposition (leave-one-out in closed form); the factor that sharpens the softmax of the
-    scores into probabilities is fitted on those, which costs nothing.
+    from the same decomposition (leave-one-out in closed form); the temperature of the softmax that
+    makes probabilities of the scores is fitted on those, which costs nothing.
 
     The decomposition for all penalties is that of big_vision's ``fewshot_lsr.py``.
 
@@ -39,7 +40,7 @@ class Ridge(LayeredHead):
 
     def learn(self, train: Examples, seed: int) -> Steps:
         """Solves in closed form; nothing is random."""
-        from pipeline.heads._sklearn.scores import SoftmaxLinear, fit_sharpness
+        from pipeline.heads._sklearn.scores import SoftmaxLinear
 
         table = train.once(standardised)
         left, squares, mean = train.once(spectrum, self.class_weight)
@@ -59,9 +60,10 @@ class Ridge(LayeredHead):
         fitted = left @ ((squares * shrunk)[:, None] * seen)
         leverage = np.square(left) @ (squares * shrunk) + share
         residual = (wanted - fitted) / root / np.maximum(1 - leverage, 1e-12)[:, None]
-        return (SoftmaxLinear.of(coef, intercept, fit_sharpness(targets - residual, train.labels)),)
+        inverse = fit_inverse_temperature(targets - residual, train.labels)
+        return (SoftmaxLinear.of(coef, intercept, inverse),)
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the decomposition, once for each way to weight the classes."""
         super().prepare(train, grid)
         for head in grid:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced, row_weights
-from pipeline.heads._core.examples import Examples, read_finite
-from pipeline.heads._core.head import History, Task
-from pipeline.heads._sklearn.dense_layers import DenseLayer, LayeredHead, log_sigmoid
-from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel
+from pipeline.heads._core.examples import RUN_BYTES, Examples, read_finite, shuffled_runs
+from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._sklearn.sklearn_head import (
+    DenseLayer,
+    LayeredHead,
+    SklearnModel,
+    log_sigmoid,
+)
 from pipeline.heads._sklearn.table import columns_of, flat, row_blocks
 from pipeline.options import Count, PositiveFloat
 
@@ -22,8 +26,7 @@ if TYPE_CHECKING:
     from sklearn.preprocessing import StandardScaler
 
 CHUNK_BYTES = 256 << 20
-RUN_BYTES = 1 << 20
-"""Float32 size of what is in memory, and of the neighbouring rows in it that are read together."""
+"""Float32 size of what is in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ class Sgd(LayeredHead):
         del descent._loss_function_
         return SklearnModel((scaler, descent)), {}
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes nothing: what is shared would be in memory."""
 
     def dense_layers(self, classifier: SGDClassifier) -> list[DenseLayer]:
@@ -104,11 +107,10 @@ def shuffled_chunks(train: Examples, random: np.random.Generator) -> Iterator[np
     Runs of neighbouring rows are shuffled, and the rows of the many runs of a chunk among each other.
     """
     row_bytes = 4 * columns_of(train)
-    run, runs = max(RUN_BYTES // row_bytes, 1), max(CHUNK_BYTES // max(RUN_BYTES, row_bytes), 1)
-    starts = random.permutation(math.ceil(len(train) / run)) * run
-    for first in range(0, len(starts), runs):
-        parts = [np.arange(start, min(start + run, len(train))) for start in starts[first : first + runs]]
-        yield random.permutation(np.concatenate(parts))
+    runs = shuffled_runs(len(train), row_bytes, random)
+    most = max(CHUNK_BYTES // max(RUN_BYTES, row_bytes), 1)
+    for first in range(0, len(runs), most):
+        yield random.permutation(np.concatenate(runs[first : first + most]))
 
 
 def _fit_scaler(train: Examples) -> StandardScaler:
@@ -118,7 +120,7 @@ def _fit_scaler(train: Examples) -> StandardScaler:
     scaler = StandardScaler(copy=False)
     for rows in row_blocks(train):
         scaler.partial_fit(flat(read_finite(train.source, train.index[rows])))
-    scaler.scale_ *= math.sqrt(max(np.count_nonzero(scaler.var_), 1))
+    scaler.scale_ *= math.sqrt(max(int(np.count_nonzero(scaler.var_)), 1))
     return scaler
 
 

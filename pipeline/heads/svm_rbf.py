@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.head import Head
+from pipeline.heads._core.temperature import fit_inverse_temperature
 from pipeline.heads._sklearn.rowspace import gram
 from pipeline.heads._sklearn.sklearn_head import SklearnHead, Steps
 from pipeline.heads._sklearn.table import standardised
@@ -19,7 +21,7 @@ class SvmRbf(SklearnHead):
     """Support vector machine with a Gaussian kernel on standardised features.
 
     The kernel follows from the Gram matrix, which is made once for all C and gamma. Probabilities are the
-    softmax of the scores, sharpened by one factor that is fitted on the scores of rows held out in three
+    softmax of the scores, divided by one temperature that is fitted on the scores of rows held out in three
     folds; between more than two classes the scores count won duels, so they are rough.
 
     Attributes:
@@ -40,7 +42,7 @@ class SvmRbf(SklearnHead):
         """Fits on the kernel matrix of the training rows; the seed cuts the folds."""
         from sklearn.svm import SVC
 
-        from pipeline.heads._sklearn.scores import KernelMachine, fit_sharpness, gaussian, held_out_scores
+        from pipeline.heads._sklearn.scores import KernelMachine, gaussian, held_out_scores
 
         table = train.once(standardised)
         gamma = self.gamma / table.unit
@@ -49,9 +51,10 @@ class SvmRbf(SklearnHead):
         machine = SVC(C=self.C, kernel="precomputed", tol=self.tol, class_weight=self.class_weight)
         held_out = held_out_scores(machine, kernel, train.labels, seed=seed)
         machine.fit(kernel, train.labels)
-        return (KernelMachine.of(machine, table.values, gamma, fit_sharpness(held_out, train.labels)),)
+        inverse = fit_inverse_temperature(held_out, train.labels)
+        return (KernelMachine.of(machine, table.values, gamma, inverse),)
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the Gram matrix."""
         super().prepare(train, grid)
         train.once(gram)

@@ -14,11 +14,12 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import (
     ClassBalance,
+    GridHead,
     TrainedHead,
-    fit_prepared,
+    TrainingData,
+    fit_on,
     make_head,
     measured,
-    prepare,
     run_folder,
     save_head,
 )
@@ -119,7 +120,7 @@ def sweep(
     if (trained := fitted.get(best.key)) is not None:
         trained = replace(trained, val_accuracy=best.score)
     else:
-        trained = fit_prepared(best.head, prepare(train, valid), options=best.options, seed=seed)
+        trained = fit_on(TrainingData.of(train, valid), best.head, options=best.options, seed=seed)
         trained = measured(trained, valid)
     for note in balance.missed(trained.not_found or ()):
         say(f"note: {note}")
@@ -161,7 +162,7 @@ def _fit_all(
     each uses all cores and draws from a generator of the whole process.
     """
     parts: dict[str, list[Result]] = {one.key: [] for one in missing}
-    beside = [one for one in missing if hasattr(make_head(one.head, one.options), "prepare")]
+    beside = [one for one in missing if isinstance(make_head(one.head, one.options), GridHead)]
     alone = [one for one in missing if one not in beside]
     with ExitStack() as opened:
         session = opened.enter_context(executor.session(jobs)) if beside else None

@@ -16,12 +16,12 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import (
     Examples,
-    Prepared,
+    GridHead,
     TrainedHead,
+    TrainingData,
     classes_not_found,
-    fit_prepared,
+    fit_on,
     make_head,
-    prepare,
 )
 from pipeline.heads._core.examples import select
 from pipeline.heads._sklearn.table import scaled_by, standardised
@@ -103,7 +103,7 @@ class Ground:
         judged: What they are measured on.
     """
 
-    prepared: Prepared
+    prepared: TrainingData
     judged: Examples
 
     def forget(self) -> None:
@@ -114,12 +114,13 @@ class Ground:
 
 def make_ground(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candidate]) -> Ground:
     """Makes rows ready, and makes once what several fits of the given candidates need."""
-    ground = Ground(prepare(train, valid), select(valid, np.arange(len(valid.classes))))
+    ground = Ground(TrainingData.of(train, valid), select(valid, np.arange(len(valid.classes))))
     examples = ground.prepared.examples
     for name in dict.fromkeys(one.head for one in candidates):
         grid = [make_head(one.head, one.options) for one in candidates if one.head == name]
         with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
-            grid[0].prepare(examples, grid)
+            if isinstance(grid[0], GridHead):
+                grid[0].prepare(examples, grid)
             ground.judged.once(scaled_by, examples.once(standardised).scaler)
     return ground
 
@@ -130,7 +131,7 @@ def fit_one(candidate: Candidate, ground: Ground, *, seed: int) -> tuple[Result,
     judged = ground.judged
     started = time.perf_counter()
     try:
-        trained = fit_prepared(candidate.head, ground.prepared, options=candidate.options, seed=seed)
+        trained = fit_on(ground.prepared, candidate.head, options=candidate.options, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / trained.head.file
             trained.model.save(path)

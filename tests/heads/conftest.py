@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.heads import make_head
-from pipeline.heads._core.head import ANY, BASE, PIXELS
+from pipeline.heads._keras.keras_head import ANY, BASE, PIXELS
 from pipeline.spec import FeatureSpec
 
 CLASSES = ("ant", "bee", "cat")

@@ -17,8 +17,10 @@ from sklearn.svm import SVC, LinearSVC
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import Examples, TrainedHead, fit_head, load_head, make_head, sgd, train_head
+from pipeline.heads._core import examples
 from pipeline.heads._core.examples import select
-from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, fit_sharpness, held_out_scores
+from pipeline.heads._core.temperature import fit_inverse_temperature
+from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, held_out_scores
 from pipeline.heads._sklearn.table import scaled_by, standardised
 
 MakeFeatures = Callable[..., FeatureSet]
@@ -79,7 +81,7 @@ def test_prototype_is_as_sure_as_without_each_row(make_features: MakeFeatures) -
         means = np.stack([table[others & (labels == label)].mean(axis=0) for label in range(4)])
         scores[row] = -np.square(table[row] - means).sum(axis=1) / 2
 
-    expected = fit_sharpness(scores, labels[:17])
+    expected = fit_inverse_temperature(scores, labels[:17])
     assert trained.model.steps[-1].sharpness_ == pytest.approx(expected, rel=1e-4)
 
 
@@ -158,17 +160,17 @@ def test_trees_that_never_end_are_left(blurred: FeatureSet) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.01, 1, 100])
-def test_sharpness_undoes_any_scale(factor: float) -> None:
+def test_the_inverse_temperature_undoes_any_scale(factor: float) -> None:
     random = np.random.default_rng(0)
     logits = random.normal(scale=2, size=(4000, 3))
     labels = (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
 
-    assert fit_sharpness(factor * logits, labels) == pytest.approx(1 / factor, rel=0.1)
+    assert fit_inverse_temperature(factor * logits, labels) == pytest.approx(1 / factor, rel=0.1)
 
 
-def test_sharpness_without_rows_or_differences_is_one() -> None:
-    assert fit_sharpness(np.empty((0, 3)), np.empty(0, int)) == 1
-    assert fit_sharpness(np.ones((5, 2)), np.array([0, 1, 0, 1, 0])) == 1
+def test_the_inverse_temperature_without_rows_or_differences_is_one() -> None:
+    assert fit_inverse_temperature(np.empty((0, 3)), np.empty(0, int)) == 1
+    assert fit_inverse_temperature(np.ones((5, 2)), np.array([0, 1, 0, 1, 0])) == 1
 
 
 def test_softmax_of_both_sides_is_the_logistic_function() -> None:
@@ -181,7 +183,8 @@ def test_softmax_of_both_sides_is_the_logistic_function() -> None:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of five runs of three rows of the toy sets."""
-    monkeypatch.setattr(sgd, "RUN_BYTES", 3 * 4 * 32)
+    for module in (sgd, examples):
+        monkeypatch.setattr(module, "RUN_BYTES", 3 * 4 * 32)
     monkeypatch.setattr(sgd, "CHUNK_BYTES", 5 * 3 * 4 * 32)
 
 

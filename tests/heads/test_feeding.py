@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.heads import fit_head
+from pipeline.heads._core import examples
 from pipeline.heads._core.examples import select
 from pipeline.heads._keras import feeding
 from pipeline.heads._keras.feeding import MemoryFeed, StreamFeed, open_feeds
@@ -23,7 +24,7 @@ ROW_BYTES = 64  # (2, 2, 8) float16
 @pytest.fixture
 def short_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "available_bytes", lambda: int(40 * ROW_BYTES / feeding.MEMORY_SHARE) + 1)
-    monkeypatch.setattr(feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    monkeypatch.setattr(examples, "RUN_BYTES", 2 * ROW_BYTES)
     monkeypatch.setattr(feeding, "BLOCK_ROWS", 16)
 
 
@@ -36,7 +37,7 @@ def stream(train: FeatureSet, chunk_rows: int) -> StreamFeed:
 def test_streams_every_row_once_in_whole_batches(
     chunk_rows: int, sizes: list[int], train: FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "RUN_BYTES", 2 * ROW_BYTES)
+    monkeypatch.setattr(examples, "RUN_BYTES", 2 * ROW_BYTES)
     chunks = list(stream(train, chunk_rows).chunks(np.random.default_rng(0), batch_size=8))
 
     assert [len(chunk.order) for chunk in chunks] == sizes
@@ -74,7 +75,7 @@ def test_larger_than_memory_is_never_read_whole(
     read = FeatureSet.read
     monkeypatch.setattr(FeatureSet, "read", lambda self, index: sizes.append(len(index)) or read(self, index))
 
-    rows, held_out = open_feeds(select(train, np.arange(3)), select(valid, np.arange(3)), balanced=False)
+    rows, held_out = open_feeds(select(train, np.arange(3)), select(valid, np.arange(3)), class_weight=None)
     list(rows.chunks(np.random.default_rng(0), batch_size=8))
     list(held_out.blocks())
 
@@ -99,7 +100,7 @@ def test_learns_from_a_stream(
 
 
 def test_reads_whole_what_fits(train: FeatureSet) -> None:
-    rows, held_out = open_feeds(select(train, np.arange(3)), None, balanced=False)
+    rows, held_out = open_feeds(select(train, np.arange(3)), None, class_weight=None)
 
     assert isinstance(rows, MemoryFeed)
     assert held_out is None
@@ -113,7 +114,7 @@ def test_balanced_classes_weigh_the_same(
     labels = np.repeat([0, 1, 2], [40, 15, 5])
     learnt, asked = select(make_features(train.features, labels), np.arange(3)), select(valid, np.arange(3))
 
-    rows, held_out = open_feeds(learnt, asked, balanced=True)
+    rows, held_out = open_feeds(learnt, asked, class_weight="balanced")
 
     assert np.bincount(labels, rows.weights) == pytest.approx([20, 20, 20])
     assert held_out.weights == pytest.approx(np.array([0.5, 20 / 15, 4])[valid.labels])

@@ -14,8 +14,7 @@ from sklearn.metrics import log_loss
 
 from pipeline.errors import UsageError
 from pipeline.heads import Temperature, fit_temperature
-from pipeline.heads._core.temperature import FLOOR, WIDEST
-from pipeline.heads._sklearn.scores import fit_sharpness
+from pipeline.heads._core.temperature import FLOOR, WIDEST, fit_inverse_temperature
 
 Case = tuple[np.ndarray, np.ndarray]
 
@@ -156,9 +155,9 @@ def test_probabilities_of_zero_for_the_truth_can_be_mended() -> None:
     assert mended.max(axis=1) == pytest.approx(share, abs=1e-3)
 
 
-def test_the_sharpness_of_heads_is_the_inverse_of_a_temperature() -> None:
+def test_what_heads_fit_is_the_inverse_of_a_temperature() -> None:
     labels, answers = boasting(2_000)
-    assert 1 / fit_sharpness(np.log(answers), labels) == pytest.approx(
+    assert 1 / fit_inverse_temperature(np.log(answers), labels) == pytest.approx(
         fit_temperature(labels, answers).value, rel=1e-3
     )
     assert log_softmax(np.zeros((1, 2)), axis=1)[0, 0] == pytest.approx(-np.log(2))

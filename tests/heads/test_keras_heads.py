@@ -14,7 +14,7 @@ from sealed_records import rewrite
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads import fit_head, load_head, train_head
-from pipeline.heads._core.scaling import SCALING, channel_moments
+from pipeline.heads._keras.network import SCALING, channel_moments
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")

@@ -12,7 +12,7 @@ from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.heads import Layered, fit_head, layered_heads, make_head
 from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._sklearn.dense_layers import log_sigmoid
+from pipeline.heads._sklearn.sklearn_head import log_sigmoid
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")

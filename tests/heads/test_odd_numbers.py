@@ -15,7 +15,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.heads import TrainedHead, describe_head, fit_head
-from pipeline.heads._core.head import PIXELS
+from pipeline.heads._keras.keras_head import PIXELS
 
 NAMES = registry.names(pipeline.heads)
 QUICK = {"epochs": 2, "head_epochs": 2, "filters": (8, 16), "rounds": 3}

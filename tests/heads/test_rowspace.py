@@ -16,8 +16,9 @@ from sklearn.svm import LinearSVC
 from pipeline.cache import FeatureSet
 from pipeline.heads import Examples, Task, make_head
 from pipeline.heads._core.examples import select
+from pipeline.heads._core.temperature import fit_inverse_temperature
 from pipeline.heads._sklearn import rowspace
-from pipeline.heads._sklearn.scores import both_sides, fit_sharpness
+from pipeline.heads._sklearn.scores import both_sides
 from pipeline.heads._sklearn.table import standardised
 
 MakeFeatures = Callable[..., FeatureSet]
@@ -204,7 +205,7 @@ def test_ridge_is_as_sure_as_its_fits_without_each_row(
         scores[row] = direct.predict(values[row : row + 1])[0]
 
     model = learnt("ridge", train, alpha=0.3, class_weight=class_weight)
-    assert model.sharpness_ == pytest.approx(fit_sharpness(scores, labels), rel=1e-4)
+    assert model.sharpness_ == pytest.approx(fit_inverse_temperature(scores, labels), rel=1e-4)
 
 
 def test_lda_equals_that_of_sklearn(tall: Examples) -> None:

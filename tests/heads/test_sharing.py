@@ -13,10 +13,10 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import Task, fit_head, make_head
 from pipeline.heads._core.examples import select
-from pipeline.heads._core.threads import worker_threads
 from pipeline.heads._sklearn import sklearn_head
 from pipeline.heads._sklearn.sklearn_head import SklearnHead
 from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.threads import worker_threads
 
 IN_MEMORY = [
     name

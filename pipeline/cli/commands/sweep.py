@@ -87,7 +87,6 @@ def command(
     """
     from rich.console import Console
 
-    from pipeline.heads import ClassBalance
     from pipeline.sweep import candidates, make_executor, parse_grid, sweep
     from pipeline.sweep import preset as preset_candidates
     from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
@@ -122,7 +121,7 @@ def command(
                 "chosen_on": board.chosen_on,
                 "compared": len(board.results),
                 "leaderboard": str(paths[1]),
-                **ClassBalance.of(train, valid).to_json(),
+                **board.winner.balance_to_json(),
                 **changed,
             }
         )

@@ -40,7 +40,7 @@ def command(
     pipeline train-head --head dense --set epochs=20 --set dropout=0.3
     pipeline train-head --data photos/ --layer block3_pool --layer block5_pool --head logreg
     """
-    from pipeline.heads import ClassBalance, train_head
+    from pipeline.heads import train_head
     from pipeline.options import split_settings
 
     chosen = features.selection()
@@ -49,7 +49,7 @@ def command(
     valid = chosen.open("val") if "val" in chosen.splits else None
     trained = train_head(head, train, valid, options=split_settings(settings, "--set"), seed=seed, runs=runs)
     if as_json:
-        print_json(trained.to_json() | ClassBalance.of(train, valid).to_json() | changed)
+        print_json(trained.to_json() | trained.balance_to_json() | changed)
     else:
         accuracy = (
             "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"

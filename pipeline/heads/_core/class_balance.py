@@ -18,21 +18,37 @@ Balanced = Annotated[str, Check("balanced", lambda value: value == "balanced")]
 """Type of the option ``class_weight``: ``balanced``, or none."""
 
 
-def row_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
-    """Returns what each row counts, float64 (n,) with sum n.
+def class_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
+    """Returns what a row of each class counts, float64 (m,), so that all n rows count n in sum.
 
     Args:
         labels: int (n,), 0..m-1, each of which occurs.
         class_weight: ``balanced``: every class counts the same in sum; none: every row does.
     """
-    if class_weight is None:
-        return np.ones(len(labels))
     counts = np.bincount(labels)
-    return (len(labels) / (len(counts) * counts))[labels]
+    return np.ones(len(counts)) if class_weight is None else len(labels) / (len(counts) * counts)
+
+
+def row_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
+    """Returns what each row counts, float64 (n,), see :func:`class_weights`."""
+    return class_weights(labels, class_weight)[labels]
 
 
 RARE = 0.5
-"""A class is rare where it has less than this part of the rows that it would have were all alike."""
+
+
+def is_rare(rows: Any, total: int, classes: int) -> Any:
+    """Tells whether a class is rare: it has less than half of the rows that it would have were all alike.
+
+    Args:
+        rows: Its rows; or those of many classes, int (k,).
+        total: Rows of all classes.
+        classes: Number of classes.
+
+    Returns:
+        bool; or bool (k,).
+    """
+    return rows < RARE * total / classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +97,7 @@ class ClassBalance:
     def rare(self) -> tuple[str, ...]:
         """Classes of which there are few training rows beside the others."""
         train = self.counts["train"]
-        return self._names((train > 0) & (train < RARE * train.sum() / len(train)))
+        return self._names((train > 0) & is_rare(train, train.sum(), len(train)))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -116,7 +132,7 @@ class ClassBalance:
         return (said if self.rare or not self._constant else f"{said}; {self._constant}",)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the keys that ``--json`` of train-head and sweep adds."""
+        """Returns the keys that ``--json`` of train-head and sweep has of it."""
         return {
             "unlabelled": self.unlabelled,
             "classes_without_training_rows": list(self.missing),

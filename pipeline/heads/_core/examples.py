@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +16,10 @@ from pipeline.wording import counted, several, verb
 
 T = TypeVar("T")
 
+RUN_BYTES = 1 << 20
+"""Neighbouring rows that are read together where the order is random: enough for a disk, and many of them in
+what memory holds at a time."""
+
 LARGEST = 1e15
 """Largest feature: the squares of a hundred million of them have a sum in float32."""
 
@@ -27,13 +32,11 @@ class Examples:
         source: The feature set that holds the rows.
         index: int64 (n,), their row numbers in ``source``.
         labels: int64 (n,), 0..m-1 over the m classes that have training rows.
-        fits: About how many fits will share these examples.
     """
 
     source: FeatureSet
     index: np.ndarray
     labels: np.ndarray
-    fits: int = 1
     _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -62,16 +65,15 @@ class Examples:
         self._made.clear()
 
 
-def select(features: FeatureSet, classes: np.ndarray, *, fits: int = 1) -> Examples:
+def select(features: FeatureSet, classes: np.ndarray) -> Examples:
     """Picks the rows labelled with one of the given classes.
 
     Args:
         features: Any rows, unlabelled ones (-1) among them.
         classes: int (m,), sorted positions in ``features.classes``; they become the labels 0..m-1.
-        fits: About how many fits will share the examples.
     """
     index = np.flatnonzero(np.isin(features.labels, classes))
-    return Examples(features, index, np.searchsorted(classes, features.labels[index]), fits)
+    return Examples(features, index, np.searchsorted(classes, features.labels[index]))
 
 
 def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
@@ -97,11 +99,30 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
         what = f"numbers beyond {LARGEST:g}" if finite else "NaN or infinity"
         raise PipelineError(
             f"{features.path}: the features of row {row} ({features.rows.ids[row]}) hold {what} "
-            f"({counted(np.count_nonzero(~good), 'such row')} among the {len(index):,} read); "
+            f"({counted(int(np.count_nonzero(~good)), 'such row')} among the {len(index):,} read); "
             "no head can use them. "
             "float16 ends at 65,504: extract again with float32 storage where features grow larger"
         )
     return block
+
+
+def shuffled_runs(rows: int, row_bytes: int, random: np.random.Generator) -> list[np.ndarray]:
+    """Cuts positions 0..rows-1 into runs of neighbours and shuffles the runs.
+
+    Where many runs are shuffled among each other once more, this is as good as a full shuffle, at the speed
+    of reading in order.
+
+    Args:
+        rows: How many rows there are.
+        row_bytes: Size of a row, of which ``RUN_BYTES`` tells the length of a run.
+        random: Draws the order.
+
+    Returns:
+        int64 (k,) each, ascending; all of one length but that of the last rows.
+    """
+    length = max(RUN_BYTES // max(row_bytes, 1), 1)
+    starts = random.permutation(math.ceil(rows / length)) * length
+    return [np.arange(start, min(start + length, rows)) for start in starts]
 
 
 def refuse_other_spec(features: FeatureSet, spec: FeatureSpec, *, head: str) -> None:

@@ -1,59 +1,22 @@
-"""The seam of stage two: what a head is given, and what it has to do."""
+"""The seam of stage two: what a head is given, what it has to do, and which heads there are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from pipeline.errors import UsageError
+from pipeline import registry
 from pipeline.heads._core.examples import Examples
+from pipeline.options import Option, options_of, parse_options
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
-
-
-ANY = "any"
-MAPS = "maps"
-PIXELS = "pixels"
-BASE = "base"
-"""Kinds: any features; those with height and width; decoded images; a cut from which a base goes on."""
-
-
-def refuse_other_kind(task: Task, kind: str, *, head: str) -> None:
-    """Refuses features that a head cannot work on.
-
-    Args:
-        task: What the head is given.
-        kind: ``ANY``, ``MAPS``, ``PIXELS`` or ``BASE``.
-        head: Name of the head, for the message.
-
-    Raises:
-        UsageError: The message names the entry to extract instead.
-    """
-    spec = task.spec
-    layer = spec.layer.partition("+")[0]  # joined cuts are flat; the first of them serves as the example
-    if kind == PIXELS and spec.backbone != "pixels":
-        raise UsageError(
-            f"head {head!r} learns from the images themselves, not from features of {spec.backbone}: "
-            f"run `pipeline extract --backbone pixels --image-size {spec.image_size}` and train on that entry"
-        )
-    if kind == MAPS and len(task.feature_shape) != 3:
-        shape = ", ".join(map(str, task.feature_shape))
-        raise UsageError(
-            f"head {head!r} needs features with height, width and channels, not rows of shape ({shape}): "
-            f"run `pipeline extract --backbone {spec.backbone} --image-size {spec.image_size} "
-            f"--layer {layer} --pooling none` and train on that entry"
-        )
-    if kind == BASE and len(task.feature_shape) != 3:
-        raise UsageError(
-            f"head {head!r} goes on with the base where the features were cut, but these were pooled or "
-            f"joined and no layer takes them: run `pipeline extract --backbone {spec.backbone} "
-            f"--image-size {spec.image_size} --layer {layer} --pooling none` and train on that entry"
-        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +50,15 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class ExamplesModel(Model, Protocol):
+    """A model that can share what is read: many models of the same training rows answer for one reading."""
+
+    def predict_examples(self, rows: Examples) -> np.ndarray:
+        """Maps rows to probabilities, float (n, m), as :meth:`Model.predict_proba` does their features."""
+        ...
+
+
 class Head(Protocol):
     """A recipe for a model: a frozen dataclass whose fields are its options.
 
@@ -95,6 +67,7 @@ class Head(Protocol):
         software: Distributions whose versions are recorded with its models.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     file: ClassVar[str]
     software: ClassVar[tuple[str, ...]]
 
@@ -117,6 +90,25 @@ class Head(Protocol):
 
 
 @runtime_checkable
+class GridHead(Head, Protocol):
+    """A head whose fits share work: many with other options can be made on the same rows side by side."""
+
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
+        """Makes what the fits of a grid on the same training rows share; without it each fit makes its own.
+
+        It is kept with ``train``, so workers that are given it afterwards find it made.
+
+        Args:
+            train: The training rows.
+            grid: This head with other options, and itself.
+
+        Raises:
+            PipelineError: Training would take more memory than there is, or a feature is no finite number.
+        """
+        ...
+
+
+@runtime_checkable
 class Layered(Protocol):
     """What a head has besides, where its models can be written as layers: base and head as one network."""
 
@@ -126,3 +118,45 @@ class Layered(Protocol):
         It takes features, float32 (n, *feature shape), and gives what :meth:`Model.predict_proba` gives.
         """
         ...
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    """What a user wants to know about a head before training it."""
+
+    name: str
+    description: str
+    options: tuple[Option, ...]
+
+
+def describe_head(name: str) -> HeadInfo:
+    """Describes a head: its name, the first line of its docstring, its options.
+
+    Raises:
+        UsageError: There is no such head.
+    """
+    kind = _head_type(name)
+    return HeadInfo(name, (inspect.getdoc(kind) or "").partition("\n")[0], options_of(kind))
+
+
+def make_head(name: str, options: Mapping[str, object]) -> Head:
+    """Makes a head from options given as text or as values of their types.
+
+    Raises:
+        UsageError: There is no such head or option, or a value does not fit its option.
+    """
+    kind = _head_type(name)
+    return kind(**parse_options(kind, options, subject=f"head {name!r}"))
+
+
+def layered_heads() -> list[str]:
+    """Lists the heads whose models can be written as layers."""
+    from pipeline import heads
+
+    return [name for name in registry.names(heads) if issubclass(_head_type(name), Layered)]
+
+
+def _head_type(name: str) -> type[Head]:
+    from pipeline import heads
+
+    return registry.load(heads, "head", name, next_step="`pipeline heads` says what each does").HEAD

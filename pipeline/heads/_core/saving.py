@@ -28,8 +28,7 @@ from pipeline.errors import (
 )
 from pipeline.files import refuse_links
 from pipeline.guards.hdf5 import is_folder_name
-from pipeline.heads._core.catalog import describe_head, make_head
-from pipeline.heads._core.head import Head
+from pipeline.heads._core.head import Head, describe_head, make_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
 from pipeline.heads._core.trained import NEWER, RECORD, TrainedHead, from_record, to_record
@@ -112,11 +111,14 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
         The head as it is saved now.
 
     Raises:
+        ValueError: The head was never saved.
         ForeignFileError: A link stands on the way.
         PipelineError: The head was trained again meanwhile, or the folder cannot be written.
         CacheMismatchError: ``head.json`` is damaged.
     """
     folder, changed = trained.folder, replace(trained, temperature=temperature)
+    if folder is None:
+        raise ValueError(f"head {trained.name!r} is not saved: save_head() saves it with its temperature")
     again = PipelineError(
         f"the head in {folder} was trained again meanwhile, and its temperature is another: run the same "
         "command again"

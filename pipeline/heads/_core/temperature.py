@@ -1,4 +1,7 @@
-"""Temperature scaling: one number that makes a head as sure of itself as it is right."""
+"""Temperature scaling: one number that makes a head as sure of itself as it is right.
+
+Heads whose scores are no logits fit its inverse while they learn; any head's logits are divided by one later.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from pipeline.errors import UsageError
 from pipeline.wording import counted, verb
 
 COLDEST, HOTTEST = 0.02, 50.0
+SCALED_BOUNDS = (-5.0, 5.0)
+"""Bounds of the logarithm of a factor on scores with a spread of 1."""
 FLOOR = float(np.finfo(np.float64).eps)
 """What a probability of 0 counts as, here as in the log-loss: no temperature could raise a true 0."""
 BELOW_FLOOR = 1e-6
@@ -120,12 +125,31 @@ def likely_temperature(labels: np.ndarray, probabilities: np.ndarray) -> Tempera
     """
     logits = _logits(probabilities)
     bounds = (np.log(1 / HOTTEST), np.log(1 / COLDEST))
-    best = fit_log_factor(logits, labels, bounds=bounds, tolerance=1e-6) if len(labels) else 0.0
+    best = _fit_log_factor(logits, labels, bounds=bounds, tolerance=1e-6) if len(labels) else 0.0
     low, high = (float(np.exp(-end)) for end in reversed(_interval(logits, labels, best, bounds)))
     return Temperature(value=float(np.exp(-best)), low=low, high=high, rows=len(labels))
 
 
-def fit_log_factor(
+def fit_inverse_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Finds the factor under which the softmax of scores fits the labels best.
+
+    One factor for all classes changes no answer, only how sure it is. What it may be is bounded by the
+    spread of the scores: rows that are told apart without an error would otherwise make every answer certain.
+
+    Args:
+        scores: float (n, m) of rows that took no part in the fit that gives the scores.
+        labels: int (n,).
+
+    Returns:
+        The factor; that of scores with a spread of 1 where there is no row.
+    """
+    spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) if len(scores) else 0.0
+    if spread == 0:
+        return 1.0
+    return float(np.exp(_fit_log_factor(scores, labels, bounds=SCALED_BOUNDS, spread=spread)) / spread)
+
+
+def _fit_log_factor(
     scores: np.ndarray,
     labels: np.ndarray,
     *,
@@ -133,17 +157,9 @@ def fit_log_factor(
     spread: float = 1.0,
     tolerance: float = 1e-5,
 ) -> float:
-    """Finds the factor under which the softmax of scores fits labels best; the inverse of a temperature.
+    """Returns the logarithm of the best factor on scores that are divided by ``spread``.
 
-    Args:
-        scores: float (n, m) of rows that took no part in the fit that gives the scores.
-        labels: int (n,).
-        bounds: Of its logarithm.
-        spread: What the scores are divided by.
-        tolerance: Of its logarithm.
-
-    Returns:
-        Its logarithm.
+    Bounds and tolerance are those of the logarithm.
     """
     from scipy.optimize import minimize_scalar
 

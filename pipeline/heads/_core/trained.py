@@ -13,8 +13,9 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.guards.hdf5 import is_folder_name
+from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, read_finite, refuse_other_spec
-from pipeline.heads._core.head import Head, History, Model, Task
+from pipeline.heads._core.head import ExamplesModel, Head, History, Model, Task
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
 from pipeline.spec import FeatureSpec
@@ -103,6 +104,7 @@ class TrainedHead:
         seconds: Wall time of the training, reading the features included.
         versions: Version of each distribution that took part.
         seen: The images that it was trained and validated on; None where an earlier version saved it.
+        balance: How many rows each class had, for whoever trained it; None for a saved head.
         temperature: What its answers are calibrated with; None where they are as it learnt them.
         folder: Where it is saved; None before that.
         checksum: SHA-256, in hex, of its saved model; empty before that.
@@ -122,6 +124,7 @@ class TrainedHead:
     val_accuracy: float | None = None
     not_found: tuple[str, ...] | None = None
     seen: SeenImages | None = None
+    balance: ClassBalance | None = None
     temperature: Temperature | None = None
     folder: Path | None = None
     checksum: str = ""
@@ -156,6 +159,10 @@ class TrainedHead:
             "seconds": round(self.seconds, 3),
             "classes_not_found": None if self.not_found is None else list(self.not_found),
         }
+
+    def balance_to_json(self) -> dict[str, Any]:
+        """Returns the keys that ``--json`` of train-head and sweep adds; none for a head that was loaded."""
+        return {} if self.balance is None else self.balance.to_json()
 
     def predict_proba(self, features: FeatureSet) -> np.ndarray:
         """Returns the probability of each class for each row, labelled or not, at the head's temperature.
@@ -193,7 +200,7 @@ class TrainedHead:
         Returns:
             float64 (n, len(classes)), as :meth:`predict_proba`.
         """
-        if not hasattr(self.model, "predict_examples"):
+        if not isinstance(self.model, ExamplesModel):
             return self.predict_proba(rows.source)[rows.index]
         refuse_other_spec(rows.source, self.spec, head=self.name)
         proba = np.zeros((len(rows), len(self.classes)))
@@ -265,4 +272,4 @@ def classes_not_found(classes: Sequence[str], labels: np.ndarray, guesses: np.nd
         guesses: Classes that were answered, int (n,).
     """
     rows, right = (np.bincount(part, minlength=len(classes)) for part in (labels, labels[labels == guesses]))
-    return tuple(classes[i] for i in np.flatnonzero((rows > 0) & (right == 0)))
+    return tuple(classes[i] for i in np.flatnonzero((rows > 0) & (right == 0)).tolist())

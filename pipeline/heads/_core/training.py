@@ -14,10 +14,9 @@ import numpy as np
 from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.heads._core.catalog import make_head
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, refuse_other_classes, refuse_other_spec, select
-from pipeline.heads._core.head import Head, Task
+from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.trained import TrainedHead, measured, seen_classes
@@ -26,55 +25,53 @@ from pipeline.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """What heads are fitted on and chosen by.
+class TrainingData:
+    """What heads are fitted on; nothing is read yet, so many can share it.
 
     Attributes:
         train: All training rows.
-        valid: All validation rows; None without any.
-        class_counts: Labelled training rows of each class.
+        class_counts: Labelled training rows of each class, augmented views among them.
         task: What the heads map from and to.
         examples: The labelled training rows.
-        deciding: The labelled validation rows of classes that were learnt; None without any.
+        validation: The labelled validation rows of classes that were learnt; None without any.
         seen: The images behind all labelled rows.
+        balance: How many rows each class has.
     """
 
     train: FeatureSet
-    valid: FeatureSet | None
     class_counts: tuple[int, ...]
     task: Task
     examples: Examples
-    deciding: Examples | None
+    validation: Examples | None
     seen: SeenImages
+    balance: ClassBalance
 
+    @classmethod
+    def of(cls, train: FeatureSet, valid: FeatureSet | None = None) -> TrainingData:
+        """Checks that rows can be learnt from and chosen by.
 
-def prepare(train: FeatureSet, valid: FeatureSet | None = None, *, fits: int = 1) -> Prepared:
-    """Checks that rows can be learnt from and chosen by; nothing is read yet.
+        Args:
+            train: Rows to learn from; unlabelled ones are left out.
+            valid: Rows to choose by.
 
-    Args:
-        train: Rows to learn from; unlabelled ones are left out.
-        valid: Rows to choose by.
-        fits: About how many heads will share them.
-
-    Raises:
-        UsageError: Fewer than two classes have training rows.
-        CacheMismatchError: ``train`` and ``valid`` do not belong together.
-    """
-    if valid is not None:
-        refuse_other_spec(valid, train.spec, head="validation")
-        refuse_other_classes(valid, train.classes)
-    class_counts = _count_classes(train)
-    seen = seen_classes(class_counts)
-    deciding = None if valid is None else select(valid, seen)
-    return Prepared(
-        train=train,
-        valid=valid,
-        class_counts=class_counts,
-        task=Task(train.spec, train.feature_shape, len(seen)),
-        examples=select(train, seen, fits=fits),
-        deciding=deciding or None,
-        seen=SeenImages.of(train, valid),
-    )
+        Raises:
+            UsageError: Fewer than two classes have training rows.
+            CacheMismatchError: ``train`` and ``valid`` do not belong together.
+        """
+        if valid is not None:
+            refuse_other_spec(valid, train.spec, head="validation")
+            refuse_other_classes(valid, train.classes)
+        class_counts = _count_classes(train)
+        learnt = seen_classes(class_counts)
+        return cls(
+            train=train,
+            class_counts=class_counts,
+            task=Task(train.spec, train.feature_shape, len(learnt)),
+            examples=select(train, learnt),
+            validation=(select(valid, learnt) or None) if valid is not None else None,
+            seen=SeenImages.of(train, valid),
+            balance=ClassBalance.of(train, valid),
+        )
 
 
 def _count_classes(train: FeatureSet) -> tuple[int, ...]:
@@ -131,40 +128,39 @@ def fit_head(
 ) -> TrainedHead:
     """Trains a head and saves nothing; arguments and errors are those of :func:`train_head`."""
     make_head(name, options)  # a wrong option is told before anything is read
-    prepared = prepare(train, valid)
-    balance = ClassBalance.of(train, valid)
-    for note in balance.notes:
+    data = TrainingData.of(train, valid)
+    for note in data.balance.notes:
         say(f"note: {note}")
-    trained = measured(fit_prepared(name, prepared, options=options, seed=seed), valid)
-    for note in balance.missed(trained.not_found or ()):
+    trained = measured(fit_on(data, name, options=options, seed=seed), valid)
+    for note in data.balance.missed(trained.not_found or ()):
         say(f"note: {note}")
     return trained
 
 
-def fit_prepared(
-    name: str, prepared: Prepared, *, options: Mapping[str, object] = {}, seed: int = 0
+def fit_on(
+    data: TrainingData, name: str, *, options: Mapping[str, object] = {}, seed: int = 0
 ) -> TrainedHead:
     """Trains a head on rows that other heads share and measures nothing.
 
     Errors are those of :func:`train_head`.
     """
     head = make_head(name, options)
-    train = prepared.train
     started = time.perf_counter()
-    model, history = head.fit(prepared.task, prepared.examples, prepared.deciding, seed=seed)
+    model, history = head.fit(data.task, data.examples, data.validation, seed=seed)
     return TrainedHead(
         name=name,
         head=head,
         model=model,
-        task=prepared.task,
-        classes=train.classes,
-        class_counts=prepared.class_counts,
-        dataset=train.dataset,
+        task=data.task,
+        classes=data.train.classes,
+        class_counts=data.class_counts,
+        dataset=data.train.dataset,
         seed=seed,
         history=history,
         seconds=time.perf_counter() - started,
         versions=_versions(head),
-        seen=prepared.seen,
+        seen=data.seen,
+        balance=data.balance,
     )
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
 
 
-WHOLE = "pixels"
 REST = "rest"
 
 
@@ -27,7 +26,8 @@ def in_inference(base: keras.Model) -> keras.Layer:
     ``base(inputs, training=False)`` does not do that inside a functional model: Keras 3.15 overrides the
     argument by that of the outer call (``keras.src.models.functional.operation_fn``).
     """
-    keras = import_keras()
+    import_keras()
+    import keras
 
     class InInference(keras.layers.Layer):
         def __init__(self) -> None:
@@ -87,26 +87,28 @@ class BaseRest:
         from pipeline.backbones.loading import preprocess
         from pipeline.backbones.table import find_backbone
 
-        if self.spec.backbone != WHOLE:
+        if not self.spec.is_pixels:
             return inputs
         return preprocess(inputs, find_backbone(self._name, self.spec.image_size).preprocessing)
 
     @property
     def _name(self) -> str:
-        own = self.spec.backbone
-        if own != WHOLE and self.backbone not in (None, own):
-            raise UsageError(f"the features are those of {own}, not of {self.backbone}: leave `backbone` out")
-        if own == WHOLE and self.backbone in (None, WHOLE):
+        own, given = self.spec.backbone, self.backbone
+        if not self.spec.is_pixels:
+            if given in (None, own):
+                return own
+            raise UsageError(f"the features are those of {own}, not of {given}: leave `backbone` out")
+        if given is None or given == own:
             raise UsageError(
                 "on pixels the base has to be named, with its filters: for example "
                 "`--set backbone=mobilenet_v2 --set weights=imagenet`"
             )
-        return own if own != WHOLE else str(self.backbone)
+        return given
 
     def _build(self, weights: Weights | None) -> keras.Model:
         from pipeline.backbones.loading import upper_part
 
-        layer = None if self.spec.backbone == WHOLE else self.spec.layer
+        layer = None if self.spec.is_pixels else self.spec.layer
         return upper_part(self._name, layer, image_size=self.spec.image_size, weights=weights)
 
     def _weights(self, choice: str | None, file: Path | None) -> Weights:
@@ -114,6 +116,6 @@ class BaseRest:
         from pipeline.backbones.weights import resolve_weights, weights_of
 
         find_backbone(self._name, self.spec.image_size)  # refuses what the table does not have
-        if self.spec.backbone == WHOLE:
+        if self.spec.is_pixels:
             return resolve_weights(self._name, choice or "imagenet", self.spec.image_size)
         return weights_of(self.spec, choice, option="--set weights=PATH", file=file)

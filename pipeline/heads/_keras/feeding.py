@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.heads._core.examples import Examples, read_finite
+from pipeline.heads._core.class_balance import class_weights
+from pipeline.heads._core.examples import Examples, read_finite, shuffled_runs
 from pipeline.memory import available_bytes
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
@@ -20,9 +21,6 @@ BLOCK_ROWS = 256
 MEMORY_SHARE = 0.35
 """Share of the available memory up to which features are read whole: the backend holds a second copy for a
 moment, and the network needs room as well."""
-
-RUN_BYTES = 1 << 20
-"""Neighbouring rows that a stream reads together: enough for a disk, and many of them in a chunk."""
 
 
 class Chunk(NamedTuple):
@@ -42,15 +40,17 @@ class Chunk(NamedTuple):
 
 
 class Feed(Protocol):
-    """Rows for training or validation.
+    """Rows for training or validation."""
 
-    Attributes:
-        labels: int (n,).
-        weights: float32 (n,), what each row counts in the loss.
-    """
+    @property
+    def labels(self) -> np.ndarray:
+        """Classes, int (n,)."""
+        ...
 
-    labels: np.ndarray
-    weights: np.ndarray
+    @property
+    def weights(self) -> np.ndarray:
+        """What each row counts in the loss, float32 (n,)."""
+        ...
 
     def chunks(self, random: np.random.Generator, *, batch_size: int) -> Iterator[Chunk]:
         """Yields every row once in random order; all chunks but the last hold whole batches."""
@@ -87,8 +87,7 @@ class MemoryFeed:
 class StreamFeed:
     """Rows that stay on disk; two chunks are in memory, one to learn from and the one read ahead.
 
-    Runs of neighbouring rows are shuffled, and the rows of many runs among each other: as good as a full
-    shuffle where a chunk holds many runs, at the speed of reading in order.
+    Runs of neighbouring rows are shuffled, and the rows of the many runs of a chunk among each other.
 
     Attributes:
         chunk_bytes: Size of a chunk, roughly.
@@ -105,8 +104,8 @@ class StreamFeed:
 
     def chunks(self, random: np.random.Generator, *, batch_size: int) -> Iterator[Chunk]:
         """Yields chunks, reading one ahead."""
-        order = self._shuffled_runs(random)
         row_bytes = _bytes(self.rows) // max(len(self.rows), 1)
+        order = np.concatenate(shuffled_runs(len(self.rows), row_bytes, random))
         size = max(self.chunk_bytes // max(row_bytes, 1) // batch_size, 1) * batch_size
         parts = [order[start : start + size] for start in range(0, len(order), size)]
         with ThreadPoolExecutor(max_workers=1) as reader:
@@ -125,31 +124,26 @@ class StreamFeed:
     def _read(self, positions: np.ndarray) -> np.ndarray:
         return read_finite(self.rows.source, self.rows.index[positions])
 
-    def _shuffled_runs(self, random: np.random.Generator) -> np.ndarray:
-        n = len(self.rows)
-        run = max(RUN_BYTES * n // max(_bytes(self.rows), 1), 1)
-        starts = random.permutation(math.ceil(n / run)) * run
-        return np.concatenate([np.arange(start, min(start + run, n)) for start in starts])
 
-
-def open_feeds(train: Examples, valid: Examples | None, *, balanced: bool) -> tuple[Feed, Feed | None]:
+def open_feeds(
+    train: Examples, valid: Examples | None, *, class_weight: str | None
+) -> tuple[Feed, Feed | None]:
     """Decides where the rows are read from while a network learns.
 
     Args:
         train: Rows to learn from.
         valid: Rows that decide when to stop.
-        balanced: Whether each class counts the same in the loss, whatever its number of training rows.
+        class_weight: ``balanced``: each class counts the same in the loss; none: every row does.
     """
     both = [train] if valid is None else [train, valid]
     total, limit = sum(map(_bytes, both)), int(available_bytes() * MEMORY_SHARE)
     streamed = total > limit
     if streamed:
         say(f"note: {total / 1e9:.1f} GB of features exceed the share of the memory for them: streaming")
-    counts = np.bincount(train.labels)
-    class_weights = len(train) / (len(counts) * counts) if balanced else np.ones(len(counts))
+    of_class = class_weights(train.labels, class_weight).astype(np.float32)
     feeds: list[Feed] = []
     for rows in both:
-        weights = class_weights[rows.labels].astype(np.float32)
+        weights = of_class[rows.labels]
         feeds.append(
             StreamFeed(rows, weights, limit // 4)
             if streamed

@@ -162,7 +162,8 @@ def train_network(
     Raises:
         PipelineError: The loss is no longer a number.
     """
-    network, history, last_line = model.network, {}, -math.inf
+    network, last_line = model.network, -math.inf
+    history: History = {}
     dtype = str(next(iter(train.blocks())).dtype)
     loop = EpochLoop(network, optimizer, dtype=dtype, compiled=_worth_compiling(network, train, schedule))
     random = np.random.default_rng(schedule.seed)

@@ -8,21 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.errors import UsageError
 from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import ANY, History, Task, refuse_other_kind
-from pipeline.heads._core.scaling import fit_scaling
+from pipeline.heads._core.head import History, Task
 from pipeline.heads._keras.feeding import open_feeds
 from pipeline.heads._keras.fitting import Schedule, train_network
-from pipeline.heads._keras.network import KerasModel
+from pipeline.heads._keras.network import KerasModel, fit_scaling
 from pipeline.options import Count, PositiveFloat
 from pipeline.progress import say
+from pipeline.registry import name_of
 from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     import keras
+
+
+ANY = "any"
+MAPS = "maps"
+PIXELS = "pixels"
+BASE = "base"
+"""Kinds: any features; those with height and width; decoded images; a cut from which a base goes on."""
 
 
 def load_weights(path: Path, build: Callable[[], keras.Model], *, channels: int) -> keras.Model:
@@ -106,10 +114,10 @@ class KerasHead:
             UsageError: The head cannot work on features of this kind.
             PipelineError: A feature is not a finite number, or the training diverged.
         """
-        refuse_other_kind(task, self.takes, head=self.name)
+        self.refuse_other_kind(task)
         import_keras().utils.set_random_seed(seed)
         model = KerasModel(self.build(task))
-        rows, held_out = open_feeds(train, valid, balanced=self.class_weight is not None)
+        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight)
         fit_scaling(model.network, rows.blocks())
         if valid is None:
             epochs = counted(self.epochs, "epoch")
@@ -131,7 +139,31 @@ class KerasHead:
         """Returns the network that was trained."""
         return model.network
 
-    @property
-    def name(self) -> str:
-        """Its name in the registry, which is that of its file."""
-        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+    def refuse_other_kind(self, task: Task) -> None:
+        """Refuses features that the head cannot work on.
+
+        Raises:
+            UsageError: The message names the entry to extract instead.
+        """
+        spec, name = task.spec, name_of(type(self))
+        layer = spec.layer.partition("+")[0]  # joined cuts are flat; the first of them serves as the example
+        if self.takes == PIXELS:
+            if not spec.is_pixels:
+                raise UsageError(
+                    f"head {name!r} learns from the images themselves, not from features of {spec.backbone}: "
+                    f"run `pipeline extract --backbone pixels --image-size {spec.image_size}` and train on "
+                    "that entry"
+                )
+        elif self.takes != ANY and len(task.feature_shape) != 3:
+            if self.takes == MAPS:
+                shape = ", ".join(map(str, task.feature_shape))
+                why = f"needs features with height, width and channels, not rows of shape ({shape})"
+            else:
+                why = (
+                    "goes on with the base where the features were cut, but these were pooled or joined and "
+                    "no layer takes them"
+                )
+            raise UsageError(
+                f"head {name!r} {why}: run `pipeline extract --backbone {spec.backbone} "
+                f"--image-size {spec.image_size} --layer {layer} --pooling none` and train on that entry"
+            )

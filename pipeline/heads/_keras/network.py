@@ -1,8 +1,8 @@
-"""A trained network, and how networks of heads begin and end."""
+"""A trained network, and how networks of heads begin and end: the scaling, and the softmax."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from pipeline.heads._core.head import Task
-from pipeline.heads._core.scaling import SCALING
 from pipeline.options import Check
 from pipeline.runtimes.keras import import_keras
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 
 PREDICT_BATCH = 64
+SCALING = "scaling"
+"""Name of the layer that scales features by the moments of the training rows."""
 
 Widths = Annotated[tuple[int, ...], Check("each at least 1", lambda widths: widths and min(widths) >= 1)]
 """Option of a head: sizes of layers, one after the other."""
@@ -98,3 +99,42 @@ def _sequence(task: Task, layers: list[keras.Layer]) -> keras.Model:
     keras = import_keras()
     output = keras.layers.Dense(task.n_classes, activation="softmax")
     return keras.Sequential([keras.Input(task.feature_shape), *layers, output])
+
+
+def fit_scaling(network: keras.Model, blocks: Iterable[np.ndarray]) -> None:
+    """Sets the network's scaling, where it has one, to the moments of the training rows.
+
+    Args:
+        network: Its layer of the name ``SCALING`` is set.
+        blocks: The rows' features in pieces, (n, *feature shape) each; read only where there is such a layer.
+    """
+    for layer in network.layers:
+        if layer.name == SCALING:
+            mean, variance, count = channel_moments(blocks)
+            layer.set_weights([mean, variance, np.int32(count)])
+            layer.finalize_state()
+
+
+def channel_moments(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Returns mean and variance of each channel (last axis), float32 (channels,) each, and the rows seen.
+
+    A constant channel gets variance 1: whatever differs from it later must not be blown up.
+    """
+    origin = total = squares = np.zeros(())
+    values, rows = 0, 0
+    for block in blocks:
+        table = block.reshape(-1, block.shape[-1])
+        if not rows:
+            # Distances to one row instead of to zero: exact for constant channels, and no digits cancel.
+            origin = table[0].astype(np.float64)
+        distance = table - origin
+        total = total + distance.sum(axis=0)
+        squares = squares + np.square(distance).sum(axis=0)
+        values, rows = values + len(table), rows + len(block)
+    mean = total / values
+    variance = squares / values - mean**2
+    return (
+        (origin + mean).astype(np.float32),
+        np.where(variance > 0, variance, 1).astype(np.float32),
+        rows,
+    )

@@ -7,29 +7,23 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 
-from pipeline.heads._core.temperature import fit_log_factor
-
-SHARPNESS_RANGE = (-5.0, 5.0)
-"""Bounds of the logarithm, once scores are divided by their spread: rows that are told apart without an
-error would otherwise make every answer certain."""
-
 
 class SoftmaxLinear(ClassifierMixin, BaseEstimator):
-    """A linear classifier: the softmax of its scores, sharpened by one factor.
+    """A linear classifier: the softmax of its scores, divided by one temperature.
 
     Attributes:
         coef_: float32 (m, d).
         intercept_: float64 (m,).
-        sharpness_: The factor, the inverse of what is called a temperature.
+        sharpness_: The inverse of the temperature, under the name that saved heads have it.
         classes_: int (m,), 0..m-1.
     """
 
     @classmethod
-    def of(cls, coef: np.ndarray, intercept: np.ndarray, sharpness: float = 1.0) -> SoftmaxLinear:
+    def of(cls, coef: np.ndarray, intercept: np.ndarray, inverse_temperature: float = 1.0) -> SoftmaxLinear:
         """Makes one from coefficients (m, d) and intercepts (m,)."""
         made = cls()
         made.coef_, made.intercept_ = np.asarray(coef, np.float32), np.asarray(intercept, np.float64)
-        made.sharpness_, made.classes_ = float(sharpness), np.arange(len(coef))
+        made.sharpness_, made.classes_ = float(inverse_temperature), np.arange(len(coef))
         return made
 
     def decision_function(self, table: np.ndarray) -> np.ndarray:
@@ -49,25 +43,6 @@ def both_sides(scores: np.ndarray) -> np.ndarray:
     if scores.ndim == 1:
         scores = scores[:, None]
     return scores if scores.shape[-1] > 1 else np.concatenate([-scores / 2, scores / 2], axis=-1)
-
-
-def fit_sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Finds the factor under which the softmax of scores fits the labels best.
-
-    One factor for all classes changes no answer, only how sure it is (temperature scaling: Guo et al.,
-    "On Calibration of Modern Neural Networks", 2017).
-
-    Args:
-        scores: float (n, m) of rows that took no part in the fit that gives the scores.
-        labels: int (n,).
-
-    Returns:
-        The factor; that of scores with a spread of 1 where there is no row.
-    """
-    spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) if len(scores) else 0.0
-    if spread == 0:
-        return 1.0
-    return float(np.exp(fit_log_factor(scores, labels, bounds=SHARPNESS_RANGE, spread=spread)) / spread)
 
 
 def held_out_scores(
@@ -106,19 +81,19 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         rows_: float32 (s, d), the support vectors.
         lengths_: float64 (s,), the squared length of each.
         gamma_: Width of the kernel exp(-gamma |x - y|^2).
-        sharpness_: Factor on the scores in the softmax.
+        sharpness_: The inverse of the temperature of the softmax, under the name that saved heads have it.
         classes_: int (m,), 0..m-1.
     """
 
     @classmethod
-    def of(cls, machine: SVC, values: np.ndarray, gamma: float, sharpness: float) -> KernelMachine:
+    def of(cls, machine: SVC, values: np.ndarray, gamma: float, inverse_temperature: float) -> KernelMachine:
         """Makes one from a machine and the training rows (n, d) that its kernel matrix was made of."""
         made = cls()
         made.dual_, made.intercept_ = machine.dual_coef_, machine.intercept_
         made.counts_ = machine.n_support_.astype(np.int64)
         made.rows_ = values[machine.support_]
         made.lengths_ = lengths(made.rows_)
-        made.gamma_, made.sharpness_, made.classes_ = gamma, sharpness, machine.classes_
+        made.gamma_, made.sharpness_, made.classes_ = gamma, inverse_temperature, machine.classes_
         return made
 
     def decision_function(self, table: np.ndarray) -> np.ndarray:

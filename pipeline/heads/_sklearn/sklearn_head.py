@@ -1,9 +1,12 @@
-"""What all scikit-learn heads share: one standardised table in, files without code out."""
+"""What all scikit-learn heads share: one standardised table in, files without code out.
+
+The answers of some are those of dense layers, so that a network can give them, too.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +16,19 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import History, Task
+from pipeline.heads._core.head import Head, History, Task
 from pipeline.heads._sklearn.skops import read_object, write_object
 from pipeline.heads._sklearn.table import columns_of, flat, scaled_by, standardised
 from pipeline.memory import available_bytes
 from pipeline.progress import say
+from pipeline.registry import name_of
+from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
+    import keras
     from sklearn.base import BaseEstimator
+    from sklearn.preprocessing import StandardScaler
 
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
@@ -51,18 +58,8 @@ class SklearnHead:
         """
         raise NotImplementedError
 
-    def prepare(self, train: Examples, grid: Sequence[SklearnHead]) -> None:
-        """Makes what the fits of a grid on the same training rows share; without it each fit makes its own.
-
-        It is kept with ``train``, so workers that are given it afterwards find it made.
-
-        Args:
-            train: The training rows.
-            grid: This head with other options, and itself.
-
-        Raises:
-            PipelineError: Training would take more memory than there is, or a feature is no finite number.
-        """
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
+        """Makes the standardised table, see :meth:`GridHead.prepare`."""
         self._refuse_too_many(train)
         train.once(standardised)
 
@@ -104,7 +101,7 @@ class SklearnHead:
         available = available_bytes()
         if needed > available:
             raise PipelineError(
-                f"head {registry_name(self)!r} learns from all rows in memory: {counted(rows, 'row')} of "
+                f"head {name_of(type(self))!r} learns from all rows in memory: {counted(rows, 'row')} of "
                 f"{counted(columns, 'feature')} in {counted(classes, 'class')} would take about "
                 f"{needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras "
                 "head such as `--head dense`, which read the rows in pieces, or "
@@ -140,6 +137,70 @@ class SklearnModel:
         return classifier.predict_proba(table)
 
 
+@dataclass(frozen=True, eq=False)
+class DenseLayer:
+    """A dense layer: ``activation(rows @ kernel + bias)``.
+
+    Attributes:
+        kernel: float (d, k).
+        bias: float (k,).
+        activation: Name of an activation in Keras, or a function of the tensor of scores (n, k).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    activation: str | Callable[[keras.KerasTensor], keras.KerasTensor] = "linear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayeredHead(SklearnHead):
+    """Base of the heads that are a softmax over dense layers on the standardised table."""
+
+    def dense_layers(self, classifier: Any) -> list[DenseLayer]:
+        """Writes a fitted classifier as layers, from a standardised table (n, d) to the input of a softmax.
+
+        The default is that of a ``SoftmaxLinear``; a head that fits another classifier writes its own.
+        """
+        inverse = classifier.sharpness_
+        return [DenseLayer(inverse * classifier.coef_.T, inverse * classifier.intercept_)]
+
+    def to_network(self, model: SklearnModel, task: Task) -> keras.Model:
+        """Writes a model as a network, the scaling folded into its first layer."""
+        scaler, classifier = model.steps
+        return _network(task, _folded(scaler, self.dense_layers(classifier)))
+
+
+def _folded(scaler: StandardScaler, layers: Sequence[DenseLayer]) -> list[DenseLayer]:
+    """Lets the first layer take rows as they are: (x - mean) / scale is linear like the layer itself."""
+    first, *others = layers
+    kernel = first.kernel / scaler.scale_[:, None]
+    return [DenseLayer(kernel, first.bias - scaler.mean_ @ kernel, first.activation), *others]
+
+
+def log_sigmoid(scores: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns the logarithm of the logistic function, from operations that overflow in no runtime.
+
+    Keras's own is made of a softplus, which LiteRT writes out as log(1 + exp(x)): infinite from 89 on.
+    """
+    ops = import_keras().ops
+    return ops.minimum(scores, 0.0) - ops.log1p(ops.exp(-ops.absolute(scores)))
+
+
+def _network(task: Task, layers: Sequence[DenseLayer]) -> keras.Model:
+    keras = import_keras()
+    inputs = keras.Input(task.feature_shape)
+    outputs = keras.layers.Flatten()(inputs)
+    for layer in layers:
+        dense = keras.layers.Dense(layer.bias.size)
+        scores = dense(outputs)
+        dense.set_weights([layer.kernel.astype(np.float32), layer.bias.astype(np.float32)])
+        if isinstance(layer.activation, str):
+            outputs = keras.layers.Activation(layer.activation)(scores)
+        else:
+            outputs = layer.activation(scores)
+    return keras.Model(inputs, keras.layers.Softmax()(outputs))
+
+
 @contextmanager
 def checked_rows() -> Iterator[None]:
     """Spares estimators the search for values that are not finite, and users their warnings."""
@@ -152,11 +213,6 @@ def checked_rows() -> Iterator[None]:
         # Many classes of few rows are classes all the same.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
         yield
-
-
-def registry_name(head: SklearnHead) -> str:
-    """Returns the name of a head: that of the file that holds it."""
-    return type(head).__module__.rpartition(".")[2].replace("_", "-")
 
 
 def say_if_unfinished(solver: BaseEstimator) -> None:

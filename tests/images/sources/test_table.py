@@ -8,6 +8,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED
 from pipeline.images.sources import open_source
+from pipeline.images.sources import table as table_module
 
 
 @pytest.fixture
@@ -169,3 +170,16 @@ def test_the_first_trouble_is_told_and_unknown_splits_last(table):
         open_source(table("path,label,split\na.png,x,nope\nb.png,x,\n,x,\n"))
     with pytest.raises(UsageError, match=r"line 2: unknown split 'nope'"):
         open_source(table("path,label,split\na.png,x,nope\nb.png,x,other\n"))
+
+
+def test_a_disk_that_fails_within_a_table_comes_after_what_stands_further_up(table, monkeypatch):
+    def lines_of(*arguments):
+        yield from csv_lines(*arguments)
+        raise OSError(5, "Input/output error")
+
+    csv_lines = table_module._csv
+    monkeypatch.setattr(table_module, "_csv", lines_of)
+    with pytest.raises(UsageError, match=r"line 3: 'a\.png' stands in line 2 already"):
+        open_source(table("path,label\na.png,x\na.png,x\n"))
+    with pytest.raises(UsageError, match=r"cannot read .*: Input/output error; check its permissions"):
+        open_source(table("path,label\na.png,x\nb.png,x\n"))
