@@ -93,7 +93,7 @@ def time_epochs(train: FeatureSet) -> dict[str, float]:
 def time_sweep(train: FeatureSet, valid: FeatureSet) -> dict[str, float]:
     """Times one logreg fit from the file, and a sweep over ten penalties."""
     from pipeline.heads import fit_head
-    from pipeline.sweep import candidates, sweep
+    from pipeline.sweeps import candidates, sweep
 
     penalties = [f"{value:.0e}" for value in np.logspace(-6, 0, 10)]
     wanted = candidates([("logreg", {"C": penalties})])
@@ -121,7 +121,7 @@ def sweep_memory(train: FeatureSet, valid: FeatureSet, jobs: int) -> int:
 def _sweep_watched(train: Path, valid: Path, jobs: int, answers: multiprocessing.Queue[int]) -> None:
     from joblib.externals.loky import get_reusable_executor
 
-    from pipeline.sweep import candidates, sweep
+    from pipeline.sweeps import candidates, sweep
 
     peak, over = 0, threading.Event()
 

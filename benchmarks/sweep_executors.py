@@ -24,7 +24,7 @@ from tables import RESULTS, number, write_table
 
 from pipeline.cache import FeatureSet
 from pipeline.runtimes.ray import ray_connection
-from pipeline.sweep import Candidate, candidates, make_executor, sweep
+from pipeline.sweeps import Candidate, candidates, make_executor, sweep
 
 CANDIDATES = (
     ("linear-svm", {"C": ("1e-6", "3e-6", "1e-5", "3e-5")}),

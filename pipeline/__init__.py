@@ -20,6 +20,7 @@ _HOMES = {
     "train_head": "pipeline.heads",
     "load_head": "pipeline.heads",
     "sweep": "pipeline.sweeps",
+    "Candidate": "pipeline.sweeps",
     "evaluate": "pipeline.evaluation",
     "predict": "pipeline.serving",
     "PipelineError": "pipeline.errors",

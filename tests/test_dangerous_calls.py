@@ -39,7 +39,7 @@ METHODS = {
 NUMPY_LOAD = re.compile(r"\bnp\.load\((?!.*allow_pickle=False)")
 
 EXCEPTIONS = {
-    ("pipeline/sweep/__init__.py", "joblib"): "Parallel: processes, not files",
+    ("pipeline/sweeps/__init__.py", "joblib"): "Parallel: processes, not files",
     ("pipeline/serving/export/keras.py", "load_model"): "checks the file that the same command has just made",
     ("pipeline/serving/export/onnx.py", "load_model"): "parses a graph, runs nothing",
 }

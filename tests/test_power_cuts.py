@@ -26,8 +26,8 @@ from pipeline.extraction import Extraction
 from pipeline.extraction.engines import _networks
 from pipeline.heads import Temperature, save_temperature, train_head
 from pipeline.serving.export._exporting import replacing
-from pipeline.sweep import candidates, sweep
-from pipeline.sweep.leaderboard import write_leaderboard
+from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps.leaderboard import write_leaderboard
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 PUBLISHING = {"written", "replace", "published", "put_in_place", "replace_within"}
@@ -176,5 +176,5 @@ def test_every_publisher_is_among_these() -> None:
         "extraction/engines/_networks.py",
         "heads/_core/saving.py",
         "serving/export/_exporting.py",
-        *("sweep/leaderboard.py", "sweep/results.py"),
+        *("sweeps/leaderboard.py", "sweeps/results.py"),
     }, "another module publishes: add it to a test of this file, which follows what it syncs"

@@ -19,7 +19,7 @@ from pipeline.extraction import engines, executors
 from pipeline.heads import describe_head, make_head
 from pipeline.images import sources
 from pipeline.serving import export
-from pipeline.sweep import executors as sweep_executors
+from pipeline.sweeps import executors as sweep_executors
 
 CONVENTIONS = {
     heads: {"HEAD": type},

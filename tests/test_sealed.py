@@ -21,9 +21,9 @@ from pipeline.heads import load_head, train_head
 from pipeline.images.row_table import RowTable
 from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, sealed, unsealed
 from pipeline.spec import FeatureSpec
-from pipeline.sweep import candidates, sweep
-from pipeline.sweep.leaderboard import write_leaderboard
-from pipeline.sweep.results import ResultStore
+from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps.leaderboard import write_leaderboard
+from pipeline.sweeps.results import ResultStore
 
 CLASSES = ("ant", "bee", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
 SPEC = FeatureSpec(

@@ -77,10 +77,10 @@ TRUSTED = {
     ("pipeline/serving/export/savedmodel.py", "save"): EXPORT,
     ("pipeline/serving/export/savedmodel.py", "write_text"): EXPORT,
     ("pipeline/serving/web/thumbnails.py", "save"): IN_MEMORY,
-    ("pipeline/sweep/__init__.py", "save"): "ResultStore.save, which is guarded",
-    ("pipeline/sweep/fitting.py", "save"): "into a temporary folder of the system",
-    ("pipeline/sweep/fitting.py", "tempfile.TemporaryDirectory"): "of the system, to measure a size",
-    ("pipeline/sweep/leaderboard.py", "savefig"): "into the open file of files.written",
+    ("pipeline/sweeps/__init__.py", "save"): "ResultStore.save, which is guarded",
+    ("pipeline/sweeps/fitting.py", "save"): "into a temporary folder of the system",
+    ("pipeline/sweeps/fitting.py", "tempfile.TemporaryDirectory"): "of the system, to measure a size",
+    ("pipeline/sweeps/leaderboard.py", "savefig"): "into the open file of files.written",
 }
 """What is used all the same: (file, name), and why."""
 

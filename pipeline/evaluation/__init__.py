@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from pipeline.cache import FeatureSet
@@ -13,14 +15,14 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import SeenRows, uncalibrated_answers
-from pipeline.heads import TrainedHead
+from pipeline.heads import TrainedHead, load_head
 from pipeline.images.row_table import RowTable
 
 __all__ = ["Figures", "Looks", "Report", "TemperatureEffect", "evaluate", "measure"]
 
 
 def evaluate(
-    head: TrainedHead,
+    head: TrainedHead | str | os.PathLike[str],
     features: FeatureSet,
     *,
     leaks: Leaks | None = None,
@@ -29,8 +31,11 @@ def evaluate(
 
     Augmented views are left out: they would count one image several times.
 
+    Example:
+        >>> evaluate(head, open_features(entry, "test")).figures.accuracy
+
     Args:
-        head: The trained head; it refuses features of another spec.
+        head: The trained head, or its folder; it refuses features of another spec.
         features: The split. Its labels are translated by class name where its classes are not those of
             the head.
         leaks: What a check of this split against the others found; figures without the leaking rows are
@@ -41,6 +46,8 @@ def evaluate(
         UsageError: No row has a label.
         PipelineError: The head's answers are no probabilities, or the evaluation cannot be counted.
     """
+    if not isinstance(head, TrainedHead):
+        head = load_head(head)
     rows, own = uncalibrated_answers(head, features)
     groups = _groups(rows)
     figures = measure(rows.labels, own, head.classes, groups=groups)

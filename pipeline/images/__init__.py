@@ -32,6 +32,9 @@ __all__ = [
 def open_images(uri: str | os.PathLike[str], options: SourceOptions | None = None) -> ImageSource:
     """Opens an image source: the first module of ``images/sources`` that claims the address.
 
+    Example:
+        >>> open_images("photos/").classes
+
     Args:
         uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
             ``.csv``/``.tsv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).

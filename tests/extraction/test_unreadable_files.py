@@ -22,7 +22,7 @@ from pipeline.cache.inspection import remove_retired, summaries, verify_cache
 from pipeline.errors import UnreadableFileError
 from pipeline.extraction import Extraction
 from pipeline.extraction.calibration import QuantisedNetwork, recorded_networks
-from pipeline.sweep.results import Result, ResultStore
+from pipeline.sweeps.results import Result, ResultStore
 
 Run = Callable[..., list[Extraction]]
 Refuse = Callable[[Path], None]

@@ -19,8 +19,8 @@ from pipeline.cache import open_features, partial_file
 from pipeline.errors import PipelineError
 from pipeline.extraction import Extraction, filling
 from pipeline.heads import load_head, train_head
-from pipeline.sweep import candidates, sweep
-from pipeline.sweep.leaderboard import write_leaderboard
+from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps.leaderboard import write_leaderboard
 
 Run = Callable[..., list[Extraction]]
 Check = Callable[..., None]

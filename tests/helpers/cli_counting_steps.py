@@ -43,9 +43,9 @@ STAGE_ONE = {
 }
 STAGE_TWO = {
     "save a head": ["pipeline.heads._core.training:save_head"],
-    "save the best": ["pipeline.sweep:save_head"],
-    "keep a result": ["pipeline.sweep.results:ResultStore.save"],
-    "write the leaderboard": ["pipeline.sweep.leaderboard:write_leaderboard"],
+    "save the best": ["pipeline.sweeps:save_head"],
+    "keep a result": ["pipeline.sweeps.results:ResultStore.save"],
+    "write the leaderboard": ["pipeline.sweeps.leaderboard:write_leaderboard"],
     "write the report": ["pipeline.evaluation:Report.write"],
 }
 

@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     stored_features,
     told_changes,
 )
-from pipeline.sweep import executors
+from pipeline.sweeps import executors
 
 
 class HeadsWithGrids(click.Command):
@@ -87,9 +87,9 @@ def command(
     """
     from rich.console import Console
 
-    from pipeline.sweep import candidates, make_executor, parse_grid, sweep
-    from pipeline.sweep import preset as preset_candidates
-    from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
+    from pipeline.sweeps import candidates, make_executor, parse_grid, sweep
+    from pipeline.sweeps import preset as preset_candidates
+    from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
 
     chosen_executor = make_executor(executor, executor_settings(options))
     pairs = [(head, dict(map(parse_grid, grids))) for head, grids in ctx.meta["pairs"]]

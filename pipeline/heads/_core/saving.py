@@ -142,8 +142,11 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
     return changed
 
 
-def load_head(folder: Path) -> TrainedHead:
+def load_head(folder: str | os.PathLike[str]) -> TrainedHead:
     """Reads a trained head back; it answers what it answered before it was saved.
+
+    Example:
+        >>> load_head("runs/photos/vgg16-150-block5_pool-1a2b3c4d/logreg").classes
 
     Raises:
         UsageError: There is no such folder, or no head of its name.

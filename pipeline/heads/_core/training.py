@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.trained import TrainedHead, measured, seen_classes
+from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.wording import counted
 
@@ -94,13 +95,17 @@ def _count_classes(train: FeatureSet) -> tuple[int, ...]:
 def train_head(
     name: str,
     train: FeatureSet,
-    valid: FeatureSet | None,
+    valid: FeatureSet | None = None,
     *,
     options: Mapping[str, object] = {},
     seed: int = 0,
-    runs: Path,
+    runs: str | os.PathLike[str] = "runs",
 ) -> TrainedHead:
     """Trains a head and saves it under ``runs``, replacing an older one of the same name and entry.
+
+    Example:
+        >>> head = train_head("logreg", open_features(entry, "train"), open_features(entry, "val"))
+        >>> head.folder, head.val_accuracy
 
     Args:
         name: A head of the registry.
@@ -115,7 +120,7 @@ def train_head(
         CacheMismatchError: ``train`` and ``valid`` do not belong together, or a row is damaged.
         PipelineError: A feature is not a finite number, or the training diverged.
     """
-    return save_head(fit_head(name, train, valid, options=options, seed=seed), runs=runs)
+    return save_head(fit_head(name, train, valid, options=options, seed=seed), runs=expanded(runs))
 
 
 def fit_head(

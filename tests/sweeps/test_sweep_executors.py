@@ -11,8 +11,8 @@ import pytest
 from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.sweep import candidates, executors, make_executor, sweep
-from pipeline.sweep.executors.ray import _share_out
+from pipeline.sweeps import candidates, executors, make_executor, sweep
+from pipeline.sweeps.executors.ray import _share_out
 
 
 @pytest.mark.parametrize("name", registry.names(executors))

@@ -15,11 +15,11 @@ from PIL import Image
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import load_head
-from pipeline.sweep import candidates, sweep
-from pipeline.sweep import results as results_module
-from pipeline.sweep.fitting import row_groups, split_folds
-from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
-from pipeline.sweep.results import Result, joined, ranked
+from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps import results as results_module
+from pipeline.sweeps.fitting import row_groups, split_folds
+from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
+from pipeline.sweeps.results import Result, joined, ranked
 
 Make = Callable[..., FeatureSet]
 WANTED = candidates([("logreg", {"C": ["1e-6", "1"]}), ("knn", {"k": ["1", "3"]}), ("prototype", {})])

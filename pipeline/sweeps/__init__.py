@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -24,16 +25,17 @@ from pipeline.heads import (
     save_head,
 )
 from pipeline.images import UNLABELLED
+from pipeline.paths import expanded
 from pipeline.progress import progress, say
-from pipeline.sweep.candidates import Candidate, candidates, parse_grid, preset
-from pipeline.sweep.executors import make_executor
-from pipeline.sweep.executors.local import LocalExecutor, LocalSession
-from pipeline.sweep.fitting import Ground, make_ground, split_folds
-from pipeline.sweep.results import Result, ResultStore, joined, ranked
+from pipeline.sweeps.candidates import Candidate, candidates, parse_grid, preset
+from pipeline.sweeps.executors import make_executor
+from pipeline.sweeps.executors.local import LocalExecutor, LocalSession
+from pipeline.sweeps.fitting import Ground, make_ground, split_folds
+from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from pipeline.sweep.executors import Executor, Fitted, Session
+    from pipeline.sweeps.executors import Executor, Fitted, Session
 
 __all__ = [
     "Candidate",
@@ -65,11 +67,11 @@ class Leaderboard:
 
 
 def sweep(
-    wanted: Sequence[Candidate],
+    wanted: Sequence[Candidate | str],
     train: FeatureSet,
     valid: FeatureSet | None,
     *,
-    runs: Path,
+    runs: str | os.PathLike[str] = "runs",
     folds: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -81,8 +83,12 @@ def sweep(
     The features are prepared once and shared by all workers of a machine. Every finished candidate is kept,
     whatever happens to the others.
 
+    Example:
+        >>> board = sweep(["logreg", "knn", Candidate("ridge")], train, val)
+        >>> board.winner.folder
+
     Args:
-        wanted: What to compare.
+        wanted: What to compare; a name is a head with the defaults of its options.
         train: Rows to learn from.
         valid: Rows to choose on; not needed with ``folds``.
         runs: Folder of trained heads; the leaderboard lands beside them.
@@ -96,6 +102,8 @@ def sweep(
         UsageError: There are no validation rows with a label and no folds.
         PipelineError: Every candidate failed.
     """
+    chosen = [one if isinstance(one, Candidate) else Candidate(one) for one in wanted]
+    runs = expanded(runs)
     pairs = [(train, _labelled(valid))] if folds is None else split_folds(train, folds, seed=seed)
     balance = ClassBalance.of(train, valid)
     for note in balance.notes:
@@ -103,8 +111,8 @@ def sweep(
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(train, valid, folds, seed))
     results = store.start(resume=resume)
-    results = {one.key: results[one.key] for one in wanted if one.key in results}
-    missing = [one for one in wanted if one.key not in results]
+    results = {one.key: results[one.key] for one in chosen if one.key in results}
+    missing = [one for one in chosen if one.key not in results]
     fitted: dict[str, TrainedHead | None] = {}  # of the best so far: without folds it needs no second fit
     fits = _fit_all(missing, pairs, seed=seed, jobs=jobs, executor=executor or LocalExecutor(), store=store)
     with progress("sweep", len(missing), "heads") as advance, closing(fits) as finished:

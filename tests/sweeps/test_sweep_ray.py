@@ -23,10 +23,10 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.heads import make_head
 from pipeline.heads._sklearn.table import standardised
-from pipeline.sweep import Leaderboard, Result, candidates, make_executor, sweep
-from pipeline.sweep.executors.local import LocalSession
-from pipeline.sweep.fitting import Ground, make_ground, split_folds
-from pipeline.sweep.results import ResultStore
+from pipeline.sweeps import Leaderboard, Result, candidates, make_executor, sweep
+from pipeline.sweeps.executors.local import LocalSession
+from pipeline.sweeps.fitting import Ground, make_ground, split_folds
+from pipeline.sweeps.results import ResultStore
 
 FITTED_BY_RAY = [name for name in registry.names(heads) if hasattr(make_head(name, {}), "prepare")]
 GONE_WITHIN_S = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.sweep.candidates import PRESETS, Candidate, candidates, parse_grid, preset
+from pipeline.sweeps.candidates import PRESETS, Candidate, candidates, parse_grid, preset
 
 
 def test_a_grid_is_every_combination_in_order() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.sweep import candidates, sweep
-from pipeline.sweep.fitting import split_folds
-from pipeline.sweep.leaderboard import leaderboard_table, write_leaderboard
+from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps.fitting import split_folds
+from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
 
 Make = Callable[..., FeatureSet]
 CLASSES = ("a", "b", "c", "d")

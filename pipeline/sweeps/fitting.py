@@ -27,8 +27,8 @@ from pipeline.heads._core.examples import select
 from pipeline.heads._sklearn.table import scaled_by, standardised
 from pipeline.images import UNLABELLED
 from pipeline.progress import say
-from pipeline.sweep.candidates import Candidate
-from pipeline.sweep.results import Result
+from pipeline.sweeps.candidates import Candidate
+from pipeline.sweeps.results import Result
 from pipeline.wording import counted, several
 
 

@@ -13,8 +13,8 @@ from pipeline.evaluation.metrics import wilson_interval
 from pipeline.files import root_of, written
 from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
-from pipeline.sweep import Leaderboard, Result
-from pipeline.sweep.results import disk_errors
+from pipeline.sweeps import Leaderboard, Result
+from pipeline.sweeps.results import disk_errors
 from pipeline.wording import counted
 
 if TYPE_CHECKING:

@@ -30,14 +30,14 @@ from pipeline.extraction.executors._ray_nodes import Share, share_out
 from pipeline.heads import TrainedHead
 from pipeline.progress import say
 from pipeline.runtimes.ray import main_reason, ray_connection
-from pipeline.sweep.candidates import Candidate
-from pipeline.sweep.fitting import Ground, fit_one
-from pipeline.sweep.results import Result
+from pipeline.sweeps.candidates import Candidate
+from pipeline.sweeps.fitting import Ground, fit_one
+from pipeline.sweeps.results import Result
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.heads import TrainedHead
-    from pipeline.sweep.executors import Fit, Fitted
+    from pipeline.sweeps.executors import Fit, Fitted
 
 
 Told = tuple[Result, list[str]]
@@ -114,7 +114,7 @@ EXECUTOR = RayExecutor
 
 
 class RaySession:
-    """Tasks on a cluster; see :class:`pipeline.sweep.executors.Session`."""
+    """Tasks on a cluster; see :class:`pipeline.sweeps.executors.Session`."""
 
     def __init__(self, ray: ModuleType, share: Share) -> None:
         self._ray, self._share = ray, share

@@ -14,9 +14,9 @@ from pipeline.options import make_configured
 
 if TYPE_CHECKING:
     from pipeline.heads import TrainedHead
-    from pipeline.sweep.candidates import Candidate
-    from pipeline.sweep.fitting import Ground
-    from pipeline.sweep.results import Result
+    from pipeline.sweeps.candidates import Candidate
+    from pipeline.sweeps.fitting import Ground
+    from pipeline.sweeps.results import Result
 
     Fitted = tuple[Result, Callable[[], TrainedHead | None]]
     """How a candidate did, and what brings the head that was fitted; None where there is none any more."""
@@ -71,6 +71,6 @@ def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = No
     Raises:
         UsageError: The name, an option or a value is not among the choices.
     """
-    from pipeline.sweep import executors
+    from pipeline.sweeps import executors
 
     return make_configured(executors, name, options)

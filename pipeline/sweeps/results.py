@@ -14,7 +14,7 @@ from pipeline.files import make_folder, remove, root_of, written
 from pipeline.plain_json import json_text, plain, read_sealed, sealed
 from pipeline.progress import say
 from pipeline.run_files import is_result
-from pipeline.sweep.candidates import Candidate
+from pipeline.sweeps.candidates import Candidate
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.sweep.candidates import Candidate
-from pipeline.sweep.fitting import Ground, fit_one
+from pipeline.sweeps.candidates import Candidate
+from pipeline.sweeps.fitting import Ground, fit_one
 
 if TYPE_CHECKING:
-    from pipeline.sweep.executors import Fit, Fitted
+    from pipeline.sweeps.executors import Fit, Fitted
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ EXECUTOR = LocalExecutor
 
 @dataclass(frozen=True)
 class LocalSession:
-    """This process; see :class:`pipeline.sweep.executors.Session`."""
+    """This process; see :class:`pipeline.sweeps.executors.Session`."""
 
     workers: int
 
