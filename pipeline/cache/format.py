@@ -146,6 +146,13 @@ def checksums(features: np.ndarray) -> np.ndarray:
     return np.array([zlib.crc32(row.data) for row in np.ascontiguousarray(features)], "<u4")
 
 
+def damaged_rows(layout: FeatureFile) -> np.ndarray:
+    """Re-reads every done row and returns the numbers, int (k,), of those whose checksum differs."""
+    done = np.flatnonzero(layout.done)
+    bad = [row for row in done if checksum(layout.features[row]) != layout.crc32[row]]
+    return np.array(bad, np.int64)
+
+
 def row_bytes(feature_shape: Sequence[int], store: str) -> int:
     """Returns the bytes that one row of features takes on disk."""
     return int(np.prod(feature_shape, dtype=np.int64)) * np.dtype(STORED_DTYPES[store]).itemsize

@@ -13,9 +13,10 @@ from pipeline import files
 from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, is_features, is_of_an_entry, read_entry
 from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries, is_called, options_apart
+from pipeline.cache.format import damaged_rows
 from pipeline.cache.locks import LOCK_FILE, alone_in
 from pipeline.cache.networks import RECORD, made_in, unused_networks
-from pipeline.cache.partial_file import damaged_rows, refused
+from pipeline.cache.partial_file import refused
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import Known, LeftAlone, remove_folder
 from pipeline.paths import expanded

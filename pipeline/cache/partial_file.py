@@ -28,7 +28,6 @@ from pipeline.cache.format import (
     STORED_DTYPES,
     FeatureFile,
     Header,
-    checksum,
     checksums,
     row_bytes,
     seal,
@@ -307,13 +306,6 @@ def is_its_own(path: Path) -> bool:
 def refused(what: object) -> AbstractContextManager[None]:
     """Turns what the disk refuses of a cache into one line, see ``errors.disk_errors``."""
     return disk_errors(f"cannot write {what}", KEPT)
-
-
-def damaged_rows(layout: FeatureFile) -> np.ndarray:
-    """Re-reads every done row and returns the numbers, int (k,), of those whose checksum differs."""
-    done = np.flatnonzero(layout.done)
-    bad = [row for row in done if checksum(layout.features[row]) != layout.crc32[row]]
-    return np.array(bad, np.int64)
 
 
 def write_at(file: int, values: Any, offset: int) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from pipeline.cache.damage import Damage, DamagedFileError, damage_of_features, damage_of_marks
 from pipeline.cache.entries import Entry, is_features
 from pipeline.cache.feature_file import open_feature_file
-from pipeline.cache.format import Header, row_bytes
-from pipeline.cache.partial_file import PartialFile, create_feature_file, damaged_rows, is_its_own, refused
+from pipeline.cache.format import Header, damaged_rows, row_bytes
+from pipeline.cache.partial_file import PartialFile, create_feature_file, is_its_own, refused
 from pipeline.cache.reuse import StoredRows, copy_rows, holds_unique_rows
 from pipeline.cache.row_places import FeaturePlace
 from pipeline.cache.shards import RowMap

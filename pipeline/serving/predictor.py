@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.features import Selection, side_by_side
+from pipeline.cache.features import Selection
 from pipeline.cache.format import checksums
+from pipeline.cache.mapped_features import side_by_side
 from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.engines import BatchTooLargeError

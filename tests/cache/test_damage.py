@@ -15,9 +15,8 @@ from pipeline.cache import open_features
 from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
-from pipeline.cache.format import seal
+from pipeline.cache.format import damaged_rows, seal
 from pipeline.cache.inspection import verify_cache
-from pipeline.cache.partial_file import damaged_rows
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.spec import SCHEMA
 
