@@ -32,3 +32,8 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 def with_home(text: str) -> str:
     """Does the same for what may be a path or a name; an unknown ``~user`` stays as it is."""
     return os.path.expanduser(text)
+
+
+def is_folder_name(name: str) -> bool:
+    """Tells whether a name from a file stays inside the folder that it is put into."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")

@@ -9,16 +9,16 @@ from types import ModuleType
 from pipeline.errors import unknown
 
 
-def names(package: ModuleType) -> list[str]:
-    """Lists the public modules of a package in sorted order, without importing them.
+def names(package: ModuleType | str) -> list[str]:
+    """Lists the public modules of a package, or of one of this name, in sorted order, without importing them.
 
     A file ``gap_bn_dense.py`` is the entry ``gap-bn-dense``; a leading underscore hides a module.
     """
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (module.name for module in pkgutil.iter_modules(_opened(package).__path__))
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
 
-def load(package: ModuleType, kind: str, name: str, *, next_step: str = "") -> ModuleType:
+def load(package: ModuleType | str, kind: str, name: str, *, next_step: str = "") -> ModuleType:
     """Imports the module behind a registry name.
 
     Raises:
@@ -26,9 +26,13 @@ def load(package: ModuleType, kind: str, name: str, *, next_step: str = "") -> M
     """
     if name not in names(package):
         raise unknown(kind, name, names(package), next_step=next_step)
-    return importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}")
+    return importlib.import_module(f"{_opened(package).__name__}.{name.replace('-', '_')}")
 
 
 def name_of(entry: type) -> str:
     """Returns the name of the entry in whose module a class is defined."""
     return entry.__module__.rpartition(".")[2].replace("_", "-")
+
+
+def _opened(package: ModuleType | str) -> ModuleType:
+    return importlib.import_module(package) if isinstance(package, str) else package

@@ -32,10 +32,11 @@ from pipeline.cache.format import (
 )
 from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UnreadableFileError, UsageError, system_refusal
-from pipeline.guards.hdf5 import is_folder_name, refuse_foreign_parts, refuse_other_columns
+from pipeline.guards.hdf5 import refuse_foreign_parts, refuse_other_columns
 from pipeline.images import UNLABELLED
 from pipeline.images.packed_strings import PackedStrings
 from pipeline.images.row_table import RowTable
+from pipeline.paths import is_folder_name
 from pipeline.spec import SCHEMA, FeatureSpec
 
 

@@ -213,6 +213,16 @@ def joined_spec(specs: Sequence[FeatureSpec]) -> FeatureSpec:
     )
 
 
+def single_specs(spec: FeatureSpec) -> list[FeatureSpec]:
+    """Returns the spec of each cut that a spec names, see :func:`joined_spec`; most name one."""
+    layers, poolings = spec.layer.split("+"), spec.pooling.split("+")
+    if len(poolings) == 1:
+        poolings *= len(layers)
+    return [
+        replace(spec, layer=layer, pooling=pooling) for layer, pooling in zip(layers, poolings, strict=True)
+    ]
+
+
 ATTEMPTS = 20
 PAUSE_S = 0.05
 """How often, and how long, several files are waited for while others take their places one by one."""

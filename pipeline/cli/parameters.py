@@ -1,4 +1,4 @@
-"""Types of options: paths, and what may be a path or a name. ``~`` is the home folder in all of them."""
+"""Types of options: paths, which may begin with ``~``, what may be a path or a name, and sizes of batches."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ class PathOrName(click.ParamType):
 
 PATH = PathType()
 PATH_OR_NAME = PathOrName()
+
+
+def parse_batch_size(text: str) -> int | None:
+    """Reads ``auto`` as None, and anything else as a number."""
+    if text == "auto":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is neither auto nor a number", param_hint="--batch-size")
+    return int(text)

@@ -46,7 +46,7 @@ def evaluate(
         UsageError: No row has a label.
         PipelineError: The head's answers are no probabilities, or the evaluation cannot be counted.
     """
-    if not isinstance(head, TrainedHead):
+    if isinstance(head, str | os.PathLike):
         head = load_head(head)
     rows, own = uncalibrated_answers(head, features)
     groups = _groups(rows)

@@ -45,6 +45,26 @@ class SettledRequest(FeatureRequest):
         return [replace(spec, calibration=network.identity) for spec, network in pairs]
 
 
+def request_of(specs: Sequence[FeatureSpec], networks: Sequence[QuantisedNetwork] = ()) -> SettledRequest:
+    """Returns the request that the specs of stored features come from; augmented views are left out.
+
+    Args:
+        specs: Those of all cuts, which differ in nothing else.
+        networks: The quantised network of each cut, where the arithmetic is ``int8``.
+    """
+    first = specs[0]
+    request = SettledRequest(
+        backbone=first.backbone,
+        layers=tuple(f"{spec.layer}:{spec.pooling}" for spec in specs),
+        image_size=first.image_size,
+        pixel_range=first.pixel_range,
+        networks=tuple(networks),
+    )
+    if request.engine == RAW:  # which has neither arithmetic nor dtype to choose
+        return request
+    return replace(request, precision=first.precision, store=first.store, engine=first.engine)
+
+
 def settle_networks(
     request: FeatureRequest, weights: Weights, manifest: Manifest, dataset: Path
 ) -> SettledRequest:

@@ -141,11 +141,6 @@ class Column:
         return same and (dtype.str in self.kinds or dtype.kind in self.kinds)
 
 
-def is_folder_name(name: str) -> bool:
-    """Tells whether a name from a file stays inside the folder that it is put into."""
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
-
-
 def refuse_foreign_parts(path: Path, file: h5py.File) -> None:
     """Refuses a file that points out of itself, or declares more than its bytes hold.
 

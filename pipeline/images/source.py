@@ -88,11 +88,20 @@ class ImageSource(Protocol):
         left_out: What stands there and is not among the images.
     """
 
-    uri: str
-    name: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
+    @property
+    def uri(self) -> str: ...  # noqa: D102 - described above, as are the others
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]: ...  # noqa: D102
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""

@@ -1,6 +1,73 @@
 """Answers out: a trained head and its base on images that nobody has extracted."""
 
-from pipeline.serving.predictions import Predictions, predict
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.cache.entries import SPEC_FILE, read_entry
+from pipeline.cache.features import Selection, single_specs
+from pipeline.errors import UsageError
+from pipeline.heads import TrainedHead, load_head
+from pipeline.paths import expanded
+from pipeline.serving.given import Given, gather_images
+from pipeline.serving.predictions import Predictions
 from pipeline.serving.predictor import Answer, Predictor
 
-__all__ = ["Answer", "Predictions", "Predictor", "predict"]
+__all__ = ["Answer", "Predictions", "Predictor", "features_behind", "gather_images", "predict"]
+
+
+def predict(
+    head: str | Path | TrainedHead,
+    images: Given | Iterable[Given],
+    *,
+    cache: str | Path = "features_cache",
+    weights: str | None = None,
+    batch_size: int | None = None,
+) -> Predictions:
+    """Says what is in some images.
+
+    Example:
+        >>> import pipeline
+        >>> answers = pipeline.predict("runs/photos/pixels-32-pixels-1a2b3c4d/logreg", "holiday.jpg")
+        >>> answers.predicted
+        ['beach']
+
+    Args:
+        head: A trained head, or its run folder.
+        images: Files, folders of files, Pillow images, and uint8 arrays (H, W, 3) or (N, H, W, 3), RGB: one
+            of these or several, mixed as one likes. One string is one path.
+        cache: The cache that holds the features that the head was trained on; they say how new ones are made.
+        weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
+            their identity.
+        batch_size: Images in a forward pass; None = as stage one chooses it.
+
+    Returns:
+        The answers in the order in which the images were given, those of a folder in the order of its files.
+
+    Raises:
+        UsageError: A path does not exist, something is no image, the features of the head are not in the
+            cache, or the filters cannot be found.
+        CacheMismatchError: The head is damaged, or the filters are others than those that made the features.
+    """
+    source = gather_images(images)
+    trained = head if isinstance(head, TrainedHead) else load_head(expanded(head))
+    predictor = Predictor(features_behind(trained, expanded(cache)), trained, weights=weights)
+    return predictor.predict(source, batch_size=batch_size)
+
+
+def features_behind(head: TrainedHead, cache: Path) -> Selection:
+    """Finds the stored features that a head was trained on.
+
+    Raises:
+        UsageError: They are not in the cache.
+        CacheMismatchError: Their description is damaged.
+    """
+    folders = [cache / head.dataset / spec.entry_name for spec in single_specs(head.spec)]
+    for folder in folders:
+        if not (folder / SPEC_FILE).is_file():
+            raise UsageError(
+                f"{folder}: the features that head {head.name!r} was trained on are not there, and they say "
+                "how new ones are made: name the cache that has them, or run `pipeline extract` again"
+            )
+    return Selection(tuple(map(read_entry, folders)))

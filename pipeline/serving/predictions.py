@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from pipeline.answers import most_probable, write_answers
-from pipeline.cache.features import Selection
-from pipeline.errors import UsageError
-from pipeline.heads import Temperature, TrainedHead
-from pipeline.images import UNLABELLED, BadImage, LeftOut, remarks_on
-from pipeline.images.listing import ImageListBuilder
-from pipeline.images.row_table import DIGEST_BYTES
-from pipeline.images.sources._files import FileSource
-from pipeline.images.sources._walk import Walker
-from pipeline.images.sources._words import printable
-from pipeline.paths import expanded
-from pipeline.progress import progress, say
-from pipeline.serving.predictor import Predictor
+from pipeline.heads import Temperature
+from pipeline.images import BadImage
 from pipeline.spec import FeatureSpec
-from pipeline.wording import counted, readable
+from pipeline.wording import counted
 
-
-def gather_images(places: Sequence[str | Path]) -> FileSource:
-    """Lists images without labels, in the order of the places; folders as the folder source walks them.
-
-    A file that is named is taken whatever its name ends in; in folders its name decides, or its first bytes
-    where that says nothing, and hidden files are passed over.
-
-    Args:
-        places: Files and folders.
-
-    Returns:
-        A source whose items are named as the user would name them.
-
-    Raises:
-        UsageError: There is no such file, a folder cannot be listed, or there is no image anywhere.
-    """
-    items = ImageListBuilder()
-    left_out: list[LeftOut] = []
-    for place in map(str, map(expanded, places)):
-        if not os.path.lexists(place):
-            raise UsageError(f"{place!r} does not exist: give image files, or folders of images")
-        if os.path.isdir(place):
-            walker = Walker(os.path.realpath(place))
-            for folder, names in walker.images(""):
-                for name in names:
-                    path = os.path.join(folder, name)
-                    _add(items, os.path.join(place, path), os.path.join(walker.root, path))
-            left_out += walker.omissions.left_out()
-        else:
-            _add(items, place, place)
-    if not len(items):
-        where = ", ".join(map(repr, map(str, places[:3]))) or "nothing"
-        raise UsageError(f"no image in {where}: give image files, or folders with images in them")
-    return FileSource(
-        uri="", name="images", classes=(), notes=(), listed=items.finish(), left_out=tuple(left_out)
-    )
-
-
-def _add(items: ImageListBuilder, name: str, path: str) -> None:
-    items.add(printable(name), UNLABELLED, path=path)
-
-
-NOTE_WIDTH = 300
 NOTES = 10
 
 
@@ -99,6 +44,11 @@ class Predictions:
     trained_on: np.ndarray | None = None
     temperature: Temperature | None = None
     remarks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> list[str]:
+        """The most probable class of each image."""
+        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -155,66 +105,6 @@ class Predictions:
             top: Classes to name where there are more than 100.
         """
         write_answers(file, self.classes, self.ids, self.probabilities, top=top)
-
-
-def predict(
-    images: Sequence[str | Path],
-    head: TrainedHead,
-    selection: Selection,
-    *,
-    weights: str | None = None,
-    batch_size: int | None = None,
-) -> Predictions:
-    """Says what is in some image files.
-
-    Args:
-        images: Files, and folders of files, in any order.
-        head: A trained head.
-        selection: The stored features it was trained on; they say how new ones are made.
-        weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
-            their identity.
-        batch_size: Images in a forward pass; None = as stage one chooses it.
-
-    Raises:
-        UsageError: A path does not exist, there are no images, or the filters cannot be found.
-        CacheMismatchError: The filters are others than those that made the features.
-    """
-    source = gather_images(images)
-    for note in remarks_on(source):
-        say(f"note: {readable(note, NOTE_WIDTH)}")
-    predictor = Predictor(selection, head, weights=weights)
-    ids: list[str] = []
-    rows: list[np.ndarray] = []
-    digests: list[bytes] = []
-    failures: list[BadImage] = []
-    remarks: dict[str, str] = {}
-    with progress("predict", len(source.items()), "images") as advance:
-        for answer in predictor.answer(source, batch_size=batch_size):
-            if answer.probabilities is None:
-                failures.append(BadImage(answer.id, answer.reason))
-            else:
-                ids.append(answer.id)
-                rows.append(answer.probabilities)
-                digests.append(answer.digest)
-                if answer.remark:
-                    remarks[answer.id] = answer.remark
-            advance(1)
-    return Predictions(
-        head=head.name,
-        dataset=selection.dataset,
-        spec=selection.spec,
-        classes=head.classes,
-        ids=ids,
-        probabilities=np.reshape(rows, (len(rows), len(head.classes))),
-        failures=failures,
-        temperature=head.temperature,
-        trained_on=None if head.seen is None else head.seen.trained_on(_columns(digests)),
-        remarks=remarks,
-    )
-
-
-def _columns(digests: Sequence[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def named(probabilities: np.ndarray, classes: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -8,22 +8,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.cache import FeatureSet
+from pipeline import registry
+from pipeline.backbones.weights import Weights, weights_of
+from pipeline.cache.entries import Entry
 from pipeline.cache.features import Selection
-from pipeline.cache.format import checksums
+from pipeline.cache.finding import has_filters
 from pipeline.cache.mapped_features import side_by_side
-from pipeline.errors import PipelineError
+from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.extraction import engines
 from pipeline.extraction.augment import Augmentation
+from pipeline.extraction.calibration import stored_network
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.load import Batch, Loader, feature_batches
 from pipeline.extraction.precision import settle_batch_size
+from pipeline.extraction.settle import SettledRequest, request_of
 from pipeline.extraction.timing import Timings
 from pipeline.heads import TrainedHead
-from pipeline.images import UNLABELLED, ImageItem, ImageSource
+from pipeline.images import BadImage, ImageItem, ImageSource
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.row_table import RowTable
-from pipeline.progress import say
-from pipeline.serving.base import load_base
+from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.progress import progress, say
+from pipeline.serving.predictions import Predictions
+from pipeline.spec import RAW
+from pipeline.wording import readable
+
+NOTE_WIDTH = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +65,7 @@ class Predictor:
     """
 
     def __init__(self, selection: Selection, head: TrainedHead, *, weights: str | None = None) -> None:
-        """Loads the base.
+        """Loads the base as stage one did: filters, cuts, arithmetic and engine.
 
         Args:
             selection: The entry, or the entries, of the head.
@@ -66,11 +75,52 @@ class Predictor:
 
         Raises:
             UsageError: The filters cannot be found, or this machine lacks the engine or the arithmetic.
-            CacheMismatchError: The filters are others than those that made the features.
+            CacheMismatchError: The filters are others than those that made the features, the int8 network is
+                gone, this version of the pipeline computes something else, or the head learnt from others.
         """
         self.selection = selection
         self.head = head
-        self._request, self._engine = load_base(selection, weights)
+        entries = selection.entries
+        spec = entries[0].spec
+        filters = filters_of(entries[0], weights)
+        networks = [stored_network(entry) for entry in entries if spec.precision == "int8"]
+        self._request = request_of([entry.spec for entry in entries], networks)
+        _refuse_other_numbers(entries, self._request, filters)
+        _refuse_other_head(selection, head)
+        self._pixel_range = PixelRange.of(spec.pixel_range)
+        arithmetic = spec.engine if spec.engine == RAW else f"{spec.engine}, {spec.precision}"
+        say(f"loading {spec.backbone} ({arithmetic})")
+        self._engine = registry.load(engines, "engine", self._request.engine).load(self._request, filters)
+
+    def predict(self, source: ImageSource, *, batch_size: int | None = None) -> Predictions:
+        """Answers for every image of a source, and shows how far it is; see :meth:`answer`."""
+        for one in source.left_out:
+            say(f"note: {readable(one.line, NOTE_WIDTH)}")
+        answered: list[Answer] = []
+        failures: list[BadImage] = []
+        with progress("predict", len(source.items()), "images") as advance:
+            for answer in self.answer(source, batch_size=batch_size):
+                if answer.probabilities is None:
+                    failures.append(BadImage(answer.id, answer.reason))
+                else:
+                    answered.append(replace(answer, features=None))
+                advance(1)
+        seen = self.head.seen
+        digests = np.frombuffer(b"".join(one.digest for one in answered), np.uint8)
+        return Predictions(
+            head=self.head.name,
+            dataset=self.selection.dataset,
+            spec=self.selection.spec,
+            classes=self.head.classes,
+            ids=[one.id for one in answered],
+            probabilities=np.reshape(
+                [one.probabilities for one in answered], (len(answered), len(self.head.classes))
+            ),
+            failures=failures,
+            temperature=self.head.temperature,
+            trained_on=None if seen is None else seen.trained_on(digests.reshape(-1, DIGEST_BYTES)),
+            remarks={one.id: one.remark for one in answered if one.remark},
+        )
 
     def answer(self, source: ImageSource, *, batch_size: int | None = None) -> Iterator[Answer]:
         """Answers for every image of a source, in its order.
@@ -116,53 +166,67 @@ class Predictor:
             augmentation=Augmentation(),
             image_size=self._request.image_size,
             batch_size=size,
-            pixel_range=PixelRange.of(self._request.pixel_range),
+            pixel_range=self._pixel_range,
         )
         wanted = [np.arange(at, min(at + size, len(items))) for at in range(0, len(items), size)]
         computed = feature_batches(
             wanted, loader=loader, engine=self._engine, threads=os.cpu_count() or 1, timings=Timings()
         )
         for rows, (batch, cuts) in zip(wanted, computed, strict=True):
-            yield self._answers([items[row].id for row in rows], batch, side_by_side(cuts)[: len(rows)])
+            yield self._answers([items[int(row)].id for row in rows], batch, side_by_side(cuts)[: len(rows)])
 
     def _answers(self, ids: list[str], batch: Batch, features: np.ndarray) -> list[Answer]:
-        reasons = dict(zip(np.flatnonzero(~batch.loaded), (f.reason for f in batch.failures), strict=True))
         finite = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
-        reasons |= dict.fromkeys(
-            np.flatnonzero(batch.loaded & ~finite), f"its features are not finite in {features.dtype}"
-        )
         index = np.flatnonzero(batch.loaded & finite)
-        proba = self.head.predict_proba(self._feature_set(ids, batch.digests, features, index))
-        answers = [
-            Answer(
-                name,
-                digest.tobytes(),
-                reason=reasons.get(position, ""),
-                remark=batch.remarks.get(position, ""),
-            )
-            for position, (name, digest) in enumerate(zip(ids, batch.digests, strict=True))
-        ]
-        for position, row in zip(index, proba, strict=True):
-            answers[position] = replace(answers[position], probabilities=row, features=features[position])
+        probabilities = dict(zip(index.tolist(), self.head.predict_new(features[index]), strict=True))
+        failures = iter(batch.failures)
+        answers = []
+        for i, (name, digest) in enumerate(zip(ids, batch.digests, strict=True)):
+            answer = Answer(name, digest.tobytes(), remark=batch.remarks.get(i, ""))
+            if i in probabilities:
+                answer = replace(answer, probabilities=probabilities[i], features=features[i])
+            elif batch.loaded[i]:
+                answer = replace(answer, reason=f"its features are not finite in {features.dtype}")
+            else:
+                answer = replace(answer, reason=next(failures).reason)
+            answers.append(answer)
         return answers
 
-    def _feature_set(
-        self, ids: list[str], digests: np.ndarray, features: np.ndarray, index: np.ndarray
-    ) -> FeatureSet:
-        """Dresses fresh features as stage two knows them."""
-        chosen = np.ascontiguousarray(features[index])
-        return FeatureSet(
-            features=chosen,
-            rows=RowTable(
-                ids=[ids[position] for position in index],
-                labels=np.full(len(index), UNLABELLED, np.int32),
-                digests=digests[index],
-                views=np.zeros(len(index), np.uint8),
-            ),
-            crc32=checksums(chosen),
-            spec=self.selection.spec,
-            classes=self.head.classes,
-            split="new",
-            dataset=self.selection.dataset,
-            path=self.selection.entries[0].folder,
+
+def filters_of(entry: Entry, choice: str | None) -> Weights:
+    """Finds the filters that made an entry's features.
+
+    Args:
+        entry: The entry.
+        choice: What ``--weights`` says, or None; where it names no file, it often only tells entries apart.
+
+    Raises:
+        UsageError: They cannot be found.
+        CacheMismatchError: ``choice`` are others.
+    """
+    if choice in (None, "auto") or has_filters(entry, choice):
+        choice = "imagenet" if entry.weights_label == "imagenet" else None
+    return weights_of(entry.spec, choice, option="--weights PATH", file=entry.weights_file)
+
+
+def _refuse_other_numbers(entries: tuple[Entry, ...], request: SettledRequest, weights: Weights) -> None:
+    for entry, made in zip(entries, request.specs(weights), strict=True):
+        differing = entry.spec.plain.differences(made)
+        if differing:
+            fields = ", ".join(
+                f"{name} {now!r} instead of {then!r}" for name, (then, now) in differing.items()
+            )
+            raise CacheMismatchError(
+                f"{entry.folder}: this version would compute other features for new images ({fields}). "
+                "Run `pipeline extract` and `pipeline train-head` again"
+            )
+
+
+def _refuse_other_head(selection: Selection, head: TrainedHead) -> None:
+    differing = selection.spec.differences(head.spec)
+    if differing:
+        fields = ", ".join(f"{name} {mine!r} instead of {its!r}" for name, (mine, its) in differing.items())
+        raise CacheMismatchError(
+            f"{selection.entries[0].folder}: not what head {head.name!r} was trained on: {fields}. "
+            f"Choose the entry that fits, or run `pipeline train-head --head {head.name}` on this one"
         )

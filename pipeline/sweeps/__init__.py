@@ -30,7 +30,7 @@ from pipeline.progress import progress, say
 from pipeline.sweeps.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweeps.executors import make_executor
 from pipeline.sweeps.executors.local import LocalExecutor, LocalSession
-from pipeline.sweeps.fitting import Ground, make_ground, split_folds
+from pipeline.sweeps.fitting import SweepData, split_folds, sweep_data
 from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
@@ -175,9 +175,9 @@ def _fit_all(
     with ExitStack() as opened:
         session = opened.enter_context(executor.session(jobs)) if beside else None
         for train, valid in pairs if missing else []:
-            ground = make_ground(train, valid, beside)
-            here = opened.enter_context(LocalSession(1).share(ground, seed=seed))
-            with closing(_fit_beside(beside, ground, session, seed=seed)) as fitted:
+            data = sweep_data(train, valid, beside)
+            here = opened.enter_context(LocalSession(1).share(data, seed=seed))
+            with closing(_fit_beside(beside, data, session, seed=seed)) as fitted:
                 for part, fetch in itertools.chain(fitted, map(here, alone)):
                     parts[part.key].append(part)
                     if len(parts[part.key]) == len(pairs):
@@ -187,7 +187,7 @@ def _fit_all(
 
 
 def _fit_beside(
-    candidates: Sequence[Candidate], ground: Ground, session: Session | None, *, seed: int
+    candidates: Sequence[Candidate], data: SweepData, session: Session | None, *, seed: int
 ) -> Generator[Fitted]:
     """Yields candidates as they are finished; many are fitted at the same time."""
     from joblib import Parallel, delayed
@@ -201,7 +201,7 @@ def _fit_beside(
 
     if session is None:
         return
-    with session.share(ground, seed=seed) as fit:
+    with session.share(data, seed=seed) as fit:
         workers = min(session.workers, len(candidates))
         pool = QuietParallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
         yield from pool(delayed(fit)(one) for one in candidates)

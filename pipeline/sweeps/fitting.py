@@ -95,61 +95,63 @@ def _only(features: FeatureSet, kept: np.ndarray) -> FeatureSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class SweepData:
     """The rows that all candidates of a sweep, or of one of its folds, are compared on.
 
     Attributes:
         prepared: What they learn from.
-        judged: What they are measured on.
+        scored: What they are measured on.
     """
 
     prepared: TrainingData
-    judged: Examples
+    scored: Examples
 
     def forget(self) -> None:
         """Drops what was made of the rows; whoever needs it makes it again."""
         self.prepared.examples.forget()
-        self.judged.forget()
+        self.scored.forget()
 
 
-def make_ground(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candidate]) -> Ground:
+def sweep_data(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candidate]) -> SweepData:
     """Makes rows ready, and makes once what several fits of the given candidates need."""
-    ground = Ground(TrainingData.of(train, valid), select(valid, np.arange(len(valid.classes))))
-    examples = ground.prepared.examples
+    data = SweepData(TrainingData.of(train, valid), select(valid, np.arange(len(valid.classes))))
+    examples = data.prepared.examples
     for name in dict.fromkeys(one.head for one in candidates):
         grid = [make_head(one.head, one.options) for one in candidates if one.head == name]
+        first = grid[0]
+        if not isinstance(first, GridHead):
+            continue
         with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
-            if isinstance(grid[0], GridHead):
-                grid[0].prepare(examples, grid)
-            ground.judged.once(scaled_by, examples.once(standardised).scaler)
-    return ground
+            first.prepare(examples, grid)
+            data.scored.once(scaled_by, examples.once(standardised).scaler)
+    return data
 
 
-def fit_one(candidate: Candidate, ground: Ground, *, seed: int) -> tuple[Result, TrainedHead | None]:
+def fit_one(candidate: Candidate, data: SweepData, *, seed: int) -> tuple[Result, TrainedHead | None]:
     """Fits a candidate and measures it; one that fails is a result with a problem, and no head."""
     base = Result(candidate.key, candidate.head, dict(candidate.options))
-    judged = ground.judged
+    scored = data.scored
     started = time.perf_counter()
     try:
-        trained = fit_on(ground.prepared, candidate.head, options=candidate.options, seed=seed)
+        trained = fit_on(data.prepared, candidate.head, options=candidate.options, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / trained.head.file
             trained.model.save(path)
             size = path.stat().st_size
-        proba = trained.predict_examples(judged)
+        proba = trained.predict_examples(scored)
     except PipelineError as error:
         return replace(base, problem=str(error), seconds=time.perf_counter() - started), None
     guesses = proba.argmax(axis=1)
-    score = float(np.mean(guesses == judged.labels))
-    of_truth = proba[np.arange(len(judged)), judged.labels]
+    score = float(np.mean(guesses == scored.labels))
+    of_truth = proba[np.arange(len(scored)), scored.labels]
     result = replace(
         base,
         score=score,
         scores=(score,),
         log_loss=float(-np.log(np.maximum(of_truth, np.finfo(float).eps)).mean()),
-        rows=len(judged),
+        rows=len(scored),
         seconds=trained.seconds,
         bytes=size,
     )
-    not_found = classes_not_found(trained.classes, judged.labels, guesses)
+    not_found = classes_not_found(trained.classes, scored.labels, guesses)
     return result, replace(trained, not_found=not_found)

@@ -23,7 +23,7 @@ from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import load_head, run_folder, train_head
 from pipeline.paths import expanded
 from pipeline.recipe import read_recipe
-from pipeline.serving.predictions import gather_images
+from pipeline.serving import gather_images
 from pipeline.spec import FeatureSpec
 
 Cli = Callable[..., Result]

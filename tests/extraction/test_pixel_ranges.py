@@ -28,9 +28,8 @@ from pipeline.images.decode import decode
 from pipeline.images.manifest import scan
 from pipeline.images.pixel_range import PixelRange
 from pipeline.memory import ShortageError
-from pipeline.serving import Predictor
+from pipeline.serving import Predictor, gather_images
 from pipeline.serving.export._sampling import sample_rows
-from pipeline.serving.predictions import gather_images
 from pipeline.serving.web.thumbnails import SIDE, Thumbnails
 
 REQUEST = FeatureRequest(backbone="pixels", image_size=16)

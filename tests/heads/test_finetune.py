@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.heads._core.scaling import SCALING
 
 from pipeline.backbones.loading import load_backbone, upper_part
 from pipeline.backbones.table import Cut
@@ -17,6 +16,7 @@ from pipeline.backbones.weights import resolve_weights
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head, load_head, train_head
+from pipeline.heads._keras.network import SCALING
 from pipeline.spec import FeatureSpec
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.

@@ -18,8 +18,7 @@ from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.heads import TrainedHead, train_head
-from pipeline.serving import Predictor, predict
-from pipeline.serving.predictions import gather_images
+from pipeline.serving import Predictions, Predictor, gather_images
 
 Trained = tuple[Selection, TrainedHead]
 Train = Callable[..., Trained]
@@ -34,13 +33,25 @@ REQUESTS = {
 }
 
 
+def answered(
+    selection: Selection,
+    head: TrainedHead,
+    images: list[Path],
+    *,
+    weights: str | None = None,
+    batch_size: int | None = None,
+) -> Predictions:
+    predictor = Predictor(selection, head, weights=weights)
+    return predictor.predict(gather_images(images), batch_size=batch_size)
+
+
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_cached_and_raw_images_have_the_same_answer(
     request_: dict[str, object], trained: Train, photos: Photos
 ) -> None:
     selection, head = trained(**request_)
     test = selection.open("test")
-    answers = predict([photos.root / "test"], head, selection)
+    answers = answered(selection, head, [photos.root / "test"])
     assert answers.ids == [str(photos.root / name) for name in test.rows.ids]
     np.testing.assert_allclose(answers.probabilities, head.predict_proba(test), atol=1e-12)
     assert answers.failures == []
@@ -81,12 +92,12 @@ def test_images_go_through_in_batches_and_one_alone_alone(
 ) -> None:
     selection, head = trained()
     engine.forget()
-    predict([photos.root], head, selection, batch_size=5)
+    answered(selection, head, [photos.root], batch_size=5)
     assert engine.batches == [5, 5, 5, 1]
     engine.forget()
     submitted = []
     whole, engine.submit = engine.submit, lambda images: submitted.append(len(images)) or whole(images)
-    predict([photos.files("test")[0]], head, selection)
+    answered(selection, head, [photos.files("test")[0]])
     assert submitted == [1]
 
 
@@ -97,7 +108,7 @@ def test_bad_images_fail_alone_and_in_order(trained: Train, photos: Photos) -> N
     places[3].unlink()
     os.mkfifo(places[3])
     (photos.root / "text.png").write_text("no image")
-    answers = predict([*places, photos.root / "text.png"], head, selection)
+    answers = answered(selection, head, [*places, photos.root / "text.png"])
     good = [path for i, path in enumerate(places) if i not in (1, 3)]
     assert answers.ids == [str(path) for path in good]
     reasons = {Path(failure.id).name: failure.reason for failure in answers.failures}
@@ -110,7 +121,7 @@ def test_bad_images_fail_alone_and_in_order(trained: Train, photos: Photos) -> N
 def test_where_nothing_can_be_read_nothing_is_answered(trained: Train, photos: Photos) -> None:
     selection, head = trained()
     (photos.root / "text.png").write_text("no image")
-    answers = predict([photos.root / "text.png"], head, selection)
+    answers = answered(selection, head, [photos.root / "text.png"])
     assert answers.probabilities.shape == (0, 2)
     assert len(answers.failures) == 1
 
@@ -121,7 +132,7 @@ def test_features_that_are_not_finite_fail_alone(
     selection, head = trained()
     with Image.open(photos.files("test")[2]) as image:
         engine.replace[np.asarray(image).tobytes()] = np.inf
-    answers = predict([photos.root / "test"], head, selection)
+    answers = answered(selection, head, [photos.root / "test"])
     assert len(answers.ids) == 7
     assert answers.failures[0].reason == "its features are not finite in float16"
 
@@ -139,19 +150,19 @@ def test_too_large_batches_are_halved(
 
     monkeypatch.setattr(engine, "submit", small)
     limit = 2
-    answers = predict([photos.root / "test"], head, selection)
+    answers = answered(selection, head, [photos.root / "test"])
     assert answers.ids == [str(path) for path in photos.files("test")]
     limit = 0
     with pytest.raises(PipelineError, match="not even one image fits the memory"):
-        predict([photos.root / "test"], head, selection)
+        answered(selection, head, [photos.root / "test"])
 
 
 def test_other_filters_are_refused(trained: Train, photos: Photos) -> None:
     selection, head = trained()
     with pytest.raises(CacheMismatchError, match=r"weights 'random:1' are random:1\.\.\., but the features"):
-        predict([photos.root], head, selection, weights="random:1")
+        answered(selection, head, [photos.root], weights="random:1")
     with pytest.raises(UsageError, match=r"weights 'nowhere\.h5' is not a file"):
-        predict([photos.root], head, selection, weights="nowhere.h5")
+        answered(selection, head, [photos.root], weights="nowhere.h5")
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "random", "random:0"])
@@ -159,7 +170,7 @@ def test_a_label_that_told_entries_apart_is_no_file(
     choice: str | None, trained: Train, photos: Photos
 ) -> None:
     selection, head = trained()
-    assert len(predict([photos.root], head, selection, weights=choice).ids) == 16
+    assert len(answered(selection, head, [photos.root], weights=choice).ids) == 16
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "imagenet"])
@@ -171,10 +182,10 @@ def test_imagenet_filters_are_found_where_keras_keeps_them(
     file.parent.mkdir(parents=True)
     file.write_bytes(b"filters")
     selection, head = trained(weights="imagenet")
-    assert len(predict([photos.root], head, selection, weights=choice).ids) == 16
+    assert len(answered(selection, head, [photos.root], weights=choice).ids) == 16
     file.write_bytes(b"others")
     with pytest.raises(CacheMismatchError, match="weights 'imagenet' are sha256:"):
-        predict([photos.root], head, selection, weights=choice)
+        answered(selection, head, [photos.root], weights=choice)
 
 
 def test_a_spec_that_this_version_would_not_make_is_refused(trained: Train, photos: Photos) -> None:
@@ -182,7 +193,7 @@ def test_a_spec_that_this_version_would_not_make_is_refused(trained: Train, phot
     (entry,) = selection.entries
     older = replace(entry, spec=replace(entry.spec, resize="nearest"))
     with pytest.raises(CacheMismatchError, match="resize 'bilinear-antialias' instead of 'nearest'"):
-        predict([photos.root], head, Selection((older,)))
+        answered(Selection((older,)), head, [photos.root])
 
 
 def test_a_network_in_int8_that_is_gone_is_told(photos: Photos, trained: Train) -> None:
@@ -190,4 +201,4 @@ def test_a_network_in_int8_that_is_gone_is_told(photos: Photos, trained: Train) 
     (entry,) = selection.entries
     quantised = replace(entry.spec, precision="int8", engine="openvino", calibration="0" * 64)
     with pytest.raises(CacheMismatchError, match="int8 network that made these features is not whole in"):
-        predict([photos.root], head, Selection((replace(entry, spec=quantised),)))
+        answered(Selection((replace(entry, spec=quantised),)), head, [photos.root])

@@ -25,7 +25,7 @@ from pipeline.heads import make_head
 from pipeline.heads._sklearn.table import standardised
 from pipeline.sweeps import Leaderboard, Result, candidates, make_executor, sweep
 from pipeline.sweeps.executors.local import LocalSession
-from pipeline.sweeps.fitting import Ground, make_ground, split_folds
+from pipeline.sweeps.fitting import SweepData, split_folds, sweep_data
 from pipeline.sweeps.results import ResultStore
 
 FITTED_BY_RAY = [name for name in registry.names(heads) if hasattr(make_head(name, {}), "prepare")]
@@ -59,11 +59,11 @@ def test_every_head_gives_the_same_bits_on_as_many_threads(
     name: str, train: FeatureSet, valid: FeatureSet, mapped: Callable[[FeatureSet], FeatureSet]
 ) -> None:
     wanted = candidates([(name, {})])
-    ground = make_ground(mapped(train), mapped(valid), wanted)
-    with LocalSession(1).share(ground, seed=3) as fit, threadpool_limits(1):
+    data = sweep_data(mapped(train), mapped(valid), wanted)
+    with LocalSession(1).share(data, seed=3) as fit, threadpool_limits(1):
         here, fetch = fit(wanted[0])
         head = fetch()
-    with RAY.session(None) as session, session.share(ground, seed=3) as fit:
+    with RAY.session(None) as session, session.share(data, seed=3) as fit:
         there, fetch = fit(wanted[0])
         brought = fetch()
     assert here.score is not None
@@ -105,19 +105,19 @@ def test_rows_are_mapped_from_shared_memory_once(
 ) -> None:
     wanted = candidates([("svm-rbf", {})])
     learnt, chosen = split_folds(mapped(train), 2, seed=0)[0]
-    ground = make_ground(learnt, chosen, wanted)
-    table = ground.prepared.examples.once(standardised).values.copy()
+    data = sweep_data(learnt, chosen, wanted)
+    table = data.prepared.examples.once(standardised).values.copy()
     with RAY.session(None) as session:
-        travelled = cluster.get(session._put(ground))
-        assert travelled.prepared.train.features is travelled.judged.source.features
+        travelled = cluster.get(session._put(data))
+        assert travelled.prepared.train.features is travelled.scored.source.features
         values = travelled.prepared.examples.once(standardised).values
         for array in (values, travelled.prepared.train.features):
             assert type(array) is np.ndarray
             assert not array.flags.writeable
             assert not array.flags.owndata
         np.testing.assert_array_equal(values, table)
-        with session.share(ground, seed=0):
-            assert not ground.prepared.examples.has(standardised)
+        with session.share(data, seed=0):
+            assert not data.prepared.examples.has(standardised)
 
 
 def test_a_feature_that_is_no_number_is_told_as_without_ray(
@@ -150,7 +150,7 @@ def test_a_full_object_store_is_told(
     cluster: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(_: Ground) -> None:
+    def refuse(_: SweepData) -> None:
         raise cluster.exceptions.ObjectStoreFullError
 
     monkeypatch.setattr(cluster, "put", refuse)

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     reading_options,
     source_options,
 )
+from pipeline.cli.parameters import parse_batch_size
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.report import Extraction
@@ -100,15 +101,6 @@ def _print(report: Extraction) -> None:
         click.echo(f"  {name:5} {counted(split.rows, 'row'):>14}: {done}{rate}{state}")
     if report.computed:
         click.echo(f"  time  {describe_timings(report.timings)}")
-
-
-def parse_batch_size(text: str) -> int | None:
-    """Reads ``auto`` as None, and anything else as a number."""
-    if text == "auto":
-        return None
-    if not text.isdecimal():
-        raise click.BadParameter(f"{text!r} is neither auto nor a number", param_hint="--batch-size")
-    return int(text)
 
 
 def _list_failures(report: Extraction) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.answers import most_probable
-from pipeline.cli.commands.extract import parse_batch_size
 from pipeline.cli.options import (
     StoredFeatures,
     head_option,
@@ -18,7 +17,7 @@ from pipeline.cli.options import (
     runs_option,
     stored_features,
 )
-from pipeline.cli.parameters import PATH
+from pipeline.cli.parameters import PATH, parse_batch_size
 from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.progress import say
 from pipeline.wording import counted
@@ -64,17 +63,13 @@ def command(
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one answer: choose one")
     from pipeline.heads import load_head, run_folder
-    from pipeline.serving import predict
+    from pipeline.serving import Predictor, gather_images
 
+    size = parse_batch_size(batch_size)
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
-    answers = predict(
-        images,
-        trained,
-        chosen,
-        weights=features.options["weights"],
-        batch_size=parse_batch_size(batch_size),
-    )
+    source = gather_images(images)
+    answers = Predictor(chosen, trained, weights=features.options["weights"]).predict(source, batch_size=size)
     for note in answers.notes:
         say(f"note: {note}")
     if as_json:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import keras
 
 
+HEADS = "pipeline.heads"
+"""The folder of heads."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What a head maps from and to: with its options it determines the shape of everything it learns.
@@ -151,12 +155,8 @@ def make_head(name: str, options: Mapping[str, object]) -> Head:
 
 def layered_heads() -> list[str]:
     """Lists the heads whose models can be written as layers."""
-    from pipeline import heads
-
-    return [name for name in registry.names(heads) if issubclass(_head_type(name), Layered)]
+    return [name for name in registry.names(HEADS) if issubclass(_head_type(name), Layered)]
 
 
 def _head_type(name: str) -> type[Head]:
-    from pipeline import heads
-
-    return registry.load(heads, "head", name, next_step="`pipeline heads` says what each does").HEAD
+    return registry.load(HEADS, "head", name, next_step="`pipeline heads` says what each does").HEAD

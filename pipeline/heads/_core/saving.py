@@ -27,12 +27,11 @@ from pipeline.errors import (
     system_refusal,
 )
 from pipeline.files import refuse_links
-from pipeline.guards.hdf5 import is_folder_name
 from pipeline.heads._core.head import Head, describe_head, make_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
 from pipeline.heads._core.trained import NEWER, RECORD, TrainedHead, from_record, to_record
-from pipeline.paths import expanded
+from pipeline.paths import expanded, is_folder_name
 from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, refuse_special, sealed
 from pipeline.progress import say
 from pipeline.publishing import pinned, published, replace_within

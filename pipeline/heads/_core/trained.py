@@ -12,12 +12,12 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
-from pipeline.guards.hdf5 import is_folder_name
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._core.head import ExamplesModel, Head, History, Model, Task
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
+from pipeline.paths import is_folder_name
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
@@ -193,6 +193,16 @@ class TrainedHead:
             proba[index[:, None], seen] = self._answers(read_finite(features, index))
         # Models answer in float32, whose rounding is far above what a float64 sum of 1 is checked to.
         return proba / proba.sum(axis=1, keepdims=True)
+
+    def predict_new(self, features: np.ndarray) -> np.ndarray:
+        """Returns the probabilities for features that were just made, as :meth:`predict_proba`.
+
+        Args:
+            features: Finite, (n, *feature shape) in the stored dtype, of this head's spec.
+        """
+        proba = np.zeros((len(features), len(self.classes)))
+        proba[:, seen_classes(self.class_counts)] = self._answers(features)
+        return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
 
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Returns the probabilities of some rows, which models that can share them read once.

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.backbones.loading import load_backbone, preprocess
 from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import weights_of
+from pipeline.cache.features import single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import Layered, Temperature, TrainedHead, layered_heads
 from pipeline.heads._core.temperature import FLOOR
@@ -114,7 +115,7 @@ def _base(spec: FeatureSpec, choice: str | None) -> keras.Model:
         return keras.Model(images, preprocess(images, "none"), name="base")
     model = load_backbone(
         spec.backbone,
-        _cuts(spec),
+        [Cut(one.layer, one.pooling) for one in single_specs(spec)],
         weights=weights_of(spec, choice, option=OPTION),
         image_size=spec.image_size,
     )
@@ -122,14 +123,6 @@ def _base(spec: FeatureSpec, choice: str | None) -> keras.Model:
     if len(features) > 1:
         features = [keras.layers.Concatenate()([keras.layers.Flatten()(part) for part in features])]
     return keras.Model(images, features[0], name="base")
-
-
-def _cuts(spec: FeatureSpec) -> list[Cut]:
-    """Reads the cuts of a spec, several joined with ``+``."""
-    layers, poolings = spec.layer.split("+"), spec.pooling.split("+")
-    if len(poolings) == 1:
-        poolings *= len(layers)
-    return [Cut(layer, pooling) for layer, pooling in zip(layers, poolings, strict=True)]
 
 
 def _calibrated(answers: keras.KerasTensor, temperature: Temperature | None) -> keras.KerasTensor:

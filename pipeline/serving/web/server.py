@@ -60,7 +60,8 @@ class BoundedProtocol(H11Protocol):
         """Returns the protocol of a server of its own."""
         return type(cls.__name__, (cls,), {"most": most, "open": {}})
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    # As uvicorn has it, which knows that it is given no other kind of transport.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a connection, and ends another one where there are too many."""
         super().connection_made(transport)
         self.open[self] = None

@@ -15,7 +15,7 @@ from pipeline.options import make_configured
 if TYPE_CHECKING:
     from pipeline.heads import TrainedHead
     from pipeline.sweeps.candidates import Candidate
-    from pipeline.sweeps.fitting import Ground
+    from pipeline.sweeps.fitting import SweepData
     from pipeline.sweeps.results import Result
 
     Fitted = tuple[Result, Callable[[], TrainedHead | None]]
@@ -33,11 +33,11 @@ class Session(Protocol):
         """How many fits there are at the same time, at most."""
         ...
 
-    def share(self, ground: Ground, *, seed: int) -> AbstractContextManager[Fit]:
+    def share(self, data: SweepData, *, seed: int) -> AbstractContextManager[Fit]:
         """Brings rows to wherever fits will run.
 
         Args:
-            ground: The rows and all that was made of them, which may be taken out of this process.
+            data: The rows and all that was made of them, which may be taken out of this process.
             seed: Seed of every fit.
 
         Returns:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.sweeps.candidates import Candidate
-from pipeline.sweeps.fitting import Ground, fit_one
+from pipeline.sweeps.fitting import SweepData, fit_one
 
 if TYPE_CHECKING:
     from pipeline.sweeps.executors import Fit, Fitted
@@ -35,11 +35,11 @@ class LocalSession:
     workers: int
 
     @contextmanager
-    def share(self, ground: Ground, *, seed: int) -> Iterator[Fit]:
+    def share(self, data: SweepData, *, seed: int) -> Iterator[Fit]:
         """Fits with the rows as they are, in whatever thread asks."""
 
         def fit(candidate: Candidate) -> Fitted:
-            result, trained = fit_one(candidate, ground, seed=seed)
+            result, trained = fit_one(candidate, data, seed=seed)
             return result, lambda: trained
 
         yield fit

@@ -31,7 +31,7 @@ from pipeline.heads import TrainedHead
 from pipeline.progress import say
 from pipeline.runtimes.ray import main_reason, ray_connection
 from pipeline.sweeps.candidates import Candidate
-from pipeline.sweeps.fitting import Ground, fit_one
+from pipeline.sweeps.fitting import SweepData, fit_one
 from pipeline.sweeps.results import Result
 from pipeline.wording import counted
 
@@ -59,7 +59,7 @@ class Order(NamedTuple):
     version: str
 
 
-def fit_here(ground: Ground, order: Order) -> tuple[Told, TrainedHead | None]:
+def fit_here(data: SweepData, order: Order) -> tuple[Told, TrainedHead | None]:
     """Fits a candidate on rows that are mapped from shared memory, which nobody can write into.
 
     Returns:
@@ -80,7 +80,7 @@ def fit_here(ground: Ground, order: Order) -> tuple[Told, TrainedHead | None]:
     os.environ["OMP_NUM_THREADS"] = str(order.threads)
     heard = io.StringIO()
     with threadpool_limits(order.threads), contextlib.redirect_stderr(heard):
-        result, trained = fit_one(order.candidate, ground, seed=order.seed)
+        result, trained = fit_one(order.candidate, data, seed=order.seed)
     return (result, heard.getvalue().splitlines()), trained
 
 
@@ -122,13 +122,13 @@ class RaySession:
         say(f"ray: {counted(share.workers, 'fit')} at a time, each with {counted(share.cpus, 'core')}")
 
     @contextmanager
-    def share(self, ground: Ground, *, seed: int) -> Iterator[Fit]:
+    def share(self, data: SweepData, *, seed: int) -> Iterator[Fit]:
         """Puts rows into shared memory, where tasks map them, and takes them out of this process."""
         task = self._ray.remote(fit_here).options(
             num_cpus=self._share.cpus, num_returns=2, max_retries=TRIES - 1
         )
-        rows = self._put(ground)
-        ground.forget()
+        rows = self._put(data)
+        data.forget()
         waiting: set[Any] = set()
 
         def fit(candidate: Candidate) -> Fitted:
@@ -146,10 +146,10 @@ class RaySession:
             for answer in list(waiting):  # nobody will take what they compute
                 self._ray.cancel(answer, force=True)
 
-    def _put(self, ground: Ground) -> Any:
+    def _put(self, data: SweepData) -> Any:
         try:
             with _maps_as_arrays():
-                return self._ray.put(ground)
+                return self._ray.put(data)
         except (self._ray.exceptions.ObjectStoreFullError, self._ray.exceptions.OutOfDiskError) as error:
             raise PipelineError(
                 f"the rows do not fit into the shared memory of Ray ({main_reason(error)}): give it more "

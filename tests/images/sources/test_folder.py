@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.images.sources import open_source
-from pipeline.serving.predictions import gather_images
+from pipeline.serving import gather_images
 
 
 def ids(source):

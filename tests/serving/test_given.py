@@ -9,7 +9,7 @@ import pytest
 from photos import Photos
 
 from pipeline.errors import UsageError
-from pipeline.serving.predictions import gather_images
+from pipeline.serving import gather_images
 
 
 def ids(*places: object) -> list[str]:

@@ -1,0 +1,140 @@
+"""Images as a caller gives them: paths, Pillow images and arrays, as one image source."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.errors import UsageError
+from pipeline.images import UNLABELLED, ImageItem, LeftOut
+from pipeline.images.sources._files import FileSource
+from pipeline.images.sources._walk import Walker
+from pipeline.images.sources._words import printable
+from pipeline.paths import expanded
+
+Given = str | Path | Image.Image | np.ndarray
+"""A file, a folder of files, a Pillow image, or uint8 pixels (H, W, 3) or (N, H, W, 3), RGB."""
+
+
+_FILES = FileSource(uri="", name="files", classes=(), notes=(), listed=())
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """Images that are files, and images that are in memory; see :class:`pipeline.images.ImageSource`.
+
+    Attributes:
+        listed: All images, in the order in which they were given.
+        held: What is in memory, by id.
+        left_out: What stands in the folders and is no image.
+    """
+
+    uri: ClassVar[str] = ""
+    name: ClassVar[str] = "images"
+    classes: ClassVar[tuple[str, ...]] = ()
+    notes: ClassVar[tuple[str, ...]] = ()
+    listed: Sequence[ImageItem]
+    held: Mapping[str, Image.Image | np.ndarray]
+    left_out: tuple[LeftOut, ...]
+    _opening: threading.Lock = field(default_factory=threading.Lock, init=False, compare=False)
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images."""
+        return self.listed
+
+    def read(self, item: ImageItem) -> bytes | np.ndarray:
+        """Returns an encoded file, or pixels.
+
+        Raises:
+            OSError: The image cannot be read.
+        """
+        if item.path is not None:
+            return _FILES.read(item)
+        held = self.held[item.id]
+        if isinstance(held, np.ndarray):
+            return held
+        with self._opening:  # Pillow reads a file when it is first asked for pixels: not in two threads
+            return _pixels(held)
+
+
+def gather_images(images: Given | Iterable[Given]) -> GivenImages:
+    """Lists images without labels, in the order in which they are given.
+
+    A file that is named is taken whatever its name ends in. Folders are walked as the folder source does:
+    names decide, or the first bytes where they say nothing, and hidden files are passed over.
+
+    Args:
+        images: One or several, mixed as one likes. One string is one path.
+
+    Returns:
+        A source whose files are named as the user would name them, and the others by their place,
+        ``images[3]`` or ``images[3][0]``.
+
+    Raises:
+        UsageError: There is no such file, a folder cannot be listed, something is no image, or there is no
+            image anywhere.
+    """
+    given: Sequence[Given] = [images] if isinstance(images, Given) else list(images)
+    items: list[ImageItem] = []
+    held: dict[str, Image.Image | np.ndarray] = {}
+    left_out: list[LeftOut] = []
+    for place, one in enumerate(given):
+        if isinstance(one, str | Path):
+            items += _files(str(expanded(one)), left_out)
+            continue
+        for name, image in _in_memory(f"images[{place}]", one):
+            items.append(ImageItem(name, UNLABELLED))
+            held[name] = image
+    if not items:
+        where = ", ".join(repr(str(one)) for one in given[:3] if isinstance(one, str | Path)) or "nothing"
+        raise UsageError(f"no image in {where}: give image files, or folders with images in them")
+    return GivenImages(items, held, tuple(left_out))
+
+
+def _files(place: str, left_out: list[LeftOut]) -> Iterator[ImageItem]:
+    if not os.path.lexists(place):
+        raise UsageError(f"{place!r} does not exist: give image files, or folders of images")
+    if not os.path.isdir(place):
+        yield ImageItem(printable(place), UNLABELLED, path=Path(place))
+        return
+    walker = Walker(os.path.realpath(place))
+    for folder, names in walker.images(""):
+        for name in names:
+            path = os.path.join(folder, name)
+            shown = printable(os.path.join(place, path))
+            yield ImageItem(shown, UNLABELLED, path=Path(walker.root, path))
+    left_out += walker.omissions.left_out()
+
+
+def _in_memory(name: str, image: object) -> Iterator[tuple[str, Image.Image | np.ndarray]]:
+    if isinstance(image, Image.Image):
+        yield name, image
+        return
+    if not isinstance(image, np.ndarray):
+        raise UsageError(
+            f"{name} is of type {type(image).__name__}: give paths, Pillow images, or uint8 arrays "
+            "(H, W, 3) or (N, H, W, 3)"
+        )
+    if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3:
+        raise UsageError(
+            f"{name} is {image.dtype} {image.shape}: give uint8 arrays (H, W, 3) or (N, H, W, 3), RGB"
+        )
+    if image.ndim == 3:
+        yield name, image
+    else:
+        yield from ((f"{name}[{i}]", one) for i, one in enumerate(image))
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """Returns the pixels of a Pillow image, turned as its EXIF data says, in a form that decoding takes."""
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA"))
+    return np.asarray(image if image.mode in ("L", "RGB", "I;16", "I", "F") else image.convert("RGB"))
