@@ -95,7 +95,7 @@ class Finetune(KerasHead):
             rows,
             held_out,
             self._schedule(self.epochs, "learning_rate", seed),
-            kept=min(first.get("val_loss", [math.inf])),
+            start_loss=min(first.get("val_loss", [math.inf])),
         )
         return model, {name: first[name] + second[name] for name in first}
 

@@ -83,7 +83,7 @@ def test_heads_are_sorted_and_tested_against_the_best(entry, rows, load):
     assert result.looks.evaluations == 3
 
 
-def test_what_is_rare_for_one_pair_is_not_among_several(entry, rows, load):
+def test_what_is_rare_for_one_pair_is_not_among_several(entry, rows, load, monkeypatch):
     def load_near(folder):
         head = load(folder)
         if folder.name != "strong":
@@ -92,7 +92,8 @@ def test_what_is_rare_for_one_pair_is_not_among_several(entry, rows, load):
             head.uncalibrated_proba = lambda features: np.eye(2)[labels] * 0.8 + 0.1
         return head
 
-    _, *others = compare_heads(head_folders(entry), rows, load=load_near).differences
+    monkeypatch.setattr(comparison, "load_head", load_near)
+    _, *others = compare_heads(head_folders(entry), rows).differences
     assert [(one.only_best, one.only_this) for one in others] == [(14, 4)] * 2
     assert [one.p for one in others] == pytest.approx([stats.binomtest(4, 18).pvalue] * 2)
     assert all(one.p < 0.05 < one.p_holm and not one.is_significant for one in others)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from pipeline.cache import FeatureSet
-from pipeline.evaluation import Report, evaluate, measure
+from pipeline.evaluation import Report, comparison, evaluate, measure
 from pipeline.evaluation.comparison import compare_heads
 from pipeline.evaluation.leaks import Finding, Leaks, Place
 from pipeline.evaluation.page.facts import seen_rows
@@ -122,7 +123,9 @@ def test_an_older_head_says_once_that_it_does_not_know(
     assert "not known" in seen_rows(report)["rows it has seen"]
 
 
-def test_the_comparison_tells_it_of_each_head(rows: Callable, make_head: Callable, tmp_path) -> None:
+def test_the_comparison_tells_it_of_each_head(
+    rows: Callable, make_head: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     test = rows("test")
     seen = {
         "new": having_seen(test),
@@ -132,12 +135,14 @@ def test_the_comparison_tells_it_of_each_head(rows: Callable, make_head: Callabl
     }
     folders = [tmp_path / "runs" / name for name in seen]
 
+    monkeypatch.setattr(
+        comparison,
+        "load_head",
+        lambda folder: make_head(NAMES, name=folder.name, folder=folder, seen=seen[folder.name]),
+    )
+
     def compare(names: list[str]) -> str:
-        result = compare_heads(
-            [folder for folder in folders if folder.name in names],
-            test,
-            load=lambda folder: make_head(NAMES, name=folder.name, folder=folder, seen=seen[folder.name]),
-        )
+        result = compare_heads([folder for folder in folders if folder.name in names], test)
         console = Console(file=io.StringIO(), width=300)
         print_comparison(result, console=console)
         return result, console.file.getvalue()

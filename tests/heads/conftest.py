@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
-from pipeline.heads import make_head
+from pipeline.heads import TrainedHead, make_head, train_head
 from pipeline.heads._keras.keras_head import ANY, BASE, PIXELS
 from pipeline.spec import FeatureSpec
 
@@ -77,3 +79,30 @@ def train(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
 @pytest.fixture
 def valid(make_toy: Callable[..., FeatureSet]) -> FeatureSet:
     return make_toy("val", rows=30)
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, TrainedHead]:
+    """Heads that have been trained and saved, for all tests of a module; they copy what they change."""
+    return {}
+
+
+@pytest.fixture
+def saved_copy(
+    train: FeatureSet,
+    kept: dict[str, TrainedHead],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., TrainedHead]:
+    """Saves a head trained on the toy rows under ``tmp_path``; the training happens once a module."""
+
+    def copy(name: str, **options: object) -> TrainedHead:
+        key = f"{name} {options}"
+        if key not in kept:
+            kept[key] = train_head(name, train, None, options=options, runs=tmp_path_factory.mktemp(name))
+        one = kept[key]
+        folder = tmp_path.joinpath(*one.folder.parts[-3:])
+        shutil.copytree(one.folder, folder)
+        return dataclasses.replace(one, folder=folder)
+
+    return copy

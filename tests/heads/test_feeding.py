@@ -85,11 +85,11 @@ def test_larger_than_memory_is_never_read_whole(
 
 
 @pytest.mark.usefixtures("short_of_memory")
-@pytest.mark.parametrize("name", ["dense", "finetune"])
+@pytest.mark.parametrize(("name", "more"), [("dense", {}), ("finetune", {"head_epochs": 5})])
 def test_learns_from_a_stream(
-    name: str, train: FeatureSet, valid: FeatureSet, make_toy: Callable[..., FeatureSet]
+    name: str, more: dict[str, int], train: FeatureSet, valid: FeatureSet, make_toy: Callable[..., FeatureSet]
 ) -> None:
-    options = {"epochs": 15, "learning_rate": 0.01}
+    options = {"epochs": 15, "learning_rate": 0.01} | more
     first, second = (fit_head(name, train, valid, options=options, seed=3) for _ in range(2))
 
     test = make_toy("test", rows=31)

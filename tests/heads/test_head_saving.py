@@ -23,8 +23,8 @@ RETRAIN = "`pipeline train-head --head logreg` trains it again"
 
 
 @pytest.fixture
-def saved(train: FeatureSet, tmp_path: Path) -> TrainedHead:
-    return train_head("logreg", train, None, runs=tmp_path)
+def saved(saved_copy: Callable[..., TrainedHead]) -> TrainedHead:
+    return saved_copy("logreg")
 
 
 def edit(folder: Path, **changes: object) -> None:

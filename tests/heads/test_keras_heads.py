@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,7 +12,7 @@ from sealed_records import rewrite
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
-from pipeline.heads import fit_head, load_head, train_head
+from pipeline.heads import TrainedHead, fit_head, load_head
 from pipeline.heads._keras.network import SCALING, channel_moments
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
@@ -58,8 +57,10 @@ def test_divergence_is_one_clear_line(train: FeatureSet) -> None:
         fit_head("dense", train, options={"learning_rate": 1e38, "epochs": 5})
 
 
-def test_scaling_is_that_of_the_training_rows(train: FeatureSet, valid: FeatureSet, tmp_path: Path) -> None:
-    saved = train_head("dense", train, valid, options={"epochs": 1}, runs=tmp_path)
+def test_scaling_is_that_of_the_training_rows(
+    train: FeatureSet, saved_copy: Callable[..., TrainedHead]
+) -> None:
+    saved = saved_copy("dense", epochs=1)
     rows = train.features.astype(np.float64)
 
     for trained in (saved, load_head(saved.folder)):
@@ -84,16 +85,16 @@ def test_moments_equal_those_of_numpy(shape: tuple[int, ...]) -> None:
     assert rows == len(features)
 
 
-def test_file_holds_weights_only(train: FeatureSet, tmp_path: Path) -> None:
-    folder = train_head("dense", train, None, options={"epochs": 1}, runs=tmp_path).folder
+def test_file_holds_weights_only(saved_copy: Callable[..., TrainedHead]) -> None:
+    folder = saved_copy("dense", epochs=1).folder
 
     with h5py.File(folder / "model.weights.h5") as file:
         groups = [name for name in file if len(file[name])]
     assert groups == ["layers"]
 
 
-def test_weights_of_another_shape_are_refused(train: FeatureSet, tmp_path: Path) -> None:
-    folder = train_head("dense", train, None, options={"epochs": 1}, runs=tmp_path).folder
+def test_weights_of_another_shape_are_refused(saved_copy: Callable[..., TrainedHead]) -> None:
+    folder = saved_copy("dense", epochs=1).folder
     record = json.loads((folder / "head.json").read_text())
     rewrite(folder / "head.json", options=record["options"] | {"units": 8})
 

@@ -103,14 +103,17 @@ def test_one_row_a_class(name: str, make_toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, pytest.param(6, marks=pytest.mark.torture)])
-def test_a_val_and_a_test_without_labels(
+def test_a_val_and_a_test_without_labels_and_a_class_that_only_test_has(
     name: str, rows: int, train: FeatureSet, make_toy: Toy, make_features: Make
 ) -> None:
+    labels = np.where(train.labels == 1, -1, train.labels)
+    partly = make_features(train.features, labels, classes=train.classes, spec=train.spec)
     valid = make_toy("val", rows=rows)
     labels = np.full(rows, -1)
     blind = make_features(valid.features, labels, split="val", classes=train.classes, spec=train.spec)
-    trained = answer(name, train, make_toy("test", rows=9), blind)
+    trained = answer(name, partly, make_toy("test", rows=9), blind)
     assert trained is not None
+    assert trained.class_counts[1] == 0
     assert trained.val_accuracy is None
     empty = make_toy("test", rows=0)
     unlabelled = make_features(
@@ -120,14 +123,6 @@ def test_a_val_and_a_test_without_labels(
         with pytest.raises(PipelineError) as caught:
             evaluate(trained, nothing)
         assert "\n" not in str(caught.value)
-
-
-def test_a_class_that_only_test_has(name: str, train: FeatureSet, make_toy: Toy, make_features: Make) -> None:
-    labels = np.where(train.labels == 1, -1, train.labels)
-    partly = make_features(train.features, labels, classes=train.classes, spec=train.spec)
-    trained = answer(name, partly, make_toy("test", rows=9))
-    assert trained is not None
-    assert trained.class_counts[1] == 0
 
 
 @pytest.mark.torture

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.heads import Temperature
 from pipeline.images import BadImage
 from pipeline.serving import Predictions
 from pipeline.spec import FeatureSpec
@@ -58,6 +60,33 @@ def test_failures_are_told_with_their_reason(make: Make) -> None:
     described = make([[1.0, 0.0]], failures=[BadImage("bad.png", "damaged")]).to_json(top=1)
     assert described["unreadable"] == [{"id": "bad.png", "reason": "damaged"}]
     assert json.loads(json.dumps(described)) == described
+
+
+def test_what_would_mislead_is_told(make: Make, spec: FeatureSpec) -> None:
+    trained = replace(spec, weights=f"sha256:{'0' * 64}")
+    assert make([[1.0, 0.0]] * 3, spec=trained, trained_on=np.zeros(3, bool)).notes == ()
+    warm = Temperature(value=2.0, low=1.5, high=2.5, rows=80)
+    random, calibrated, known = make(
+        [[1.0, 0.0]] * 3,
+        temperature=warm,
+        trained_on=np.array([True, False, True]),
+    ).notes
+    assert random.startswith("RANDOM FILTERS (random:0)")
+    assert calibrated == f"probabilities are calibrated: {warm.line}"
+    assert known == "the head was trained on 2 of 3 images, so it knows their answers"
+
+
+@pytest.mark.parametrize(
+    ("count", "last"), [(10, "'9.png': dark"), (11, "... and 1 more image"), (12, "... and 2")]
+)
+def test_of_many_remarks_the_first_ten_are_told(count: int, last: str, make: Make) -> None:
+    predictions = make([[1.0, 0.0]] * 12, remarks={f"{i}.png": "dark" for i in range(count)})
+    _, *told = predictions.notes  # the filters are random
+    assert told[:10] == [f"'{i}.png': dark" for i in range(10)]
+    assert len(told) == min(count, 11)
+    assert told[-1].startswith(last)
+    described = predictions.to_json(top=1)["images"]
+    assert [one.get("remark") for one in described] == ["dark"] * count + [None] * (12 - count)
 
 
 def test_few_classes_have_a_column_each(make: Make) -> None:

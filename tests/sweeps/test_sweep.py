@@ -14,12 +14,14 @@ from PIL import Image
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation.metrics import wilson_interval
 from pipeline.heads import load_head
+from pipeline.sweeps import _identity as sweep_identity
 from pipeline.sweeps import candidates, sweep
 from pipeline.sweeps import results as results_module
 from pipeline.sweeps.fitting import row_groups, split_folds
 from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
-from pipeline.sweeps.results import Result, joined, ranked
+from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 
 Make = Callable[..., FeatureSet]
 WANTED = candidates([("logreg", {"C": ["1e-6", "1"]}), ("knn", {"k": ["1", "3"]}), ("prototype", {})])
@@ -92,13 +94,36 @@ def test_resuming_fits_only_what_is_missing(
     assert len(saved) == len(WANTED) + 1
 
 
-def test_results_on_other_rows_are_not_taken_up(
-    rows: Make, train: FeatureSet, valid: FeatureSet, tmp_path: Path
+def test_results_of_other_rows_or_another_way_are_not_taken_up(
+    train: FeatureSet, valid: FeatureSet, tmp_path: Path
 ) -> None:
-    first = sweep(WANTED[:1], train, valid, runs=tmp_path, jobs=1)
-    other = rows(40, "val", seed=2)
-    second = sweep(WANTED[:1], train, other, runs=tmp_path, jobs=1, resume=True)
-    assert first.results[0].log_loss != second.results[0].log_loss
+    def other(part: FeatureSet, **changes: object) -> FeatureSet:
+        return replace(part, **changes)
+
+    def relabelled(part: FeatureSet) -> FeatureSet:
+        return other(part, rows=replace(part.rows, labels=1 - part.labels))
+
+    ways = [
+        (train, valid, None, 0),
+        (other(train, crc32=train.crc32 + 1), valid, None, 0),
+        (train, other(valid, crc32=valid.crc32 + 1), None, 0),
+        (relabelled(train), valid, None, 0),
+        (train, relabelled(valid), None, 0),
+        (other(train, spec=replace(train.spec, image_size=151)), valid, None, 0),
+        (train, None, None, 0),
+        (train, valid, 3, 0),
+        (train, valid, 4, 0),
+        (train, valid, None, 1),
+    ]
+    assert len({sweep_identity(*way) for way in ways}) == len(ways)
+    assert sweep_identity(*ways[0]) == sweep_identity(train, other(valid, path=tmp_path), None, 0)
+
+    mine = ResultStore(tmp_path / "sweep" / "results", sweep_identity(*ways[0]))
+    mine.start(resume=False)
+    mine.save(Result("k", "x", {"C": "1"}, 0.5, (0.5,), 0.25, rows=40, seconds=1.5, bytes=7))
+    mine.save(Result("f", "x", {}, problem="no"))
+    for store, kept in ((mine, ["k"]), (ResultStore(mine.folder, sweep_identity(*ways[1])), [])):
+        assert list(store.start(resume=True)) == kept
 
 
 def test_a_head_that_fails_does_not_end_the_sweep(
@@ -159,7 +184,11 @@ def test_the_leaderboard_is_written_three_times(train: FeatureSet, valid: Featur
     table, described, picture = write_leaderboard(board)
     with open(table, newline="") as file:
         assert [row["head"] for row in csv.DictReader(file)] == ["prototype", "cnn"]
-    assert json.loads(described.read_text())["results"][0]["score"] == board.results[0].score
+    first, failed = json.loads(described.read_text())["results"]
+    best = board.results[0]
+    assert (first["rank"], first["score"], first["rows"]) == (1, best.score, 40)
+    assert (first["low"], first["high"]) == wilson_interval(round(40 * best.score), 40)
+    assert (failed["rank"], failed["score"], failed["low"], failed["high"]) == (2, None, None, None)
     with Image.open(picture) as image:
         assert len(image.getcolors(1 << 20)) > 10
     assert leaderboard_table(board).row_count == 2

@@ -67,7 +67,7 @@ def from_record(record: dict[str, Any]) -> dict[str, Any]:
     temperature = record.get("temperature")
     return {
         "name": record["name"],
-        "task": Task(spec, shape, len(seen_classes(class_counts))),
+        "task": Task(spec, shape, len(learnt_classes(class_counts))),
         "classes": classes,
         "class_counts": class_counts,
         "dataset": str(record["dataset"]),
@@ -186,7 +186,7 @@ class TrainedHead:
         """
         refuse_other_spec(features, self.spec, head=self.name)
         self._refuse_other_shape(features)
-        seen = seen_classes(self.class_counts)
+        seen = learnt_classes(self.class_counts)
         proba = np.zeros((len(features), len(self.classes)))
         for start in range(0, len(features), BLOCK_ROWS):
             index = np.arange(start, min(start + BLOCK_ROWS, len(features)))
@@ -201,7 +201,7 @@ class TrainedHead:
             features: Finite, (n, *feature shape) in the stored dtype, of this head's spec.
         """
         proba = np.zeros((len(features), len(self.classes)))
-        proba[:, seen_classes(self.class_counts)] = self._answers(features)
+        proba[:, learnt_classes(self.class_counts)] = self._answers(features)
         return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
 
     def predict_examples(self, rows: Examples) -> np.ndarray:
@@ -215,7 +215,7 @@ class TrainedHead:
         refuse_other_spec(rows.source, self.spec, head=self.name)
         proba = np.zeros((len(rows), len(self.classes)))
         answers = np.asarray(self.model.predict_examples(rows))
-        proba[:, seen_classes(self.class_counts)] = self._probabilities(answers, len(rows))
+        proba[:, learnt_classes(self.class_counts)] = self._probabilities(answers, len(rows))
         return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
 
     def _calibrated(self, proba: np.ndarray) -> np.ndarray:
@@ -254,7 +254,7 @@ class TrainedHead:
         return proba
 
 
-def seen_classes(class_counts: tuple[int, ...]) -> np.ndarray:
+def learnt_classes(class_counts: tuple[int, ...]) -> np.ndarray:
     """Returns the labels that have training rows, ascending int (m,): those of a model's m columns."""
     return np.flatnonzero(class_counts)
 

@@ -19,7 +19,7 @@ from pipeline.heads._core.examples import Examples, refuse_other_classes, refuse
 from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
-from pipeline.heads._core.trained import TrainedHead, measured, seen_classes
+from pipeline.heads._core.trained import TrainedHead, learnt_classes, measured
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.wording import counted
@@ -63,7 +63,7 @@ class TrainingData:
             refuse_other_spec(valid, train.spec, head="validation")
             refuse_other_classes(valid, train.classes)
         class_counts = _count_classes(train)
-        learnt = seen_classes(class_counts)
+        learnt = learnt_classes(class_counts)
         return cls(
             train=train,
             class_counts=class_counts,

@@ -144,7 +144,7 @@ def train_network(
     valid: Feed | None,
     schedule: Schedule,
     *,
-    kept: float = math.inf,
+    start_loss: float = math.inf,
 ) -> History:
     """Trains all trainable weights of a network; with validation rows it ends with those of the best epoch.
 
@@ -154,7 +154,7 @@ def train_network(
         train: Rows to learn from.
         valid: Rows that only decide when to stop.
         schedule: How long.
-        kept: Validation loss of the weights it starts with; they stay unless an epoch is better.
+        start_loss: Validation loss of the weights it starts with; they stay unless an epoch is better.
 
     Returns:
         ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and ``val_accuracy`` of each epoch.
@@ -167,7 +167,7 @@ def train_network(
     dtype = str(next(iter(train.blocks())).dtype)
     loop = EpochLoop(network, optimizer, dtype=dtype, compiled=_worth_compiling(network, train, schedule))
     random = np.random.default_rng(schedule.seed)
-    best = _Best(loss=kept, weights=network.get_weights() if math.isfinite(kept) else [])
+    best = _Best(loss=start_loss, weights=network.get_weights() if math.isfinite(start_loss) else [])
     for epoch in range(1, schedule.epochs + 1):
         chunks = train.chunks(random, batch_size=schedule.batch_size)
         loss, accuracy = loop.run(chunks, batch_size=schedule.batch_size)

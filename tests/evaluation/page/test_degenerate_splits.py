@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import UsageError
+from pipeline.evaluation import comparison as comparison_module
 from pipeline.evaluation.comparison import compare_heads
 from pipeline.evaluation.loggers import scalars
 from pipeline.evaluation.tables import print_comparison, print_report
@@ -108,15 +109,20 @@ def test_every_output_of_an_evaluation_is_sound(make_case: Callable[..., object]
 
 @pytest.mark.parametrize("name", CASES)
 def test_heads_can_be_compared(
-    make_features: Callable[..., object], make_head: Callable[..., object], tmp_path: Path, name: str
+    make_features: Callable[..., object],
+    make_head: Callable[..., object],
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     labels, probabilities = CASES[name]
     classes = tuple(f"c{i}" for i in range(probabilities.shape[1]))
     features = make_features(probabilities, labels, split="test", classes=classes)
     folders = [tmp_path / "runs" / head for head in ("one", "other")]
-    comparison = compare_heads(
-        folders, features, load=lambda folder: make_head(classes, folder=folder, name=folder.name)
+    monkeypatch.setattr(
+        comparison_module, "load_head", lambda folder: make_head(classes, folder=folder, name=folder.name)
     )
+    comparison = compare_heads(folders, features)
     json.loads(json_text(comparison.to_json()), parse_constant=impossible)
     assert strangers(comparison.to_json()) == []
     text = io.StringIO()
