@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from file_tree import BEGIN, END, PAGE, tree
 from import_graph import circles, import_graph
 
 import pipeline
@@ -36,3 +37,8 @@ def test_a_circle_is_found_however_it_is_imported(tmp_path: Path) -> None:
     assert circles(graph) == [
         {"house.roof", "house.stairs", "house.cellar.shelf", "house.cellar.jar"},
     ]
+
+
+def test_the_page_names_every_file() -> None:
+    written = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    assert written == tree(), "run: python tests/helpers/file_tree.py"
