@@ -18,9 +18,8 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.cache.entries import NETWORKS, Entry
-from pipeline.cache.networks import DEPTH, RECORD, identity_of, is_whole, network_name, read_record
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.cache.networks import DEPTH, RECORD, identity_of, network_name, read_record
+from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
 from pipeline.files import root_of
@@ -129,24 +128,6 @@ class QuantisedNetwork:
                 "`pipeline cache gc`"
             )
         return batch.images[batch.loaded]
-
-
-def stored_network(entry: Entry) -> QuantisedNetwork:
-    """Finds the quantised network that made an entry's features.
-
-    Raises:
-        CacheMismatchError: The network is gone.
-        UnreadableFileError: The system does not let it be read now.
-    """
-    folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        network = QuantisedNetwork.from_record(folder / RECORD)
-        if network.identity == entry.spec.calibration and is_whole(folder):
-            return network
-    raise CacheMismatchError(
-        f"the int8 network that made these features is not whole in {folder}: bring it back from a copy, or "
-        "extract and train in another arithmetic: `pipeline extract --precision float32`"
-    )
 
 
 def draw_sample(digests: np.ndarray, count: int, *, seed: int) -> tuple[str, ...]:

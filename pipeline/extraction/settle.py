@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS, Entry
-from pipeline.errors import UsageError
+from pipeline.cache.networks import RECORD, is_whole
+from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.extraction.calibration import IMAGES, SEED, QuantisedNetwork, draw_sample, recorded_networks
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images.manifest import Manifest
@@ -45,24 +47,46 @@ class SettledRequest(FeatureRequest):
         return [replace(spec, calibration=network.identity) for spec, network in pairs]
 
 
-def request_of(specs: Sequence[FeatureSpec], networks: Sequence[QuantisedNetwork] = ()) -> SettledRequest:
-    """Returns the request that the specs of stored features come from; augmented views are left out.
+def request_of(entries: Sequence[Entry]) -> SettledRequest:
+    """Turns the specs of stored features back into the request that they came from, augmented views left out.
 
     Args:
-        specs: Those of all cuts, which differ in nothing else.
-        networks: The quantised network of each cut, where the arithmetic is ``int8``.
+        entries: One for each cut.
+
+    Raises:
+        CacheMismatchError: A quantised network that made the features is gone.
+        UnreadableFileError: The system does not let it be read now.
     """
-    first = specs[0]
-    request = SettledRequest(
-        backbone=first.backbone,
-        layers=tuple(f"{spec.layer}:{spec.pooling}" for spec in specs),
-        image_size=first.image_size,
-        pixel_range=first.pixel_range,
-        networks=tuple(networks),
+    spec = entries[0].spec
+    cuts = tuple(f"{entry.spec.layer}:{entry.spec.pooling}" for entry in entries)
+    if spec.engine == RAW:
+        return SettledRequest(
+            backbone=spec.backbone, layers=cuts, image_size=spec.image_size, pixel_range=spec.pixel_range
+        )
+    quantised = spec.precision == "int8"
+    return SettledRequest(
+        backbone=spec.backbone,
+        layers=cuts,
+        image_size=spec.image_size,
+        precision=spec.precision,
+        store=spec.store,
+        engine=spec.engine,
+        pixel_range=spec.pixel_range,
+        networks=tuple(map(_stored_network, entries)) if quantised else (),
     )
-    if request.engine == RAW:  # which has neither arithmetic nor dtype to choose
-        return request
-    return replace(request, precision=first.precision, store=first.store, engine=first.engine)
+
+
+def _stored_network(entry: Entry) -> QuantisedNetwork:
+    """Finds the quantised network that made an entry's features."""
+    folder = entry.folder.parent / NETWORKS / entry.spec.network.entry_name
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        network = QuantisedNetwork.from_record(folder / RECORD)
+        if network.identity == entry.spec.calibration and is_whole(folder):
+            return network
+    raise CacheMismatchError(
+        f"the int8 network that made these features is not whole in {folder}: bring it back from a copy, or "
+        "extract and train in another arithmetic: `pipeline extract --precision float32`"
+    )
 
 
 def settle_networks(

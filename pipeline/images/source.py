@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -78,30 +78,32 @@ class LeftOut:
 
 
 class ImageSource(Protocol):
-    """Lists images with labels and reads them one by one.
-
-    Attributes:
-        uri: Canonical address of the source (absolute path, ``builtin:digits``): its identity.
-        name: Default name of the data set in the cache.
-        classes: Class names in natural order; labels index into it.
-        notes: Remarks for the user on what was understood; what was left out is not repeated there.
-        left_out: What stands there and is not among the images.
-    """
+    """Lists images with labels and reads them one by one."""
 
     @property
-    def uri(self) -> str: ...  # noqa: D102 - described above, as are the others
+    def uri(self) -> str:
+        """Canonical address of the source (absolute path, ``builtin:digits``): its identity."""
+        ...
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """Default name of the data set in the cache."""
+        ...
 
     @property
-    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    def classes(self) -> tuple[str, ...]:
+        """Class names in natural order; labels index into it."""
+        ...
 
     @property
-    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    def notes(self) -> tuple[str, ...]:
+        """Remarks for the user on what was understood; what was left out is not repeated there."""
+        ...
 
     @property
-    def left_out(self) -> tuple[LeftOut, ...]: ...  # noqa: D102
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What stands there and is not among the images."""
+        ...
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""
@@ -114,6 +116,31 @@ class ImageSource(Protocol):
             OSError: The image cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class ListedSource:
+    """What all sources of this package have in common; see :class:`ImageSource`.
+
+    Attributes:
+        uri: Canonical address.
+        name: Default name of the data set.
+        classes: Class names; labels index into them.
+        notes: Remarks for the user.
+        listed: The images in order.
+        left_out: What stands there and is not among the images.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    listed: Sequence[ImageItem] = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
+
+    def items(self) -> Sequence[ImageItem]:
+        """Returns all images in a stable order."""
+        return self.listed
 
 
 def remarks_on(source: ImageSource) -> list[str]:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
 from pipeline.images.sources._files import FileSource
+from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
 from pipeline.paths import expanded
@@ -104,7 +105,7 @@ def _files(place: str, left_out: list[LeftOut]) -> Iterator[ImageItem]:
     if not os.path.isdir(place):
         yield ImageItem(printable(place), UNLABELLED, path=Path(place))
         return
-    walker = Walker(os.path.realpath(place))
+    walker = Walker(LocalStorage(os.path.realpath(place)))
     for folder, names in walker.images(""):
         for name in names:
             path = os.path.join(folder, name)

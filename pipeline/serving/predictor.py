@@ -17,7 +17,6 @@ from pipeline.cache.mapped_features import side_by_side
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.extraction import engines
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.calibration import stored_network
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.load import Batch, Loader, feature_batches
 from pipeline.extraction.precision import settle_batch_size
@@ -83,8 +82,7 @@ class Predictor:
         entries = selection.entries
         spec = entries[0].spec
         filters = filters_of(entries[0], weights)
-        networks = [stored_network(entry) for entry in entries if spec.precision == "int8"]
-        self._request = request_of([entry.spec for entry in entries], networks)
+        self._request = request_of(entries)
         _refuse_other_numbers(entries, self._request, filters)
         _refuse_other_head(selection, head)
         self._pixel_range = PixelRange.of(spec.pixel_range)

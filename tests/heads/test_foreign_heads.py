@@ -255,7 +255,9 @@ def test_archives_that_are_bombs_are_refused(logreg: Path) -> None:
 
 def test_compiled_code_never_sees_numbers_of_a_file(train: FeatureSet, tmp_path: Path) -> None:
     assert not any(
-        "SVC" in kind or kind.startswith("sklearn.tree") for name in SKLEARN for kind in make_head(name, {}).types
+        "SVC" in kind or kind.startswith("sklearn.tree")
+        for name in SKLEARN
+        for kind in make_head(name, {}).types
     )
     model = (
         train_head("knn", train, None, options={"weights": "uniform"}, runs=tmp_path).folder / "model.skops"

@@ -110,7 +110,7 @@ def test_the_name_decides_and_the_first_bytes_where_it_says_nothing(name, conten
 def test_no_file_with_a_telling_name_is_opened_to_be_listed(make_images, tmp_path, monkeypatch):
     root = make_images(tmp_path, "cat/1.png", "cat/2.jpg")
     (root / "cat" / "notes.txt").write_text("x")
-    monkeypatch.setattr("pipeline.images.sources._walk.first_bytes", lambda path: pytest.fail(path))
+    monkeypatch.setattr("pipeline.images.sources._storage.first_bytes", lambda path: pytest.fail(path))
     assert len(open_images(str(root)).items()) == 2
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images.class_names import means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.source import UNLABELLED
+from pipeline.images.sources._class_names import means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.sources._words import in_natural_order
 
 _UNKNOWN = -2
@@ -22,7 +22,7 @@ _NEAR = 1e-3  # how far probabilities may be from 1 in sum
 _NOTHING = ""
 
 
-class Column(NamedTuple):
+class LabelColumn(NamedTuple):
     """The labels of one array.
 
     Attributes:
@@ -38,7 +38,7 @@ class Column(NamedTuple):
     width: int = 0
 
 
-class Understood(NamedTuple):
+class ArrayLabels(NamedTuple):
     """The labels of all arrays of a source.
 
     Attributes:
@@ -54,7 +54,7 @@ class Understood(NamedTuple):
 
 def understand_labels(
     uri: str, labels: dict[str, np.ndarray | None], lengths: dict[str, int], classes: Sequence[str] | None
-) -> Understood:
+) -> ArrayLabels:
     """Finds the classes of a source, and the label of every image.
 
     -1 among labels from 0 on means that there is none; it is a class where the others are 1, or -2 and less.
@@ -99,13 +99,13 @@ def understand_labels(
     remarks += unlabelled_remark(without) + name_remarks(classes)
     if not named:
         remarks += number_remarks(classes, sum(int(np.count_nonzero(rows >= 0)) for rows in found))
-    return Understood(tuple(classes), found, remarks)
+    return ArrayLabels(tuple(classes), found, remarks)
 
 
-def _column(uri: str, name: str, labels: np.ndarray | None, length: int) -> Column:
+def _column(uri: str, name: str, labels: np.ndarray | None, length: int) -> LabelColumn:
     """Returns the different labels of an array, and which of them each image has."""
     if labels is None:
-        return Column([_NOTHING], np.zeros(length, np.intp))
+        return LabelColumn([_NOTHING], np.zeros(length, np.intp))
     if labels.shape not in ((length,), (length, 1), (1, length)):
         if labels.ndim == 2 and len(labels) == length and labels.dtype.kind in "biuf":
             return _of_columns(uri, name, labels)
@@ -123,10 +123,10 @@ def _column(uri: str, name: str, labels: np.ndarray | None, length: int) -> Colu
     distinct, rows = np.unique(labels, return_inverse=True)
     if labels.dtype.kind == "U":
         _check_texts(f"{uri}: a label of {name}", distinct.tolist())
-    return Column(distinct.tolist(), rows, _wrapped(name, distinct))
+    return LabelColumn(distinct.tolist(), rows, _wrapped(name, distinct))
 
 
-def _of_columns(uri: str, name: str, labels: np.ndarray) -> Column:
+def _of_columns(uri: str, name: str, labels: np.ndarray) -> LabelColumn:
     """Reads labels of shape (n, k): one column a class, of which one is 1, or probabilities."""
     width = labels.shape[1]
     stretches = range(0, len(labels), _STRETCH)  # as floats, all of them may take eight times the memory
@@ -155,7 +155,7 @@ def _of_columns(uri: str, name: str, labels: np.ndarray) -> Column:
             "neither one column a class nor probabilities: give one whole number or name an image"
         )
     remark = f"labels of {name} are {how}: {width} classes"
-    return Column([*range(width), _NOTHING], rows, remark, width)
+    return LabelColumn([*range(width), _NOTHING], rows, remark, width)
 
 
 def _look_at(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool, bool]:
@@ -171,7 +171,7 @@ def _look_at(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool, bool]:
     return values.argmax(axis=1), most, bool(np.isin(values, (0, 1)).all()), bool(shares)
 
 
-def _of_floats(uri: str, name: str, labels: np.ndarray) -> Column:
+def _of_floats(uri: str, name: str, labels: np.ndarray) -> LabelColumn:
     """Reads floats that are whole numbers, or NaN where there is no label."""
     dtype, labels = labels.dtype, labels.astype(np.float64)
     missing = np.isnan(labels)
@@ -185,7 +185,7 @@ def _of_floats(uri: str, name: str, labels: np.ndarray) -> Column:
     distinct, positions = np.unique(known.astype(np.int64), return_inverse=True)
     rows = np.full(len(labels), len(distinct), np.intp)
     rows[~missing] = positions
-    return Column([*distinct.tolist(), "NaN"][: len(distinct) + missing.any()], rows)
+    return LabelColumn([*distinct.tolist(), "NaN"][: len(distinct) + missing.any()], rows)
 
 
 def _decoded(uri: str, name: str, labels: np.ndarray) -> np.ndarray:
@@ -242,7 +242,7 @@ def _minus_one(uri: str, numbers: set[int], classes: Sequence[str] | None, remar
 
 
 def _meaning(
-    uri: str, name: str, column: Column, index: dict[int | str, int], classes: Sequence[str]
+    uri: str, name: str, column: LabelColumn, index: dict[int | str, int], classes: Sequence[str]
 ) -> np.ndarray:
     """Returns the position of each image's class."""
     meaning = np.array([index.get(label, _UNKNOWN) for label in column.distinct], np.int32)
@@ -255,7 +255,7 @@ def _meaning(
     return labels
 
 
-def _without_label(column: Column, labels: np.ndarray) -> Counter[str]:
+def _without_label(column: LabelColumn, labels: np.ndarray) -> Counter[str]:
     """Counts the images without label by what stands there."""
     rows = np.bincount(column.rows[labels == UNLABELLED], minlength=len(column.distinct))
     return Counter({str(column.distinct[i]): int(rows[i]) for i in np.flatnonzero(rows)})

@@ -10,14 +10,14 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
-from pipeline.images.source import ImageItem, LeftOut
+from pipeline.images.source import ImageItem, LeftOut, ListedSource
 from pipeline.images.sources._array_labels import understand_labels
 
 _CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ImageArray:
     """Some images of a source in one array.
 
     Attributes:
@@ -33,34 +33,18 @@ class Part:
     split: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ArraySource:
-    """An image source in memory; see :class:`pipeline.images.source.ImageSource`.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ArraySource(ListedSource):
+    """An image source in memory.
 
     Attributes:
-        uri: Address it was opened with.
-        name: Default name of the data set.
-        classes: Class names; labels index into them.
-        notes: Remarks for the user.
         arrays: The images of each array, by its name.
         white: Pixel value of white where the source knows it; else uint8 is as it is, and the range of
             anything else is found from the whole set (``pipeline.images.pixel_range``).
-        listed: The images in order.
-        left_out: What stands there and is not among the images.
     """
 
-    uri: str
-    name: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
     arrays: dict[str, np.ndarray] = field(repr=False)
     white: float | None = field(repr=False)
-    listed: ImageList = field(repr=False)
-    left_out: tuple[LeftOut, ...] = ()
-
-    def items(self) -> Sequence[ImageItem]:
-        """Returns all images, part by part."""
-        return self.listed
 
     def read(self, item: ImageItem) -> np.ndarray:
         """Returns pixels, (height, width[, 1 | 3 | 4]), in the number type of the array."""
@@ -74,7 +58,7 @@ class ArraySource:
 def array_source(
     uri: str,
     name: str,
-    parts: Sequence[Part],
+    parts: Sequence[ImageArray],
     *,
     classes: Sequence[str] | None = None,
     white: float | None = None,
@@ -114,7 +98,7 @@ def array_source(
     )
 
 
-def _listed(parts: Sequence[Part], labels: Sequence[np.ndarray]) -> ImageList:
+def _listed(parts: Sequence[ImageArray], labels: Sequence[np.ndarray]) -> ImageList:
     builder = ImageListBuilder()
     for part, of_part in zip(parts, labels, strict=True):
         for i, label in enumerate(of_part):
@@ -122,7 +106,7 @@ def _listed(parts: Sequence[Part], labels: Sequence[np.ndarray]) -> ImageList:
     return builder.finish()
 
 
-def _with_channels_last(uri: str, parts: Iterable[Part]) -> tuple[list[Part], list[str]]:
+def _with_channels_last(uri: str, parts: Iterable[ImageArray]) -> tuple[list[ImageArray], list[str]]:
     """Checks the shapes of images, and moves channels that stand first to the end.
 
     Returns:
@@ -144,7 +128,7 @@ def _with_channels_last(uri: str, parts: Iterable[Part]) -> tuple[list[Part], li
     return turned, remarks
 
 
-def _shape_trouble(part: Part) -> str:
+def _shape_trouble(part: ImageArray) -> str:
     """Returns what is wrong with the shape of images, as the end of a sentence; empty = nothing."""
     shape = part.images.shape
     count = 0 if part.labels is None else len(part.labels) if part.labels.ndim else 1

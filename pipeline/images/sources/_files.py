@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.images.formats.kinds import HEAD_BYTES
-from pipeline.images.source import ImageItem, LeftOut
+from pipeline.images.source import ImageItem, ListedSource
 
 MAX_BYTES = 2**30
 
 
-@dataclass(frozen=True)
-class FileSource:
-    """An image source whose items are files; see :class:`pipeline.images.source.ImageSource`.
-
-    Attributes:
-        uri: Absolute path of the folder or table.
-        name: Default name of the data set.
-        classes: Class names in natural order.
-        notes: Remarks for the user.
-        listed: The images in order.
-        left_out: What stands there and is not among the images.
-    """
-
-    uri: str
-    name: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
-    listed: Sequence[ImageItem] = field(repr=False)
-    left_out: tuple[LeftOut, ...] = ()
-
-    def items(self) -> Sequence[ImageItem]:
-        """Returns all images in a stable order."""
-        return self.listed
+class FileSource(ListedSource):
+    """An image source whose items are files of this machine."""
 
     def read(self, item: ImageItem) -> bytes:
         """Returns the bytes of an image file.

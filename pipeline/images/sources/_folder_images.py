@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images.class_names import name_remarks
 from pipeline.images.source import UNLABELLED
+from pipeline.images.sources._class_names import name_remarks
 from pipeline.images.sources._folder_layout import (
-    LAYOUT,
-    Home,
-    Lister,
+    ImageFolder,
     empty_split,
     hints,
     look_further,
@@ -20,11 +18,13 @@ from pipeline.images.sources._folder_layout import (
     shown,
     where_is,
 )
+from pipeline.images.sources._folder_names import LAYOUT
 from pipeline.images.sources._masks import Masks
+from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import in_natural_order, printable, some, split_of
 
 
-class Found(NamedTuple):
+class ListedImage(NamedTuple):
     """An image's relative path with the split and label that its folders name."""
 
     path: str
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 class FolderImages:
     """The images of a tree, and what is to be said of it once all of them were listed."""
 
-    def __init__(self, walker: Lister) -> None:
+    def __init__(self, walker: Walker) -> None:
         """Reads the layout; most images are listed later.
 
         Raises:
@@ -43,13 +43,13 @@ class FolderImages:
         """
         self._walker = walker
         self._layout = read_layout(walker)
-        homes = self._layout.homes
-        self._names = in_natural_order({home.label for home in homes if home.label is not None})
+        folders = self._layout.folders
+        self._names = in_natural_order({folder.label for folder in folders if folder.label is not None})
         self._counts: Counter[tuple[str | None, str | None]] = Counter()
         self._deeper: list[str] = []
         self._masks = Masks()
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[ListedImage]:
         """Yields all images in order, one folder in memory at a time; to be called once.
 
         Raises:
@@ -57,12 +57,12 @@ class FolderImages:
                 out differently.
         """
         labels = {name: i for i, name in enumerate(self._names)}
-        for home in self._layout.homes:
-            label = UNLABELLED if home.label is None else labels[home.label]
-            for folder, names in self._folders(home):
-                self._counts[home.split, home.label] += len(names)
-                self._masks.look(folder, names)
-                yield from (Found(folder + name, home.split, label) for name in names)
+        for folder in self._layout.folders:
+            label = UNLABELLED if folder.label is None else labels[folder.label]
+            for path, names in self._folders(folder):
+                self._counts[folder.split, folder.label] += len(names)
+                self._masks.look(path, names)
+                yield from (ListedImage(path + name, folder.split, label) for name in names)
         self._counts = +self._counts
         self._refuse_empty()
         if len(self.classes) == 1:
@@ -94,23 +94,23 @@ class FolderImages:
             *self._walker.patterns.unused(self._walker.omissions),
         )
 
-    def _folders(self, home: Home) -> Iterator[tuple[str, list[str]]]:
+    def _folders(self, folder: ImageFolder) -> Iterator[tuple[str, list[str]]]:
         """Yields the folders of images that belong together."""
-        listing = home.listing or self._walker.listing(home.prefix)
-        if home.label is None:
-            yield home.prefix, listing.images
+        listing = folder.listing or self._walker.listing(folder.prefix)
+        if folder.label is None:
+            yield folder.prefix, listing.images
             return
-        if home.split is None:
-            self._refuse_splits(home, listing.folders)
-        yield from self._walker.images(home.prefix, listing)
+        if folder.split is None:
+            self._refuse_splits(folder, listing.folders)
+        yield from self._walker.images(folder.prefix, listing)
 
-    def _refuse_splits(self, home: Home, folders: list[str]) -> None:
+    def _refuse_splits(self, folder: ImageFolder, folders: list[str]) -> None:
         """Refuses a class folder with split folders in it, if others have none or more beside them."""
         words = [name for name in folders if split_of(name)]
-        self._deeper += [printable(home.prefix + name) for name in words]
+        self._deeper += [printable(folder.prefix + name) for name in words]
         if len(set(map(split_of, words))) > 1:
             raise UsageError(
-                f"{where_is(self._walker, home.prefix)} holds split folders ({shown(words)}), but "
+                f"{where_is(self._walker, folder.prefix)} holds split folders ({shown(words)}), but "
                 f"{printable(self._layout.mixed)} holds others, or images beside them: put the images of all "
                 "classes into split folders, or leave the others out with --leave-out"
             )
@@ -118,15 +118,15 @@ class FolderImages:
     def _refuse_empty(self) -> None:
         """Refuses a tree, or a split, without images."""
         if not self._counts:
-            first = printable(self._layout.homes[0].prefix)
+            first = printable(self._layout.folders[0].prefix)
             raise UsageError(
                 f"{self._walker.root} holds no images, in {first} and wherever else: expected {LAYOUT} below "
                 f"it{hints(self._walker, '*/*.tar')}"
             )
         filled = {split for split, _ in self._counts}
-        for home in self._layout.homes:
-            if home.split and home.split not in filled:
-                raise empty_split(self._walker, home.split, home.prefix)
+        for folder in self._layout.folders:
+            if folder.split and folder.split not in filled:
+                raise empty_split(self._walker, folder.split, folder.prefix)
 
     def _one_class(self) -> str:
         """Returns a remark on a set of one class.
@@ -134,13 +134,15 @@ class FolderImages:
         Raises:
             UsageError: Split folders are in it.
         """
-        homes = [home for home in self._layout.homes if (home.split, home.label) in self._counts]
+        folders = [folder for folder in self._layout.folders if (folder.split, folder.label) in self._counts]
         remark = f"one class only, {self.classes[0]!r}, which nothing can be told from"
-        first = homes[0].prefix.partition("/")[0]
+        first = folders[0].prefix.partition("/")[0]
         if split_of(first) is None:
             further = look_further(self._walker, f"{first}/")
         else:
-            inner = next((self._walker.listing(home.prefix).folders for home in homes if home.label), [])
+            inner = next(
+                (self._walker.listing(folder.prefix).folders for folder in folders if folder.label), []
+            )
             several = len(inner) > 1
             further = f"if its folders are the classes ({shown(inner)}), move them up" if several else ""
         return f"{remark}: {further}" if further else remark

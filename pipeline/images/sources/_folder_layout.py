@@ -6,46 +6,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.sources import _left_out as left_out
-from pipeline.images.sources._folder_names import SplitFolders, find_splits
-from pipeline.images.sources._left_out import Omissions, Patterns
-from pipeline.images.sources._walk import Listing
+from pipeline.images.sources._folder_names import LAYOUT, SplitFolders, find_splits
+from pipeline.images.sources._walk import Listing, Walker
 from pipeline.images.sources._words import on_one_line, printable, some, split_of
-
-LAYOUT = "<class>/image.jpg or <split>/<class>/image.jpg, with splits train, val, test"
 
 _LOOKED_INTO = 8  # folders in one another; a web server may invent them without end
 
 
-class Lister(Protocol):
-    """Lists a tree of folders; paths are relative to its root, those of folders end in ``/``.
-
-    Attributes:
-        root: The tree, for messages.
-        patterns: What the user leaves out.
-        omissions: What was left out.
-        shards: Whether tar files were seen in it.
-    """
-
-    root: str
-    patterns: Patterns
-    omissions: Omissions
-    shards: bool
-
-    def listing(self, folder: str) -> Listing:
-        """Lists one folder."""
-        ...
-
-    def images(self, folder: str, first: Listing | None = None) -> Iterator[tuple[str, list[str]]]:
-        """Yields each folder below a folder with the names of its images; its listing may be known."""
-        ...
-
-
-class Home(NamedTuple):
+class ImageFolder(NamedTuple):
     """A folder whose images belong together.
 
     Attributes:
@@ -61,21 +34,21 @@ class Home(NamedTuple):
     listing: Listing | None = None
 
 
-class Layout(NamedTuple):
+class FolderLayout(NamedTuple):
     """What the folders of a tree mean; most of its images are listed later.
 
     Attributes:
-        homes: Its folders in the order of the images, splits in the order train, val, test.
+        folders: Its folders in the order of the images, splits in the order train, val, test.
         remarks: For people.
         mixed: The first class folder that holds more than split folders; empty where there is none.
     """
 
-    homes: list[Home]
+    folders: list[ImageFolder]
     remarks: list[str]
     mixed: str = ""
 
 
-def read_layout(walker: Lister) -> Layout:
+def read_layout(walker: Walker) -> FolderLayout:
     """Tells what the folders of a tree mean.
 
     Images deeper than a class folder belong to it. A split folder with images but no class folders holds
@@ -99,9 +72,11 @@ def read_layout(walker: Lister) -> Layout:
         remarks.append(f"classes that are called like splits: {shown(list(found.doubtful))}")
     by_split, odd = _classes_of_splits(walker, top.folders)
     if odd is None:
-        return Layout(by_split, [*remarks, "the splits are those of the folders in each class folder"])
-    homes = [Home(f"{name}/", None, printable(name)) for name in top.folders]
-    return Layout([odd if home.prefix == odd.prefix else home for home in homes], remarks, odd.prefix)
+        return FolderLayout(by_split, [*remarks, "the splits are those of the folders in each class folder"])
+    folders = [ImageFolder(f"{name}/", None, printable(name)) for name in top.folders]
+    return FolderLayout(
+        [odd if folder.prefix == odd.prefix else folder for folder in folders], remarks, odd.prefix
+    )
 
 
 def shown(names: Sequence[str], limit: int = 3) -> str:
@@ -109,12 +84,12 @@ def shown(names: Sequence[str], limit: int = 3) -> str:
     return some([printable(name) for name in names], limit=limit)
 
 
-def where_is(walker: Lister, path: str) -> str:
+def where_is(walker: Walker, path: str) -> str:
     """Returns the address of a folder of a tree as messages show it."""
     return on_one_line(os.path.join(walker.root, printable(path.rstrip("/"))))
 
 
-def look_further(walker: Lister, prefix: str) -> str:
+def look_further(walker: Walker, prefix: str) -> str:
     """Says where the classes of a tree may be that has one only, and all in one folder.
 
     Args:
@@ -144,7 +119,7 @@ def look_further(walker: Lister, prefix: str) -> str:
     return f"if its folders are the classes ({shown(listing.folders)}), give {where_is(walker, prefix)}"
 
 
-def hints(walker: Lister, pattern: str) -> str:
+def hints(walker: Walker, pattern: str) -> str:
     """Returns what else is known where no images are found, as the end of a message.
 
     Args:
@@ -171,7 +146,7 @@ def hints(walker: Lister, pattern: str) -> str:
     return "".join(f"; {part}" for part in parts)
 
 
-def empty_split(walker: Lister, split: str, prefix: str) -> UsageError:
+def empty_split(walker: Walker, split: str, prefix: str) -> UsageError:
     """Returns the error for a split folder without images."""
     return UsageError(
         f"the {split} folder {where_is(walker, prefix)} holds no images: expected <class>/image.jpg in it"
@@ -179,9 +154,9 @@ def empty_split(walker: Lister, split: str, prefix: str) -> UsageError:
     )
 
 
-def _splits(walker: Lister, top: Listing, found: SplitFolders) -> Layout:
+def _splits(walker: Walker, top: Listing, found: SplitFolders) -> FolderLayout:
     """Reads the split folders of a tree."""
-    homes: list[Home] = []
+    folders: list[ImageFolder] = []
     remarks: list[str] = []
     if found.unusual:
         remarks.append(f"folders taken for splits: {shown(found.unusual)}")
@@ -189,18 +164,18 @@ def _splits(walker: Lister, top: Listing, found: SplitFolders) -> Layout:
         prefix, listing = _undoubled(walker, split, f"{name}/", remarks)
         if listing.folders:
             walker.omissions.add(left_out.BESIDE_CLASSES, prefix, listing.images)
-            homes += [Home(f"{prefix}{kind}/", split, printable(kind)) for kind in listing.folders]
+            folders += [ImageFolder(f"{prefix}{kind}/", split, printable(kind)) for kind in listing.folders]
         elif listing.images:
-            homes.append(Home(prefix, split, None, listing))
+            folders.append(ImageFolder(prefix, split, None, listing))
         else:
             raise empty_split(walker, split, prefix)
-    _refuse_others(walker, found, labelled=any(home.label is not None for home in homes))
+    _refuse_others(walker, found, labelled=any(folder.label is not None for folder in folders))
     walker.omissions.add(left_out.FOLDERS_BESIDE_SPLITS, "", found.others)
     walker.omissions.add(left_out.BESIDE_SPLITS, "", top.images)
-    return Layout(homes, remarks)
+    return FolderLayout(folders, remarks)
 
 
-def _undoubled(walker: Lister, split: str, prefix: str, remarks: list[str]) -> tuple[str, Listing]:
+def _undoubled(walker: Walker, split: str, prefix: str, remarks: list[str]) -> tuple[str, Listing]:
     """Lists a split folder, or the one of the same split that is all it holds: ``train/train/``."""
     listing = walker.listing(prefix)
     inner = {split_of(name) for name in listing.folders} - {None}
@@ -216,7 +191,7 @@ def _undoubled(walker: Lister, split: str, prefix: str, remarks: list[str]) -> t
     return prefix, listing
 
 
-def _refuse_others(walker: Lister, found: SplitFolders, *, labelled: bool) -> None:
+def _refuse_others(walker: Walker, found: SplitFolders, *, labelled: bool) -> None:
     """Refuses folders of images beside split folders where these may be classes, or splits of another name.
 
     Raises:
@@ -238,23 +213,25 @@ def _refuse_others(walker: Lister, found: SplitFolders, *, labelled: bool) -> No
     )
 
 
-def _has_images(walker: Lister, prefix: str) -> bool:
+def _has_images(walker: Walker, prefix: str) -> bool:
     return any(names for _, names in walker.images(prefix))
 
 
-def _classes_of_splits(walker: Lister, names: Sequence[str]) -> tuple[list[Home], Home | None]:
+def _classes_of_splits(walker: Walker, names: Sequence[str]) -> tuple[list[ImageFolder], ImageFolder | None]:
     """Reads class folders that hold split folders and nothing else: ``<class>/<split>/image.jpg``.
 
     Returns:
         The split folders of all classes, and the first class folder that holds anything else; None = there is
         none.
     """
-    homes: list[Home] = []
+    folders: list[ImageFolder] = []
     for name in names:
-        home = Home(f"{name}/", None, printable(name), walker.listing(f"{name}/"))
-        folders, images = home.listing or ([], [])
-        if images or not all(map(split_of, folders)):
-            return [], home
-        inner = find_splits(folders, where_is(walker, name)).splits
-        homes += [Home(f"{name}/{one}/", split, home.label) for split, one in inner.items()] or [home]
-    return homes, None if any(home.split for home in homes) else homes[0]
+        folder = ImageFolder(f"{name}/", None, printable(name), walker.listing(f"{name}/"))
+        below, images = folder.listing or ([], [])
+        if images or not all(map(split_of, below)):
+            return [], folder
+        inner = find_splits(below, where_is(walker, name)).splits
+        folders += [ImageFolder(f"{name}/{one}/", split, folder.label) for split, one in inner.items()] or [
+            folder
+        ]
+    return folders, None if any(folder.split for folder in folders) else folders[0]

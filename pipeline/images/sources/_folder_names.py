@@ -13,6 +13,8 @@ from pipeline.errors import UsageError
 from pipeline.images.source import SPLITS
 from pipeline.images.sources._words import SPLIT_WORDS, printable, some, split_of, stated_split
 
+LAYOUT = "<class>/image.jpg or <split>/<class>/image.jpg, with splits train, val, test"
+
 _RECORDS = {
     "spec.json": b'"weights_label"',
     "head.json": b'"feature_shape"',

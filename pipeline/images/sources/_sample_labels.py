@@ -13,7 +13,7 @@ LIMITS = {"cls": 2**12, "json": 2**24}
 """Bytes of a label, and of a description."""
 
 
-class Said(NamedTuple):
+class SampleLabel(NamedTuple):
     """What a ``.cls`` or ``.json`` says of its sample; None where it does not."""
 
     label: str | None = None
@@ -21,8 +21,8 @@ class Said(NamedTuple):
     group: str | None = None
 
 
-def read_label(window: Window, member: Member, kind: str, shard: str) -> Said:
-    """Reads a ``.cls`` (a number or a name) or a ``.json`` (an object with any of ``Said``'s fields).
+def read_label(window: Window, member: Member, kind: str, shard: str) -> SampleLabel:
+    """Reads a ``.cls`` (a number or a name) or a ``.json`` (an object with any of ``SampleLabel``'s fields).
 
     Raises:
         UsageError: It is too long, or cannot be understood; the message names shard and member.
@@ -37,22 +37,22 @@ def read_label(window: Window, member: Member, kind: str, shard: str) -> Said:
     if kind == "json":
         return _read_json(text, member.name, shard)
     _check_name(text, member.name, shard)
-    return Said(label=text)
+    return SampleLabel(label=text)
 
 
-def _read_json(text: str, name: str, shard: str) -> Said:
+def _read_json(text: str, name: str, shard: str) -> SampleLabel:
     try:
         about = parse_json(text, nan=True)
     except ValueError as error:
         raise broken_sample(shard, name, f"is not JSON ({error})") from error
     if not isinstance(about, dict):
-        return Said()  # a list of boxes, say
+        return SampleLabel()  # a list of boxes, say
     texts = {key: _text(about.get(key), key, name, shard) for key in ("label", "class", "split", "group")}
     split = split_of(texts["split"]) if texts["split"] else None
     if texts["split"] and split is None:
         words = ", ".join(word for known in SPLIT_WORDS.values() for word in known)
         raise broken_sample(shard, name, f"has the unknown split {texts['split']!r}: choose from {words}")
-    return Said(texts["class"] or texts["label"], split, texts["group"])
+    return SampleLabel(texts["class"] or texts["label"], split, texts["group"])
 
 
 def _text(value: object, key: str, name: str, shard: str) -> str | None:

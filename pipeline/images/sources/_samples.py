@@ -16,7 +16,7 @@ from pipeline.images.formats.encoded import looks_like_image
 from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
-from pipeline.images.sources._sample_labels import LIMITS, Said, broken_sample, read_label
+from pipeline.images.sources._sample_labels import LIMITS, SampleLabel, broken_sample, read_label
 from pipeline.images.sources._tar import Member, Window, walk_tar
 from pipeline.images.sources._walk import SYSTEM_NAMES
 from pipeline.images.sources._words import SHOWN, on_one_line, printable
@@ -30,7 +30,7 @@ _LONGEST_NAME = 4096  # letters, as of a path on Linux; a feature file is as wid
 _PLAIN = re.compile(r"(?!.*(?:^/|//|(?:^|/)\.))[^\0]+", re.DOTALL)  # names without hidden or odd parts
 
 
-class Found(NamedTuple):
+class ShardImage(NamedTuple):
     """An image in a shard, and what its neighbours say of it.
 
     Attributes:
@@ -82,7 +82,7 @@ class ShardAccount:
             omissions.add(what, f"{self.name}/", self._names[what], count=count)
 
 
-def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Found]:
+def read_samples(window: Window, shard: str, account: ShardAccount) -> list[ShardImage]:
     """Lists the images of a shard in the order of its members.
 
     A sample's image is its member ``key.jpg`` (or another suffix of an image); ``key.mask.png`` beside it is
@@ -101,14 +101,14 @@ def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Foun
             its images have one; the message names shard and member.
         OSError: It cannot be read.
     """
-    found: list[Found] = []
+    found: list[ShardImage] = []
     orphan = ""
     for key, fields in groupby(_fields(window, shard, account), key=lambda part: part.key):
         members = list(fields)
         said = {part.rest.lower(): part.said for part in members if part.said}
         images = _images(members, account)
         sample = [
-            Found(printable(part.member.name), *part.member[1:3], *_of(part.rest.lower(), said))
+            ShardImage(printable(part.member.name), *part.member[1:3], *_of(part.rest.lower(), said))
             for part in images
         ]
         if len(sample) > 1:
@@ -123,7 +123,7 @@ def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Foun
     return found
 
 
-def _grouped(sample: list[Found], key: str, account: ShardAccount, *, alone: bool) -> list[Found]:
+def _grouped(sample: list[ShardImage], key: str, account: ShardAccount, *, alone: bool) -> list[ShardImage]:
     """Puts the images of one sample into a group, where they have none, and takes a note."""
     if alone:
         account.numbered += len(sample)
@@ -148,7 +148,7 @@ class _Field(NamedTuple):
     key: str
     rest: str
     member: Member
-    said: Said | None = None
+    said: SampleLabel | None = None
     unnamed: bool = False
 
     @property
@@ -224,23 +224,25 @@ def _images(members: list[_Field], account: ShardAccount) -> list[_Field]:
     return chosen
 
 
-def _of(rest: str, said: dict[str, Said]) -> Said:
+def _of(rest: str, said: dict[str, SampleLabel]) -> SampleLabel:
     """Returns what is said of an image, by ``key.0.cls`` for ``key.0.jpg`` or by ``key.cls``."""
     prefix = rest[: rest.rfind(".") + 1]
-    whole = Said()
+    whole = SampleLabel()
     for name in dict.fromkeys((f"{prefix}cls", f"{prefix}json", "cls", "json")):
         if more := said.get(name):
-            whole = Said(whole.label or more.label, whole.split or more.split, whole.group or more.group)
+            whole = SampleLabel(
+                whole.label or more.label, whole.split or more.split, whole.group or more.group
+            )
     return whole
 
 
-def _refuse_twice(found: list[Found], shard: str) -> None:
+def _refuse_twice(found: list[ShardImage], shard: str) -> None:
     if len({image.name for image in found}) < len(found):
         name, count = Counter(image.name for image in found).most_common(1)[0]
         raise broken_sample(shard, name, f"stands in it {count} times: keep one of them")
 
 
-def _refuse_partly(found: list[Found], orphan: str, shard: str) -> None:
+def _refuse_partly(found: list[ShardImage], orphan: str, shard: str) -> None:
     bare = next((image.name for image in found if image.label is None), None)
     if bare is None:
         return

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.sources._folder_names import find_splits
-from pipeline.images.sources._samples import Found
-from pipeline.images.sources._shard_files import Shard, ShardFiles
+from pipeline.images.sources._samples import ShardImage
+from pipeline.images.sources._storage import Storage, StoredFile
 from pipeline.images.sources._words import in_natural_order, on_one_line, some, split_of
 
 NAMES = "classes.txt"
@@ -19,21 +19,21 @@ NAMES = "classes.txt"
 _NUMBER = re.compile(r"-1|[0-9]{1,9}")
 
 
-class Place(NamedTuple):
+class MemberPlace(NamedTuple):
     """Shard and member where something was seen first, for messages."""
 
     shard: str
     member: str
 
 
-class Home(NamedTuple):
+class FolderLabel(NamedTuple):
     """What a member's folder says of it; None where it says nothing."""
 
     split: str | None = None
     label: str | None = None
 
 
-def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, Home]:
+def read_folders(folders: Mapping[str, MemberPlace], *, labelled: bool) -> dict[str, FolderLabel]:
     """Tells what folders mean: as in a tree of folders, below any that all have in common.
 
     Args:
@@ -51,18 +51,18 @@ def read_folders(folders: Mapping[str, Place], *, labelled: bool) -> dict[str, H
     tops = list(dict.fromkeys(path[0] for path in parts.values() if path))
     splits = _splits_among(tops, labelled=labelled)
     if splits:
-        homes = {
-            folder: Home(splits.get(path[0]) if path else None, path[1] if len(path) > 1 else None)
+        meanings = {
+            folder: FolderLabel(splits.get(path[0]) if path else None, path[1] if len(path) > 1 else None)
             for folder, path in parts.items()
         }
     elif not labelled and _class_first(parts, folders):
-        homes = {folder: Home(split_of(path[1]), path[0]) for folder, path in parts.items()}
+        meanings = {folder: FolderLabel(split_of(path[1]), path[0]) for folder, path in parts.items()}
     else:
-        homes = {folder: Home(None, path[0] if path else None) for folder, path in parts.items()}
+        meanings = {folder: FolderLabel(None, path[0] if path else None) for folder, path in parts.items()}
     if labelled:
-        return {folder: Home(home.split, None) for folder, home in homes.items()}
-    _refuse_mixture(homes, folders)
-    return homes
+        return {folder: FolderLabel(meaning.split, None) for folder, meaning in meanings.items()}
+    _refuse_mixture(meanings, folders)
+    return meanings
 
 
 def _splits_among(tops: list[str], *, labelled: bool) -> dict[str, str]:
@@ -71,7 +71,7 @@ def _splits_among(tops: list[str], *, labelled: bool) -> dict[str, str]:
     return {name: split for split, name in find_splits(names, "the tar file").splits.items()}
 
 
-def _class_first(parts: Mapping[str, list[str]], folders: Mapping[str, Place]) -> bool:
+def _class_first(parts: Mapping[str, list[str]], folders: Mapping[str, MemberPlace]) -> bool:
     """Tells whether all images are in ``<class>/<split>/``.
 
     Raises:
@@ -95,25 +95,25 @@ def _class_first(parts: Mapping[str, list[str]], folders: Mapping[str, Place]) -
     )
 
 
-def _refuse_mixture(homes: Mapping[str, Home], folders: Mapping[str, Place]) -> None:
+def _refuse_mixture(meanings: Mapping[str, FolderLabel], folders: Mapping[str, MemberPlace]) -> None:
     """Refuses images beside class folders or split folders: they may have lost theirs."""
-    splits = {home.split for home in homes.values()}
-    for folder, home in homes.items():
+    splits = {meaning.split for meaning in meanings.values()}
+    for folder, meaning in meanings.items():
         shard, member = folders[folder]
-        if home.split is None and len(splits) > 1:
+        if meaning.split is None and len(splits) > 1:
             raise UsageError(
                 f"{shard}: {on_one_line(member)!r} is in no split folder, but others are: put it into "
                 "train/, val/ or test/"
             )
-        siblings = [other.label for other in homes.values() if other.split == home.split]
-        if home.label is None and any(siblings):
+        siblings = [other.label for other in meanings.values() if other.split == meaning.split]
+        if meaning.label is None and any(siblings):
             raise UsageError(
                 f"{shard}: {on_one_line(member)!r} is in no class folder, but others are: give it a "
                 "folder, or give all images a .cls"
             )
 
 
-def name_labels(labels: Mapping[str, Place], names: list[str] | None) -> dict[str, str | None]:
+def name_labels(labels: Mapping[str, MemberPlace], names: list[str] | None) -> dict[str, str | None]:
     """Returns the class behind each label: the name itself, that of its number, or the number as text.
 
     Args:
@@ -139,7 +139,7 @@ def name_labels(labels: Mapping[str, Place], names: list[str] | None) -> dict[st
     return {label: _name_of(int(label), labels[label], names) for label in labels}
 
 
-def _name_of(number: int, place: Place, names: list[str] | None) -> str | None:
+def _name_of(number: int, place: MemberPlace, names: list[str] | None) -> str | None:
     if number < 0:
         return None
     if names is None:
@@ -176,25 +176,27 @@ def read_names(content: bytes, shown: str) -> list[str]:
 _LONGEST_LIST = 2**24  # bytes of a list of class names
 
 
-class Meaning:
+class LabelScheme:
     """How the images of all shards are labelled.
 
     Attributes:
         classes: Class names in natural order.
     """
 
-    def __init__(self, homes: dict[str, Home], names: dict[str, str | None], labelled: bool) -> None:
-        self._homes, self._names, self._labelled = homes, names, labelled
-        known = names.values() if labelled else (home.label for home in homes.values())
+    def __init__(
+        self, meanings: dict[str, FolderLabel], names: dict[str, str | None], labelled: bool
+    ) -> None:
+        self._folders, self._names, self._labelled = meanings, names, labelled
+        known = names.values() if labelled else (meaning.label for meaning in meanings.values())
         self.classes = tuple(in_natural_order({name for name in known if name is not None}))
 
-    def label_of(self, image: Found) -> str | None:
+    def label_of(self, image: ShardImage) -> str | None:
         """Returns the class of an image."""
         if self._labelled:
             return None if image.label is None else self._names[image.label]
-        return self._homes[_folder(image)].label
+        return self._folders[_folder(image)].label
 
-    def split_of(self, shard: Shard, image: Found, named: str | None) -> str | None:
+    def split_of(self, shard: StoredFile, image: ShardImage, named: str | None) -> str | None:
         """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
 
         Args:
@@ -205,8 +207,8 @@ class Meaning:
         Raises:
             UsageError: They disagree.
         """
-        home = self._homes[_folder(image)]
-        stated = [split for split in (named, image.split, home.split) if split]
+        meaning = self._folders[_folder(image)]
+        stated = [split for split in (named, image.split, meaning.split) if split]
         if len(set(stated)) > 1:
             raise UsageError(
                 f"{shard.name}: {on_one_line(image.name)!r} is said to be in {' and in '.join(stated)}, "
@@ -215,24 +217,26 @@ class Meaning:
         return stated[0] if stated else None
 
 
-def understand(files: ShardFiles, listed: list[tuple[Shard, list[Found]]], notes: list[str]) -> Meaning:
+def understand(
+    storage: Storage, listed: list[tuple[StoredFile, list[ShardImage]]], notes: list[str]
+) -> LabelScheme:
     """Tells what labels and folders mean; bare shards among labelled ones hold unlabelled images."""
-    labels: dict[str, Place] = {}
-    folders: dict[str, Place] = {}
+    labels: dict[str, MemberPlace] = {}
+    folders: dict[str, MemberPlace] = {}
     for shard, found in listed:
         for image in found:
-            folders.setdefault(_folder(image), Place(shard.name, image.name))
+            folders.setdefault(_folder(image), MemberPlace(shard.name, image.name))
             if image.label is not None:
-                labels.setdefault(image.label, Place(shard.name, image.name))
+                labels.setdefault(image.label, MemberPlace(shard.name, image.name))
     if labels and (bare := [shard.name for shard, found in listed if found and found[0].label is None]):
         notes.append(f"no labels in {some(bare)}")
     names = None
-    if labels and (file := files.look(NAMES)):
+    if labels and (file := storage.look(NAMES)):
         if file.size > _LONGEST_LIST:
             raise UsageError(f"{file.path} has {file.size:,} bytes: it is no list of class names")
-        names = read_names(files.read(file, 0, file.size), on_one_line(file.path))
-    return Meaning(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
+        names = read_names(storage.read(file, 0, file.size), on_one_line(file.path))
+    return LabelScheme(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
 
 
-def _folder(image: Found) -> str:
+def _folder(image: ShardImage) -> str:
     return image.name.rpartition("/")[0]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 
 from pipeline.errors import UsageError
+from pipeline.images.sources._remote_storage import RemoteStorage
+from pipeline.images.sources._storage import LocalStorage, Storage, StoredFile
+from pipeline.images.sources._stores import connect, protocol_of
 from pipeline.images.sources._words import in_natural_order, on_one_line, printable, some, split_of
 
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar.lz4")
 """Suffixes of compressed shards, which cannot be read image by image."""
 
+_THREADS = 8  # requests at once to a remote store; they mostly wait
 _MOST = 1_000_000  # shards of one address
 _DEEPEST = 16  # braces in braces
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})(?:\.\.([0-9]{1,18}))?")
@@ -87,6 +93,67 @@ def find_shards(
     if not found:
         raise UsageError(f"no file matches {shown}: check the address")
     return in_natural_order(found)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The tar shards that an address means.
+
+    Attributes:
+        address: The canonical address of all of them.
+        storage: Where they are kept.
+        rest: What of the address follows the root of the storage.
+    """
+
+    address: str
+    storage: Storage
+    rest: str
+
+    @classmethod
+    def at(cls, uri: str) -> Shards:
+        """Finds the folder that an address begins with, here or in a remote store.
+
+        Raises:
+            UsageError: The address is malformed, or a package is missing.
+            PipelineError: The store cannot be opened.
+        """
+        if protocol_of(uri):
+            store, path = connect(uri)
+            root, rest = cut_root(path, lambda folder: False)
+            return cls(store.unstrip_protocol(path), RemoteStorage(store, root), rest)
+        root, rest = cut_root(os.path.abspath(os.path.expanduser(uri)), os.path.isdir)
+        root = os.path.realpath(root or "/")
+        return cls(os.path.join(root, rest), LocalStorage(root), rest)
+
+    def find(self) -> list[StoredFile]:
+        """Returns the shards in natural order of their names.
+
+        Raises:
+            UsageError: There are none, one of them is missing or cannot be read, or a web address holds a
+                glob.
+            PipelineError: The store does not answer.
+        """
+        found: dict[str, StoredFile] = {}
+
+        def present(names: list[str]) -> set[str]:
+            with ThreadPoolExecutor(self.threads) as pool:
+                files = zip(names, pool.map(self.storage.look, names), strict=True)
+                there = {name: file for name, file in files if file}
+            found.update(there)
+            return set(there)
+
+        def matching(pattern: str) -> Iterable[str]:
+            there = self.storage.glob(pattern)
+            found.update(there)
+            return there
+
+        names = find_shards(self.rest, shown=on_one_line(self.address), present=present, glob=matching)
+        return [found[name] for name in names]
+
+    @property
+    def threads(self) -> int:
+        """How many shards are worth looking at at once."""
+        return _THREADS if self.storage.is_remote else 1
 
 
 def _limited(names: Iterator[str], shown: str) -> list[str]:

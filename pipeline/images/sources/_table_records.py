@@ -9,14 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images.class_names import NO_LABEL, means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.image_list import ImageList
 from pipeline.images.listing import ImageListBuilder
 from pipeline.images.packed_strings import PackedStrings, repeated
 from pipeline.images.source import UNLABELLED
 from pipeline.images.source_options import SourceOptions, flag
+from pipeline.images.sources._class_names import (
+    NO_LABEL,
+    means_none,
+    name_remarks,
+    number_remarks,
+    unlabelled_remark,
+)
 from pipeline.images.sources._table_paths import read_path
-from pipeline.images.sources._table_text import NONE, Columns, find_columns, tells_split
+from pipeline.images.sources._table_text import NONE, TableColumns, find_columns, tells_split
 from pipeline.images.sources._words import STATED_WORDS, in_natural_order, on_one_line, some, stated_split
 
 _SHOWN = 40
@@ -34,8 +40,8 @@ class Table:
         self.unknown_split: UsageError | None = None
         self._file = file
         self._options = options
-        self._columns: dict[tuple[str, ...], Columns] = {}
-        self._first: Columns | None = None
+        self._columns: dict[tuple[str, ...], TableColumns] = {}
+        self._first: TableColumns | None = None
         self._items = ImageListBuilder(root=file.parent)
         self._lines = array("q")
         self._labels: Counter[str] = Counter()
@@ -47,7 +53,7 @@ class Table:
         self._short: list[int] = []
         self._unread = _UnreadSplits()
 
-    def columns(self, line: int, names: tuple[str, ...]) -> Columns:
+    def columns(self, line: int, names: tuple[str, ...]) -> TableColumns:
         """Returns the meaning of a header, or of the keys of a record.
 
         Raises:
@@ -192,7 +198,7 @@ class _UnreadSplits:
         self._words: dict[str, set[str]] = {}
         self._others: set[str] = set()
 
-    def look_at(self, columns: Columns, values: Sequence[str]) -> None:
+    def look_at(self, columns: TableColumns, values: Sequence[str]) -> None:
         """Takes notice of a record."""
         for at, name in columns.others.items():
             if name in self._others or (word := values[at].strip()) in NO_LABEL:

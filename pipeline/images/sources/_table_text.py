@@ -145,7 +145,7 @@ _FLAG = re.compile(rf"is_?({'|'.join(word for words in STATED_WORDS.values() for
 
 
 @dataclass(frozen=True)
-class Columns:
+class TableColumns:
     """The meaning of the columns of a table, or of the keys of one of its records.
 
     Attributes:
@@ -168,7 +168,7 @@ class Columns:
         ]
 
 
-def find_columns(names: Sequence[str], options: SourceOptions) -> Columns:
+def find_columns(names: Sequence[str], options: SourceOptions) -> TableColumns:
     """Finds the meaning of columns by their names, without regard to case and blanks.
 
     Args:
@@ -191,7 +191,7 @@ def find_columns(names: Sequence[str], options: SourceOptions) -> Columns:
     for meaning, at in found.items():
         if other := next((one for one in found if one != meaning and found[one] == at), None):
             raise ValueError(f"column {on_one_line(names[at])!r} cannot be both {meaning} and {other}")
-    return Columns(
+    return TableColumns(
         found,
         {meaning: names[at] for meaning, at in found.items()},
         {at: name for at, name in enumerate(names) if at not in found.values()},

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.images.source import LeftOut
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._array_source import ArraySource, Part, array_source
+from pipeline.images.sources._array_source import ArraySource, ImageArray, array_source
 from pipeline.images.sources._files import existing
 from pipeline.images.sources._words import SHOWN, STATED_WORDS, on_one_line, printable, some, stated_split
 
@@ -35,7 +35,7 @@ _NAME = re.compile(rf"(?:({_SPLIT})[_. -]?)?({_KIND})(?:[_. -]?({_SPLIT}))?", re
 
 
 @dataclass(frozen=True)
-class Pair:
+class ArrayPair:
     """Images and their labels.
 
     Attributes:
@@ -50,7 +50,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedArrays:
     """The arrays of a file by what they are.
 
     Attributes:
@@ -60,7 +60,7 @@ class Named:
         remarks: What was read under other names than expected.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ArrayPair, ...]
     classes: str | None
     strangers: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -71,7 +71,7 @@ def is_positional(names: Sequence[str]) -> bool:
     return bool(names) and all(_POSITIONAL.fullmatch(name) for name in names)
 
 
-def name_arrays(file: str, names: Sequence[str]) -> Named:
+def name_arrays(file: str, names: Sequence[str]) -> NamedArrays:
     """Tells what arrays are by their names in any case, such as ``x_train``, ``train_images`` and ``X``.
 
     Args:
@@ -96,12 +96,14 @@ def name_arrays(file: str, names: Sequence[str]) -> Named:
             classes = name
         else:
             strangers.append(name)
-    pairs = [Pair(name, slots.get((False, split)), split) for (kind, split), name in slots.items() if kind]
+    pairs = [
+        ArrayPair(name, slots.get((False, split)), split) for (kind, split), name in slots.items() if kind
+    ]
     if not pairs:
         raise UsageError(f"{file} holds {some(sorted(strangers)) or 'no images'}: expected {EXPECTED}")
     _refuse_half(file, slots)
     _refuse_mixed(file, pairs)
-    return Named(tuple(pairs), classes, tuple(sorted(strangers)), tuple(_remarks(pairs)))
+    return NamedArrays(tuple(pairs), classes, tuple(sorted(strangers)), tuple(_remarks(pairs)))
 
 
 def _slot(name: str) -> tuple[bool, str | None] | None:
@@ -129,7 +131,7 @@ def _refuse_half(file: str, slots: dict[tuple[bool, str | None], str]) -> None:
             )
 
 
-def _refuse_mixed(file: str, pairs: Sequence[Pair]) -> None:
+def _refuse_mixed(file: str, pairs: Sequence[ArrayPair]) -> None:
     whole = next((pair for pair in pairs if pair.split is None), None)
     part = next((pair for pair in pairs if pair.split is not None), None)
     if whole and part and whole.labels:
@@ -139,7 +141,7 @@ def _refuse_mixed(file: str, pairs: Sequence[Pair]) -> None:
         )
 
 
-def _remarks(pairs: Sequence[Pair]) -> list[str]:
+def _remarks(pairs: Sequence[ArrayPair]) -> list[str]:
     remarks = []
     for pair in pairs:
         if not all(_PLAIN.fullmatch(name) for name in (pair.images, pair.labels or "x")):
@@ -174,7 +176,7 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     file = existing(uri)
     arrays, named = _load(file)
     parts = [
-        Part(pair.images, arrays[pair.images], arrays[pair.labels] if pair.labels else None, pair.split)
+        ImageArray(pair.images, arrays[pair.images], arrays[pair.labels] if pair.labels else None, pair.split)
         for pair in named.pairs
     ]
     notes = [f"{pair.images} has no labels" for pair in named.pairs if not pair.labels]
@@ -187,7 +189,7 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     )
 
 
-def _load(file: Path) -> tuple[dict[str, np.ndarray], Named]:
+def _load(file: Path) -> tuple[dict[str, np.ndarray], NamedArrays]:
     """Reads the arrays with known names.
 
     Raises:
@@ -223,7 +225,7 @@ def _load(file: Path) -> tuple[dict[str, np.ndarray], Named]:
     return arrays, named
 
 
-def _by_position(file: Path, arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Named]:
+def _by_position(file: Path, arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], NamedArrays]:
     """Tells images from labels, where both were saved without a name, by their axes."""
     shapes = {name: array.shape for name, array in arrays.items() if isinstance(array, np.ndarray)}
     images = [name for name, shape in shapes.items() if len(shape) >= _IMAGE_AXES]
@@ -231,9 +233,9 @@ def _by_position(file: Path, arrays: dict[str, np.ndarray]) -> tuple[dict[str, n
     if len(images) != 1 or len(labels) > 1 or len(shapes) != len(arrays):
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise UsageError(f"{file} holds arrays without names, {listed}: expected {EXPECTED}")
-    pair = Pair(images[0], labels[0] if labels else None, None)
+    pair = ArrayPair(images[0], labels[0] if labels else None, None)
     read = ", ".join(f"{name}: read as {kind}" for name, kind in zip(images + labels, _KINDS, strict=False))
-    return arrays, Named((pair,), None, (), (read,))
+    return arrays, NamedArrays((pair,), None, (), (read,))
 
 
 def _texts(file: Path, name: str, names: np.ndarray) -> list[str]:

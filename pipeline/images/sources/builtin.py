@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import unknown
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._array_source import ArraySource, Part, array_source
+from pipeline.images.sources._array_source import ArraySource, ImageArray, array_source
 
 ADDRESS = "builtin:digits"
 
@@ -31,4 +31,4 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return array_source(uri, name, [Part("array", digits.images, digits.target)], white=_DIGITS_WHITE)
+    return array_source(uri, name, [ImageArray("array", digits.images, digits.target)], white=_DIGITS_WHITE)

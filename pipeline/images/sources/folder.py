@@ -9,8 +9,9 @@ from pipeline.images.listing import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._folder_images import FolderImages
-from pipeline.images.sources._folder_layout import LAYOUT
+from pipeline.images.sources._folder_names import LAYOUT
 from pipeline.images.sources._left_out import Patterns
+from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
 
@@ -33,7 +34,7 @@ def open_uri(uri: str, options: SourceOptions) -> FileSource:
     root = existing(uri)
     if not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder of images: expected {LAYOUT} below a folder")
-    walker = Walker(str(root), patterns=Patterns(options.leave_out), follow_links=options.follow_links)
+    walker = Walker(LocalStorage(str(root), options.follow_links), Patterns(options.leave_out))
     images = FolderImages(walker)
     listed = ImageListBuilder(root=root)
     for path, split, label in images:

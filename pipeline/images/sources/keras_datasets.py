@@ -7,7 +7,7 @@ import sys
 
 from pipeline.errors import PipelineError, unknown
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._array_source import ArraySource, Part, array_source
+from pipeline.images.sources._array_source import ArraySource, ImageArray, array_source
 from pipeline.runtimes.keras import import_keras
 
 _PREFIX = "keras:"
@@ -72,5 +72,5 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
             f"{uri} cannot be loaded: {reason}; run this once with internet access and copy "
             "~/.keras/datasets here, or use --data builtin:digits"
         ) from error
-    parts = [Part("x_train", x_train, y_train, "train"), Part("x_test", x_test, y_test, "test")]
+    parts = [ImageArray("x_train", x_train, y_train, "train"), ImageArray("x_test", x_test, y_test, "test")]
     return array_source(uri, name, parts, classes=CLASSES[name])

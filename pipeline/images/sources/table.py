@@ -8,7 +8,6 @@ import os
 import reprlib
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +38,6 @@ _SUFFIXES = (*_SEPARATED, *_OBJECTS)
 _EXACT = 2**53  # from here on floats leave out whole numbers
 
 
-@dataclass(frozen=True)
 class TableSource(FileSource):
     """A source whose images are the files that a table names."""
 

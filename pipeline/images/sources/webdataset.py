@@ -12,17 +12,16 @@ from functools import cached_property
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images.listing import list_images
-from pipeline.images.source import UNLABELLED, ImageItem, LeftOut
+from pipeline.images.source import UNLABELLED, ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._left_out import Omissions, Patterns
 from pipeline.images.sources._masks import Masks
-from pipeline.images.sources._remote_shards import RemoteShards
-from pipeline.images.sources._samples import Found, ShardAccount, read_samples
-from pipeline.images.sources._shard_files import LocalShards, Shard, ShardFiles
-from pipeline.images.sources._shard_labels import Meaning, understand
-from pipeline.images.sources._shards import data_name, is_shards, refuse_packed, split_of_shard
-from pipeline.images.sources._stores import protocol_of, reason
+from pipeline.images.sources._samples import ShardAccount, ShardImage, read_samples
+from pipeline.images.sources._shard_labels import LabelScheme, understand
+from pipeline.images.sources._shards import Shards, data_name, is_shards, refuse_packed, split_of_shard
+from pipeline.images.sources._storage import StoredFile
+from pipeline.images.sources._stores import reason
 from pipeline.images.sources._tar import Window
 from pipeline.images.sources._words import on_one_line, printable, some
 from pipeline.images.stat_cache import UNSETTLED
@@ -35,7 +34,6 @@ ADDRESS = (
 OPTIONS: tuple[str, ...] = ("leave_out",)
 
 _PLACE = re.compile(r" @([0-9]+)\+([0-9]+)\Z")
-_THREADS = 8  # shards listed at once in a remote store, where threads mostly wait
 
 
 def claims(uri: str) -> bool:
@@ -51,62 +49,46 @@ def open_uri(uri: str, options: SourceOptions) -> ShardSource:
         PipelineError: The store does not answer.
     """
     refuse_packed(uri)
-    files: ShardFiles = RemoteShards.at(uri) if protocol_of(uri) else LocalShards.at(uri)
-    shards = files.find()
+    place = Shards.at(uri)
+    shards = place.find()
     account = Account(Patterns(options.leave_out))
-    listed = list(zip(shards, _list(files, shards, account), strict=True))
+    listed = list(zip(shards, _list(place, shards, account), strict=True))
     empty = [shard.name for shard, found in listed if not found]
     if len(empty) == len(shards):
         raise UsageError(
-            f"{on_one_line(files.address)} holds no images: expected key.jpg, key.cls, ..."
+            f"{on_one_line(place.address)} holds no images: expected key.jpg, key.cls, ..."
             + "".join(f"; {one.line}" for one in account.omissions.left_out())
         )
     remarks = [f"no images in {some(empty)}"] if empty else []
-    meaning = understand(files, listed, remarks)
+    scheme = understand(place.storage, listed, remarks)
     return ShardSource(
-        uri=printable(files.address),
-        name=data_name(files.root, files.rest),
-        classes=meaning.classes,
-        notes=(*remarks, *account.notes(), *_unversioned(files, shards)),
-        listed=list_images(_items(listed, meaning)),
-        files=files,
+        uri=printable(place.address),
+        name=data_name(place.storage.root, place.rest),
+        classes=scheme.classes,
+        notes=(*remarks, *account.notes(), *_unversioned(place, shards)),
+        listed=list_images(_items(listed, scheme)),
+        place=place,
         shards=shards,
         left_out=account.omissions.left_out(),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ShardSource:
-    """An image source in tar shards; see :class:`pipeline.images.source.ImageSource`.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardSource(ListedSource):
+    """An image source in tar shards; images are in the order of the shards, and as they stand in them.
 
     Attributes:
-        uri: Canonical address of all shards, with its braces and stars.
-        name: Default name of the data set.
-        classes: Class names in natural order.
-        notes: Remarks for the user.
-        listed: The images in order.
-        files: Where the shards are kept.
+        place: Where the shards are.
         shards: The shards as they were when they were listed.
-        left_out: What stands there and is not among the images.
     """
 
-    uri: str
-    name: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
-    listed: Sequence[ImageItem] = field(repr=False)
-    files: ShardFiles = field(repr=False)
-    shards: Sequence[Shard] = field(repr=False)
-    left_out: tuple[LeftOut, ...] = ()
+    place: Shards = field(repr=False)
+    shards: Sequence[StoredFile] = field(repr=False)
 
     @property
     def root(self) -> str:
         """What the stat cache knows images below: the same for all addresses of the same shards."""
-        return self.uri.removesuffix(printable(self.files.rest))
-
-    def items(self) -> Sequence[ImageItem]:
-        """Returns all images in a stable order: shards in natural order, members as they stand in them."""
-        return self.listed
+        return self.uri.removesuffix(printable(self.place.rest))
 
     def read(self, item: ImageItem) -> bytes:
         """Returns the bytes of one image, by one read or request.
@@ -121,16 +103,16 @@ class ShardSource:
         offset, size = map(int, place.groups())
         if size > MAX_BYTES:
             raise OSError(f"{size:,} bytes are more than the limit of {MAX_BYTES:,}")
-        data = self.files.read(shard, offset, size)
+        data = self.place.storage.read(shard, offset, size)
         if len(data) < size:
             raise OSError(f"{shard.name} ends within this image")
         return data
 
     @cached_property
-    def _by_name(self) -> dict[str, Shard]:
+    def _by_name(self) -> dict[str, StoredFile]:
         return {shard.name: shard for shard in self.shards}
 
-    def _shard_of(self, name: str) -> Shard | None:
+    def _shard_of(self, name: str) -> StoredFile | None:
         at = -1
         while (at := name.find("/", at + 1)) >= 0:
             if shard := self._by_name.get(name[:at]):
@@ -153,7 +135,7 @@ class Account:
         self._samples = self._numbered = 0
         self._example: list[str] = []
 
-    def add(self, of_shard: ShardAccount, found: Sequence[Found]) -> None:
+    def add(self, of_shard: ShardAccount, found: Sequence[ShardImage]) -> None:
         """Adds what is known of a shard."""
         of_shard.tell(self.omissions)
         self._samples += of_shard.samples
@@ -180,14 +162,14 @@ class Account:
         return [*notes, *self._masks.notes(), *self.patterns.unused(self.omissions)]
 
 
-def _list(files: ShardFiles, shards: Sequence[Shard], account: Account) -> Iterator[list[Found]]:
+def _list(place: Shards, shards: Sequence[StoredFile], account: Account) -> Iterator[list[ShardImage]]:
     """Yields the images of each shard, in order."""
 
-    def look(shard: Shard) -> tuple[list[Found], ShardAccount]:
+    def look(shard: StoredFile) -> tuple[list[ShardImage], ShardAccount]:
         of_shard = ShardAccount(shard.name, account.patterns)
-        smallest, largest = files.window
+        smallest, largest = place.storage.window
         window = Window(
-            lambda offset, length: files.read(shard, offset, length),
+            lambda offset, length: place.storage.read(shard, offset, length),
             shard.size,
             smallest=smallest,
             largest=largest,
@@ -197,7 +179,7 @@ def _list(files: ShardFiles, shards: Sequence[Shard], account: Account) -> Itera
         except OSError as error:
             raise PipelineError(f"cannot read {on_one_line(shard.path)}: {reason(error)}") from error
 
-    with ThreadPoolExecutor(_THREADS if isinstance(files, RemoteShards) else 1) as pool:
+    with ThreadPoolExecutor(place.threads) as pool:
         try:
             for found, of_shard in pool.map(look, shards):
                 account.add(of_shard, found)
@@ -206,17 +188,17 @@ def _list(files: ShardFiles, shards: Sequence[Shard], account: Account) -> Itera
             pool.shutdown(cancel_futures=True)
 
 
-def _items(listed: list[tuple[Shard, list[Found]]], meaning: Meaning) -> Iterator[ImageItem]:
+def _items(listed: list[tuple[StoredFile, list[ShardImage]]], scheme: LabelScheme) -> Iterator[ImageItem]:
     """Yields all images, shard by shard."""
-    index = {name: i for i, name in enumerate(meaning.classes)}
+    index = {name: i for i, name in enumerate(scheme.classes)}
     described = any(image.split for _, found in listed for image in found)
     with_split = without = None
     for shard, found in listed:
         version, named = _short(shard.version), split_of_shard(shard.name)
         for image in found:
-            split = meaning.split_of(shard, image, named)
+            split = scheme.split_of(shard, image, named)
             with_split, without = with_split or (split and shard), without or (split is None and shard)
-            label = meaning.label_of(image)
+            label = scheme.label_of(image)
             yield ImageItem(
                 id=f"{shard.name}/{image.name}",
                 label=UNLABELLED if label is None else index[label],
@@ -236,10 +218,10 @@ def _short(version: str | None) -> str:
     return UNSETTLED if version is None else hashlib.sha256(version.encode()).hexdigest()[:16]
 
 
-def _unversioned(files: ShardFiles, shards: Sequence[Shard]) -> list[str]:
+def _unversioned(place: Shards, shards: Sequence[StoredFile]) -> list[str]:
     unknown = sum(shard.version is None for shard in shards)
-    if not unknown or isinstance(files, LocalShards):
+    if not unknown or not place.storage.is_remote:
         return []
     return [
-        f"{files.address} states no version of {unknown:,} of its shards: they are read again by every run"
+        f"{place.address} states no version of {unknown:,} of its shards: they are read again by every run"
     ]

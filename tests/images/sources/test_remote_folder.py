@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
 from pipeline.images.manifest import scan
-from pipeline.images.sources import _stores, remote
+from pipeline.images.sources import _remote_storage, _stores
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -138,7 +138,7 @@ def test_an_image_that_has_gone_is_named_and_not_asked_for_again(bucket):
 
 
 def test_an_image_beyond_the_limit_is_refused(bucket, monkeypatch):
-    monkeypatch.setattr(remote, "MAX_BYTES", 10)
+    monkeypatch.setattr(_remote_storage, "MAX_BYTES", 10)
     source = open_images("bucket://photos")
     with pytest.raises(OSError, match="more than the limit of 10 bytes"):
         source.read(source.items()[0])

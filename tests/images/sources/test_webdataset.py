@@ -15,7 +15,7 @@ from pipeline.images import UNLABELLED, open_images
 from pipeline.images.manifest import scan
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import webdataset
-from pipeline.images.sources._shard_files import LocalShards
+from pipeline.images.sources._storage import LocalStorage
 
 CLASSES_FIRST = [("cat", "train"), ("cat", "test"), ("dog", "train"), ("dog", "test")]
 
@@ -342,7 +342,7 @@ def test_a_label_that_cannot_be_understood_is_refused(place, kind, content, matc
 
 def count_reads(source, monkeypatch):
     reads = []
-    kind = type(source.files)
+    kind = type(source.place.storage)
     read = kind.read
     monkeypatch.setattr(
         kind, "read", lambda self, shard, at, size: reads.append(size) or read(self, shard, at, size)
@@ -418,7 +418,7 @@ def test_threads_share_more_shards_than_are_kept_open(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         assert all(found == [png(i) for i in range(40)] for found in pool.map(read, range(4)))
-    assert isinstance(source.files, LocalShards)
+    assert isinstance(source.place.storage, LocalStorage)
     opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
     assert 0 < sum(path.startswith(str(tmp_path)) for path in opened) <= 16
 

@@ -10,7 +10,7 @@ from tar_shards import png, write_tar
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images import open_images
 from pipeline.images.manifest import scan
-from pipeline.images.sources import _remote_shards, _stores
+from pipeline.images.sources import _remote_storage, _stores
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -29,7 +29,7 @@ def store(tmp_path, monkeypatch):
     for number in range(2):
         shard = write_tar(tmp_path / f"pets-{number}.tar", {"cat/1.png": number, "dog/2.png": 9 + number})
         files.pipe(f"{folder}/{shard.name}", shard.read_bytes())
-    monkeypatch.setattr(_remote_shards, "version_of", lambda details, now_s: made_at(details["created"]))
+    monkeypatch.setattr(_remote_storage, "version_of", lambda details, now_s: made_at(details["created"]))
     monkeypatch.setattr(_stores, "PAUSE_S", 0.0)
     return folder
 
