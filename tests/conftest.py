@@ -100,6 +100,15 @@ def no_wait_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_file_left_open() -> Iterator[None]:
+    """Asserts that a test closes what it opens: Python warns of its own files only, not of their numbers."""
+    numbers = Path("/proc/self/fd")
+    before = len(os.listdir(numbers)) if numbers.is_dir() else 0
+    yield
+    assert not numbers.is_dir() or len(os.listdir(numbers)) == before
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real photographs and weights beside the checkout; tests that need them are skipped without."""

@@ -13,6 +13,8 @@ from pipeline.errors import ForeignFileError, UnreadableFileError
 
 THESIS = b"three years of work"
 
+pytestmark = pytest.mark.usefixtures("no_file_left_open")
+
 
 def ours(name: object, head: bytes) -> bool:
     return head.startswith(b"ours")
@@ -165,6 +167,33 @@ def test_a_database_with_another_name_is_refused(beside: str, root: Path, tmp_pa
     path.hardlink_to(tmp_path / "theirs" / "thesis")
     with pytest.raises(ForeignFileError, match="has other names"):
         files.check_database(root / "folder" / "store.sqlite", root=root)
+
+
+def test_a_file_moves_to_a_free_name_only(root: Path) -> None:
+    path, taken, free = root / "folder" / "file", root / "folder" / "taken", root / "new" / "folder" / "file"
+    path.write_bytes(b"file")
+    taken.write_bytes(THESIS)
+    with pytest.raises(FileExistsError):
+        files.rename(path, taken, root=root)
+    assert (path.read_bytes(), taken.read_bytes()) == (b"file", THESIS)
+    files.rename(path, free, root=root)
+    assert free.read_bytes() == b"file"
+    assert not path.exists()
+    path.symlink_to(taken)
+    files.rename(path, free.with_name("link"), root=root)
+    assert free.with_name("link").readlink() == taken
+
+
+def test_the_root_is_made_with_what_is_above_and_below_it(tmp_path: Path) -> None:
+    root = tmp_path / "new" / "root"
+    for _ in range(2):
+        files.make_folder(root / "more" / "folders", root=root)
+    assert (root / "more" / "folders").is_dir()
+
+
+@pytest.mark.parametrize(("head", "blank"), [(b"", True), (b"\0\0", True), (b"\0x\0", False), (b"x", False)])
+def test_what_a_power_cut_leaves_is_blank(head: bytes, blank: bool) -> None:
+    assert files.is_blank(head) is blank
 
 
 def test_the_root_of_a_path() -> None:

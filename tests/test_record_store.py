@@ -64,6 +64,8 @@ def test_more_than_a_query_can_name_is_found(file: Path) -> None:
 def test_nothing_is_made_before_there_is_something_to_keep(file: Path) -> None:
     keep(file, {})
     assert recall(file) == {}
+    with RecordStore(file, "things", otherwise="") as store:
+        store.forget(RECORDS)
     assert not file.parent.exists()
 
 

@@ -92,7 +92,8 @@ def test_every_file_that_is_no_module_is_declared() -> None:
     settings.read(ROOT / "setup.cfg")
     declared = {
         path
-        for package, pattern in settings["options.package_data"].items()
+        for package, patterns in settings["options.package_data"].items()
+        for pattern in patterns.split(", ")
         for path in ROOT.joinpath(*package.split(".")).glob(pattern)
     }
     files = {

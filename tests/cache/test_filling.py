@@ -15,9 +15,12 @@ import pytest
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
+from pipeline.errors import PipelineError
 from pipeline.images.row_table import RowTable
 
 N = 10
+
+pytestmark = pytest.mark.usefixtures("no_file_left_open")
 
 
 @pytest.fixture
@@ -35,9 +38,9 @@ def values(rows: list[int]) -> np.ndarray:
     return np.array(rows, "<f4")[:, None, None] * 100 + np.arange(6, dtype="<f4").reshape(2, 3)
 
 
-@pytest.mark.parametrize("rows", [[0], [9], [0, 1, 2], [1, 3, 4, 9], [*range(N)], [0, 2, 4, 6, 8]])
+@pytest.mark.parametrize("rows", [[], [0], [9], [0, 1, 2], [1, 3, 4, 9], [*range(N)], [0, 2, 4, 6, 8]])
 def test_rows_land_in_their_places(rows: list[int], partial: PartialFile) -> None:
-    partial.write(np.array(rows), values(rows))
+    partial.write(np.array(rows, int), values(rows))
     partial.commit()
     layout = open_feature_file(partial.layout.path)
     assert np.flatnonzero(layout.done).tolist() == np.flatnonzero(partial.done).tolist() == rows
@@ -74,6 +77,32 @@ def test_rows_that_are_not_committed_are_not_done(partial: PartialFile) -> None:
     partial.write(np.array([2, 3]), values([2, 3]))
     partial.close()
     assert np.flatnonzero(open_feature_file(partial.layout.path).done).tolist() == [0, 1]
+
+
+def test_rows_that_another_process_has_written_are_recorded(partial: PartialFile) -> None:
+    partial.record(np.array([1, 2, 5]), np.array([7, 8, 9], np.uint32))
+    assert not partial.done.any()
+    partial.commit()
+    layout = open_feature_file(partial.layout.path)
+    assert layout.crc32.tolist() == [0, 7, 8, 0, 0, 9, 0, 0, 0, 0]
+    assert np.flatnonzero(layout.done).tolist() == [1, 2, 5]
+
+
+@pytest.mark.parametrize("step", ["commit", "publish"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_gone_is_noticed(
+    step: str, replaced: bool, partial: PartialFile, tmp_path: Path
+) -> None:
+    partial.write(np.arange(N), values([*range(N)]))
+    if step == "publish":
+        partial.commit()
+    path = partial.layout.path
+    path.unlink()
+    if replaced:
+        path.write_bytes(b"of another process")
+    with pytest.raises(PipelineError, match="was removed while it was being filled"):
+        partial.commit() if step == "commit" else partial.publish(tmp_path / "train.h5")
+    assert [one.name for one in tmp_path.iterdir()] == [path.name] * replaced
 
 
 def test_publishing_renames_a_complete_file(partial: PartialFile, tmp_path: Path) -> None:

@@ -30,13 +30,7 @@ with filling([Path(sys.argv[1])]):
 """
 
 
-@pytest.fixture(autouse=True)
-def no_file_left_open() -> Iterator[None]:
-    """A lock that is not closed is held for as long as the process lives."""
-    numbers = Path("/proc/self/fd")
-    before = len(os.listdir(numbers)) if numbers.is_dir() else 0
-    yield
-    assert not numbers.is_dir() or len(os.listdir(numbers)) == before
+pytestmark = pytest.mark.usefixtures("no_file_left_open")  # a lock is held while its file is open
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipeline.cache.format import FeatureFile, Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
 from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
 from pipeline.images.row_table import RowTable
+from pipeline.spec import FeatureSpec
 
 Publish = Callable[..., Path]
 MakeRows = Callable[..., RowTable]
@@ -76,14 +77,32 @@ def test_files_that_cannot_be_read_are_passed_over(
     assert names(stored_rows(cache, entry.spec)) == ["a"]
 
 
-def test_rows_of_another_spec_do_not_count(cache: Path, entry: Entry, publish: Publish) -> None:
-    path = publish(["a"])
-    other = replace(entry.spec, precision="bfloat16")
-    assert len(stored_rows(cache, other).keys) == 0
-    disguised = cache / "toy" / other.entry_name / "train.h5"
-    disguised.parent.mkdir()
-    shutil.copy(path, disguised)
-    assert len(stored_rows(cache, other).keys) == 0
+@pytest.mark.parametrize("name", [None, *(field.name for field in fields(FeatureSpec))])
+def test_of_another_spec_only_images_count_whose_views_alone_differ(
+    name: str | None,
+    cache: Path,
+    spec: FeatureSpec,
+    make_header: Callable[..., Header],
+    make_rows: MakeRows,
+    make_values: Callable[..., np.ndarray],
+) -> None:
+    spec = replace(spec, augmentation='{"rotation": 20.0}')
+    entry = Entry(cache / "toy" / spec.entry_name, spec, "/somewhere/toy", "random")
+    entry.save()
+    rows = replace(make_rows(list("aabb")), views=np.array([0, 1, 0, 1], np.uint8))
+    create_feature_file(entry.partial("train"), make_header(spec=spec), rows, (2, 3))
+    with PartialFile(entry.partial("train")) as partial:
+        partial.write(np.arange(4), make_values(rows))
+        partial.commit()
+    other = spec
+    if name:
+        value = getattr(spec, name)
+        other = replace(spec, **{name: value + 1 if isinstance(value, int) else f"{value}x"})
+        disguised = cache / "toy" / other.entry_name / "train.h5"
+        disguised.parent.mkdir()
+        shutil.copy(entry.partial("train"), disguised)
+    expected = {None: {0, 1, 2, 3}, "augmentation": {0, 2}}.get(name, set())
+    assert set(stored_rows(cache, other).row.tolist()) == expected
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 600])

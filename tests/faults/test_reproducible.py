@@ -167,7 +167,7 @@ def test_the_order_of_a_table(
     tell: Callable[[str], None],
 ) -> None:
     files = [path.relative_to(bright_photos.root) for path in sorted(bright_photos.root.glob("*/*/*"))]
-    lines = [f"{path},{path.shards[1]},{path.shards[0]}" for path in files]
+    lines = [f"{path},{path.parts[1]},{path.parts[0]}" for path in files]
     outcomes = []
     for order in (lines, [lines[i] for i in np.random.default_rng(1).permutation(len(lines))]):
         table = bright_photos.root / "table.csv"

@@ -48,8 +48,8 @@ def assert_whole(runs: Path) -> set[str]:
     """Opens whatever a reader would find and returns its names: heads, results, boards and reports."""
     found = set()
     for path in runs.rglob("*"):
-        shards = path.relative_to(runs).shards
-        if any(shard.startswith(".") for shard in shards) or path.suffix == ".tmp":
+        parts = path.relative_to(runs).parts
+        if any(part.startswith(".") for part in parts) or path.suffix == ".tmp":
             continue  # a draft, which no reader looks for
         found.add(path.name)
         if path.name == "logreg":

@@ -198,9 +198,11 @@ class TrainedHead:
         """Returns the probabilities for features that were just made, as :meth:`predict_proba`.
 
         Args:
-            features: Finite, (n, *feature shape) in the stored dtype, of this head's spec.
+            features: Finite, (n, *feature shape) in the stored dtype, of this head's spec; n may be 0.
         """
         proba = np.zeros((len(features), len(self.classes)))
+        if not len(features):
+            return proba
         proba[:, learnt_classes(self.class_counts)] = self._answers(features)
         return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
 
