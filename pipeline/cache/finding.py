@@ -37,9 +37,10 @@ class EntryFilter:
         source: Canonical address of the images; None = any.
         dataset: Name of the data set; None = any.
         entries: Names of entries, see :func:`is_called`; it has to be one of them, if there are any.
-        asked: What its features have to be, by the fields of ``FeatureRequest``; None, an empty value and
-            ``auto`` say nothing. Of ``views``, 0 is for an entry without augmented views and any other number
-            for one with them; ``augment`` holds values of ``Augmentation``, which only such entries have.
+        asked: What its features have to be, by the fields of ``FeatureRequest``; None and an empty collection
+            say nothing, nor does ``auto`` of what is measured. Of ``views``, 0 is for an entry without
+            augmented views and any other number for one with them; ``augment`` holds values of
+            ``Augmentation``, which only such entries have.
     """
 
     source: str | None = None
@@ -58,7 +59,7 @@ class EntryFilter:
 
     def _fits(self, entry: Entry, name: str, value: Any) -> bool:
         spec = entry.spec
-        if value in (None, "", "auto", (), {}) and value is not False:
+        if value in (None, (), {}) or (value == "auto" and name in MEASURED):
             return True
         if name in UNUSED_BY_RAW and spec.engine == RAW == self.asked.get("backbone"):
             return True
@@ -83,12 +84,20 @@ class EntryFilter:
         return asked or (spec.pooling if spec.pooling in POOLINGS else "none")
 
 
+MEASURED = ("precision", "engine")
+"""What stage one chooses by measurement where ``auto`` is asked for."""
 UNUSED_BY_RAW = ("weights", "precision", "store", "engine")
 """What stage one takes for raw pixels, where they are named, and makes no use of."""
 
 
 def _is_cut(spec: FeatureSpec, cut: Cut) -> bool:
     return (spec.layer, spec.pooling) == (cut.layer, cut.pooling)
+
+
+def asked_of(spec: FeatureSpec) -> dict[str, Any]:
+    """Returns what was asked for to get a spec, without its cut and its views, by the names of the fields."""
+    unused = {"layer", "pooling", *(UNUSED_BY_RAW if spec.engine == RAW else ())}
+    return {name: getattr(spec, name) for name in FeatureSpec.asked() if name not in unused}
 
 
 def is_called(entry: Path, name: str) -> bool:

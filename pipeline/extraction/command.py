@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pipeline.backbones.table import Cut, find_backbone
 from pipeline.cache.entries import Entry, dataset_name
-from pipeline.cache.finding import UNUSED_BY_RAW, augmentation_of, setting, stored_views
+from pipeline.cache.finding import asked_of, augmentation_of, setting, stored_views
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images.source_options import flag
-from pipeline.spec import RAW, FeatureSpec
 
 DEFAULT_CACHE = Path("features_cache")
 
@@ -49,8 +48,7 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     """Writes what stage one was asked for, without what it takes where nothing is said."""
     first = entries[0]
     spec, default = first.spec, FeatureRequest()
-    unused = {"layer", "pooling", *(UNUSED_BY_RAW if spec.engine == RAW else ())}
-    values = {name: getattr(spec, name) for name in FeatureSpec.asked() if name not in unused}
+    values = asked_of(spec)
     if "weights" in values:
         values["weights"] = _weights(first)
     words = []

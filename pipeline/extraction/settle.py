@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.backbones.table import Cut
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS, Entry
+from pipeline.cache.finding import asked_of
 from pipeline.cache.networks import RECORD, is_whole
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.extraction.calibration import IMAGES, SEED, QuantisedNetwork, draw_sample, recorded_networks
@@ -58,21 +60,12 @@ def request_of(entries: Sequence[Entry]) -> SettledRequest:
         UnreadableFileError: The system does not let it be read now.
     """
     spec = entries[0].spec
-    cuts = tuple(f"{entry.spec.layer}:{entry.spec.pooling}" for entry in entries)
-    if spec.engine == RAW:
-        return SettledRequest(
-            backbone=spec.backbone, layers=cuts, image_size=spec.image_size, pixel_range=spec.pixel_range
-        )
-    quantised = spec.precision == "int8"
+    asked = asked_of(spec)
+    asked.pop("weights", None)  # by their identity, which is no choice of a user's
     return SettledRequest(
-        backbone=spec.backbone,
-        layers=cuts,
-        image_size=spec.image_size,
-        precision=spec.precision,
-        store=spec.store,
-        engine=spec.engine,
-        pixel_range=spec.pixel_range,
-        networks=tuple(map(_stored_network, entries)) if quantised else (),
+        layers=tuple(str(Cut(entry.spec.layer, entry.spec.pooling)) for entry in entries),
+        networks=tuple(map(_stored_network, entries)) if spec.precision == "int8" else (),
+        **asked,
     )
 
 

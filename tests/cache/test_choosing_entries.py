@@ -156,3 +156,16 @@ def test_cuts_are_read_as_by_stage_one(
     layers: tuple[str, ...], pooling: str | None, expected: bool, entry: Entry
 ) -> None:
     assert EntryFilter(asked={"layers": layers, "pooling": pooling}).matches(entry) == expected
+
+
+@pytest.mark.parametrize("name", ["backbone", "pooling", "weights", "store", "layers"])
+@pytest.mark.parametrize("word", ["auto", ""])
+def test_a_word_that_names_nothing_matches_nothing(name: str, word: str, entry: Entry) -> None:
+    value = (word,) if name == "layers" else word
+    assert not EntryFilter(asked={name: value}).matches(entry)
+
+
+@pytest.mark.parametrize("name", ["precision", "engine"])
+def test_what_is_measured_may_be_left_to_be_measured(name: str, entry: Entry) -> None:
+    assert EntryFilter(asked={name: "auto"}).matches(entry)
+    assert not EntryFilter(asked={name: ""}).matches(entry)
