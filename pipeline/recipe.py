@@ -168,7 +168,12 @@ def read_recipe(path: Path) -> Recipe:
     for split in experiment.evaluate:
         if split not in SPLITS:
             raise unknown(f"split in recipe {path}", split, SPLITS)
-    asked = {OLDER_NAMES.get(name, name): value for name, value in sections["extract"].items()}
+    asked = dict(sections["extract"])
+    for older, name in OLDER_NAMES.items():
+        if older in asked and name in asked:
+            raise UsageError(f"[extract] of recipe {path} has both {older} and {name}: keep {name}")
+        if older in asked:
+            asked[name] = asked.pop(older)
     request = FeatureRequest(
         augmentation=Augmentation.from_options(sections["augment"]),
         **_checked(FeatureRequest, asked, f"[extract] of recipe {path}", only=EXTRACT),

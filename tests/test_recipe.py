@@ -52,6 +52,10 @@ def test_there_is_a_recipe_for_each_source_experiment() -> None:
             TOP + "[extract]\nlayer = 3\n",
             r"unknown field of \[extract\] of recipe .* 'layer' \(did you mean 'layers'",
         ),
+        (
+            TOP + '[extract]\nbase_engine = "keras"\nengine = "openvino"\n',
+            "has both base_engine and engine: keep engine",
+        ),
         (TOP + "[extract]\nimage_size = 1.5\n", "option image_size=1.5 of .* must be int"),
         (TOP + "[augment]\nrotation = 400\n", "rotation=400 of the augmentation must be float from 0 to 180"),
         (TOP + '[published]\nsplit = "tset"\n', r"unknown split in \[published\] of recipe .* 'tset'"),
@@ -61,6 +65,12 @@ def test_there_is_a_recipe_for_each_source_experiment() -> None:
 def test_a_wrong_field_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_recipe(written(tmp_path, text))
+
+
+def test_the_engine_has_its_older_name_too(tmp_path: Path) -> None:
+    for name in ("engine", "base_engine"):
+        recipe = read_recipe(written(tmp_path, TOP + f'[extract]\n{name} = "openvino"\n'))
+        assert recipe.request.engine == "openvino"
 
 
 def test_a_missing_recipe_is_told(tmp_path: Path) -> None:
