@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache.format import FeatureFile
+from pipeline.cache.shards import RowMap
 from pipeline.errors import CacheMismatchError
 from pipeline.images.row_table import RowTable, isin, name_marks
 from pipeline.wording import counted, verb
@@ -137,8 +138,8 @@ class DamageLog:
             wanted: By the name of the shard, rows of the entry.
             computed: bool (G,), which of them, one shard after the other, were computed.
         """
-        ends = np.cumsum([len(rows) for rows in wanted.values()])
-        for (name, rows), mask in zip(wanted.items(), np.split(computed, ends[:-1]), strict=True):
+        by_file = RowMap([len(rows) for rows in wanted.values()]).by_file(computed)
+        for (name, rows), mask in zip(wanted.items(), by_file, strict=True):
             if self._met and mask.any():
                 fresh = rows.take(np.flatnonzero(mask))
                 for key, damage in self._met.items():

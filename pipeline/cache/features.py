@@ -97,14 +97,9 @@ class FeatureSet:
         """The features of each cut by itself, where they lie on disk side by side."""
         if not isinstance(self.features, MappedFeatures) or len(self.features.cuts) == 1:
             return (self,)
-        layers, poolings = self.spec.layer.split("+"), self.spec.pooling.split("+")
+        specs = single_specs(self.spec)
         return tuple(
-            replace(
-                self,
-                features=MappedFeatures((files,)),
-                crc32=self.crc32[:, i],
-                spec=replace(self.spec, layer=layers[i], pooling=poolings[i % len(poolings)]),
-            )
+            replace(self, features=MappedFeatures((files,)), crc32=self.crc32[:, i], spec=specs[i])
             for i, files in enumerate(self.features.cuts)
         )
 

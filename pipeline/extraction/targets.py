@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.cache.shards import RowMap
 from pipeline.errors import PipelineError
 from pipeline.extraction.load import Batch, Loader
 from pipeline.extraction.plan import Block, FileGroup, rows_an_image
@@ -45,9 +46,8 @@ class TargetRows:
 
     def count(self, mask: np.ndarray) -> dict[str, int]:
         """Counts the True values of a mask, bool (G,), per shard."""
-        ends = np.cumsum([len(rows) for rows in self.rows.values()])
-        shards = np.split(mask, ends[:-1])
-        return {name: int(shard.sum()) for name, shard in zip(self.rows, shards, strict=True)}
+        by_file = RowMap([len(rows) for rows in self.rows.values()]).by_file(mask)
+        return {name: int(own.sum()) for name, own in zip(self.rows, by_file, strict=True)}
 
 
 def target_rows(

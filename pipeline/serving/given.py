@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
+from pipeline.images.listing import ImageListBuilder
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
@@ -83,34 +84,35 @@ def gather_images(images: Given | Iterable[Given]) -> GivenImages:
             image anywhere.
     """
     given: Sequence[Given] = [images] if isinstance(images, Given) else list(images)
-    items: list[ImageItem] = []
+    items = ImageListBuilder()
     held: dict[str, Image.Image | np.ndarray] = {}
     left_out: list[LeftOut] = []
     for place, one in enumerate(given):
         if isinstance(one, str | Path):
-            items += _files(str(expanded(one)), left_out)
+            for shown, path in _files(str(expanded(one)), left_out):
+                items.add(shown, UNLABELLED, path=path)
             continue
         for name, image in _in_memory(f"images[{place}]", one):
-            items.append(ImageItem(name, UNLABELLED))
+            items.add(name, UNLABELLED)
             held[name] = image
-    if not items:
+    if not len(items):
         where = ", ".join(repr(str(one)) for one in given[:3] if isinstance(one, str | Path)) or "nothing"
         raise UsageError(f"no image in {where}: give image files, or folders with images in them")
-    return GivenImages(items, held, tuple(left_out))
+    return GivenImages(items.finish(), held, tuple(left_out))
 
 
-def _files(place: str, left_out: list[LeftOut]) -> Iterator[ImageItem]:
+def _files(place: str, left_out: list[LeftOut]) -> Iterator[tuple[str, str]]:
+    """Yields the images at a place, each by its name as it is shown and its path."""
     if not os.path.lexists(place):
         raise UsageError(f"{place!r} does not exist: give image files, or folders of images")
     if not os.path.isdir(place):
-        yield ImageItem(printable(place), UNLABELLED, path=Path(place))
+        yield printable(place), place
         return
     walker = Walker(LocalStorage(os.path.realpath(place)))
     for folder, names in walker.images(""):
         for name in names:
             path = os.path.join(folder, name)
-            shown = printable(os.path.join(place, path))
-            yield ImageItem(shown, UNLABELLED, path=Path(walker.root, path))
+            yield printable(os.path.join(place, path)), os.path.join(walker.root, path)
     left_out += walker.omissions.left_out()
 
 

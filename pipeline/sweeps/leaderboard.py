@@ -14,7 +14,7 @@ from pipeline.files import root_of, written
 from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
 from pipeline.sweeps import Leaderboard, Result
-from pipeline.sweeps.results import disk_errors
+from pipeline.sweeps.results import not_written
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def write_leaderboard(board: Leaderboard) -> list[Path]:
     rows = [_row(rank, result) for rank, result in enumerate(board.results, 1)]
     paths = [board.folder / f"leaderboard.{suffix}" for suffix in ("csv", "json", "png")]
     root = root_of(paths[0], 3)  # <runs>/<dataset>/<entry>/sweep/leaderboard.csv
-    with disk_errors(board.folder), ExitStack() as drafts:
+    with not_written(board.folder), ExitStack() as drafts:
         table, record, picture = (
             drafts.enter_context(written(path, root=root, known=is_of_a_leaderboard)) for path in paths
         )

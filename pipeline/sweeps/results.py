@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PipelineError, UnreadableFileError, reason_of, system_refusal
+from pipeline.errors import UnreadableFileError, disk_errors, system_refusal
 from pipeline.files import make_folder, remove, root_of, written
 from pipeline.plain_json import json_text, plain, read_sealed, sealed
 from pipeline.progress import say
@@ -81,16 +81,10 @@ def joined(parts: Sequence[Result]) -> Result:
     )
 
 
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns what the disk refuses into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise PipelineError(
-            f"cannot write the sweep to {folder}: {reason_of(error)}. Finished results are kept; make "
-            "room and run again with --resume, or choose another place with --runs"
-        ) from error
+def not_written(folder: Path) -> AbstractContextManager[None]:
+    """Turns what the disk refuses of a sweep into one line, see ``errors.disk_errors``."""
+    advice = "Finished results are kept; make room and run again with --resume, or choose another place with --runs"
+    return disk_errors(f"cannot write the sweep to {folder}", advice)
 
 
 class ResultStore:
@@ -115,7 +109,7 @@ class ResultStore:
             UnreadableFileError: A result cannot be read now.
             PipelineError: The folder cannot be written.
         """
-        with disk_errors(self.folder):
+        with not_written(self.folder):
             make_folder(self.folder, root=self._root)
             kept = {}
             for path in sorted(self.folder.iterdir()):
@@ -137,7 +131,7 @@ class ResultStore:
             PipelineError: The folder cannot be written.
         """
         path = self.folder / f"{result.key}.json"
-        with disk_errors(self.folder), written(path, root=self._root, known=is_result) as file:
+        with not_written(self.folder), written(path, root=self._root, known=is_result) as file:
             file.write(json_text(sealed(plain({"identity": self.identity, **asdict(result)}))).encode())
 
     def _read(self, path: Path) -> Result | None:

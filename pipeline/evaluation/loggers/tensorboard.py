@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError, reason_of
+from pipeline.errors import disk_errors
 from pipeline.evaluation.loggers import scalars
 from pipeline.files import create, make_folder
 from pipeline.paths import expanded
@@ -35,17 +35,16 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     folder = root / report.dataset / report.spec.entry_name / report.head / report.split
     now = time.time()
     name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
-    try:
+    with disk_errors(
+        f"cannot log to {folder}",
+        "Choose a folder that can be written with `--runs`",
+    ):
         make_folder(folder, root=expanded(runs))
         with os.fdopen(create(folder / name, root=expanded(runs)), "wb") as file:
             records = RecordWriter(file)
             records.write(Event(wall_time=now, file_version=VERSION).SerializeToString())
             for step, value in _values(report, files):
                 records.write(Event(wall_time=now, step=step, summary=value).SerializeToString())
-    except OSError as error:
-        raise PipelineError(
-            f"cannot log to {folder}: {reason_of(error)}. Choose a folder that can be written with `--runs`"
-        ) from error
     return f"tensorboard --logdir {root}"
 
 

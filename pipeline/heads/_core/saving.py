@@ -23,7 +23,7 @@ from pipeline.errors import (
     PipelineError,
     UnreadableFileError,
     UsageError,
-    reason_of,
+    disk_errors,
     system_refusal,
 )
 from pipeline.files import refuse_links
@@ -84,18 +84,18 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
     """
     folder = run_folder(runs, trained.dataset, trained.task.spec, trained.name)
     _say_if_calibrated(folder)
-    try:
-        with published(folder, root=runs_of(folder), known=is_of_a_head) as draft:
-            file = draft / trained.head.file
-            trained.model.save(file)
-            checksum = _sha256(file)
-            files = {"sha256": checksum, "seen": _save_seen(trained.seen, draft / SEEN)}
-            (draft / RECORD).write_bytes(_text(to_record(trained) | files))
-    except OSError as error:
-        raise PipelineError(
-            f"cannot save the trained head in {folder}: {reason_of(error)}. "
-            "Choose a folder that can be written with `--runs`"
-        ) from error
+    with (
+        disk_errors(
+            f"cannot save the trained head in {folder}",
+            "Choose a folder that can be written with `--runs`",
+        ),
+        published(folder, root=runs_of(folder), known=is_of_a_head) as draft,
+    ):
+        file = draft / trained.head.file
+        trained.model.save(file)
+        checksum = _sha256(file)
+        files = {"sha256": checksum, "seen": _save_seen(trained.seen, draft / SEEN)}
+        (draft / RECORD).write_bytes(_text(to_record(trained) | files))
     return replace(trained, folder=folder, checksum=checksum)
 
 
@@ -123,21 +123,21 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
         "command again"
     )
     refuse_links(folder, root=runs_of(folder), folder=True)
-    try:
-        with pinned(folder) as handle:
-            with _blaming(folder / RECORD):
-                record = parse_sealed(_read(handle, RECORD), newer=NEWER)
-            if record["sha256"] != trained.checksum:
-                raise again
-            files = {"sha256": record["sha256"], "seen": record.get("seen")}
-            replace_within(handle, RECORD, _text(to_record(changed) | files))
-            if not os.path.samestat(os.fstat(handle), os.stat(folder)):
-                raise again
-    except OSError as error:
-        raise PipelineError(
-            f"cannot save the temperature of the head in {folder}: {reason_of(error)}. "
-            "Make room there, or the folder writable, and run the same command again"
-        ) from error
+    with (
+        disk_errors(
+            f"cannot save the temperature of the head in {folder}",
+            "Make room there, or the folder writable, and run the same command again",
+        ),
+        pinned(folder) as handle,
+    ):
+        with _blaming(folder / RECORD):
+            record = parse_sealed(_read(handle, RECORD), newer=NEWER)
+        if record["sha256"] != trained.checksum:
+            raise again
+        files = {"sha256": record["sha256"], "seen": record.get("seen")}
+        replace_within(handle, RECORD, _text(to_record(changed) | files))
+        if not os.path.samestat(os.fstat(handle), os.stat(folder)):
+            raise again
     return changed
 
 

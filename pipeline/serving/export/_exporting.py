@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import pipeline
-from pipeline.errors import PipelineError, UsageError, reason_of
+from pipeline.errors import PipelineError, UsageError, disk_errors
 from pipeline.files import make_folder, refuse_links, replace
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.pixel_range import PixelRange
@@ -138,15 +138,16 @@ def export_model(
     pixel_range = PixelRange.of(trained.spec.pixel_range)
     if pixel_range is not None:
         say(f"note: the model takes uint8: read deeper pixels by {pixel_range} first, as the example does")
-    try:
-        with replacing(target, root=root) as draft:
-            module.write(network, draft, about=_about(trained))
-            difference = None if sample is None else _difference(module, draft, sample, trained, format)
-            size = _bytes(draft)
-    except OSError as error:
-        raise PipelineError(
-            f"the model cannot be written to {target}: {reason_of(error)}. Choose another place with --out"
-        ) from error
+    with (
+        disk_errors(
+            f"the model cannot be written to {target}",
+            "Choose another place with --out",
+        ),
+        replacing(target, root=root) as draft,
+    ):
+        module.write(network, draft, about=_about(trained))
+        difference = None if sample is None else _difference(module, draft, sample, trained, format)
+        size = _bytes(draft)
     return Exported(
         head=trained.name,
         dataset=trained.dataset,
