@@ -180,7 +180,7 @@ def _fixed_string(text: str) -> np.ndarray:
 class PartialFile:
     """A laid-out file that is being filled; any process may fill any rows of it.
 
-    RowTable count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
+    Rows count as ``done`` only after ``commit``: features and checksums are made durable first, so a kill
     at any moment leaves rows that are whole or not done.
     """
 

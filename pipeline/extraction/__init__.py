@@ -48,7 +48,7 @@ def extract(
 ) -> list[Extraction]:
     """Brings the cache to the state in which it holds the features of every image of a source.
 
-    RowTable that stand anywhere in the cache under the same spec are copied; only the others are computed.
+    Rows that stand anywhere in the cache under the same spec are copied; only the others are computed.
     Every split is published when it is whole, and not before.
 
     Example:

@@ -107,7 +107,7 @@ class Headers:
 
 
 BLOCK_ROWS = 256
-"""RowTable between two commits, rounded down to full batches: what a kill can cost at most."""
+"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
 BLOCK_BYTES = 2**26
 """Bytes of a block's features, at most: it may have to travel."""
 
@@ -252,7 +252,7 @@ class Filler:
         )
 
     def _block_rows(self, writers: Sequence[EntryWriter], batch_size: int, missing: int) -> int:
-        """RowTable of a block: no more than a kill may cost, and enough blocks for all workers."""
+        """Rows of a block: no more than a kill may cost, and enough blocks for all workers."""
         bytes_a_row = sum(
             row_bytes(shape, writer.entry.spec.store)
             for shape, writer in zip(self._session.feature_shapes, writers, strict=True)

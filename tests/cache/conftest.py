@@ -20,7 +20,7 @@ CLASSES = ("cats", "dogs")
 
 
 def make_rows(names: Sequence[str]) -> RowTable:
-    """RowTable whose digest and label follow from their name."""
+    """Rows whose digest and label follow from their name."""
     digests = [list(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()) for name in names]
     return RowTable(
         ids=list(names),

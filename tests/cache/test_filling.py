@@ -1,4 +1,4 @@
-"""RowTable by plain writes, done flags only after the rows are durable, publishing in one step."""
+"""Rows by plain writes, done flags only after the rows are durable, publishing in one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RowTable of the same spec are found wherever they stand in a cache, and copied only if they are sound."""
+"""Rows of the same spec are found wherever they stand in a cache, and copied only if they are sound."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Hostile(NamedTuple):
     Attributes:
         name: Its name, with the folders below a class.
         content: Its bytes.
-        reason: ShardName of the reason that is listed; empty where it is to be decoded.
+        reason: Part of the reason that is listed; empty where it is to be decoded.
         pixels: What it is to be decoded to, uint8 (EDGE, EDGE, 3), exactly or nearly; None = anything.
     """
 
