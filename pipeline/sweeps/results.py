@@ -83,7 +83,10 @@ def joined(parts: Sequence[Result]) -> Result:
 
 def not_written(folder: Path) -> AbstractContextManager[None]:
     """Turns what the disk refuses of a sweep into one line, see ``errors.disk_errors``."""
-    advice = "Finished results are kept; make room and run again with --resume, or choose another place with --runs"
+    advice = (
+        "Finished results are kept; make room and run again with --resume, "
+        "or choose another place with --runs"
+    )
     return disk_errors(f"cannot write the sweep to {folder}", advice)
 
 
