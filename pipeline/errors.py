@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+OF_CONTENT = frozenset((errno.EINVAL, errno.EOVERFLOW, errno.EFBIG, errno.ENXIO))
+"""What the system answers where a damaged file asks for places that no file has."""
+
 
 class PipelineError(Exception):
     """A failure the user can act on: the message names the value, the choices and the next step."""
@@ -91,10 +94,6 @@ def unknown(kind: str, value: str, choices: Iterable[str], *, next_step: str = "
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     step = f". {next_step}" if next_step else ""
     return UsageError(f"unknown {kind} {value!r}{hint}: choose from {', '.join(known)}{step}")
-
-
-OF_CONTENT = frozenset((errno.EINVAL, errno.EOVERFLOW, errno.EFBIG, errno.ENXIO))
-"""What the system answers where a damaged file asks for places that no file has."""
 
 
 def system_refusal(error: BaseException) -> str:

@@ -35,6 +35,8 @@ BESIDE_DATABASE = {
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # the last: opening a named pipe would wait for ever
 
+_A_FOLDER = "is a folder"
+
 
 def is_blank(head: bytes) -> bool:
     """Tells whether nothing is in a file but zeros, as a power cut leaves it."""
@@ -270,9 +272,6 @@ def is_beside_database(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one that SQLite puts beside a database (https://sqlite.org/fileformat2.html)."""
     marks = next((marks for end, marks in BESIDE_DATABASE.items() if name.name.endswith(end)), ())
     return is_blank(head) or head.startswith(marks)
-
-
-_A_FOLDER = "is a folder"
 
 
 @contextlib.contextmanager

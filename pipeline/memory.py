@@ -14,6 +14,9 @@ from typing import TypeVar
 
 from pipeline.errors import PipelineError
 
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+
 _LACKING = {
     errno.ENOMEM: "the memory does not suffice",
     errno.EMFILE: "too many files are open in this process",
@@ -26,6 +29,8 @@ _ADVICE = {
 }
 
 _T = TypeVar("_T")
+
+_HERE = threading.local()
 
 
 class ShortageError(PipelineError):
@@ -66,7 +71,6 @@ class _Gate:
 
 
 _GATE = _Gate()
-_HERE = threading.local()
 
 
 def with_room(action: Callable[[], _T], *, to: str) -> _T:
@@ -121,10 +125,6 @@ def can_have(count: int) -> bool:
     except (OSError, MemoryError, ValueError, OverflowError):
         return False
     return True
-
-
-MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int:

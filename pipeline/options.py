@@ -16,6 +16,9 @@ from pipeline.errors import UsageError, unknown
 
 _MOST_BITS = 63  # of whole numbers: what NumPy and all libraries behind the options can take
 
+MOST_SEED = 2**32 - 1
+"""Largest seed that NumPy, scikit-learn and Keras take."""
+
 
 class Check(NamedTuple):
     """A condition on an option's value, with the words that describe it."""
@@ -28,9 +31,6 @@ PositiveFloat = Annotated[float, Check("above 0", lambda value: value > 0)]
 Share = Annotated[float, Check("at least 0 and below 1", lambda value: 0 <= value < 1)]
 Count = Annotated[int, Check("at least 1", lambda value: value >= 1)]
 
-
-MOST_SEED = 2**32 - 1
-"""Largest seed that NumPy, scikit-learn and Keras take."""
 
 Seed = Annotated[int, Check(f"from 0 to {MOST_SEED}", lambda value: 0 <= value <= MOST_SEED)]
 

@@ -19,6 +19,11 @@ import numpy as np
 MOST_DIGITS = 300
 """Digits of the longest whole number that is read: what a float can hold, too."""
 
+SCHEMA = 2
+"""Version of the records that have a seal; those of version 1, or of none, are older than seals."""
+MAX_BYTES = 64 << 20
+"""Largest record that is read; that of a head of 10,000 classes has 2 MB at most."""
+
 
 def parse_json(
     text: str | bytes, *, nan: bool = False, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
@@ -89,12 +94,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-SCHEMA = 2
-"""Version of the records that have a seal; those of version 1, or of none, are older than seals."""
-MAX_BYTES = 64 << 20
-"""Largest record that is read; that of a head of 10,000 classes has 2 MB at most."""
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:

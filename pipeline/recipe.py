@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "recipes"
 _SUFFIX = ".toml"
 
+MAX_BYTES = 1 << 20
+"""Largest recipe that is read."""
+
+EXTRACT = (*flags_of(FeatureRequest), "batch_size")
+"""The fields of ``[extract]``: those of ``FeatureRequest`` but the augmentation, which is a section."""
+OLDER_NAMES = {"base_engine": "engine"}
+"""What fields of ``[extract]`` were called in versions before 0.2.0."""
+
 
 def shipped() -> dict[str, Path]:
     """Returns the file of each recipe, by its name."""
@@ -56,16 +64,6 @@ def find_recipe(given: Path) -> Path:
     if given.exists() or given.suffix == _SUFFIX or given.name != str(given):
         return given  # whoever reads it says what is wrong with it
     raise unknown("recipe", str(given), known, next_step="`pipeline recipes` says what they are")
-
-
-MAX_BYTES = 1 << 20
-"""Largest recipe that is read."""
-
-
-EXTRACT = (*flags_of(FeatureRequest), "batch_size")
-"""The fields of ``[extract]``: those of ``FeatureRequest`` but the augmentation, which is a section."""
-OLDER_NAMES = {"base_engine": "engine"}
-"""What fields of ``[extract]`` were called in versions before 0.2.0."""
 
 
 @dataclass(frozen=True, kw_only=True)

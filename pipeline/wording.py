@@ -10,6 +10,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Both belong to the spelling of words (Persian, Hindi) and to emoji; they steer nothing.
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
 
 def readable(name: str, limit: int = 40) -> str:
     """Returns a name as one short line without any character that could steer a terminal.
@@ -76,10 +79,6 @@ def first_few(texts: Sequence[str], most: int, *, total: int | None = None, betw
 
 def _ending(noun: str) -> str:
     return "es" if noun.endswith(("s", "x", "sh")) else "s"
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def guarded(text: str) -> str:

@@ -10,6 +10,10 @@ from pipeline.errors import UsageError, unknown
 
 POOLINGS = ("none", "avg", "max")
 
+_TF = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{{size}}_no_top.h5"
+_MOBILENET_V2_SIZES = (96, 128, 160, 192, 224)
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -36,10 +40,6 @@ class Backbone:
     min_size: int = 32
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
-
-_TF = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
-_MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{{size}}_no_top.h5"
-_MOBILENET_V2_SIZES = (96, 128, 160, 192, 224)
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
     {

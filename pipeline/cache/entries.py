@@ -32,6 +32,13 @@ _WORDS = (b"weights_label", b"created_at", b"software", b"digests", b"crc32")
 """Names of attributes and columns, which stand in the first pages of a feature file; one may be damaged."""
 _SPEC_WORDS = (b'"dataset"', b'"spec"', b'"weights_label"', b'"preprocessing"', b'"image_size"')
 
+SPEC_FILE = "spec.json"
+FEATURE_FILES = (".h5", ".partial", ".retired")
+STAT_CACHE = ".digests.sqlite"
+"""File of a cache that knows the digests of unchanged files outside of it."""
+NETWORKS = "int8"
+"""Folder of a data set's quantised networks; no entry has this name."""
+
 
 def cache_of(file: Path) -> Path:
     """Returns the cache of a file in an entry, ``<cache>/<dataset>/<entry>/<file>``."""
@@ -71,14 +78,6 @@ def is_leftover(name: PurePath, head: bytes) -> bool:
 def is_of_an_entry(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is anything that this package puts into an entry."""
     return any(known(name, head) for known in (is_features, is_spec, is_lock, is_leftover))
-
-
-SPEC_FILE = "spec.json"
-FEATURE_FILES = (".h5", ".partial", ".retired")
-STAT_CACHE = ".digests.sqlite"
-"""File of a cache that knows the digests of unchanged files outside of it."""
-NETWORKS = "int8"
-"""Folder of a data set's quantised networks; no entry has this name."""
 
 
 @dataclass(frozen=True)

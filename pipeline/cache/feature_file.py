@@ -39,6 +39,20 @@ from pipeline.images.row_table import RowTable
 from pipeline.paths import is_folder_name
 from pipeline.spec import SCHEMA, FeatureSpec
 
+TROUBLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What h5py, NumPy and JSON raise at files that are damaged, made to do harm, or not to be read now."""
+
+_MEND = "`pipeline extract` mends it, and computes anew only what cannot be proved"
+
 
 class _Mappable(Protocol):
     @property
@@ -84,21 +98,6 @@ def _version(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_size
-
-
-TROUBLE = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
-"""What h5py, NumPy and JSON raise at files that are damaged, made to do harm, or not to be read now."""
-
-_MEND = "`pipeline extract` mends it, and computes anew only what cannot be proved"
 
 
 def open_feature_file(path: Path) -> FeatureFile:

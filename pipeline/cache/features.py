@@ -23,6 +23,10 @@ from pipeline.images.row_table import RowTable
 from pipeline.paths import expanded
 from pipeline.spec import FeatureSpec
 
+ATTEMPTS = 20
+PAUSE_S = 0.05
+"""How often, and how long, several files are waited for while others take their places one by one."""
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
@@ -216,11 +220,6 @@ def single_specs(spec: FeatureSpec) -> list[FeatureSpec]:
     return [
         replace(spec, layer=layer, pooling=pooling) for layer, pooling in zip(layers, poolings, strict=True)
     ]
-
-
-ATTEMPTS = 20
-PAUSE_S = 0.05
-"""How often, and how long, several files are waited for while others take their places one by one."""
 
 
 def open_features(entry: Entry | str | os.PathLike[str], split: str) -> FeatureSet:

@@ -28,6 +28,11 @@ NO_RANGE = "none"
 MOST_OPTIONS = 3
 """Beyond so many options, the name of an entry is shorter."""
 
+MEASURED = ("precision", "engine")
+"""What stage one chooses by measurement where ``auto`` is asked for."""
+UNUSED_BY_RAW = ("weights", "precision", "store", "engine")
+"""What stage one takes for raw pixels, where they are named, and makes no use of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EntryFilter:
@@ -82,12 +87,6 @@ class EntryFilter:
         """Pooling of cuts that do not say: as was asked for, else any."""
         asked = self.asked.get("pooling")
         return asked or (spec.pooling if spec.pooling in POOLINGS else "none")
-
-
-MEASURED = ("precision", "engine")
-"""What stage one chooses by measurement where ``auto`` is asked for."""
-UNUSED_BY_RAW = ("weights", "precision", "store", "engine")
-"""What stage one takes for raw pixels, where they are named, and makes no use of."""
 
 
 def _is_cut(spec: FeatureSpec, cut: Cut) -> bool:

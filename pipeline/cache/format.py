@@ -55,6 +55,11 @@ PART_ATTRIBUTES = frozenset(("part", "parts", "whole"))
 HDF5_LOCK = threading.Lock()
 """The HDF5 library is not thread-safe: one call at a time in a process."""
 
+SEAL, SEALS = "seal", "seals"
+"""Attributes that prove the header: of the whole, and of each of its columns."""
+_HEX = 16
+"""Hex digits of each of the ``seals``: enough that no accident passes."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -156,11 +161,6 @@ def damaged_rows(layout: FeatureFile) -> np.ndarray:
 def row_bytes(feature_shape: Sequence[int], store: str) -> int:
     """Returns the bytes that one row of features takes on disk."""
     return int(np.prod(feature_shape, dtype=np.int64)) * np.dtype(STORED_DTYPES[store]).itemsize
-
-
-SEAL, SEALS = "seal", "seals"
-_HEX = 16
-"""Hex digits of each of the ``seals``: enough that no accident passes."""
 
 
 def seal(file: h5py.File, instead: Mapping[str, Any] | None = None) -> str:

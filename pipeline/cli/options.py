@@ -31,17 +31,6 @@ from pipeline.progress import say
 DEFAULT_DATA = "builtin:digits"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-
-def _stack(*options: Decorator) -> Decorator:
-    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
-
-
-def print_json(value: Any) -> None:
-    """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
-    click.echo(json_text(value))
-    click.get_current_context().find_root().obj["json"] = False
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 cache_option = click.option(
     "--cache",
@@ -61,6 +50,32 @@ seed_option = click.option(
     "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Same seed, same scores."
 )
 head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
+
+FEATURES = flags_of(FeatureRequest)
+"""The flag of each field of ``FeatureRequest`` that has one."""
+
+entry_option = click.option(
+    "--entry",
+    "entries",
+    multiple=True,
+    metavar="NAME",
+    help="An entry as `pipeline cache ls` names it, or the beginning of its name; repeatable.",
+)
+
+address_option = click.option(
+    "--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"
+)
+EXECUTOR_OPTIONS = ("address", "workers", "gpus_per_worker", "write")
+
+
+def _stack(*options: Decorator) -> Decorator:
+    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+def print_json(value: Any) -> None:
+    """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
+    click.echo(json_text(value))
+    click.get_current_context().find_root().obj["json"] = False
 
 
 def data_option(help: str) -> Decorator:
@@ -96,8 +111,6 @@ def _feature_option(name: str, flag: Flag) -> Decorator:
     )
 
 
-FEATURES = flags_of(FeatureRequest)
-"""The flag of each field of ``FeatureRequest`` that has one."""
 feature_options = _stack(
     *(_feature_option(name, flag) for name, flag in FEATURES.items()),
     click.option(
@@ -106,13 +119,6 @@ feature_options = _stack(
         metavar="NAME=VALUE",
         help=f"How views are drawn: {', '.join(map(str, options_of(Augmentation)))}.",
     ),
-)
-entry_option = click.option(
-    "--entry",
-    "entries",
-    multiple=True,
-    metavar="NAME",
-    help="An entry as `pipeline cache ls` names it, or the beginning of its name; repeatable.",
 )
 
 
@@ -136,10 +142,6 @@ def executor_option(folder: ModuleType) -> Decorator:
     )
 
 
-address_option = click.option(
-    "--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"
-)
-EXECUTOR_OPTIONS = ("address", "workers", "gpus_per_worker", "write")
 executor_options = _stack(
     executor_option(executors),
     address_option,

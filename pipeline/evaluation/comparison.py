@@ -23,6 +23,13 @@ from pipeline.heads import load_head
 from pipeline.run_files import is_of_a_comparison
 from pipeline.wording import several
 
+COMPARISON = "comparison"
+"""Name of the folder and of the files in it."""
+WINNER = (
+    "the first of several heads on test was chosen on test, so its accuracy is a little too high: choose "
+    "with `--split val`, and quote the test figure of the head that is first there"
+)
+
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Returns the two-sided p-value of the hypothesis that two heads are equally often right.
@@ -50,14 +57,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
     return corrected.tolist()
-
-
-COMPARISON = "comparison"
-"""Name of the folder and of the files in it."""
-WINNER = (
-    "the first of several heads on test was chosen on test, so its accuracy is a little too high: choose "
-    "with `--split val`, and quote the test figure of the head that is first there"
-)
 
 
 @dataclass(frozen=True)

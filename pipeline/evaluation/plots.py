@@ -31,6 +31,9 @@ PANELS = ("loss", "accuracy")
 MOST_DRAWN = 1000
 """Classes of a confusion matrix: more have no cell of their own on any screen."""
 
+RIGHT, SURE = "#2f6fb0", "#d9730d"
+GAP = "#f3c9a5"
+
 
 def draw_confusion_matrix(figures: Figures, *, subject: str) -> Figure:
     """Draws who is taken for whom: hits in blue, mistakes in orange, shaded by share of the true class.
@@ -196,10 +199,6 @@ def _name_classes(axes: Axes, classes: Sequence[str], *, cell: float) -> None:
 
 def _head(axes: Axes, title: str, *, size: float) -> None:
     axes.set_title(title, loc="left", color=INK, fontsize=size, parse_math=False)
-
-
-RIGHT, SURE = "#2f6fb0", "#d9730d"
-GAP = "#f3c9a5"
 
 
 def draw_reliability(figures: Figures, *, subject: str, before: Figures | None = None) -> Figure:

@@ -34,6 +34,14 @@ from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
 PACKAGES = ("tensorflow", "keras", "h5py", "pillow", "numpy")
+"""Packages whose versions a feature file tells."""
+
+BLOCK_ROWS = 256
+"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
+BLOCK_BYTES = 2**26
+"""Bytes of a block's features, at most: it may have to travel."""
+
+CountOthers = Callable[[], Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +112,6 @@ class Headers:
             split: f"{self.views if split == 'train' else 0} {rows.fingerprint()}"
             for split, rows in self.manifest.splits.items()
         }
-
-
-BLOCK_ROWS = 256
-"""Rows between two commits, rounded down to full batches: what a kill can cost at most."""
-BLOCK_BYTES = 2**26
-"""Bytes of a block's features, at most: it may have to travel."""
-
-CountOthers = Callable[[], Sequence[tuple[int, int]]]
 
 
 class Filler:

@@ -27,6 +27,8 @@ from pipeline.images.pixel_range import PixelRange
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.memory import with_room
 
+BATCHES_AHEAD = 3
+
 
 def known_failures(entry: Entry, shards: Iterable[ShardName]) -> list[BadImage]:
     """Lists the bad contents that published files record; files that cannot be read record none."""
@@ -156,9 +158,6 @@ class Loader:
         except DecodeError as error:
             failures.append(BadImage(item.id, str(error), found.hex()))
         return None, found, ""
-
-
-BATCHES_AHEAD = 3
 
 
 def feature_batches(

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.cache.shards import ShardName, shards_of
 
 BLOCKS_A_WORKER = 4
+DEFAULT_ROWS_PER_FILE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +110,6 @@ def _between(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
     low, high = np.searchsorted(pairs[:, 0], [start, stop])
     inside = pairs[low:high] - [start, 0]
     return inside[np.argsort(inside[:, 1], kind="stable")]
-
-
-DEFAULT_ROWS_PER_FILE = 2**20
 
 
 @dataclass(frozen=True)

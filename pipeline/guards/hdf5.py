@@ -23,6 +23,18 @@ _ATTRIBUTE, _CONTINUATION = 0x0C, 0x10
 _VARIABLE = 9
 _MAX_CHUNK, _MAX_CHUNKS = 1 << 20, 100
 
+MAX_OBJECTS = 10_000
+"""Most groups and datasets of a file; a saved network has a few hundred."""
+
+MAX_ATTRIBUTES = 100
+"""Most attributes of a group or dataset."""
+
+MAX_ATTRIBUTE_BYTES = 65_536
+"""Largest attribute; HDF5 keeps no larger one in a header."""
+
+_PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
+_IN_PLACE = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+
 
 def text_lengths(file: BinaryIO, address: int) -> dict[bytes, int]:
     """Reads the lengths of the texts of variable length, and walks through the heaps they stand on.
@@ -103,19 +115,6 @@ def _walk_heap(file: BinaryIO, address: int) -> None:
 def _read(file: BinaryIO, start: int, length: int) -> bytes:
     file.seek(min(start, 2**62))
     return file.read(length).ljust(_PREFIX, b"\0")
-
-
-MAX_OBJECTS = 10_000
-"""Most groups and datasets of a file; a saved network has a few hundred."""
-
-MAX_ATTRIBUTES = 100
-"""Most attributes of a group or dataset."""
-
-MAX_ATTRIBUTE_BYTES = 65_536
-"""Largest attribute; HDF5 keeps no larger one in a header."""
-
-_PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
-_IN_PLACE = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ NO_SPLIT = NO_GROUP = -1
 SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
 VERSION = 4  # added to the kind of path where there is a version
 _NO_PATH, _BY_ID, _OWN_PATH = range(3)
+_STRETCH = 4096
 
 
 class Place(NamedTuple):
@@ -149,9 +150,6 @@ class ShardBuilder:
             paths=self._paths.finish(),
             versions=self._versions.finish(),
         )
-
-
-_STRETCH = 4096
 
 
 class ImageList(LazySequence[ImageItem]):

@@ -12,6 +12,7 @@ from pipeline.images.packed_strings import Categorical, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, same, take_rows, whole_positions
 
 DIGEST_BYTES = 32
+_MARK_BYTES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +111,6 @@ def _joined_strings(parts: Sequence[Sequence[str]]) -> PackedStrings:
     return PackedStrings.joined(
         [part if isinstance(part, PackedStrings) else PackedStrings.of(part) for part in parts]
     )
-
-
-_MARK_BYTES = 8
 
 
 def name_marks(rows: RowTable) -> np.ndarray:

@@ -20,6 +20,12 @@ T = TypeVar("T")
 Positions = range | np.ndarray
 """Which rows of some columns, in which order: a run of them takes no memory."""
 
+KEPT_BYTES = 64 * 2**20
+"""How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
+
+_ALIGNMENT = 8
+_CHUNK = 2**20
+
 
 class LazySequence(Sequence[T]):
     """A sequence that makes its elements when asked; equal to any sequence of equal elements, as lists are.
@@ -137,13 +143,6 @@ def take_rows(column: np.ndarray, rows: Positions) -> np.ndarray:
 def is_constant(column: np.ndarray) -> bool:
     """Tells whether a column stands for one value many times (see ``compact``)."""
     return len(column) > 0 and column.strides == (0,)
-
-
-KEPT_BYTES = 64 * 2**20
-"""How large a list may grow in memory, about two million images; beyond that it goes to a temporary file."""
-
-_ALIGNMENT = 8
-_CHUNK = 2**20
 
 
 def zeros(shape: tuple[int, int], *, kept_bytes: int = KEPT_BYTES) -> np.ndarray:

@@ -19,6 +19,11 @@ _RACY_NS = 2_000_000_000
 _TICK_NS = 20_000_000  # the kernel's clock for files moves a hundred times a second, at least
 _SECOND_NS = 1_000_000_000
 
+UNSETTLED = "unsettled"
+"""How the version of an object begins that may change without a trace: its digest is not stored."""
+
+TABLE = "digests"
+
 
 class Stamps:
     """Makes the stamps of one run; any thread may ask."""
@@ -54,12 +59,6 @@ class Stamps:
         if not place.trusted:
             return None
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {place.identity}"
-
-
-UNSETTLED = "unsettled"
-"""How the version of an object begins that may change without a trace: its digest is not stored."""
-
-TABLE = "digests"
 
 
 class Known(NamedTuple):

@@ -14,32 +14,6 @@ from pipeline.heads import make_head
 
 Grid = Mapping[str, Sequence[str]]
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A head with some of its options; the others keep their defaults.
-
-    Attributes:
-        head: Name in the registry.
-        options: Values as text, as on the command line.
-    """
-
-    head: str
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def label(self) -> str:
-        """How it is called in a leaderboard, e.g. ``logreg C=0.1``."""
-        return " ".join([self.head, *(f"{name}={value}" for name, value in self.options.items())])
-
-    @property
-    def key(self) -> str:
-        """Twelve hex digits that tell it from every other candidate."""
-        return hashlib.sha256(
-            json.dumps([self.head, dict(self.options)], sort_keys=True).encode()
-        ).hexdigest()[:12]
-
-
 _PENALTIES = ("1e-4", "1e-3", "1e-2", "1e-1", "1")
 _FAST: tuple[tuple[str, Grid], ...] = (
     ("logreg", {"C": _PENALTIES}),
@@ -66,6 +40,31 @@ _SLOW: tuple[tuple[str, Grid], ...] = (
 PRESETS: Mapping[str, tuple[tuple[str, Grid], ...]] = MappingProxyType(
     {"quick": _FAST, "full": _FAST + _SLOW}
 )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A head with some of its options; the others keep their defaults.
+
+    Attributes:
+        head: Name in the registry.
+        options: Values as text, as on the command line.
+    """
+
+    head: str
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def label(self) -> str:
+        """How it is called in a leaderboard, e.g. ``logreg C=0.1``."""
+        return " ".join([self.head, *(f"{name}={value}" for name, value in self.options.items())])
+
+    @property
+    def key(self) -> str:
+        """Twelve hex digits that tell it from every other candidate."""
+        return hashlib.sha256(
+            json.dumps([self.head, dict(self.options)], sort_keys=True).encode()
+        ).hexdigest()[:12]
 
 
 def candidates(grids: Sequence[tuple[str, Grid]]) -> list[Candidate]:

@@ -31,6 +31,20 @@ NOT_LOOKED_FOR = (
 )
 """What no kind finds: its absence is never shown by a check."""
 
+MOST_FINDINGS = 20
+_LONGEST_NAME = 48
+_MEANING = {
+    "exact": "the same file in two splits",
+    "perceptual": "the same picture, re-encoded or resized; bits that differ, of 256",
+    "mirrored": "the same picture, mirrored; bits that differ, of 256",
+    "turned": "the same picture, turned or mirrored in another way; bits that differ, of 256",
+    "augmented": "named like copies of images in another split, and much alike; cosine similarity",
+    "named": "named like copies of images in another split, not much alike: look at them; cosine similarity",
+    "near": "much alike, perhaps the same scene: look at them; cosine similarity",
+    "conflict": "the same file with two labels",
+    "group": "a group that stands in two splits",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -130,21 +144,6 @@ class Leaks:
             "notes": list(self.notes),
             "not_looked_for": NOT_LOOKED_FOR,
         }
-
-
-MOST_FINDINGS = 20
-_LONGEST_NAME = 48
-_MEANING = {
-    "exact": "the same file in two splits",
-    "perceptual": "the same picture, re-encoded or resized; bits that differ, of 256",
-    "mirrored": "the same picture, mirrored; bits that differ, of 256",
-    "turned": "the same picture, turned or mirrored in another way; bits that differ, of 256",
-    "augmented": "named like copies of images in another split, and much alike; cosine similarity",
-    "named": "named like copies of images in another split, not much alike: look at them; cosine similarity",
-    "near": "much alike, perhaps the same scene: look at them; cosine similarity",
-    "conflict": "the same file with two labels",
-    "group": "a group that stands in two splits",
-}
 
 
 def print_leaks(leaks: Leaks, *, console: Console, most: int = MOST_FINDINGS) -> None:

@@ -1,4 +1,4 @@
-"""The hashes of all pictures of some splits: those that are known, and the rest from the images."""
+"""The hashes of pictures: how one is made, and those of all pictures of some splits, known or made now."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.wording import counted, readable, verb
 
 SCHEME = "dct16-v1"
 """Names the hash; to be changed with anything that changes a bit of it."""
+FILE_NAME = ".picture-hashes.sqlite"
 HASH_BYTES = 32
 _SIDE = 32
 _FREQUENCIES = 16
@@ -28,17 +29,6 @@ _FAINT = 2.0
 """A coefficient below this may be noise of the encoder: its sign tells nothing."""
 _FEWEST = 96
 """Coefficients that must not be faint. The plainest of 1,797 scanned digits has 110, photographs over 200."""
-
-
-def _basis() -> np.ndarray:
-    """Returns the lowest rows of the orthonormal DCT-II, float32 (16, 32)."""
-    frequency, place = np.ogrid[:_FREQUENCIES, :_SIDE]
-    rows = np.cos(np.pi * frequency * (2 * place + 1) / (2 * _SIDE)) * np.sqrt(2 / _SIDE)
-    rows[0] /= np.sqrt(2)
-    return rows.astype(np.float32)
-
-
-_BASIS = _basis()
 
 ORIENTATIONS = (
     "as it is",
@@ -58,6 +48,20 @@ _ODD = ((_HORIZONTAL % 2) == 1, (_VERTICAL % 2) == 1)
 """Mirroring turns the sign of the frequencies that are odd in its direction, and of no other."""
 _GROUPED = np.lexsort((_PLACES.reshape(-1), *_ODD))
 """The places of all bits, those first that are even in both directions, which no mirroring changes."""
+
+Images = ImageSource | Callable[[], ImageSource] | None
+"""A source, a function that opens it (called only where a hash is missing), or None: only known hashes."""
+
+
+def _basis() -> np.ndarray:
+    """Returns the lowest rows of the orthonormal DCT-II, float32 (16, 32)."""
+    frequency, place = np.ogrid[:_FREQUENCIES, :_SIDE]
+    rows = np.cos(np.pi * frequency * (2 * place + 1) / (2 * _SIDE)) * np.sqrt(2 / _SIDE)
+    rows[0] /= np.sqrt(2)
+    return rows.astype(np.float32)
+
+
+_BASIS = _basis()
 
 
 def _words(bits: np.ndarray) -> np.ndarray:
@@ -107,9 +111,6 @@ def oriented(hashes: np.ndarray, way: int) -> np.ndarray:
     return (transposed(hashes) if turn else hashes) ^ mask
 
 
-FILE_NAME = ".picture-hashes.sqlite"
-
-
 class HashStore:
     """Hashes in one SQLite file, see ``RecordStore``; made when there is something to store."""
 
@@ -127,10 +128,6 @@ class HashStore:
         """Keeps hashes, in one transaction."""
         with self._store:
             self._store.put(hashes)
-
-
-Images = ImageSource | Callable[[], ImageSource] | None
-"""A source, a function that opens it (called only where a hash is missing), or None: only known hashes."""
 
 
 @dataclass(frozen=True, eq=False)

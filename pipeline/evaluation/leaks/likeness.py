@@ -14,6 +14,16 @@ from pipeline.images.row_table import RowTable
 
 _ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
 
+LEAST_COSINE = 0.75
+"""Calibrated in docs/leaks.md on whitened features of several bases."""
+_FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
+_MOST_CHANNELS = 4096
+_SAMPLE = 4096  # rows that the whitening is worked out from
+_BLOCK_BYTES = 2**24
+
+Pair = tuple[tuple[str, int], tuple[str, int]]
+"""Two images, each as the name of its split and its row among the originals."""
+
 
 def best_partners(blocks: Iterable[np.ndarray], held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Finds, for each held vector, the one among all blocks with the largest dot product.
@@ -84,17 +94,6 @@ def take_originals(features: FeatureSet) -> Originals:
     """Leaves the augmented views of a split out."""
     index = np.flatnonzero(features.rows.views == 0)
     return Originals(features, index, features.rows.take(index))
-
-
-LEAST_COSINE = 0.75
-"""Calibrated in docs/leaks.md on whitened features of several bases."""
-_FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
-_MOST_CHANNELS = 4096
-_SAMPLE = 4096  # rows that the whitening is worked out from
-_BLOCK_BYTES = 2**24
-
-Pair = tuple[tuple[str, int], tuple[str, int]]
-"""Two images, each as the name of its split and its row among the originals."""
 
 
 @dataclass(frozen=True, eq=False)

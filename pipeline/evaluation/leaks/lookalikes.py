@@ -13,6 +13,13 @@ from pipeline.evaluation.leaks.likeness import Originals
 
 _ROWS = 1024  # hashes on either side of a block, which so takes 8 MB and stays in the processor's cache
 
+MOST_BITS = 20
+"""Of 256. docs/leaks.md: no copy of a photograph at JPEG quality 30 or 70 % of the size is further away than
+8, no two photographs of different things are nearer than 70 in any orientation, no two 8 x 8 scans of digits
+nearer than 24."""
+_KINDS = ("perceptual", "mirrored", "turned")
+"""As it is; mirrored left to right, as so many augmentations do; in one of the six other orientations."""
+
 
 def nearest_hashes(
     known: np.ndarray, wanted: np.ndarray, most_bits: int
@@ -59,14 +66,6 @@ def nearest_hashes(
             partner[part][columns] = top + rows
             orientation[part][columns] = way
     return distance, partner, orientation
-
-
-MOST_BITS = 20
-"""Of 256. docs/leaks.md: no copy of a photograph at JPEG quality 30 or 70 % of the size is further away than
-8, no two photographs of different things are nearer than 70 in any orientation, no two 8 x 8 scans of digits
-nearer than 24."""
-_KINDS = ("perceptual", "mirrored", "turned")
-"""As it is; mirrored left to right, as so many augmentations do; in one of the six other orientations."""
 
 
 def find_lookalikes(

@@ -14,6 +14,15 @@ from pipeline.evaluation.reliability import ReliabilityBin
 
 LARGEST_DOT = 7.0
 
+WIDTH, HEIGHT = 460, 260
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
+"""Margins of a chart in its own units; the page scales it."""
+TICKS = 5
+STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+Place = Callable[[float], float]
+"""Maps a value to its place on an axis."""
+
 
 @dataclass(frozen=True)
 class Dot:
@@ -74,16 +83,6 @@ def diagram(groups: Sequence[ReliabilityBin]) -> Diagram:
         x_ticks=tuple((x(mark), f"{mark:.0%}") for mark in marks),
         y_ticks=tuple((y(mark), f"{mark:.0%}") for mark in marks),
     )
-
-
-WIDTH, HEIGHT = 460, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
-"""Margins of a chart in its own units; the page scales it."""
-TICKS = 5
-STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-
-Place = Callable[[float], float]
-"""Maps a value to its place on an axis."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,12 @@ from pipeline.heads import TrainedHead
 from pipeline.plain_json import parse_json
 from pipeline.wording import counted
 
+Facts = dict[str, str]
+"""Values by name, as text."""
+
 SHARES = {"accuracy", "balanced_accuracy"}
+RATE = " images/s"
+DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,6 @@ def _text(key: str, value: float | None) -> str:
     if value is None:
         return "undefined"
     return f"{value:.2%}" if key in SHARES else f"{value:.4f}"
-
-
-Facts = dict[str, str]
-"""Values by name, as text."""
-
-RATE = " images/s"
-DIGITS = 16
 
 
 def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:

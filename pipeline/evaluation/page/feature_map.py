@@ -21,6 +21,17 @@ THUMB, SMALL_THUMB = 96, 48
 MANY = 1500
 """Points above which thumbnails are smaller, so that the page stays light enough to send."""
 NAME = 70
+MOST_POINTS = 5000
+FEWEST = 3
+FEWEST_NEIGHBOURS = 10
+"""Rows below which neighbourhoods mean nothing."""
+DIMENSIONS = 50
+"""What the features are reduced to before neighbours are sought, as van der Maaten & Hinton (2008) do."""
+PERPLEXITY = 30
+STEPS = 500
+MANY_CHANNELS = 64
+GRID = 16
+BLOCK_ROWS = 256
 
 
 def map_contents(
@@ -68,19 +79,6 @@ def map_contents(
         "of": len(report.rows),
         "sampled": len(rows) < len(report.rows),
     }
-
-
-MOST_POINTS = 5000
-FEWEST = 3
-FEWEST_NEIGHBOURS = 10
-"""Rows below which neighbourhoods mean nothing."""
-DIMENSIONS = 50
-"""What the features are reduced to before neighbours are sought, as van der Maaten & Hinton (2008) do."""
-PERPLEXITY = 30
-STEPS = 500
-MANY_CHANNELS = 64
-GRID = 16
-BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,26 @@ SHEET = 1024
 THREADS = 4
 GONE, CHANGED = "gone", "changed"
 FORMAT = "WEBP" if features.check("webp") else "JPEG"
+SHOWN = 24
+OTHERS = 3
+NAME = 90
+MOST = 12
+"""Pairs shown of each kind."""
+
+MEANING = {
+    "exact": "the same file",
+    "perceptual": "the same picture, encoded or sized anew",
+    "mirrored": "the same picture, mirrored",
+    "turned": "the same picture, turned or mirrored in another way",
+    "augmented": "named like copies of images in another split, with features that are nearly the same",
+    "named": "named like copies of images in another split; look whether they are",
+    "near": "features that are nearly the same; look whether the pictures are",
+    "conflict": "the same file with two labels",
+    "group": "one group in two splits",
+}
+VALUES = dict.fromkeys(("perceptual", "mirrored", "turned"), "distance {:.0f}") | dict.fromkeys(
+    ("near", "augmented", "named"), "cosine {:.4f}"
+)
 
 
 class Album:
@@ -134,11 +154,6 @@ def sheets(pictures: Iterable[np.ndarray], *, size: int) -> list[str]:
     return found
 
 
-SHOWN = 24
-OTHERS = 3
-NAME = 90
-
-
 @dataclass(frozen=True)
 class Answer:
     """What a head said to one image.
@@ -189,26 +204,6 @@ def answer(report: Report, row: int) -> Answer:
         guesses=tuple((readable(classes[i]), float(probabilities[i])) for i in order),
         truth_probability=float(probabilities[label]) if known else None,
     )
-
-
-MOST = 12
-"""Pairs shown of each kind."""
-
-
-MEANING = {
-    "exact": "the same file",
-    "perceptual": "the same picture, encoded or sized anew",
-    "mirrored": "the same picture, mirrored",
-    "turned": "the same picture, turned or mirrored in another way",
-    "augmented": "named like copies of images in another split, with features that are nearly the same",
-    "named": "named like copies of images in another split; look whether they are",
-    "near": "features that are nearly the same; look whether the pictures are",
-    "conflict": "the same file with two labels",
-    "group": "one group in two splits",
-}
-VALUES = dict.fromkeys(("perceptual", "mirrored", "turned"), "distance {:.0f}") | dict.fromkeys(
-    ("near", "augmented", "named"), "cosine {:.4f}"
-)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from pipeline.plain_json import read_sealed
 from pipeline.wording import readable
 
 SMALLEST = 0.0001
+MOST_HEADS = 30
+RECORD, METRICS, LEADERBOARD = "head.json", "metrics.json", "sweep/leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,6 @@ def _verdict(difference: Difference | None) -> str:
         return "the best"
     p = f"p < {SMALLEST}" if difference.p_holm < SMALLEST else f"p = {difference.p_holm:.4f}"
     return f"{'worse' if difference.is_significant else 'may be chance'}, {p}"
-
-
-MOST_HEADS = 30
-RECORD, METRICS, LEADERBOARD = "head.json", "metrics.json", "sweep/leaderboard.json"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,12 @@ from pipeline.progress import say
 from pipeline.runtimes.ray import first_sentence, main_reason
 from pipeline.wording import counted, verb
 
+BLOCKS_AT_A_TIME = 2
+"""Blocks that a worker has: while one waits for its images, or travels, the other is computed."""
+TRIES = 3
+"""How often a block is tried before it is given up, and how many workers in a row may fail to start."""
+PATIENCE_S = 30.0
+
 
 @dataclass(eq=False)
 class Member:
@@ -53,13 +59,6 @@ class Worked(NamedTuple):
     block: Block
     filled: Filled | None
     reason: str = ""
-
-
-BLOCKS_AT_A_TIME = 2
-"""Blocks that a worker has: while one waits for its images, or travels, the other is computed."""
-TRIES = 3
-"""How often a block is tried before it is given up, and how many workers in a row may fail to start."""
-PATIENCE_S = 30.0
 
 
 class WorkerPool:

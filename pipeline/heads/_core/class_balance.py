@@ -17,6 +17,8 @@ from pipeline.wording import counted, readable, several, verb
 Balanced = Annotated[str, Check("balanced", lambda value: value == "balanced")]
 """Type of the option ``class_weight``: ``balanced``, or none."""
 
+RARE = 0.5
+
 
 def class_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
     """Returns what a row of each class counts, float64 (m,), so that all n rows count n in sum.
@@ -32,9 +34,6 @@ def class_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
 def row_weights(labels: np.ndarray, class_weight: str | None) -> np.ndarray:
     """Returns what each row counts, float64 (n,), see :func:`class_weights`."""
     return class_weights(labels, class_weight)[labels]
-
-
-RARE = 0.5
 
 
 def is_rare(rows: Any, total: int, classes: int) -> Any:

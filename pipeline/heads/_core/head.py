@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HEADS = "pipeline.heads"
 """The folder of heads."""
 
+History = dict[str, list[float]]
+"""Figures of each epoch by name, e.g. ``{"loss": [...]}``; empty where there are no epochs."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -36,10 +39,6 @@ class Task:
     spec: FeatureSpec
     feature_shape: tuple[int, ...]
     n_classes: int
-
-
-History = dict[str, list[float]]
-"""Figures of each epoch by name, e.g. ``{"loss": [...]}``; empty where there are no epochs."""
 
 
 class Model(Protocol):

@@ -25,6 +25,9 @@ RECORD = "head.json"
 NEWER = frozenset({"seen", "temperature"})
 """Keys that came with the seal, or after it."""
 
+BLOCK_ROWS = 256
+"""Rows in memory at a time while predicting: 8 MB as float32 at 4x4x512, 69 MB at 150x150 pixels."""
+
 
 def to_record(trained: TrainedHead) -> dict[str, Any]:
     """Puts all that is known about a head, except what its other files hold, into JSON types."""
@@ -78,10 +81,6 @@ def from_record(record: dict[str, Any]) -> dict[str, Any]:
         "val_accuracy": None if record["val_accuracy"] is None else float(record["val_accuracy"]),
         "temperature": None if temperature is None else Temperature.from_json(temperature),
     }
-
-
-BLOCK_ROWS = 256
-"""Rows in memory at a time while predicting: 8 MB as float32 at 4x4x512, 69 MB at 150x150 pixels."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+LINE_INTERVAL_S = 1.0
+SMALLEST = 1e-7
+"""Probability that a wrong answer counts as at least, as in Keras: the loss stays finite."""
+
+WORTH_COMPILING = 4e9
+"""Updates of single weights from which XLA saves more than the second that it takes."""
+
 
 class EpochLoop:
     """Trains a network by whole epochs.
@@ -97,14 +104,6 @@ class EpochLoop:
                     loss, hits = loss + float(sums[0]), hits + float(sums[1])
             rows += len(chunk.order)
         return loss / rows, hits / rows
-
-
-LINE_INTERVAL_S = 1.0
-SMALLEST = 1e-7
-"""Probability that a wrong answer counts as at least, as in Keras: the loss stays finite."""
-
-WORTH_COMPILING = 4e9
-"""Updates of single weights from which XLA saves more than the second that it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)

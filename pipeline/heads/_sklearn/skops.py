@@ -40,20 +40,19 @@ PLAIN_LOADERS = frozenset(
 )
 """Ways in which skops may rebuild them: containers, arrays and attributes, never a function or a method."""
 
-
-def write_object(path: Path, value: Any) -> None:
-    """Writes estimators, arrays and containers of them."""
-    import skops.io
-
-    skops.io.dump(value, path)
-
-
 MOVED_MODULES = {
     "pipeline.heads._kernel": "pipeline.heads._sklearn.scores",
     "pipeline.heads._linear": "pipeline.heads._sklearn.scores",
     "pipeline.heads._trees": "pipeline.heads._sklearn.trees",
 }
 """Where types stand that earlier versions saved under the names of other modules."""
+
+
+def write_object(path: Path, value: Any) -> None:
+    """Writes estimators, arrays and containers of them."""
+    import skops.io
+
+    skops.io.dump(value, path)
 
 
 def read_object(path: Path, types: frozenset[str]) -> Any:

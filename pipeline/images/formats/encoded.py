@@ -40,6 +40,44 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
 }
 
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded, in pixels: about 400 MB in memory; more is taken for an attack."""
+
+_AVIF = re.compile(rb".{4}ftyp(?:avif|avis|(?:mif1|msf1).{4}.{0,64}?avi[fs])", re.DOTALL)
+_WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
+# TGA has no magic number: a colour map or none, a kind of picture that fits, and a depth that there is.
+_TGA = re.compile(
+    rb".(?:\0[\2\3\x0a\x0b]\0{5}|\x01[\1\x09].{4}[\x0f\x10\x18\x20]).{8}"
+    rb"[\1\x08\x0f\x10\x18\x20][\0-\x3f]",
+    re.DOTALL,
+)
+
+# The plugin classes are used directly: `Image.open` tries formats in turn, and warns of large pictures
+# (the limit above is ours) and of multi-picture JPEGs (whose first picture is the one wanted).
+_FORMATS: tuple[tuple[str, re.Pattern[bytes], type[ImageFile]], ...] = (
+    ("JPEG", re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    ("GIF", re.compile(rb"GIF8[79]a"), GifImageFile),
+    ("BMP", re.compile(rb"BM"), BmpImageFile),
+    ("WebP", _WEBP, WebPImageFile),
+    ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
+    ("PPM", re.compile(rb"P[1-6f]\s"), PpmImageFile),
+    ("AVIF", _AVIF, AvifImageFile),
+    ("JPEG 2000", re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"), Jpeg2KImageFile),
+    ("SGI", re.compile(rb"\x01\xda[\0\1][\1\2]"), SgiImageFile),
+    ("PCX", re.compile(rb"\x0a[\0\2\3\5]\x01[\1\2\4\x08]"), PcxImageFile),
+    ("TGA", _TGA, TgaImageFile),
+)
+# What else must hold where few bytes are no sign: a text may begin like these.
+_WEAK = {
+    "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL),
+    "PPM": re.compile(rb"P[1-6f]\s+(?:#[^\n]*\n\s*)*[0-9]{1,6}\s+[0-9]{1,6}\s"),
+    "PCX": re.compile(rb"\x0a\x05\x01[\1\2\4\x08].{60}\0", re.DOTALL),
+    "TGA": re.compile(rb"(?!)"),
+}
+_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
+_SILENCE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
 
 def orientation(exif: bytes) -> int:
     """Reads the orientation tag from an EXIF block; whatever is damaged counts as upright.
@@ -87,44 +125,6 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     turn = _UPRIGHT.get(orientation)
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
-
-MAX_PIXELS = 100_000_000
-"""Largest picture that is decoded, in pixels: about 400 MB in memory; more is taken for an attack."""
-
-_AVIF = re.compile(rb".{4}ftyp(?:avif|avis|(?:mif1|msf1).{4}.{0,64}?avi[fs])", re.DOTALL)
-# TGA has no magic number: a colour map or none, a kind of picture that fits, and a depth that there is.
-_TGA = re.compile(
-    rb".(?:\0[\2\3\x0a\x0b]\0{5}|\x01[\1\x09].{4}[\x0f\x10\x18\x20]).{8}"
-    rb"[\1\x08\x0f\x10\x18\x20][\0-\x3f]",
-    re.DOTALL,
-)
-
-# The plugin classes are used directly: `Image.open` tries formats in turn, and warns of large pictures
-# (the limit above is ours) and of multi-picture JPEGs (whose first picture is the one wanted).
-_WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
-_FORMATS: tuple[tuple[str, re.Pattern[bytes], type[ImageFile]], ...] = (
-    ("JPEG", re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
-    ("GIF", re.compile(rb"GIF8[79]a"), GifImageFile),
-    ("BMP", re.compile(rb"BM"), BmpImageFile),
-    ("WebP", _WEBP, WebPImageFile),
-    ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
-    ("PPM", re.compile(rb"P[1-6f]\s"), PpmImageFile),
-    ("AVIF", _AVIF, AvifImageFile),
-    ("JPEG 2000", re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"), Jpeg2KImageFile),
-    ("SGI", re.compile(rb"\x01\xda[\0\1][\1\2]"), SgiImageFile),
-    ("PCX", re.compile(rb"\x0a[\0\2\3\5]\x01[\1\2\4\x08]"), PcxImageFile),
-    ("TGA", _TGA, TgaImageFile),
-)
-# What else must hold where few bytes are no sign: a text may begin like these.
-_WEAK = {
-    "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL),
-    "PPM": re.compile(rb"P[1-6f]\s+(?:#[^\n]*\n\s*)*[0-9]{1,6}\s+[0-9]{1,6}\s"),
-    "PCX": re.compile(rb"\x0a\x05\x01[\1\2\4\x08].{60}\0", re.DOTALL),
-    "TGA": re.compile(rb"(?!)"),
-}
-_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
-_SILENCE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 # Without a handler, Pillow's remarks on odd files would be printed by logging's last resort.
 logging.getLogger("PIL").addHandler(logging.NullHandler())

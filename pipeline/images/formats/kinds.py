@@ -9,16 +9,6 @@ from enum import Enum
 HEAD_BYTES = 512
 """As many of a file's first bytes tell what it is."""
 
-
-class Kind(Enum):
-    """What a file's name says of it."""
-
-    IMAGE = "an image"
-    OTHER = "no image"
-    UNFINISHED = "a backup, or a download that was not finished"
-    UNKNOWN = "nothing; its first bytes may tell"
-
-
 _READ = (
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .pfm .avif .avifs "
     ".jp2 .j2k .jpf .jpx .j2c .jpc .tga .icb .vda .vst .sgi .rgb .rgba .bw .pcx"
@@ -100,6 +90,15 @@ _POINTERS = (
     ),
     (b"/annex/objects/", "a git-annex pointer, not the image itself: run `git annex get`"),
 )
+
+
+class Kind(Enum):
+    """What a file's name says of it."""
+
+    IMAGE = "an image"
+    OTHER = "no image"
+    UNFINISHED = "a backup, or a download that was not finished"
+    UNKNOWN = "nothing; its first bytes may tell"
 
 
 def kind_of(name: str) -> Kind:

@@ -28,6 +28,16 @@ _LOOKED_AT = 64  # a folder may hold a million images
 _FOLDERS = 4
 _HEAD = 1 << 16
 
+_PLAIN = re.compile(r"(?:train|training|val|valid|validation|test|testing)(?:[-_ ]?set)?", re.IGNORECASE)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_FOLD = re.compile(r"(?:k?[-_ ]?folds?|cv|split)[-_ ]?[0-9]+", re.IGNORECASE)
+_ATTACHED = re.compile(rf"({'|'.join(SPLIT_WORDS['train'][::-1])}|validation|test)(.+)")
+_MAY_BE_TEST = ("eval", "evaluation", "holdout")  # or val: only who made the set knows
+_TABLE = (
+    "put them as train/<class>/image.jpg, test/<class>/image.jpg, or list the images in a .csv table "
+    "with the columns path,label,split"
+)
+
 
 def is_own_folder(folder: str, depth: int = _DEPTH) -> bool:
     """Tells by the records in it, or a few folders further down, whether this package made a folder.
@@ -53,17 +63,6 @@ def _is_record(entry: os.DirEntry[str]) -> bool:
         return False
     with open(entry.path, "rb") as file:
         return key in file.read(_HEAD)
-
-
-_PLAIN = re.compile(r"(?:train|training|val|valid|validation|test|testing)(?:[-_ ]?set)?", re.IGNORECASE)
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_FOLD = re.compile(r"(?:k?[-_ ]?folds?|cv|split)[-_ ]?[0-9]+", re.IGNORECASE)
-_ATTACHED = re.compile(rf"({'|'.join(SPLIT_WORDS['train'][::-1])}|validation|test)(.+)")
-_MAY_BE_TEST = ("eval", "evaluation", "holdout")  # or val: only who made the set knows
-_TABLE = (
-    "put them as train/<class>/image.jpg, test/<class>/image.jpg, or list the images in a .csv table "
-    "with the columns path,label,split"
-)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ NAMES = "classes.txt"
 
 _NUMBER = re.compile(r"-1|[0-9]{1,9}")
 
+_LONGEST_LIST = 2**24  # bytes of a list of class names
+
 
 class MemberPlace(NamedTuple):
     """Shard and member where something was seen first, for messages."""
@@ -171,9 +173,6 @@ def read_names(content: bytes, shown: str) -> list[str]:
                 f"{shown}, line {number}: {line!r} is line {first[line]} already: tell them apart"
             )
     return lines
-
-
-_LONGEST_LIST = 2**24  # bytes of a list of class names
 
 
 class LabelScheme:

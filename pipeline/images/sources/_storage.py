@@ -22,6 +22,8 @@ from pipeline.images.stat_cache import Stamps
 
 FOLDER, FILE = "folder", "file"
 
+_HELD = 16  # files kept open: to open one anew for every image is slow on a network file system
+
 
 class Entry(NamedTuple):
     """What stands in a folder.
@@ -97,9 +99,6 @@ class Storage(Protocol):
     def read(self, file: StoredFile, offset: int, size: int) -> bytes:
         """Returns bytes of a file, fewer at its end; any thread may call it."""
         ...
-
-
-_HELD = 16  # files kept open: to open one anew for every image is slow on a network file system
 
 
 @dataclass

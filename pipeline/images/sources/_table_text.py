@@ -40,6 +40,28 @@ _STATED = re.compile(r"sep=(.)", re.IGNORECASE)
 _HEAD = 64
 _HEADER = 1 << 20  # bytes of the longest first line that is looked at
 
+REQUIRED = ("path", "label")
+MEANINGS = (*REQUIRED, "split", "group")
+"""What a column can mean; each is also the name of the column that means it."""
+
+NONE = "none"
+"""Says of an optional column that there is none."""
+
+_NAMES = {
+    "path": (
+        *("path", "file", "filename", "file_name", "filepath", "file_path"),
+        *("image", "image_file", "image_name", "image_path", "img", "img_path"),
+    ),
+    "label": ("label", "class", "class_name", "category", "target"),
+    "split": ("split",),
+    "group": ("group",),
+}
+"""Names that are understood where they are unambiguous; the first of each needs no remark."""
+
+_MARKS = "\ufeff\u200b\u200e\u200f"  # a byte order mark and its like, which nobody sees
+_SHOWN = 8
+_FLAG = re.compile(rf"is_?({'|'.join(word for words in STATED_WORDS.values() for word in words)})(_.*)?")
+
 
 def open_table(file: Path) -> TextIO:
     """Opens a table as text in the encoding that its byte order mark states, else UTF-8.
@@ -119,29 +141,6 @@ def separator(text: TextIO, *, usual: str, options: SourceOptions) -> tuple[str,
             continue
         return mark, before
     return max(candidates, key=lambda mark: len(names[mark])), before
-
-
-REQUIRED = ("path", "label")
-MEANINGS = (*REQUIRED, "split", "group")
-"""What a column can mean; each is also the name of the column that means it."""
-
-NONE = "none"
-"""Says of an optional column that there is none."""
-
-_NAMES = {
-    "path": (
-        *("path", "file", "filename", "file_name", "filepath", "file_path"),
-        *("image", "image_file", "image_name", "image_path", "img", "img_path"),
-    ),
-    "label": ("label", "class", "class_name", "category", "target"),
-    "split": ("split",),
-    "group": ("group",),
-}
-"""Names that are understood where they are unambiguous; the first of each needs no remark."""
-
-_MARKS = "\ufeff\u200b\u200e\u200f"  # a byte order mark and its like, which nobody sees
-_SHOWN = 8
-_FLAG = re.compile(rf"is_?({'|'.join(word for words in STATED_WORDS.values() for word in words)})(_.*)?")
 
 
 @dataclass(frozen=True)

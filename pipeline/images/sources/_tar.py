@@ -14,7 +14,24 @@ from typing import NamedTuple
 from pipeline.errors import UsageError
 from pipeline.images.sources._words import on_one_line
 
+BLOCK = 512
 _NEAR = 2**20  # a gap that is read sooner than skipped by another request
+_NO_HEADER = bytes(BLOCK)
+_GNU = b"ustar  \0"
+
+_LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
+_TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240
+_REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_EMPTY = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
+_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}
 
 
 class Window:
@@ -44,11 +61,6 @@ class Window:
             wanted = min(max(self._length, length), self.size - offset)
             self._start, self._data, at = offset, self._read(offset, wanted), 0
         return self._data[at : at + length] if length else b""
-
-
-BLOCK = 512
-_NO_HEADER = bytes(BLOCK)
-_GNU = b"ustar  \0"
 
 
 class Header(NamedTuple):
@@ -96,21 +108,6 @@ def _number(field: bytes) -> int:
     if not digits.isdigit():
         raise ValueError("a number in a header is damaged")
     return int(digits, 8)
-
-
-_LONGEST = 2**20  # bytes of an extended header: a name, or a table of them
-_TAIL = 2**16  # bytes behind the end that are looked at: tar pads to 10,240
-_REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_EMPTY = (
-    tarfile.LNKTYPE,
-    tarfile.SYMTYPE,
-    tarfile.CHRTYPE,
-    tarfile.BLKTYPE,
-    tarfile.DIRTYPE,
-    tarfile.FIFOTYPE,
-)
-_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}
 
 
 class Member(NamedTuple):

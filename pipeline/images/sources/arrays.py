@@ -19,6 +19,9 @@ from pipeline.images.sources._array_source import ArraySource, ImageArray, array
 from pipeline.images.sources._files import existing
 from pipeline.images.sources._words import SHOWN, STATED_WORDS, on_one_line, printable, some, stated_split
 
+ADDRESS = "an .npz file (x_train, y_train, x_test, y_test, ...)"
+OPTIONS: tuple[str, ...] = ()
+
 EXPECTED = "x_train, y_train; x_val, y_val; x_test, y_test; or without splits x, y; images, labels"
 """The names that need no remark."""
 
@@ -32,6 +35,9 @@ _POSITIONAL = re.compile(r"arr_\d+")
 _SPLIT = "|".join(sorted((word for words in STATED_WORDS.values() for word in words), key=len, reverse=True))
 _KIND = "|".join((*_IMAGES, *_LABELS))
 _NAME = re.compile(rf"(?:({_SPLIT})[_. -]?)?({_KIND})(?:[_. -]?({_SPLIT}))?", re.IGNORECASE)
+_PAIR = 2
+_KINDS = ("images", "labels")
+_IMAGE_AXES = 3
 
 
 @dataclass(frozen=True)
@@ -149,15 +155,6 @@ def _remarks(pairs: Sequence[ArrayPair]) -> list[str]:
             kinds = "images and labels" if pair.labels else "images"
             remarks.append(f"{names}: read as {kinds}{f' of {pair.split}' if pair.split else ''}")
     return remarks
-
-
-ADDRESS = "an .npz file (x_train, y_train, x_test, y_test, ...)"
-
-OPTIONS: tuple[str, ...] = ()
-
-_PAIR = 2
-_KINDS = ("images", "labels")
-_IMAGE_AXES = 3
 
 
 def claims(uri: str) -> bool:

@@ -27,6 +27,10 @@ from pipeline.serving.export._sampling import Sample
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
+TOLERANCE = 0.01
+"""Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
+rounding of features to float16 alone made up to 0.0005 (docs/export.md)."""
+
 
 @contextmanager
 def replacing(target: Path, *, root: Path | None = None) -> Iterator[Path]:
@@ -54,11 +58,6 @@ def replacing(target: Path, *, root: Path | None = None) -> Iterator[Path]:
             put_in_place(draft, target, root=root, known=is_of_a_saved_model)
         else:
             replace(draft, target, root=root, known=is_of_an_export)
-
-
-TOLERANCE = 0.01
-"""Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
-rounding of features to float16 alone made up to 0.0005 (docs/export.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,12 @@ from pipeline.images.pixel_range import PixelRange, number
 if TYPE_CHECKING:
     import keras
 
+Answers = Callable[[np.ndarray], np.ndarray]
+"""Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""
+
+PHOTO = "photo"
+"""Name of the picture in :meth:`Format.call`: of the model's size, RGB."""
+
 
 def add_texts(path: Path, texts: Mapping[str, str]) -> None:
     """Adds each text as ``<name>.json`` to the archive in a file, or appends an archive to the file."""
@@ -30,13 +36,6 @@ def read_texts(path: Path, names: tuple[str, ...] = ("classes", "about")) -> dic
     """Reads what :func:`add_texts` added."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(f"{name}.json").decode() for name in names}
-
-
-Answers = Callable[[np.ndarray], np.ndarray]
-"""Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""
-
-PHOTO = "photo"
-"""Name of the picture in :meth:`Format.call`: of the model's size, RGB."""
 
 
 class Format(Protocol):

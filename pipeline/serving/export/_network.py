@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+INPUT, OUTPUT = "images", "probabilities"
+OPTION = "--weights PATH"
+
 
 def signature(network: keras.Model) -> list[tf.TensorSpec]:
     """Returns the type of the one input, uint8 (any n, size, size, 3)."""
@@ -61,10 +64,6 @@ def _hold_moments_as_arrays(network: keras.Model) -> None:
 def _layers(network: keras.Model) -> Iterator[keras.Layer]:
     for layer in network.layers:
         yield from _layers(layer) if hasattr(layer, "layers") else (layer,)
-
-
-INPUT, OUTPUT = "images", "probabilities"
-OPTION = "--weights PATH"
 
 
 def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:

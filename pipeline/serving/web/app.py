@@ -40,6 +40,8 @@ NEAREST = 6
 _ROW = re.compile(r"[0-9]{1,12}")
 """A row of a split; Python refuses to make a number of thousands of digits."""
 
+Answering = Callable[[Request], Awaitable[Response]]
+
 
 class Site:
     """Answers for uploads; the base works on one at a time."""
@@ -140,9 +142,6 @@ def make_app(site: Site, *, names: Collection[str]) -> Starlette:
         Route("/thumbnail/{row}", _told(site.thumbnail)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, names=names)])
-
-
-Answering = Callable[[Request], Awaitable[Response]]
 
 
 def _told(answering: Answering) -> Answering:

@@ -25,6 +25,9 @@ OTHER_FILES = 4 * BURST + 64
 HEAD_S = 10.0
 """How long a request's head may take to arrive, and a connection may say nothing."""
 
+PATIENCE_S = 1
+"""How long answers that are under way may take at the end."""
+
 
 def most_connections() -> int:
     """Returns how many connections may be open, so that there are always files left for one more.
@@ -108,10 +111,6 @@ class BoundedProtocol(H11Protocol):
     def _end(self) -> None:
         self.open.pop(self, None)  # at once: others may come before the loop hears of the loss
         self.transport.abort()
-
-
-PATIENCE_S = 1
-"""How long answers that are under way may take at the end."""
 
 
 def listen(host: str, port: int) -> socket.socket:

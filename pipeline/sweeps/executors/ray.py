@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 Told = tuple[Result, list[str]]
 
+TRIES = 3
+"""How often a candidate is fitted whose process dies."""
+
 
 class Order(NamedTuple):
     """What is to be fitted, and how.
@@ -82,10 +85,6 @@ def fit_here(data: SweepData, order: Order) -> tuple[Told, TrainedHead | None]:
     with threadpool_limits(order.threads), contextlib.redirect_stderr(heard):
         result, trained = fit_one(order.candidate, data, seed=order.seed)
     return (result, heard.getvalue().splitlines()), trained
-
-
-TRIES = 3
-"""How often a candidate is fitted whose process dies."""
 
 
 @dataclass(frozen=True, kw_only=True)
