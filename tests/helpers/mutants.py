@@ -1,6 +1,6 @@
 """Breaks a module in small ways, one at a time, and tells which of them no test notices.
 
-``python tests/helpers/mutants.py pipeline/cache/lock.py --tests tests/cache/test_lock.py --count 20``
+``python tests/helpers/mutants.py pipeline/cache/locks.py --tests tests/cache/test_locks.py --count 20``
 
 A mutant that LIVED is a hole in the tests, or it behaves like the original. It is made in a copy of the tree;
 the checkout is only read. Docstrings, annotations, decorators, ``strict=`` and the

@@ -1,8 +1,34 @@
+"""Words as people read them: names made harmless, names counted, and cells that no spreadsheet runs."""
+
 from __future__ import annotations
 
 import pytest
 
-from pipeline.wording import readable, several
+from pipeline.wording import guarded, readable, several
+
+FORMULAS = (
+    "=1",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-1-1",
+    "-3=1",
+    "-3+cmd|' /C calc'!A0",
+    "--3",
+    "-",
+    "+",
+    "-e5",
+    "-3 ",
+    "-3\n",
+    "-inf",
+    "-\N{ARABIC-INDIC DIGIT THREE}",
+    "@SUM(A1)",
+    "\tx",
+    "\r=1",
+    "\n=1",
+    "'quoted'",
+    "'",
+)
+HARMLESS = ("-3", "+3", "-0.5", "-.5", "-5.", "+1e5", "-1.5E-3", "3", "cat", "a-1", "a=1", "", " =1")
 
 
 @pytest.mark.parametrize(
@@ -45,3 +71,18 @@ def test_a_name_of_just_the_limit_is_left_alone():
 )
 def test_of_many_names_the_first_are_given_and_the_others_counted(count, expected):
     assert several([f"class{i}" for i in range(count)]) == expected
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_what_a_spreadsheet_would_run_gets_an_apostrophe(text):
+    assert guarded(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_numbers_and_other_text_stay_as_they_are(text):
+    assert guarded(text) == text
+
+
+@pytest.mark.parametrize("text", FORMULAS + HARMLESS)
+def test_every_text_comes_back(text):
+    assert guarded(text).removeprefix("'") == text

@@ -1,3 +1,5 @@
+"""JSON as it is written: what every reader understands, and nothing else."""
+
 from __future__ import annotations
 
 import json
