@@ -11,9 +11,8 @@ from PIL import Image
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation import evaluate, measure
-from pipeline.evaluation.files import replacing, write_json
+from pipeline.evaluation.files import write_json
 from pipeline.plain_json import unsealed
-from pipeline.run_files import is_of_a_report
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
 
@@ -143,17 +142,6 @@ def test_a_failure_leaves_the_older_report_and_nothing_else(make_report, monkeyp
         report.write()
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [entry.name for entry in folder.parent.iterdir()] == ["test"]
-
-
-def test_of_two_writers_the_last_one_stays(tmp_path):
-    folder = tmp_path / "test"
-    with replacing(folder, "metrics.json", known=is_of_a_report, root=tmp_path) as slow:
-        (slow / "metrics.json").write_text("{1}")
-        with replacing(folder, "metrics.json", known=is_of_a_report, root=tmp_path) as quick:
-            (quick / "metrics.json").write_text("{2}")
-        assert (folder / "metrics.json").read_text() == "{2}"
-    assert (folder / "metrics.json").read_text() == "{1}"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["test"]
 
 
 def test_a_folder_that_is_no_report_is_never_replaced(make_report, tmp_path):
