@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -170,13 +171,22 @@ def test_neither_spaces_nor_the_order_of_keys_are_part_of_what_is_sealed() -> No
 
 def test_records_from_before_there_were_seals_are_read_and_their_keys_are_not_a_way_round() -> None:
     assert unsealed({"schema": 1, "name": "x"}) == unsealed({"name": "x"}) == {"name": "x"}
+    text = b'{"schema": 1, "name": "x", "colour": "red"}'
+    assert parse_sealed(text) == {"name": "x", "colour": "red"}
     with pytest.raises(ValueError, match="its seal is missing"):
-        unsealed({"schema": 1, "name": "x", "colour": "red"}, newer={"colour"})
+        parse_sealed(text, newer={"colour"})
 
 
 def test_numbers_that_are_not_finite_are_not_sealed() -> None:
     with pytest.raises(ValueError, match="JSON"):
         sealed({"a": float("nan")})
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_opened(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "head.json")
+    with pytest.raises(ValueError, match="it is no regular file"):
+        read_sealed(tmp_path / "head.json")
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:

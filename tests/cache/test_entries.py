@@ -42,6 +42,13 @@ def test_how_a_source_is_read_is_kept(entry: Entry) -> None:
     assert read_entry(entry.folder) == told
 
 
+@pytest.mark.parametrize(("stated", "read"), [(3, 3), (1, 1), (0, 1), (-5, 1), ("7", 7), (None, None)])
+def test_rows_of_a_file_are_one_at_least(stated: object, read: int | None, entry: Entry) -> None:
+    file = entry.folder / "spec.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"rows_per_file": stated}))
+    assert read_entry(entry.folder).rows_per_file == read
+
+
 def test_saving_again_writes_only_what_changed(entry: Entry) -> None:
     file = entry.folder / "spec.json"
     before = file.stat()

@@ -66,7 +66,7 @@ def test_only_done_rows_count(
 
 
 @pytest.mark.parametrize("content", [b"", b"text", None])
-def test_files_that_cannot_be_read_are_passed_over(
+def test_files_that_are_none_of_features_are_passed_over_and_told(
     content: bytes | None, cache: Path, entry: Entry, publish: Publish
 ) -> None:
     publish(["a"])
@@ -74,7 +74,9 @@ def test_files_that_cannot_be_read_are_passed_over(
         entry.file("test").mkdir()
     else:
         entry.file("test").write_bytes(content)
-    assert names(stored_rows(cache, entry.spec)) == ["a"]
+    stored = stored_rows(cache, entry.spec)
+    assert names(stored) == ["a"]
+    assert [one.path for one in stored.damaged] == [entry.file("test")] * (content is not None)
 
 
 @pytest.mark.parametrize("name", [None, *(field.name for field in fields(FeatureSpec))])
