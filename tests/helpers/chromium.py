@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -44,11 +44,11 @@ class Visit:
         self.page.on("dialog", self._refuse)
         self.page.on("request", lambda request: self.requests.append(request.url))
 
-    def _heard(self, message: object) -> None:
+    def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             self.problems.append(f"{message.type}: {message.text}")
 
-    def _refuse(self, dialog: object) -> None:
+    def _refuse(self, dialog: Dialog) -> None:
         self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
@@ -72,7 +72,7 @@ def running_browser(program: str) -> Iterator[Browser]:
 
 @contextmanager
 def visiting(
-    browser: Browser, address: str, *, width: int = 1280, height: int = 900, **context: object
+    browser: Browser, address: str, *, width: int = 1280, height: int = 900, **context: Any
 ) -> Iterator[Visit]:
     """Opens an address in a fresh window.
 

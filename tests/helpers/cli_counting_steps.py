@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from counting_engine import CountingEngine
 
 from pipeline.cli import main
 from pipeline.extraction import filling
-from pipeline.extraction.engines import keras as engine_module
 
 ROWS_A_BLOCK = 8
 HELD_S = 60
@@ -106,8 +106,7 @@ if __name__ == "__main__":
     for name, places in (STAGE_ONE if "extract" in sys.argv else STAGE_TWO).items():
         for place in places:
             steps.watch(name, place)
-    engine_module.load = NotingEngine(Path(log)).load
-    engine_module.precisions = lambda: ["float32"]
+    NotingEngine(Path(log)).install(pytest.MonkeyPatch())
     try:
         main(sys.argv[5:])
     finally:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from counting_engine import CountingEngine
 
 from pipeline.cache import partial_file
 from pipeline.cache.partial_file import PartialFile
 from pipeline.cli import main
 from pipeline.extraction import filling
-from pipeline.extraction.engines import keras as engine_module
 from pipeline.extraction.executors import local
 
 ROWS_A_BLOCK = 8
@@ -86,7 +86,6 @@ MOMENTS: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     filling.BLOCK_ROWS = ROWS_A_BLOCK
     local.BATCHES_BEHIND = 0  # what was fetched is written before the next batch: each moment is exact
-    engine_module.load = CountingEngine().load
-    engine_module.precisions = lambda: ["float32"]
+    CountingEngine().install(pytest.MonkeyPatch())
     MOMENTS[sys.argv[1]]()
     main(sys.argv[2:])

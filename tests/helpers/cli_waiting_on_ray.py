@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
 
 from pipeline.cli import main
 from pipeline.extraction import filling
-from pipeline.extraction.executors import ray as ray_executor
+from pipeline.extraction.executors._ray_pool import Worked, WorkerPool
 
 ROWS_A_BLOCK = 8
 
 
-def wait_after(worked: ray_executor.WorkerPool) -> None:
-    """Makes the pool stop for ever when the first block is finished."""
-    work = worked.work
+def wait_after(pool: type[WorkerPool]) -> None:
+    """Makes such pools stop for ever when the first block is finished."""
+    work = pool.work
 
-    def first_only(self: ray_executor.WorkerPool, *arguments: object, **options: object) -> object:
+    def first_only(self: WorkerPool, *arguments: Any, **options: Any) -> Iterator[Worked]:
         for number, result in enumerate(work(self, *arguments, **options)):
             if number == 1:  # the first has been recorded
                 pids = [one.introduction.pid for one in self._members if one.introduction]
@@ -28,10 +31,10 @@ def wait_after(worked: ray_executor.WorkerPool) -> None:
                     signal.pause()
             yield result
 
-    worked.work = first_only
+    patch.object(pool, "work", first_only).start()
 
 
 if __name__ == "__main__":
     filling.BLOCK_ROWS = ROWS_A_BLOCK
-    wait_after(ray_executor.WorkerPool)
+    wait_after(WorkerPool)
     main(sys.argv[1:])

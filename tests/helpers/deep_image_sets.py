@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,7 +30,7 @@ def _png(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path.with_suffix(".png"))
 
 
-def _tiff(path: Path, pixels: np.ndarray, *arguments: int, **options: object) -> None:
+def _tiff(path: Path, pixels: np.ndarray, *arguments: int, **options: Any) -> None:
     path.with_suffix(".tif").write_bytes(tiff(pixels, *arguments, **options))
 
 

@@ -163,7 +163,8 @@ def try_for_minutes(mode: str, good: Sequence[bytes], folder: Path) -> int:
 
 def main(what: str, seconds: float, seed: int, files: list[Path]) -> None:
     """Fuzzes until time is up, then prints cases and the peak of the memory."""
-    random, seeds, outcomes = np.random.default_rng(seed), [path.read_bytes() for path in files], Counter()
+    random, seeds = np.random.default_rng(seed), [path.read_bytes() for path in files]
+    outcomes = Counter[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         content = mutated(seeds[random.integers(len(seeds))], random)

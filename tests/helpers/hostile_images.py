@@ -156,7 +156,7 @@ def _colours() -> Iterator[Hostile]:
     yield Hostile("cmyk-adobe.jpg", encode(cmyk, "JPEG", quality=100), pixels=wanted(cmyk))
     yield Hostile("cmyk.tif", encode(cmyk, "TIFF"), pixels=wanted(cmyk))
     # YCCK: the three inks as luminance and chrominance, told by the last byte of Adobe's own segment.
-    light = Image.new("RGB", (1, 1), inks[:3]).convert("YCbCr").getpixel((0, 0))
+    light = np.asarray(Image.new("RGB", (1, 1), inks[:3]).convert("YCbCr"))[0, 0].tolist()
     stored = encode(
         Image.new("CMYK", (40, 40), (*(255 - part for part in light), inks[3])), "JPEG", quality=100
     )
@@ -209,13 +209,13 @@ def _metadata() -> Iterator[Hostile]:
         exif[0x0112] = orientation
         yield Hostile(f"exif-{orientation}.png", encode(square, exif=exif), pixels=result)
     endless = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHLL", 0x0112, 3, 1, 99) + bytes(40)
-    for name, exif in {
+    for name, block in {
         "endless": endless,
         "looping": b"Exif\0\0MM\0*\0\0\0\0" * 9,
         "empty": b"Exif\0\0",
     }.items():
         yield Hostile(
-            f"exif-{name}.jpg", encode(pixels, "JPEG", exif=exif, quality=95), pixels=wanted(pixels)
+            f"exif-{name}.jpg", encode(pixels, "JPEG", exif=block, quality=95), pixels=wanted(pixels)
         )
     yield Hostile("icc-garbage.png", encode(pixels, icc_profile=b"\xff" * 999), pixels=wanted(pixels))
     yield Hostile(

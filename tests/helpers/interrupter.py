@@ -82,6 +82,7 @@ class Interrupter:
             )
         )
         self.started.callback(process.kill)
+        assert process.stdout is not None
         reached = process.stdout.readline() == "reached\n"
         started = time.monotonic()
         if reached:

@@ -97,7 +97,7 @@ def read_back(folder: Path) -> dict[str, Any]:
                 "labels": features.rows.labels.tolist(),
                 "views": features.rows.views.tolist(),
                 "shape": list(features.features.shape),
-                "sha256": hashlib.sha256(np.ascontiguousarray(features.to_memory())).hexdigest(),
+                "sha256": hashlib.sha256(features.to_memory().tobytes()).hexdigest(),
             }
     return found
 

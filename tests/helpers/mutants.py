@@ -124,10 +124,12 @@ def _described(edit: Edit, content: bytes, changed: str) -> Mutant:
 
 
 def _edits(tree: ast.Module, content: bytes, starts: Sequence[int]) -> Iterator[Edit]:
-    def span(node: ast.AST) -> tuple[int, int]:
+    def span(node: ast.expr | ast.keyword) -> tuple[int, int]:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
-    def between(kind: str, left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Edit]:
+    def between(kind: str, left: ast.expr, right: ast.expr, old: str, new: str) -> Iterator[Edit]:
         """Changes the operator between two expressions."""
         start, end = span(left)[1], span(right)[0]
         if operator := re.search(old, content[start:end].decode()):
@@ -153,22 +155,22 @@ def _edits(tree: ast.Module, content: bytes, starts: Sequence[int]) -> Iterator[
             case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() as operator, value=value):
                 old, new = (r"\+=", "-=") if isinstance(operator, ast.Add) else ("-=", "+=")
                 yield from between("+/-", target, value, old, new)
-            case ast.Constant(value=bool()):
-                yield Edit("constant", *span(node), str(not node.value))
-            case ast.Constant(value=int()):
-                yield Edit("constant", *span(node), str(node.value + 1))
-                yield Edit("constant", *span(node), str(node.value - 1))
-            case ast.Expr(value=ast.Call()):
-                yield Edit("statement", *span(node), "pass")
+            case ast.Constant(value=bool(stated)):
+                yield Edit("constant", *span(node), str(not stated))
+            case ast.Constant(value=int(number)):
+                yield Edit("constant", *span(node), str(number + 1))
+                yield Edit("constant", *span(node), str(number - 1))
+            case ast.Expr(value=ast.Call() as call):
+                yield Edit("statement", *span(call), "pass")
             case ast.Return(value=ast.expr() as value):
                 if not isinstance(value, ast.Constant) or value.value:
                     yield Edit("return", *span(value), "None")
             case ast.Call(keywords=keywords):
                 for keyword in keywords:
                     start, end = span(keyword)
-                    rest = re.match(rb"\s*,?\s*", content[end:])
+                    rest = content[end:].lstrip().removeprefix(b",").lstrip()
                     if keyword.arg not in (None, "strict"):
-                        yield Edit("keyword", start, end + rest.end(), "")
+                        yield Edit("keyword", start, len(content) - len(rest), "")
         if isinstance(node, ast.If | ast.While | ast.IfExp):
             condition = node.test
             if isinstance(condition, ast.Name | ast.Attribute | ast.Call | ast.NamedExpr):
@@ -218,19 +220,20 @@ def run_tests(tree: Path, tests: Sequence[str], limit_s: float) -> tuple[int | N
             finally:
                 sys.stdout.flush()
                 os._exit(code)
-        code, deadline = None, time.monotonic() + limit_s
+        result: int | None = None
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
-                code = os.waitstatus_to_exitcode(status)
+                result = os.waitstatus_to_exitcode(status)
                 break
             time.sleep(0.05)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)  # whatever the tests have left running, too
-        if code is None:
+        if result is None:
             os.waitpid(process, 0)
         output.seek(0)
-        return code, output.read()[-3000:]
+        return result, output.read()[-3000:]
 
 
 def _be_in(tree: Path, output: int) -> None:

@@ -27,7 +27,7 @@ def plainly_assigned(items: Sequence[ImageItem], digests: np.ndarray) -> list[st
     given = {item.split for item in items}
     carve = "train" in given and "val" not in given
     return [
-        _chosen(item.split or of_group.get(item.group) or _first(stated[family]), family, carve=carve)
+        _chosen(item.split or of_group.get(item.group or "") or _first(stated[family]), family, carve=carve)
         for item, family in zip(items, families, strict=True)
     ]
 

@@ -7,6 +7,7 @@ import os
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 from photos import noise
 from PIL import Image
@@ -31,7 +32,7 @@ def member(name: str, content: bytes | str | int, **header: object) -> tuple[tar
     return info, data
 
 
-def write_tar(path: Path, members: dict[str, bytes | str | int], **options: object) -> Path:
+def write_tar(path: Path, members: dict[str, bytes | str | int], **options: Any) -> Path:
     """Writes a shard with the given members in their order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w", **options) as tar:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 NONE, LZW, JPEG, DEFLATE, PACKBITS = 1, 5, 7, 8, 32773
 GREY_INVERTED, GREY, RGB, PALETTE, INKS, LAB, ICC_LAB = 0, 1, 2, 3, 5, 8, 9
 FORMATS = {"u": 1, "i": 2, "f": 3}
+
+Order = Literal["<", ">"]
+"""Of the bytes: the least first, or the greatest."""
 
 
 def tiff(
@@ -20,7 +25,7 @@ def tiff(
     photometric: int = GREY,
     *,
     bits: int | None = None,
-    order: str = "<",
+    order: Order = "<",
     big: bool = False,
     compression: int = NONE,
     predictor: int = 1,
@@ -29,7 +34,7 @@ def tiff(
     tile: tuple[int, int] | None = None,
     rows: int | None = None,
     extra: Sequence[int] = (),
-    more: dict[int, tuple[int, Sequence[int]]] | None = None,
+    more: Mapping[int, tuple[int, Sequence[int]]] | None = None,
 ) -> bytes:
     """Writes a TIFF.
 
@@ -66,7 +71,7 @@ def tiff(
                     ).tobytes()
                 blocks.append(_compressed(raw, compression))
     depth = bits or 8 * pixels.dtype.itemsize
-    tags = {
+    tags: dict[int, tuple[int, Sequence[int]]] = {
         256: (4, [width]),
         257: (4, [height]),
         258: (3, [depth] * samples),
@@ -84,10 +89,10 @@ def tiff(
     start = 16 if big else 8
     offsets = np.cumsum([start] + [len(block) for block in blocks])
     tags[324 if tile else 273] = (4, offsets[:-1].tolist())
-    return _written(tags | (more or {}), b"".join(blocks), order, big)
+    return _written({**tags, **(more or {})}, b"".join(blocks), order, big)
 
 
-def _packed(block: np.ndarray, bits: int | None, order: str, predictor: int) -> bytes:
+def _packed(block: np.ndarray, bits: int | None, order: Order, predictor: int) -> bytes:
     """Lays the samples of a block out as rows of bytes."""
     size = block.dtype.itemsize
     if bits is not None:
@@ -117,7 +122,8 @@ def _compressed(raw: bytes, compression: int) -> bytes:
     if compression == LZW:  # by libtiff, as one row of bytes
         file = io.BytesIO()
         Image.frombytes("L", (len(raw), 1), raw).save(file, "TIFF", compression="tiff_lzw")
-        with Image.open(file) as written:
+        file.seek(0)
+        with TiffImageFile(file) as written:
             (offset,), (count,) = written.tag_v2[273], written.tag_v2[279]
         return file.getvalue()[offset : offset + count]
     return raw

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 from pipeline.extraction.executors import Executor, Session
 
@@ -34,5 +35,5 @@ class Watched:
 
                 return fill(*arguments, advance=told, **options)
 
-            session.fill = watched
-            yield session
+            with patch.object(session, "fill", watched):
+                yield session
