@@ -18,6 +18,8 @@ from pipeline.images.row_table import RowTable
 Writer = Callable[[str], EntryWriter]
 SHAPE = (2, 3)
 
+pytestmark = pytest.mark.usefixtures("no_file_left_open")
+
 
 @pytest.fixture
 def writer(entry: Entry, make_header: Callable[..., Header], make_rows: Callable[..., RowTable]) -> Writer:
@@ -44,6 +46,7 @@ def test_a_partial_file_of_the_same_rows_is_continued(
 ) -> None:
     with writer("abc") as again:
         assert again.missing_bytes(SHAPE) == 0
+        assert not again.complete
         again.open(SHAPE)
         assert again.done.tolist() == [False, True, False]
     assert os.path.samestat(entry.partial("train").stat(), begun)

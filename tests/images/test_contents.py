@@ -59,7 +59,8 @@ def test_files_are_known_by_their_bytes():
 def test_arrays_are_known_by_their_dtype_shape_and_bytes():
     pixels = np.arange(24, dtype=np.uint8)
     shapes = [pixels.reshape(shape) for shape in ((4, 6), (6, 4), (2, 4, 3), (24,))]
-    assert len({digest(array) for array in shapes} | {digest(pixels.view(np.int8)), digest(b"")}) == 6
+    others = [pixels.view(np.int8), pixels[::-1], np.zeros_like(pixels)]
+    assert len({digest(array) for array in [*shapes, *others]} | {digest(b"")}) == 8
     assert digest(pixels.reshape(4, 6).T) == digest(np.ascontiguousarray(pixels.reshape(4, 6).T))
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 import tracemalloc
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +14,8 @@ from pipeline.errors import UnreadableImagesError, UsageError
 from pipeline.images import BadImage, ImageItem, listing, open_images, sequences
 from pipeline.images.contents import digest
 from pipeline.images.listing import ImageListBuilder, list_images
-from pipeline.images.manifest import scan
+from pipeline.images.manifest import MisrememberedError, scan
+from pipeline.images.stat_cache import Known, Stamps, StatCache
 
 
 def test_rows_and_items_are_aligned_in_every_split(memory):
@@ -120,6 +123,29 @@ def test_the_second_look_at_a_folder_reads_nothing(make_images, tmp_path, monkey
     monkeypatch.setattr(type(source), "read", None)
     second = scan(source, tmp_path / "cache" / ".digests.sqlite")
     assert all(rows.equals(second.splits[split]) for split, rows in first.splits.items())
+
+
+def test_a_wrong_digest_is_forgotten_once_its_image_is_looked_at_again(make_images, tmp_path, trusted_disk):
+    root, cache = make_images(tmp_path / "pets", *(f"test/cat/{i}.png" for i in range(3))), tmp_path / "known"
+    for file in root.rglob("*.png"):
+        os.utime(file, ns=(0, 10**18))
+    time.sleep(0.03)  # the clock ticks
+    right = scan(open_images(str(root)), cache)
+    with StatCache(cache) as store:
+        wrong = root / "test" / "cat" / "1.png"
+        store.store([Known(str(wrong), Stamps().of(wrong), bytes(32))])
+    manifest = scan(open_images(str(root)), cache)
+    rows = manifest.splits["test"]
+    taken = {name: digest.tobytes() for name, digest in zip(rows.ids, rows.digests, strict=True)}
+    doubtful = next(name for name, digest in taken.items() if digest == bytes(32))
+    manifest.look_again({name: digest for name, digest in taken.items() if name != doubtful})
+    replace(manifest, looked_again=[doubtful]).look_again(taken)
+    replace(manifest, stat_cache=None).look_again(taken)
+    with pytest.raises(MisrememberedError) as caught:
+        manifest.look_again(taken, lambda: [{"test": 2}])
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301 - our own
+        assert (error.ids, error.computed) == ([doubtful], [{"test": 2}])
+    assert scan(open_images(str(root)), cache).splits["test"].equals(right.splits["test"])
 
 
 def test_thousands_of_unchanged_photographs_are_not_read_again(shared, tmp_path, monkeypatch):
