@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from pipeline.cache.shards import ShardName, shards_of, whole_splits
+from pipeline.cache.shards import RowMap, ShardName, shards_of, whole_splits
 from pipeline.images import SPLITS
 
 
@@ -58,3 +59,19 @@ def test_of_two_whole_sets_the_one_of_more_files_counts() -> None:
     names = [shard.name for count in (1, 2, 3) for shard in shards_of("val", count)]
     assert whole_splits(names) == {"val": shards_of("val", 3)}
     assert whole_splits(names[:-1]) == {"val": shards_of("val", 2)}
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [3], [2, 3], [0, 2, 0, 0, 3, 1, 0]], ids=str)
+def test_each_row_has_its_place(lengths: list[int]) -> None:
+    places = [(file, row) for file, length in enumerate(lengths) for row in range(length)]
+    rows = RowMap(lengths)
+    assert len(rows) == len(places)
+    numbers = np.arange(len(places))
+    for wanted in (numbers, numbers[::2], numbers[1:2], numbers[-1:]):
+        found = [(file, row) for file, _, local in rows.split(wanted) for row in local.tolist()]
+        assert found == [places[g] for g in wanted]
+        assert [g for _, inside, _ in rows.split(wanted) for g in wanted[inside]] == wanted.tolist()
+    file, row = rows.locate(numbers[::-1])
+    assert list(zip(file.tolist(), row.tolist(), strict=True)) == places[::-1]
+    assert list(map(len, rows.by_file(numbers))) == lengths
+    assert [row for part in rows.by_file(numbers) for row in part] == numbers.tolist()

@@ -65,6 +65,23 @@ def test_a_partial_file_of_other_rows_is_kept_while_another_is_filled(
     assert open_feature_file(retired).done.tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(("newer", "kept"), [("abc", []), ("cb", []), ("bcd", []), ("b", [2]), ("ad", [2])])
+def test_a_replaced_file_is_kept_for_rows_that_the_newer_one_lacks(
+    newer: str, kept: list[int], writer: Writer, entry: Entry
+) -> None:
+    for names in ("bc", newer):
+        with writer(names) as writing:
+            writing.open(SHAPE)
+            assert not writing.complete
+            fill(writing, np.arange(len(names)))
+            writing.commit()
+            assert writing.complete
+            assert writing.publish() == []
+    assert [len(open_feature_file(path).rows) for path in entry.retired()] == kept
+    with writer(newer) as again:
+        assert again.complete
+
+
 def test_nothing_is_published_once_a_file_is_gone(writer: Writer, entry: Entry) -> None:
     with writer("ab") as writing:
         writing.open(SHAPE)
