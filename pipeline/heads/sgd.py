@@ -35,7 +35,8 @@ class Sgd(LayeredHead):
 
     One pass finds the scaling; then each epoch reads every row once, in an order that is shuffled as far as
     reading in pieces allows. The weights are averaged over all steps (Polyak and Juditsky, 1992). Between
-    more than two classes it learns one against the rest, and the probabilities are scaled to sum to 1.
+    more than two classes it learns one against the rest, and the probabilities are scaled to sum to 1. The
+    intercept is the weight of a column of ones, so the penalty holds for it, too.
 
     Attributes:
         alpha: Strength of the L2 penalty.
@@ -65,6 +66,8 @@ class Sgd(LayeredHead):
             learning_rate="constant",
             eta0=self.learning_rate,
             average=True,
+            # With averages, scikit-learn starts every piece from the intercept that the first began with.
+            fit_intercept=False,
             # The rows come in random order already.
             shuffle=False,
         )
@@ -73,7 +76,7 @@ class Sgd(LayeredHead):
             for chunk in shuffled_chunks(train, random):
                 # Reading follows the order on disk, learning the order drawn.
                 ascending = np.sort(chunk)
-                block = scaler.transform(flat(read_finite(train.source, train.index[ascending])))
+                block = _with_ones(scaler.transform(flat(read_finite(train.source, train.index[ascending]))))
                 order = np.searchsorted(ascending, chunk)
                 descent.partial_fit(
                     block[order],
@@ -81,8 +84,10 @@ class Sgd(LayeredHead):
                     classes=np.arange(task.n_classes),
                     sample_weight=weights[chunk],
                 )
-        # Only more training would need it, and it is no plain data.
-        del descent._loss_function_
+        descent.coef_, descent.intercept_ = descent.coef_[:, :-1].copy(), descent.coef_[:, -1].copy()
+        descent.n_features_in_ -= 1
+        # Only more training would need them, and they are no plain data, or twice the size of the weights.
+        del descent._loss_function_, descent._standard_coef, descent._average_coef
         return SklearnModel((scaler, descent)), {}
 
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
@@ -99,6 +104,11 @@ class Sgd(LayeredHead):
     def extra_bytes(self, rows: int, columns: int) -> int:
         """Nothing that grows with the rows."""
         return 0
+
+
+def _with_ones(block: np.ndarray) -> np.ndarray:
+    """Adds a column of ones to rows (n, d)."""
+    return np.column_stack([block, np.ones(len(block), np.float32)])
 
 
 def shuffled_chunks(train: Examples, random: np.random.Generator) -> Iterator[np.ndarray]:
