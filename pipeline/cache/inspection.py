@@ -14,7 +14,7 @@ from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, is_features,
 from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries, is_called, options_apart
 from pipeline.cache.format import damaged_rows
-from pipeline.cache.locks import LOCK_FILE, alone_in
+from pipeline.cache.locks import LOCK_FILE, exclusive_lock
 from pipeline.cache.networks import RECORD, made_in, unused_networks
 from pipeline.cache.partial_file import refused
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
@@ -148,7 +148,7 @@ def remove(entry: Entry) -> Freed:
         PipelineError: Another process is filling it.
     """
     freed = Freed()
-    with alone_in(entry.folder, wait_s=0), refused(f"the cache at {entry.folder}"):
+    with exclusive_lock(entry.folder, wait_s=0), refused(f"the cache at {entry.folder}"):
         for path in sorted(entry.folder.iterdir()):
             if path.name != LOCK_FILE:  # others may wait for it: it goes last, with the folder
                 freed.remove(path, entry.cache, is_of_an_entry)

@@ -1,4 +1,8 @@
-"""Locks that end with their holder: one who fills a file, many who work in an entry, or one alone."""
+"""Locks that end with their holder: of a file that is filled, and of an entry, shared or exclusive.
+
+They lie beside what they guard, where every version of this package looks for them: an older one at work in
+the same cache must meet the same lock.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from pipeline.plain_json import parse_json
 from pipeline.progress import say
 
 LOCK_FILE = ".lock"
-"""Of an entry's folder: shared by all who fill files in it, held alone by who removes what they may need."""
+"""Of an entry's folder: shared by all who fill files in it, exclusive to who removes what they may need."""
 
 POLL_S = 0.2
 ATTEMPTS = 100
@@ -31,7 +35,7 @@ class BusyError(PipelineError):
 
 
 @contextmanager
-def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[None]:
+def fill_lock(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[None]:
     """Holds the right to fill some files of entries; waits for other fillers and says who they are.
 
     The kernel drops a lock when its process ends, however it ends, so a lock is never stale. Locks are taken
@@ -47,7 +51,7 @@ def filling(files: Sequence[Path], *, wait_s: float = float("inf")) -> Iterator[
     """
     with ExitStack() as held:
         for path in sorted({lock_of(file) for file in files}):
-            file = held.enter_context(held_alone(path, wait_s))
+            file = held.enter_context(_signed(path, wait_s))
             held.callback(_remove, path, file)
         yield
 
@@ -58,8 +62,8 @@ def lock_of(file: Path) -> Path:
 
 
 @contextmanager
-def held_alone(path: Path, wait_s: float, *, root: Path | None = None) -> Iterator[int]:
-    """Holds a lock alone, under the name of this process; yields the open file."""
+def _signed(path: Path, wait_s: float, *, root: Path | None = None) -> Iterator[int]:
+    """Holds an exclusive lock with the name of this process in it; yields the open file."""
     file = acquire(path, wait_s, fcntl.LOCK_EX, root=root)
     try:
         with suppress(OSError):  # on a full disk the holder has no name, and the lock holds all the same
@@ -118,7 +122,7 @@ def acquire(path: Path, wait_s: float, kind: int, *, root: Path | None = None) -
             ) from error
         if time.monotonic() >= deadline:
             raise BusyError(f"{_locked(path)} is being filled by {holder}: run again when it has ended")
-        if polls == 1:  # not at once: who leaves a folder holds it alone for a moment
+        if polls == 1:  # not at once: who releases a shared lock tries to hold it exclusively for a moment
             say(f"waiting: {_locked(path)} is being filled by {holder}")
         time.sleep(POLL_S)
         polls += 1
@@ -168,17 +172,19 @@ def _holder(path: Path) -> str:
     return "another process"
 
 
-class Presence:
-    """The right to work in some entries' folders, shared with others."""
+class SharedLock:
+    """The locks of some entries' folders, shared with others who work there."""
 
     def __init__(self, locks: Sequence[tuple[Path, int]]) -> None:
         self._locks = locks
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Tells whether nobody else works in these folders; then nobody can begin to, either.
+    def try_exclusive(self) -> Iterator[bool]:
+        """Tries to hold the locks exclusively for a while, without waiting.
 
-        Whoever is told that he is not alone leaves: flock(2) may take his share from him, too.
+        Yields:
+            Whether nobody else works in these folders; then nobody can begin to, either. If False, release
+            the lock: flock(2) may already have dropped the shared one.
         """
         try:
             for _, file in self._locks:
@@ -192,17 +198,17 @@ class Presence:
             for _, file in self._locks:
                 fcntl.flock(file, fcntl.LOCK_SH)
 
-    def leave(self) -> None:
-        """Removes folders in which nothing has been made, and gives up the right."""
-        with suppress(OSError), self.alone() as alone:
-            for path, file in self._locks if alone else ():
+    def remove_empty(self) -> None:
+        """Removes folders in which nothing has been made, unless others work in them."""
+        with suppress(OSError), self.try_exclusive() as exclusive:
+            for path, file in self._locks if exclusive else ():
                 if is_still_at(path, file):
                     _remove_if_empty(path.parent, entries.cache_of(path))
 
 
 @contextmanager
-def working_in(folders: Sequence[Path]) -> Iterator[Presence]:
-    """Shares the right to work in some entries; waits for who holds one of them alone.
+def shared_lock(folders: Sequence[Path]) -> Iterator[SharedLock]:
+    """Holds the locks of some entries, shared with others; waits for who holds one exclusively.
 
     Args:
         folders: Folders of the entries; created where absent, and removed again if nothing is made in them.
@@ -216,16 +222,16 @@ def working_in(folders: Sequence[Path]) -> Iterator[Presence]:
             file = acquire(folder / LOCK_FILE, float("inf"), fcntl.LOCK_SH)
             held.callback(os.close, file)
             locks.append((folder / LOCK_FILE, file))
-        presence = Presence(locks)
+        lock = SharedLock(locks)
         try:
-            yield presence
+            yield lock
         finally:
-            presence.leave()
+            lock.remove_empty()
 
 
 @contextmanager
-def alone_in(folder: Path, *, wait_s: float = float("inf"), depth: int = 2) -> Iterator[None]:
-    """Holds an entry's folder alone; a folder in which nothing has been made is removed afterwards.
+def exclusive_lock(folder: Path, *, wait_s: float = float("inf"), depth: int = 2) -> Iterator[None]:
+    """Holds an entry's lock exclusively; a folder in which nothing has been made is removed afterwards.
 
     Args:
         folder: Of the entry, or of a quantised network.
@@ -237,7 +243,7 @@ def alone_in(folder: Path, *, wait_s: float = float("inf"), depth: int = 2) -> I
         PipelineError: The cache cannot be written.
     """
     path, root = folder / LOCK_FILE, root_of(folder / LOCK_FILE, depth)
-    with held_alone(path, wait_s, root=root) as file:
+    with _signed(path, wait_s, root=root) as file:
         try:
             yield
         finally:
@@ -248,7 +254,7 @@ def alone_in(folder: Path, *, wait_s: float = float("inf"), depth: int = 2) -> I
 
 
 def _remove_if_empty(folder: Path, root: Path) -> None:
-    """Removes a folder that holds nothing but what every run makes first; the caller is alone in it."""
+    """Removes a folder that holds nothing but what every run makes first; the caller holds it exclusively."""
     paths = sorted(folder.iterdir(), key=lambda path: (path.name == LOCK_FILE, path))
     if any(would_stay(path, root=root, known=_made_first) for path in paths):
         return

@@ -20,7 +20,7 @@ def retire_others(
     """Retires the files, published and partial, that belong to no wanted shard.
 
     Args:
-        entry: Whose files; the caller is alone in its folder, so that nobody fills them.
+        entry: Whose files; the caller holds its lock exclusively, so that nobody fills them.
         wanted: The shards that it shall have.
         held: Splits whose other files stay for now: what shall replace them is not whole.
 
@@ -47,7 +47,7 @@ def delete_redundant(entry: Entry, wanted: Collection[ShardName]) -> list[LeftAl
     """Deletes retired files that hold no row of their own any more, and what killed runs have left.
 
     Args:
-        entry: Whose files; the caller is alone in its folder.
+        entry: Whose files; the caller holds its lock exclusively.
         wanted: The shards that it shall have.
 
     Returns:

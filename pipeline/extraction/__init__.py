@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.backbones.weights import Weights, resolve_weights
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
-from pipeline.cache.locks import working_in
+from pipeline.cache.locks import shared_lock
 from pipeline.errors import UsageError
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.filling import Filler
@@ -158,8 +158,8 @@ def _extract(
             measured=measured,
             skip_bad=skip_bad,
         )
-        with working_in([entry.folder for entry in entries]) as presence:
-            reports = [replace(report, pixels=pixels) for report in stage.run(presence)]
+        with shared_lock([entry.folder for entry in entries]) as lock:
+            reports = [replace(report, pixels=pixels) for report in stage.run(lock)]
     understood = understood.without(manifest, reports[0].skipped + reports[0].failures)
     reports = [replace(report, understood=understood) for report in reports]
     for one in reports[0].left:

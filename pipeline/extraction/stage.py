@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from functools import cached_property, partial
 
 from pipeline.cache.entries import Entry
-from pipeline.cache.locks import BusyError, Presence, filling
+from pipeline.cache.locks import BusyError, SharedLock, fill_lock
 from pipeline.cache.retiring import delete_redundant, retire_others
 from pipeline.cache.shards import ShardName
 from pipeline.cache.writer import EntryWriter
@@ -60,14 +60,14 @@ class Stage:
         self._progress = [RunProgress(entry) for entry in entries]
         self._left: list[LeftAlone] = []
 
-    def run(self, presence: Presence) -> list[Extraction]:
+    def run(self, lock: SharedLock) -> list[Extraction]:
         """Fills and publishes every file that can be whole.
 
         Files that take the place of others of the same name, but of another state of their split, wait until
         all files of the split are whole.
 
         Args:
-            presence: The right to work in the entries' folders.
+            lock: Of the entries' folders.
 
         Returns:
             One report per entry.
@@ -83,7 +83,7 @@ class Stage:
         else:
             self._failed |= unreadable
         try:
-            with closing(self._held_alone(self.groups)) as groups:
+            with closing(self._locked(self.groups)) as groups:
                 for group in groups:
                     self._fill(group, replace=False)
             if not self._progress[0].files:
@@ -91,24 +91,24 @@ class Stage:
                     f"no image of {self.manifest.source.uri} can be read: check the files, or give another "
                     "--data"
                 )
-            with closing(self._held_alone(list(filter(self._waits, self.groups)))) as groups:
+            with closing(self._locked(list(filter(self._waits, self.groups)))) as groups:
                 for group in groups:
                     self._fill(group, replace=True)
-            self._tidy_up(presence)
+            self._tidy_up(lock)
         finally:  # also where it comes to no end: the next run may find nothing of it any more
             for one in self._progress:
                 for damage in one.damage.reports():
                     say(f"note: {damage.line}")
         return [self._report(one) for one in self._progress]
 
-    def _tidy_up(self, presence: Presence) -> None:
+    def _tidy_up(self, lock: SharedLock) -> None:
         """Removes what is not wanted any more, unless others work in the entries: the last to leave does."""
-        with presence.alone() as alone:
-            for one in self._progress if alone else ():
+        with lock.try_exclusive() as exclusive:
+            for one in self._progress if exclusive else ():
                 self._left += retire_others(one.entry, one.files, held={*one.unfinished, *self._held})
                 self._left += delete_redundant(one.entry, one.files)
 
-    def _held_alone(self, groups: Sequence[FileGroup]) -> Generator[FileGroup]:
+    def _locked(self, groups: Sequence[FileGroup]) -> Generator[FileGroup]:
         """Yields each group while nobody else fills its files; those that are free come first."""
         waiting, wait_s = list(groups), 0.0
         while waiting:
@@ -117,7 +117,7 @@ class Stage:
                 files = [entry.file(span.shard.name) for entry in self.entries for span in group]
                 with ExitStack() as held:
                     try:
-                        held.enter_context(filling(files, wait_s=wait_s))
+                        held.enter_context(fill_lock(files, wait_s=wait_s))
                     except BusyError:
                         busy.append(group)
                         continue

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cache.entries import Entry
 from pipeline.cache.inspection import describe, remove, remove_retired, summaries, verify_cache
-from pipeline.cache.locks import filling, working_in
+from pipeline.cache.locks import fill_lock, shared_lock
 from pipeline.errors import CacheMismatchError, PipelineError
 
 Publish = Callable[..., Path]
@@ -95,8 +95,8 @@ def test_a_removed_entry_frees_its_bytes(cache: Path, entry: Entry, publish: Pub
 def test_an_entry_that_is_being_filled_is_not_removed(entry: Entry, publish: Publish) -> None:
     path = publish(["a"])
     with (
-        working_in([entry.folder]),
-        filling([entry.file("train")]),
+        shared_lock([entry.folder]),
+        fill_lock([entry.file("train")]),
         pytest.raises(PipelineError, match="is being filled by process"),
     ):
         remove(entry)

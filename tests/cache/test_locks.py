@@ -16,15 +16,15 @@ import pytest
 
 from pipeline.cache import locks
 from pipeline.cache import locks as lock
-from pipeline.cache.locks import LOCK_FILE, alone_in, filling, lock_of, working_in
+from pipeline.cache.locks import LOCK_FILE, exclusive_lock, fill_lock, lock_of, shared_lock
 from pipeline.errors import ForeignFileError, PipelineError
 
 HOLDER = """
 import sys
 from pathlib import Path
 from pipeline.cache import locks
-from pipeline.cache.locks import filling
-with filling([Path(sys.argv[1])]):
+from pipeline.cache.locks import fill_lock
+with fill_lock([Path(sys.argv[1])]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -56,7 +56,7 @@ def holder(file: Path) -> Iterator[subprocess.Popen[str]]:
 def test_who_does_not_wait_is_told_the_holder(file: Path, holder: subprocess.Popen[str]) -> None:
     with (
         pytest.raises(PipelineError, match=f"is being filled by process {holder.pid} on") as caught,
-        filling([file], wait_s=0),
+        fill_lock([file], wait_s=0),
     ):
         pass
     assert f"on {socket.gethostname()}: run again when it has ended" in str(caught.value)
@@ -78,7 +78,7 @@ def test_who_waits_gets_the_lock_when_the_holder_ends(
 
     monkeypatch.setattr(locks, "say", end_the_holder)
     monkeypatch.setattr(locks, "POLL_S", 0.01)
-    with filling([file]):
+    with fill_lock([file]):
         assert str(os.getpid()) in lock_of(file).read_text()
     assert said == [f"waiting: {file} is being filled by process {holder.pid} on {socket.gethostname()}"]
 
@@ -87,9 +87,9 @@ def test_a_wait_of_a_moment_is_not_told(file: Path, monkeypatch: pytest.MonkeyPa
     said: list[str] = []
     monkeypatch.setattr(lock, "say", said.append)
     with ExitStack() as held:
-        held.enter_context(filling([file]))
+        held.enter_context(fill_lock([file]))
         monkeypatch.setattr(lock.time, "sleep", lambda _: held.close())
-        with filling([file]):
+        with fill_lock([file]):
             pass
     assert said == []
 
@@ -98,28 +98,28 @@ def test_a_lock_file_of_a_dead_process_is_no_obstacle(file: Path) -> None:
     file.parent.mkdir(parents=True)
     lock_of(file).write_text('{"pid": 1, "host": "elsewhere"}' + "x" * 100)
     with (
-        filling([file], wait_s=0),
+        fill_lock([file], wait_s=0),
         pytest.raises(PipelineError, match=f"is being filled by process {os.getpid()} on"),
-        filling([file], wait_s=0),
+        fill_lock([file], wait_s=0),
     ):
         pass
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"pid": 1}'])
 def test_a_holder_that_left_no_name(text: str, file: Path) -> None:
-    with filling([file]):
+    with fill_lock([file]):
         lock_of(file).write_text(text)
         with (
             pytest.raises(PipelineError, match="is being filled by another process"),
-            filling([file], wait_s=0),
+            fill_lock([file], wait_s=0),
         ):
             pass
 
 
 def test_the_lock_is_free_again_after_an_error(file: Path) -> None:
-    with pytest.raises(ZeroDivisionError), filling([file]):
+    with pytest.raises(ZeroDivisionError), fill_lock([file]):
         raise ZeroDivisionError
-    with filling([file], wait_s=0):
+    with fill_lock([file], wait_s=0):
         pass
 
 
@@ -134,17 +134,17 @@ def test_several_files_are_locked_in_one_order(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(locks, "acquire", record)
     files = [tmp_path / name / "train.h5" for name in "abcdefgh"]
     for order in (files, files[::-1], files * 2):
-        with filling(order, wait_s=0):
+        with fill_lock(order, wait_s=0):
             pass
     assert taken == [lock_of(file) for file in files] * 3
 
 
 def test_all_or_none(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
-    with filling([second]):
-        with pytest.raises(PipelineError, match=r"b\.h5 is being"), filling([first, second], wait_s=0):
+    with fill_lock([second]):
+        with pytest.raises(PipelineError, match=r"b\.h5 is being"), fill_lock([first, second], wait_s=0):
             pass
-        with filling([first], wait_s=0):
+        with fill_lock([first], wait_s=0):
             pass
 
 
@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(PipelineError, match=r"cannot write the cache at .*Not a directory.*--cache"),
-        filling([tmp_path / "file" / "entry" / "train.h5"]),
+        fill_lock([tmp_path / "file" / "entry" / "train.h5"]),
     ):
         pass
 
@@ -173,9 +173,9 @@ def test_a_lock_file_removed_before_it_is_locked(
 
     monkeypatch.setattr(fcntl, "flock", remove_first)
     with (
-        filling([file]),
+        fill_lock([file]),
         pytest.raises(PipelineError, match=f"is being filled by process {os.getpid()} on"),
-        filling([file], wait_s=0),
+        fill_lock([file], wait_s=0),
     ):
         pass
     assert len(calls) == 3
@@ -183,11 +183,11 @@ def test_a_lock_file_removed_before_it_is_locked(
 
 def test_a_lock_that_meanwhile_is_another_s_stays(file: Path) -> None:
     lock_path = lock_of(file)
-    with filling([file]):
+    with fill_lock([file]):
         lock_path.unlink()
         lock_path.write_text('{"pid": 1, "host": "elsewhere"}')
     assert "elsewhere" in lock_path.read_text()
-    with filling([file]):
+    with fill_lock([file]):
         pass
     assert not lock_path.exists()
 
@@ -199,19 +199,19 @@ def test_a_file_system_without_locks(file: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fcntl, "flock", refuse)
     with (
         pytest.raises(PipelineError, match=r"has no locks \(No locks available\).*--cache"),
-        filling([file]),
+        fill_lock([file]),
     ):
         pass
 
 
 def test_nothing_made_leaves_nothing(folder: Path, file: Path) -> None:
-    with working_in([folder]):
-        with filling([file]):
+    with shared_lock([folder]):
+        with fill_lock([file]):
             assert lock_of(file).exists()
         (folder / "spec.json").write_text("{}")
         (folder / ".val.lock").touch()  # of a run that was killed
     assert not folder.parent.exists()
-    with working_in([folder]), filling([file]):
+    with shared_lock([folder]), fill_lock([file]):
         (folder / "train.h5.partial").write_text("")
     assert {path.name for path in folder.iterdir()} == {LOCK_FILE, "train.h5.partial"}
 
@@ -220,27 +220,27 @@ def test_files_of_a_folder_are_filled_side_by_side(
     folder: Path, file: Path, holder: subprocess.Popen[str]
 ) -> None:
     with (
-        working_in([folder]),
-        filling([folder / "test.h5"], wait_s=0),
+        shared_lock([folder]),
+        fill_lock([folder / "test.h5"], wait_s=0),
         pytest.raises(PipelineError, match=r"train\.h5 is being filled"),
-        filling([file], wait_s=0),
+        fill_lock([file], wait_s=0),
     ):
         pass
 
 
 def test_who_would_be_alone_is_told_who_is_at_work(folder: Path, file: Path) -> None:
-    with working_in([folder]) as first:
-        with first.alone() as alone:
-            assert alone
-        with filling([file]):
+    with shared_lock([folder]) as first:
+        with first.try_exclusive() as exclusive:
+            assert exclusive
+        with fill_lock([file]):
             with (
                 pytest.raises(PipelineError, match=f"{folder.name} is being filled by process {os.getpid()}"),
-                alone_in(folder, wait_s=0),
+                exclusive_lock(folder, wait_s=0),
             ):
                 pass
-            with working_in([folder]) as second, second.alone() as alone:
-                assert not alone
-    with alone_in(folder, wait_s=0):
+            with shared_lock([folder]) as second, second.try_exclusive() as exclusive:
+                assert not exclusive
+    with exclusive_lock(folder, wait_s=0):
         pass
 
 
@@ -250,7 +250,7 @@ def test_no_link_above_a_folder_that_is_held_alone_is_passed(tmp_path: Path) -> 
     cache.mkdir()
     (cache / "toy").symlink_to(tmp_path / "theirs")
     for depth, folder in ((2, cache / "toy" / "entry"), (3, cache / "toy" / "int8" / "network")):
-        with pytest.raises(ForeignFileError, match="toy is a link to"), alone_in(folder, depth=depth):
+        with pytest.raises(ForeignFileError, match="toy is a link to"), exclusive_lock(folder, depth=depth):
             pass
     assert list((tmp_path / "theirs").iterdir()) == []
 
@@ -259,7 +259,7 @@ def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.Monk
     said: list[str] = []
     monkeypatch.setattr(locks, "POLL_S", 0.01)
     with ExitStack() as held:
-        held.enter_context(alone_in(folder))
+        held.enter_context(exclusive_lock(folder))
         (folder / "train.h5").write_text("")
 
         def end_it(message: str) -> None:
@@ -267,6 +267,6 @@ def test_who_comes_waits_for_who_is_alone(folder: Path, monkeypatch: pytest.Monk
             held.close()
 
         monkeypatch.setattr(locks, "say", end_it)
-        with working_in([folder]):
+        with shared_lock([folder]):
             pass
     assert said == [f"waiting: {folder} is being filled by process {os.getpid()} on {socket.gethostname()}"]

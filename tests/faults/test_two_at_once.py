@@ -26,7 +26,7 @@ from pipeline.cache import locks, open_features
 from pipeline.cache.entries import Entry
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import remove, summaries, verify_cache
-from pipeline.cache.locks import filling, working_in
+from pipeline.cache.locks import fill_lock, shared_lock
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction
 from pipeline.extraction.engines import keras as engine_module
@@ -212,7 +212,7 @@ def test_removing_while_others_wait_for_the_lock(
                 with suppress(PipelineError):  # somebody is at work in it
                     remove(entry)
                     removed[0] += 1
-            with working_in([entry.folder]), filling([entry.file("train")]):
+            with shared_lock([entry.folder]), fill_lock([entry.file("train")]):
                 inside.append(seed)
                 most[0] = max(most[0], len(inside))
                 (entry.folder / "train.h5").write_text(str(seed))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.backbones.loading import load_backbone
-from pipeline.cache.locks import alone_in
+from pipeline.cache.locks import exclusive_lock
 from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
 from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.files import refuse_foreign, written
@@ -72,7 +72,7 @@ def quantised_base(request: SettledRequest, weights: Weights) -> openvino.Model:
     openvino = import_openvino()
     networks = []
     for cut, network in zip(request.cuts, request.networks, strict=True):
-        with alone_in(network.folder, depth=DEPTH):
+        with exclusive_lock(network.folder, depth=DEPTH):
             if not is_whole(network.folder):
                 base = convert_base(replace(request, layers=(str(cut),), networks=()), weights)
                 _store(_quantise(base, network, request.manifest), network)
