@@ -22,7 +22,7 @@ from tables import RESULTS, number, write_table
 
 from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
 from pipeline.extraction.targets import target_rows
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.manifest import scan
 from pipeline.images.sources import open_source
 

@@ -140,7 +140,7 @@ def read_sealed(path: Path, *, newer: Collection[str] = ()) -> dict[str, Any]:
         ValueError: It is no JSON object, too large, or not what was written.
         RecursionError: It is nested beyond all use.
     """
-    refuse_special(path)
+    require_regular_file(path)
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
     return parse_sealed(path.read_bytes(), newer=newer)
@@ -151,8 +151,8 @@ def parse_sealed(text: bytes, *, newer: Collection[str] = ()) -> dict[str, Any]:
     return unsealed(parse_json(text.decode("utf-8")), newer=newer)
 
 
-def refuse_special(path: Path) -> None:
-    """Refuses what is there and no regular file: opening a named pipe would wait for ever.
+def require_regular_file(path: Path) -> None:
+    """Refuses what is there and is no regular file: opening a named pipe would wait for ever.
 
     Raises:
         ValueError: It is a folder, a pipe or a device.

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,11 +224,12 @@ class PartialFile:
         features = np.ascontiguousarray(features)
         if features.dtype != self.layout.dtype or features.shape[1:] != self.layout.feature_shape:
             raise AssertionError(f"{features.dtype}{features.shape} does not fit {self.layout.path}")
+        runs = list(contiguous_runs(rows))
         with refused(self.layout.path):
-            for run in contiguous_runs(rows):
+            for run in runs:
                 offset = self.layout.offsets["features"] + int(rows[run.start]) * self._row_bytes
                 write_at(self._fd, features[run], offset)
-        self.record(rows, checksums(features))
+        self._record(rows, runs, checksums(features))
 
     def record(self, rows: np.ndarray, crc32: np.ndarray) -> None:
         """Writes the checksums of rows whose features another process has written and made durable.
@@ -240,9 +241,12 @@ class PartialFile:
         Raises:
             PipelineError: The disk refuses the bytes.
         """
+        self._record(rows, contiguous_runs(rows), crc32)
+
+    def _record(self, rows: np.ndarray, runs: Iterable[slice], crc32: np.ndarray) -> None:
         crc32 = np.ascontiguousarray(crc32, "<u4")
         with refused(self.layout.path):
-            for run in contiguous_runs(rows):
+            for run in runs:
                 write_at(self._fd, crc32[run], self.layout.offsets["crc32"] + 4 * int(rows[run.start]))
         self._uncommitted.append(np.asarray(rows))
 

@@ -18,8 +18,7 @@ from pipeline.errors import PipelineError
 from pipeline.extraction.command import extract_command
 from pipeline.images import SPLITS, ImageSource, open_images
 from pipeline.images.contents import digest_items, known_digests
-from pipeline.images.image_list import ImageList
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import ImageList, list_images
 from pipeline.images.splits import assign_splits
 from pipeline.progress import progress, say
 from pipeline.wording import counted, first_few

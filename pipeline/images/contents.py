@@ -16,8 +16,8 @@ from pipeline.errors import reason_of
 from pipeline.images import sequences
 from pipeline.images.decode import DecodeError, as_decode_error
 from pipeline.images.formats.deep import extremes_of
-from pipeline.images.image_list import ImageList, Place
-from pipeline.images.listing import list_images
+from pipeline.images.image_columns import ImagePlace
+from pipeline.images.image_list import ImageList, list_images
 from pipeline.images.pixel_range import Extremes, PixelCensus
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.images.source import ImageItem, ImageSource
@@ -236,7 +236,7 @@ def _extremes(data: bytes | np.ndarray) -> Extremes | None:
         return None
 
 
-def _as_it_is_now(source: ImageSource, image: Place | ImageItem, stamps: Stamps) -> Known:
+def _as_it_is_now(source: ImageSource, image: ImagePlace | ImageItem, stamps: Stamps) -> Known:
     """Says what tells an image's content from another one's, by one ``stat`` at most and no request."""
     if image.version is not None:
         # Shards have a root: the same image is known under every pattern that takes its shard.

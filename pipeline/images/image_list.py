@@ -1,155 +1,39 @@
-"""Images in columns: an object exists only while it is looked at."""
+"""Lists of images: taken up one by one into columns, so that an object exists only while it is looked at."""
 
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 
-from pipeline.images.packed_strings import SHARD, Categorical, Pack, PackBuilder, PackedStrings
-from pipeline.images.sequences import LazySequence, Positions, as_run, compact, is_constant, pick, take_rows
+from pipeline.images.image_columns import (
+    NO_GROUP,
+    SPLIT_CODES,
+    VERSION,
+    Columns,
+    ImagePlace,
+    Shard,
+    ShardBuilder,
+)
+from pipeline.images.packed_strings import SHARD, Categorical, PackedStrings
+from pipeline.images.sequences import (
+    KEPT_BYTES,
+    LazySequence,
+    Positions,
+    Span,
+    Spill,
+    as_run,
+    compact,
+    is_constant,
+    pick,
+    take_rows,
+)
 from pipeline.images.source import SPLITS, ImageItem
 
-NO_SPLIT = NO_GROUP = -1
-SPLIT_CODES = {None: NO_SPLIT} | {split: code for code, split in enumerate(SPLITS)}
-VERSION = 4  # added to the kind of path where there is a version
-_NO_PATH, _BY_ID, _OWN_PATH = range(3)
 _STRETCH = 4096
-
-
-class Place(NamedTuple):
-    """Where an image is, see :class:`ImageItem`; the path as text."""
-
-    id: str
-    path: str | None
-    version: str | None
-
-
-class Shard(NamedTuple):
-    """Columns of up to ``SHARD`` images; row i of each belongs together.
-
-    Attributes:
-        ids: Names.
-        labels: As they were given, integers (n,).
-        splits: Positions in ``SPLITS``, or ``NO_SPLIT``; integers (n,).
-        groups: Numbers of the groups, or ``NO_GROUP``; integers (n,).
-        kinds: Whether there is a path, and how it is known; whether there is a version; integers (n,).
-        paths: The paths that do not follow from root and id, and nothing for all others.
-        versions: The versions, and nothing where there is none.
-    """
-
-    ids: Pack
-    labels: np.ndarray
-    splits: np.ndarray
-    groups: np.ndarray
-    kinds: np.ndarray
-    paths: Pack
-    versions: Pack
-
-    @property
-    def arrays(self) -> list[np.ndarray]:
-        """All that it holds, as arrays of one axis."""
-        packs = (self.ids, self.paths, self.versions)
-        texts = [part for pack in packs for part in (np.frombuffer(pack.data, np.uint8), pack.ends)]
-        return [*texts, self.labels, self.splits, self.groups, self.kinds]
-
-    @classmethod
-    def of_arrays(cls, arrays: Sequence[np.ndarray]) -> Self:
-        """Puts together what ``arrays`` took apart."""
-        packs = [Pack(arrays[i].data, arrays[i + 1]) for i in (0, 2, 4)]
-        labels, splits, groups, kinds = arrays[6:]
-        return cls(packs[0], labels, splits, groups, kinds, *packs[1:])
-
-    @property
-    def nbytes(self) -> int:
-        """What it takes in memory, without what a few objects take."""
-        return sum(array.nbytes if array.strides != (0,) else array.itemsize for array in self.arrays)
-
-    def place(self, row: int, root: str) -> Place:
-        """Returns the id of an image, its path and its version."""
-        name = self.ids.text(row)
-        kind = self.kinds.item(row)
-        version = self.versions.text(row) if kind & VERSION else None
-        kind %= VERSION
-        if kind == _NO_PATH:
-            return Place(name, None, version)
-        return Place(name, self.paths.text(row) if kind == _OWN_PATH else os.path.join(root, name), version)
-
-
-class Columns(NamedTuple):
-    """All images of a source.
-
-    Attributes:
-        shards: All of ``SHARD`` images, but the last.
-        groups: The names of the groups.
-        root: Folder of paths that follow from the ids.
-        labels: What each label that was given stands for, the last for -1; None = for itself.
-    """
-
-    shards: Sequence[Shard]
-    groups: Sequence[str]
-    root: str
-    labels: np.ndarray | None
-
-    @property
-    def length(self) -> int:
-        """Number of images."""
-        return sum(len(shard.labels) for shard in self.shards)
-
-
-class ShardBuilder:
-    """Takes up the images of a shard one by one."""
-
-    def __init__(self) -> None:
-        self._ids, self._paths, self._versions = PackBuilder(), PackBuilder(), PackBuilder()
-        self._labels, self._groups = array("i"), array("i")
-        self._splits, self._kinds = array("b"), array("b")
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def add(
-        self,
-        name: str,
-        label: int,
-        *,
-        split: int,
-        group: int,
-        path: str | None,
-        version: str | None,
-        root: str,
-    ) -> None:
-        """Adds an image by its columns."""
-        kind, own_path = _NO_PATH, ""
-        if path == os.path.join(root, name):
-            kind = _BY_ID
-        elif path is not None:
-            kind, own_path = _OWN_PATH, path
-        self._ids.add(name)
-        self._labels.append(label)
-        self._splits.append(split)
-        self._groups.append(group)
-        self._kinds.append(kind if version is None else kind | VERSION)
-        self._paths.add(own_path)
-        self._versions.add(version or "")
-
-    def finish(self) -> Shard:
-        """Returns what was added."""
-        labels, groups = (np.frombuffer(column, np.intc) for column in (self._labels, self._groups))
-        splits, kinds = (np.frombuffer(column, np.int8) for column in (self._splits, self._kinds))
-        return Shard(
-            ids=self._ids.finish(),
-            labels=compact(labels),
-            splits=compact(splits),
-            groups=compact(groups),
-            kinds=compact(kinds),
-            paths=self._paths.finish(),
-            versions=self._versions.finish(),
-        )
 
 
 class ImageList(LazySequence[ImageItem]):
@@ -162,7 +46,7 @@ class ImageList(LazySequence[ImageItem]):
     __slots__ = ("_columns", "_rows")
 
     def __init__(self, columns: Columns, rows: Positions) -> None:
-        """Made by :class:`pipeline.images.listing.ImageListBuilder`."""
+        """Made by :class:`ImageListBuilder`."""
         self._columns = columns
         self._rows = rows
 
@@ -185,7 +69,7 @@ class ImageList(LazySequence[ImageItem]):
         """Returns the images at the given int positions (or under a boolean mask), in that order."""
         return ImageList(self._columns, pick(self._rows, index))
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[ImagePlace]:
         """Yields where each image is, at half the cost of an object."""
         return (shard.place(row, self._columns.root) for shard, row in self._shards_and_rows())
 
@@ -281,3 +165,95 @@ def _restore(shards: Sequence[Sequence[tuple[np.ndarray, int]]], columns: Column
         for arrays in shards
     ]
     return ImageList(columns._replace(shards=whole), range(length))
+
+
+def list_images(items: Iterable[ImageItem]) -> ImageList:
+    """Lists images that may come one by one; a list of this kind is returned as it is."""
+    if isinstance(items, ImageList):
+        return items
+    builder = ImageListBuilder()
+    for item in items:
+        path = None if item.path is None else os.fspath(item.path)
+        builder.add(item.id, item.label, split=item.split, group=item.group, path=path, version=item.version)
+    return builder.finish()
+
+
+class ImageListBuilder:
+    """Takes up images one by one and keeps no more than their columns."""
+
+    def __init__(
+        self, *, root: Path | str = "", kept_bytes: int = KEPT_BYTES, folder: Path | None = None
+    ) -> None:
+        """Begins an empty list.
+
+        Args:
+            root: Folder of most images; where a path is this folder and the id, it takes no memory.
+            kept_bytes: How large the list may grow in memory.
+            folder: Where the temporary file is made beyond that; None = where the system keeps such files.
+        """
+        self._root = os.fspath(root)
+        self._kept_bytes = kept_bytes
+        self._spill = Spill(folder)
+        self._spilled: list[list[Span]] = []
+        self._kept: list[Shard] = []  # in memory, behind those in the file
+        self._in_memory = 0  # bytes
+        self._open = ShardBuilder()
+        self._groups: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return SHARD * (len(self._spilled) + len(self._kept)) + len(self._open)
+
+    def add(
+        self,
+        name: str,
+        label: int,
+        *,
+        split: str | None = None,
+        group: str | None = None,
+        path: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Adds an image at the end; see :class:`ImageItem`.
+
+        Raises:
+            ValueError: Its split is no split.
+        """
+        if split not in SPLIT_CODES:
+            raise ValueError(f"{name!r} has the split {split!r}: choose from {', '.join(SPLITS)}")
+        if len(self._open) == SHARD:
+            self._close_shard()
+        self._open.add(
+            name,
+            label,
+            split=SPLIT_CODES[split],
+            group=NO_GROUP if group is None else self._groups.setdefault(group, len(self._groups)),
+            path=path,
+            version=version,
+            root=self._root,
+        )
+
+    def finish(self, labels: Sequence[int] | None = None) -> ImageList:
+        """Returns the list; the builder is of no use any more.
+
+        Args:
+            labels: What each label from 0 on stands for, where that shows only now; -1 stands for itself.
+        """
+        length = len(self)
+        if len(self._open) or not length:
+            self._close_shard()
+        data = self._spill.mapped()
+        spilled = [Shard.of_arrays([span.read(data) for span in spans]) for spans in self._spilled]
+        meaning = None if labels is None else np.array([*labels, -1], np.int32)
+        return ImageList(
+            Columns(spilled + self._kept, PackedStrings.of(self._groups), self._root, meaning), range(length)
+        )
+
+    def _close_shard(self) -> None:
+        shard = self._open.finish()
+        self._open = ShardBuilder()
+        self._kept.append(shard)
+        self._in_memory += shard.nbytes
+        if self._in_memory > self._kept_bytes:
+            while self._kept and (spans := self._spill.write(self._kept[0].arrays)):
+                self._spilled.append(spans)
+                self._in_memory -= self._kept.pop(0).nbytes

@@ -12,8 +12,7 @@ import numpy as np
 from pipeline.errors import PipelineError, UnreadableImagesError, UsageError
 from pipeline.images import sequences
 from pipeline.images.contents import digest_items, forget_wrong
-from pipeline.images.image_list import ImageList
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import ImageList, list_images
 from pipeline.images.packed_strings import repeated
 from pipeline.images.pixel_range import PixelCensus
 from pipeline.images.row_table import DIGEST_BYTES, RowTable

@@ -106,7 +106,7 @@ class ImageSource(Protocol):
         ...
 
     def items(self) -> Sequence[ImageItem]:
-        """Returns all images in a stable order; see ``images/listing.py`` where they may be many."""
+        """Returns all images in a stable order; see ``images/image_list.py`` where they may be many."""
         ...
 
     def read(self, item: ImageItem) -> bytes | np.ndarray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import list_images
 from pipeline.images.packed_strings import Categorical
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.images.source import SPLITS, ImageItem

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from pipeline.errors import UsageError
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker

@@ -35,7 +35,7 @@ from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from pipeline.sweeps.executors import Executor, Fitted, Session
+    from pipeline.sweeps.executors import Executor, FitSession, Fitted
 
 __all__ = [
     "Candidate",
@@ -187,7 +187,7 @@ def _fit_all(
 
 
 def _fit_beside(
-    candidates: Sequence[Candidate], data: SweepData, session: Session | None, *, seed: int
+    candidates: Sequence[Candidate], data: SweepData, session: FitSession | None, *, seed: int
 ) -> Generator[Fitted]:
     """Yields candidates as they are finished; many are fitted at the same time."""
     from joblib import Parallel, delayed

@@ -12,7 +12,7 @@ from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
 from pipeline.images import ImageItem
 from pipeline.images.contents import digest
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import list_images
 
 
 class Shelf:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.images import ImageItem, image_list, listing, packed_strings
+from pipeline.images import ImageItem, image_list, packed_strings
 
 
 @pytest.fixture
@@ -83,5 +83,5 @@ def memory() -> type[Memory]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cuts lists of images and texts into many shards."""
-    for module in (packed_strings, listing, image_list):
+    for module in (packed_strings, image_list):
         monkeypatch.setattr(module, "SHARD", 7)

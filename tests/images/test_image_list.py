@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.images import SPLITS, ImageItem
-from pipeline.images.image_list import ImageList
-from pipeline.images.listing import ImageListBuilder, list_images
+from pipeline.images.image_list import ImageList, ImageListBuilder, list_images
 
 ROOT = Path("/data/pets")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UnreadableImagesError, UsageError
-from pipeline.images import BadImage, ImageItem, listing, open_images, sequences
+from pipeline.images import BadImage, ImageItem, image_list, open_images, sequences
 from pipeline.images.contents import digest
-from pipeline.images.listing import ImageListBuilder, list_images
+from pipeline.images.image_list import ImageListBuilder, list_images
 from pipeline.images.manifest import MisrememberedError, scan
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 
@@ -74,7 +74,7 @@ def test_the_id_that_stands_there_most_often_is_named(memory):
 @pytest.mark.parametrize("bad", [(), (0, 5, 59)], ids=["all readable", "some unreadable"])
 def test_nothing_of_an_image_is_lost_on_the_way(bad, kept_bytes, memory, small_shards, monkeypatch):
     monkeypatch.setattr(sequences, "zeros", partial(sequences.zeros, kept_bytes=kept_bytes))
-    monkeypatch.setattr(listing, "ImageListBuilder", partial(ImageListBuilder, kept_bytes=kept_bytes))
+    monkeypatch.setattr(image_list, "ImageListBuilder", partial(ImageListBuilder, kept_bytes=kept_bytes))
     contents = {f"ü{i}": OSError("gone") if i in bad else b"%d" % (i // 2) for i in range(60)}
     items = [
         ImageItem(name, i % 2, "test" if i % 9 == 0 else None, f"g{i // 6}" if i % 4 else None)

@@ -8,7 +8,7 @@ from reference_splits import plainly_assigned
 
 from pipeline.errors import UsageError
 from pipeline.images import ImageItem
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import list_images
 from pipeline.images.splits import assign_splits
 
 

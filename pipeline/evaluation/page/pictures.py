@@ -155,7 +155,7 @@ def sheets(pictures: Iterable[np.ndarray], *, size: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PicturedAnswer:
     """What a head said to one image.
 
     Attributes:
@@ -175,7 +175,7 @@ class Answer:
     truth_probability: float | None
 
 
-def worst_mistakes(report: Report, *, most: int = SHOWN) -> list[Answer]:
+def worst_mistakes(report: Report, *, most: int = SHOWN) -> list[PicturedAnswer]:
     """Returns the rows whose wrong class got the highest probability, the worst first."""
     labels, best = report.rows.labels, report.probabilities.argmax(axis=1)
     wrong = np.flatnonzero((labels != UNLABELLED) & (labels != best))
@@ -183,20 +183,20 @@ def worst_mistakes(report: Report, *, most: int = SHOWN) -> list[Answer]:
     return [answer(report, row) for row in wrong[order[:most]]]
 
 
-def least_certain(report: Report, *, most: int = SHOWN) -> list[Answer]:
+def least_certain(report: Report, *, most: int = SHOWN) -> list[PicturedAnswer]:
     """Returns the rows whose two best classes are closest, labelled or not, the closest first."""
     second, first = np.partition(report.probabilities, -2, axis=1)[:, -2:].T
     order = np.argsort(first - second, kind="stable")
     return [answer(report, row) for row in order[:most]]
 
 
-def answer(report: Report, row: int) -> Answer:
+def answer(report: Report, row: int) -> PicturedAnswer:
     """Returns what the head said to one row."""
     probabilities, label = report.probabilities[row], int(report.rows.labels[row])
     classes = report.figures.classes
     order = most_probable(probabilities, OTHERS)
     known = label != UNLABELLED
-    return Answer(
+    return PicturedAnswer(
         id=report.rows.ids[row],
         name=readable(report.rows.ids[row], NAME),
         truth=readable(classes[label]) if known else "",

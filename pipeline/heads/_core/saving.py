@@ -32,7 +32,7 @@ from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
 from pipeline.heads._core.trained import NEWER, RECORD, TrainedHead, from_record, to_record
 from pipeline.paths import expanded, is_folder_name
-from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, refuse_special, sealed
+from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, require_regular_file, sealed
 from pipeline.progress import say
 from pipeline.publishing import pinned, published, replace_within
 from pipeline.run_files import is_of_a_head, runs_of
@@ -188,7 +188,7 @@ def _load(folder: Path) -> TrainedHead:
     seen = _load_seen(folder / SEEN, record.get("seen"))
     file = folder / head.file
     with _blaming(file):
-        refuse_special(file)
+        require_regular_file(file)
         if _sha256(file) != record["sha256"]:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
@@ -228,7 +228,7 @@ def _load_seen(file: Path, described: dict[str, Any] | None) -> SeenImages | Non
     if described is None:
         return None
     with _blaming(file):
-        refuse_special(file)
+        require_regular_file(file)
         counts = tuple(map(int, described["counts"]))
         if _sha256(file) != described["sha256"]:
             raise ValueError("its SHA-256 is not the one that head.json records")

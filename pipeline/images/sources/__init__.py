@@ -4,7 +4,7 @@ A module offers ``ADDRESS`` (what its addresses look like, for messages), ``OPTI
 ``SourceOptions`` that it understands), ``claims(uri)`` (whether an address is its own, told without reading
 files) and ``open_uri(uri, options)`` (the source behind it, or a UsageError).
 
-The items of a source may be any sequence; those of ``pipeline.images.listing`` need not fit in memory.
+The items of a source may be any sequence; those of ``pipeline.images.image_list`` need not fit in memory.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.images.image_list import ImageList
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageList, ImageListBuilder
 from pipeline.images.source import ImageItem, LeftOut, ListedSource
 from pipeline.images.sources._array_labels import understand_labels
 

@@ -15,7 +15,7 @@ from pipeline.images.formats.encoded import looks_like_image
 from pipeline.images.formats.kinds import HEAD_BYTES
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._folder_names import LAYOUT
-from pipeline.images.sources._storage import FILE, FOLDER, Entry, StoredFile
+from pipeline.images.sources._storage import FILE, FOLDER, FolderItem, StoredFile
 from pipeline.images.sources._stores import patiently, reason, version_of
 from pipeline.images.sources._words import on_one_line, printable
 
@@ -46,7 +46,7 @@ class RemoteStorage:
         """The root, with its protocol."""
         return self.store.unstrip_protocol(self.root)
 
-    def entries(self, folder: str) -> Iterable[Entry]:
+    def entries(self, folder: str) -> Iterable[FolderItem]:
         """Lists a folder by one request; names that do not stand directly in it are passed over.
 
         Raises:
@@ -59,14 +59,14 @@ class RemoteStorage:
             )
         where = self._path(folder)
         now_s = time.time()
-        found: dict[tuple[str, str], Entry] = {}
+        found: dict[tuple[str, str], FolderItem] = {}
         for details in self._listed(where):
             # HTML pages link to anywhere: what does not stand below is none of this folder's.
             inside, _, name = str(details["name"]).rstrip("/").rpartition("/")
             if inside != where or not name.strip(".") or name.startswith(("?", "#")) or not _is_text(name):
                 continue
             kind = FOLDER if details.get("type") == "directory" else FILE
-            found[name, kind] = Entry(name, partial(str, kind), version_of(details, now_s=now_s))
+            found[name, kind] = FolderItem(name, partial(str, kind), version_of(details, now_s=now_s))
         return found.values()
 
     def images_among(self, folder: str, names: Sequence[str]) -> set[str]:

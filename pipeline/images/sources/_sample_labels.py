@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.images.sources._tar import Member, Window
+from pipeline.images.sources._tar import TarMember, Window
 from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, split_of
 from pipeline.plain_json import parse_json
 
@@ -21,7 +21,7 @@ class SampleLabel(NamedTuple):
     group: str | None = None
 
 
-def read_label(window: Window, member: Member, kind: str, shard: str) -> SampleLabel:
+def read_label(window: Window, member: TarMember, kind: str, shard: str) -> SampleLabel:
     """Reads a ``.cls`` (a number or a name) or a ``.json`` (an object with any of ``SampleLabel``'s fields).
 
     Raises:

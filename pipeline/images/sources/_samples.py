@@ -17,7 +17,7 @@ from pipeline.images.formats.kinds import HEAD_BYTES, Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
 from pipeline.images.sources._sample_labels import LIMITS, SampleLabel, broken_sample, read_label
-from pipeline.images.sources._tar import Member, Window, walk_tar
+from pipeline.images.sources._tar import TarMember, Window, walk_tar
 from pipeline.images.sources._walk import SYSTEM_NAMES
 from pipeline.images.sources._words import SHOWN, on_one_line, printable
 
@@ -147,7 +147,7 @@ class _Field(NamedTuple):
 
     key: str
     rest: str
-    member: Member
+    member: TarMember
     said: SampleLabel | None = None
     unnamed: bool = False
 
@@ -177,11 +177,11 @@ def _fields(window: Window, shard: str, account: ShardAccount) -> Iterator[_Fiel
             account.leave_out(other, clean.name)
 
 
-def _head(window: Window, member: Member) -> bytes:
+def _head(window: Window, member: TarMember) -> bytes:
     return window.read(member.offset, min(member.size, HEAD_BYTES))
 
 
-def _cleaned(member: Member, account: ShardAccount) -> Member | None:
+def _cleaned(member: TarMember, account: ShardAccount) -> TarMember | None:
     """Returns a member with its name as ``tar`` would unpack it, None if it is to be passed over."""
     name = member.name
     if not _PLAIN.fullmatch(name):

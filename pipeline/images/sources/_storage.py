@@ -25,7 +25,7 @@ FOLDER, FILE = "folder", "file"
 _HELD = 16  # files kept open: to open one anew for every image is slow on a network file system
 
 
-class Entry(NamedTuple):
+class FolderItem(NamedTuple):
     """What stands in a folder.
 
     Attributes:
@@ -76,7 +76,7 @@ class Storage(Protocol):
         """The root, for people."""
         ...
 
-    def entries(self, folder: str) -> Iterable[Entry]:
+    def entries(self, folder: str) -> Iterable[FolderItem]:
         """Lists a folder, in any order."""
         ...
 
@@ -127,7 +127,7 @@ class LocalStorage:
         """The root."""
         return self.root
 
-    def entries(self, folder: str) -> Iterator[Entry]:
+    def entries(self, folder: str) -> Iterator[FolderItem]:
         """Lists a folder, in any order.
 
         Raises:
@@ -135,7 +135,7 @@ class LocalStorage:
         """
         with os.scandir(os.path.join(self.root, folder)) as found:
             for entry in found:
-                yield Entry(entry.name, partial(self._kind, folder, entry))
+                yield FolderItem(entry.name, partial(self._kind, folder, entry))
 
     def images_among(self, folder: str, names: Sequence[str]) -> set[str]:
         """Tells by the first bytes of each which files of a folder are images."""

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images.image_list import ImageList
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageList, ImageListBuilder
 from pipeline.images.packed_strings import PackedStrings, repeated
 from pipeline.images.source import UNLABELLED
 from pipeline.images.source_options import SourceOptions, flag
@@ -29,7 +28,7 @@ _SHOWN = 40
 _LONG = 1000  # letters of a message about a line, whatever stands in it
 
 
-class Table:
+class ImageTable:
     """Takes up the records of a table one by one.
 
     Attributes:

@@ -63,7 +63,7 @@ class Window:
         return self._data[at : at + length] if length else b""
 
 
-class Header(NamedTuple):
+class TarHeader(NamedTuple):
     """What a header says.
 
     Attributes:
@@ -77,7 +77,7 @@ class Header(NamedTuple):
     kind: bytes
 
 
-def read_header(block: bytes) -> Header | None:
+def read_header(block: bytes) -> TarHeader | None:
     """Reads a header of 512 bytes; None for zeros, which close a tar file.
 
     Raises:
@@ -95,7 +95,7 @@ def read_header(block: bytes) -> Header | None:
     name = block[:100].partition(b"\0")[0]
     if block[257:262] == b"ustar" and block[257:265] != _GNU:
         name = block[345:500].partition(b"\0")[0].rstrip(b"/") + b"/" + name if block[345] else name
-    return Header(name.decode("utf-8", "surrogateescape"), _number(block[124:136]), block[156:157])
+    return TarHeader(name.decode("utf-8", "surrogateescape"), _number(block[124:136]), block[156:157])
 
 
 def _number(field: bytes) -> int:
@@ -110,7 +110,7 @@ def _number(field: bytes) -> int:
     return int(digits, 8)
 
 
-class Member(NamedTuple):
+class TarMember(NamedTuple):
     """A file in a tar file.
 
     Attributes:
@@ -126,7 +126,7 @@ class Member(NamedTuple):
     regular: bool = True
 
 
-def walk_tar(window: Window, shown: str) -> Iterator[Member]:
+def walk_tar(window: Window, shown: str) -> Iterator[TarMember]:
     """Yields the members of a tar file in order; folders are left out.
 
     Memory and time are bounded by the number of headers, whatever they promise.
@@ -166,11 +166,11 @@ def walk_tar(window: Window, shown: str) -> Iterator[Member]:
         if end > window.size:
             raise _cut(shown, offset, f"{on_one_line(name)!r} promises {size:,} bytes", window.size)
         if header.kind != tarfile.DIRTYPE and not (header.kind == tarfile.AREGTYPE and name.endswith("/")):
-            yield Member(name, data, size, regular=header.kind in _REGULAR and not sparse)
+            yield TarMember(name, data, size, regular=header.kind in _REGULAR and not sparse)
         offset, long_name, extended = data + _padded(end - data), None, {}
 
 
-def _header(window: Window, offset: int, shown: str) -> Header | None:
+def _header(window: Window, offset: int, shown: str) -> TarHeader | None:
     """Reads a header; None at the mark that closes a tar file."""
     block = window.read(offset, BLOCK)
     if len(block) < BLOCK:

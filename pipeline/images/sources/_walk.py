@@ -12,7 +12,7 @@ from pipeline.errors import UsageError, reason_of
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import _left_out as left_out
 from pipeline.images.sources._left_out import Omissions, Patterns, by_pattern
-from pipeline.images.sources._storage import FILE, FOLDER, Entry, Storage
+from pipeline.images.sources._storage import FILE, FOLDER, FolderItem, Storage
 from pipeline.images.sources._words import in_natural_order, on_one_line, printable
 
 SYSTEM_NAMES = frozenset(("__MACOSX", "@eaDir", "__pycache__", "$RECYCLE.BIN", "System Volume Information"))
@@ -108,7 +108,7 @@ class Walker:
             yield current, listing.images
             waiting += [f"{current}{name}/" for name in reversed(listing.folders)]
 
-    def _what(self, folder: str, entry: Entry) -> str:
+    def _what(self, folder: str, entry: FolderItem) -> str:
         """Tells what an entry is: a folder, an image, what may be one, or something that is left out."""
         name = entry.name
         if pattern := self.patterns.find(printable(folder), printable(name)):

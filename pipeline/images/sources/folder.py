@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pipeline.errors import UsageError
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._folder_images import FolderImages

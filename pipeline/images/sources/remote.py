@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.images.listing import ImageListBuilder
+from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.source import ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._folder_images import FolderImages

@@ -16,7 +16,7 @@ from pipeline.images.source import ImageItem
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._table_paths import why_missing
-from pipeline.images.sources._table_records import Table, table_error
+from pipeline.images.sources._table_records import ImageTable, table_error
 from pipeline.images.sources._table_text import (
     MEANINGS,
     SEPARATORS,
@@ -79,7 +79,7 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
             gives the line.
     """
     file = existing(uri)
-    table = Table(file, options)
+    table = ImageTable(file, options)
     remarks: list[str] = []
     try:
         kind = file.suffix.lower()
@@ -108,7 +108,7 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
 
 
 def _csv(
-    file: Path, table: Table, options: SourceOptions, remarks: list[str]
+    file: Path, table: ImageTable, options: SourceOptions, remarks: list[str]
 ) -> Generator[_Line, None, None]:
     """Yields the records of a table with a header and a separator, which is remarked where it is unusual."""
     usual = _SEPARATED[file.suffix.lower()]
@@ -140,7 +140,7 @@ def _csv(
             raise table_error(file, reader.line_num, str(error)) from error
 
 
-def _jsonl(file: Path, table: Table) -> Generator[_Line, None, None]:
+def _jsonl(file: Path, table: ImageTable) -> Generator[_Line, None, None]:
     """Yields the records of a file with one JSON object a line."""
     with open_table(file) as text:
         for number, line in enumerate(text, start=1):

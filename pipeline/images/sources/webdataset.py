@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images.listing import list_images
+from pipeline.images.image_list import list_images
 from pipeline.images.source import UNLABELLED, ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT = "local"
 
 
-class Session(Protocol):
+class FitSession(Protocol):
     """Whoever fits for one sweep."""
 
     @property
@@ -52,7 +52,7 @@ class Session(Protocol):
 class Executor(Protocol):
     """Says who fits; a frozen dataclass."""
 
-    def session(self, jobs: int | None) -> AbstractContextManager[Session]:
+    def session(self, jobs: int | None) -> AbstractContextManager[FitSession]:
         """Opens what is needed, and closes it whatever happens.
 
         Args:

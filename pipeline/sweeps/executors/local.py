@@ -30,7 +30,7 @@ EXECUTOR = LocalExecutor
 
 @dataclass(frozen=True)
 class LocalSession:
-    """This process; see :class:`pipeline.sweeps.executors.Session`."""
+    """This process; see :class:`pipeline.sweeps.executors.FitSession`."""
 
     workers: int
 

@@ -113,7 +113,7 @@ EXECUTOR = RayExecutor
 
 
 class RaySession:
-    """Tasks on a cluster; see :class:`pipeline.sweeps.executors.Session`."""
+    """Tasks on a cluster; see :class:`pipeline.sweeps.executors.FitSession`."""
 
     def __init__(self, ray: ModuleType, share: Share) -> None:
         self._ray, self._share = ray, share
