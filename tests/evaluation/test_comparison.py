@@ -155,6 +155,22 @@ def test_a_winner_on_test_comes_with_a_note_and_one_on_val_with_none(entry, make
         assert len(set(notes)) == len(notes)
 
 
+def test_of_one_head_there_is_nothing_to_choose(entry, rows, load):
+    result = compare_heads([entry / "strong"], rows)
+    assert not any("was chosen on test" in note for note in result.notes)
+    assert [row["rank"] for row in result.rows()] == [1]
+
+
+def test_heads_that_are_not_saved_were_never_looked_at(entry, rows, load, monkeypatch):
+    def load_unsaved(folder):
+        head = load(folder)
+        head.folder = None
+        return head
+
+    monkeypatch.setattr(comparison, "load_head", load_unsaved)
+    assert compare_heads(head_folders(entry), rows).looks is None
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_table_is_printed_at_any_width(entry, rows, load, width):
     text = printed(compare_heads(head_folders(entry), rows), width=width)

@@ -207,3 +207,14 @@ def test_a_ledger_that_cannot_be_written_is_one_clear_line(entry):
     with pytest.raises(PipelineError, match=r"evaluations\.jsonl is a folder; nothing was written") as caught:
         look(entry)
     assert "\n" not in str(caught.value)
+
+
+def test_a_ledger_with_another_name_goes_on_as_a_copy(entry, tmp_path):
+    look(entry)
+    kept = tmp_path / "backup.jsonl"
+    os.link(entry / LEDGER, kept)
+    before = kept.read_bytes()
+    assert look(entry, answers=1.0).evaluations == 2
+    assert look(entry, answers=2.0).evaluations == 3
+    assert kept.read_bytes() == before
+    assert (entry / LEDGER).read_bytes().startswith(before)

@@ -8,8 +8,11 @@ from photos import noise, scene
 from PIL import Image
 from scipy.fft import dctn
 
-from pipeline.evaluation.leaks.hashes import HASH_BYTES, ORIENTATIONS, oriented, picture_hash
+from pipeline.evaluation.leaks import hashes as hashing
+from pipeline.evaluation.leaks.hashes import _BASIS, HASH_BYTES, ORIENTATIONS, oriented, picture_hash
 from pipeline.evaluation.leaks.lookalikes import MOST_BITS
+from pipeline.images import ImageItem
+from pipeline.images.contents import ChangedError
 from pipeline.images.decode import DecodeError, decode
 
 SEEDS = range(20)
@@ -96,3 +99,26 @@ def test_a_single_line_on_a_blank_page_is_still_too_plain() -> None:
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(DecodeError):
         picture_hash(b"no picture")
+
+
+def test_frequencies_are_told_apart_without_a_change_of_scale() -> None:
+    assert pytest.approx(np.eye(16), abs=1e-6) == _BASIS @ _BASIS.T
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (DecodeError("it is cut off"), "it is cut off"),
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (ChangedError(bytes(32)), "it has changed since its features were made"),
+    ],
+)
+def test_why_a_picture_has_no_hash_is_returned(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(hashing, "read_checked", fail)
+    item = ImageItem("a.png", "")
+    assert hashing._hash(None, item, wanted={"a.png": b""}) == reason

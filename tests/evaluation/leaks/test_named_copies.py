@@ -176,3 +176,20 @@ def test_names_of_augmented_copies_are_counted_where_nothing_tells_their_origina
         "3 images are named like augmented copies (train 1, test 2; e.g. train/cats/aug_x1.jpg). Where a "
         "name does not tell the original, nothing here tells which split that is in",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "bases"),
+    [
+        ("cat_3.jpg", ("cat",)),
+        ("cat-12.jpg", ("cat",)),
+        ("cat_0_1234.jpg", ("cat_0", "cat")),
+        ("cat_1_2_3_4.jpg", ("cat_1_2_3", "cat_1_2", "cat_1")),
+        ("cat_1234567.jpg", ("cat",)),
+        ("cat_12345678.jpg", ()),
+        ("cat_dog.jpg", ()),
+        ("_3.jpg", ()),
+    ],
+)
+def test_a_short_number_at_the_end_may_count_copies(name: str, bases: tuple[str, ...]) -> None:
+    assert read_name(name).bases == bases
