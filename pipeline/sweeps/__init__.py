@@ -109,7 +109,7 @@ def sweep(
     for note in balance.notes:
         say(f"note: {note}")
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
-    store = ResultStore(folder / "results", _identity(train, valid, folds, seed))
+    store = ResultStore(folder / "results", _identity(pairs, seed))
     results = store.start(resume=resume)
     results = {one.key: results[one.key] for one in chosen if one.key in results}
     missing = [one for one in chosen if one.key not in results]
@@ -207,9 +207,9 @@ def _fit_beside(
         yield from pool(delayed(fit)(one) for one in candidates)
 
 
-def _identity(train: FeatureSet, valid: FeatureSet | None, folds: int | None, seed: int) -> str:
-    """SHA-256 of the rows that are learnt from and chosen on, and of how."""
-    whole = hashlib.sha256(f"{train.spec.digest} folds={folds} seed={seed}".encode())
-    for part in (train, valid) if valid is not None else (train,):
+def _identity(pairs: Sequence[tuple[FeatureSet, FeatureSet]], seed: int) -> str:
+    """SHA-256 of the rows that are learnt from and chosen on, fold by fold, and of the seed."""
+    whole = hashlib.sha256(f"{pairs[0][0].spec.digest} folds={len(pairs)} seed={seed}".encode())
+    for part in itertools.chain.from_iterable(pairs):
         whole.update(part.crc32.tobytes() + part.labels.tobytes())
     return whole.hexdigest()

@@ -103,20 +103,20 @@ def test_results_of_other_rows_or_another_way_are_not_taken_up(
     def relabelled(part: FeatureSet) -> FeatureSet:
         return other(part, rows=replace(part.rows, labels=1 - part.labels))
 
+    grouped = other(train, rows=replace(train.rows, groups=[str(i // 4) for i in range(60)]))
     ways = [
-        (train, valid, None, 0),
-        (other(train, crc32=train.crc32 + 1), valid, None, 0),
-        (train, other(valid, crc32=valid.crc32 + 1), None, 0),
-        (relabelled(train), valid, None, 0),
-        (train, relabelled(valid), None, 0),
-        (other(train, spec=replace(train.spec, image_size=151)), valid, None, 0),
-        (train, None, None, 0),
-        (train, valid, 3, 0),
-        (train, valid, 4, 0),
-        (train, valid, None, 1),
+        ([(train, valid)], 0),
+        ([(other(train, crc32=train.crc32 + 1), valid)], 0),
+        ([(train, other(valid, crc32=valid.crc32 + 1))], 0),
+        ([(relabelled(train), valid)], 0),
+        ([(train, relabelled(valid))], 0),
+        ([(other(train, spec=replace(train.spec, image_size=151)), valid)], 0),
+        ([(train, valid)], 1),
+        *((split_folds(train, folds, seed=seed), 0) for folds, seed in ((3, 0), (4, 0), (3, 1))),
+        (split_folds(grouped, 3, seed=0), 0),
     ]
     assert len({sweep_identity(*way) for way in ways}) == len(ways)
-    assert sweep_identity(*ways[0]) == sweep_identity(train, other(valid, path=tmp_path), None, 0)
+    assert sweep_identity(*ways[0]) == sweep_identity([(train, other(valid, path=tmp_path))], 0)
 
     mine = ResultStore(tmp_path / "sweep" / "results", sweep_identity(*ways[0]))
     mine.start(resume=False)
