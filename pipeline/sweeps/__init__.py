@@ -209,7 +209,8 @@ def _fit_beside(
 
 def _identity(pairs: Sequence[tuple[FeatureSet, FeatureSet]], seed: int) -> str:
     """SHA-256 of the rows that are learnt from and chosen on, fold by fold, and of the seed."""
-    whole = hashlib.sha256(f"{pairs[0][0].spec.digest} folds={len(pairs)} seed={seed}".encode())
+    folds = len(pairs) if len(pairs) > 1 else None  # spelt as always, so that older sweeps are gone on with
+    whole = hashlib.sha256(f"{pairs[0][0].spec.digest} folds={folds} seed={seed}".encode())
     for part in itertools.chain.from_iterable(pairs):
         whole.update(part.crc32.tobytes() + part.labels.tobytes())
     return whole.hexdigest()
