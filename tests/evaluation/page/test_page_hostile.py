@@ -29,10 +29,14 @@ ATTACKS = (
     "%s %n ../../..",
 )
 CONTRASTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const colours = new Map();
   const parse = (text) => {
-    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    pen.fillStyle = text; pen.fillRect(0, 0, 1, 1);
-    return [...pen.getImageData(0, 0, 1, 1).data];
+    if (!colours.has(text)) {
+      pen.clearRect(0, 0, 1, 1); pen.fillStyle = text; pen.fillRect(0, 0, 1, 1);
+      colours.set(text, [...pen.getImageData(0, 0, 1, 1).data]);
+    }
+    return colours.get(text);
   };
   const light = (rgb) => rgb.slice(0, 3).map((c) => c / 255)
     .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
@@ -55,9 +59,21 @@ CONTRASTS = """() => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def pages():
+    """Pages that tests of this file have written."""
+    return []
+
+
 @pytest.fixture
-def hostile(make_case):
-    """A page in which every name is an attack, and every part has something to show."""
+def hostile(make_case, pages):
+    """A page in which every name is an attack, and every part has something to show; written once."""
+    if not pages:
+        pages.append(write_hostile(make_case).path)
+    return pages[0]
+
+
+def write_hostile(make_case):
     ids = [f"{attack} {i}" for i in range(4) for attack in ATTACKS]
     case = make_case(ATTACKS, n=len(ids), ids=ids, unlabelled=3, history=HISTORY)
     places = [Place("train", name, ATTACKS[i]) for i, name in enumerate(ids[: len(ATTACKS)])]
@@ -74,7 +90,7 @@ def hostile(make_case):
 
 
 def test_hostile_names_run_nothing_and_are_shown_as_they_are(hostile, visit):
-    opened = visit(hostile.path.as_uri())
+    opened = visit(hostile.as_uri())
     page = opened.page
     canvas, card = page.locator("#map-canvas"), page.locator("#map-card")
     canvas.focus()
@@ -85,7 +101,7 @@ def test_hostile_names_run_nothing_and_are_shown_as_they_are(hostile, visit):
         page.select_option("#map-colour", choice)
     assert page.evaluate("window.broken") is None
     assert opened.problems == []
-    assert [one for one in opened.requests if not one.startswith("data:")] == [hostile.path.as_uri()]
+    assert [one for one in opened.requests if not one.startswith("data:")] == [hostile.as_uri()]
     text = page.inner_text("body")
     assert "<script>window.broken = 1</script>" in text
     assert "{{ 7 * 7 }}" in text
@@ -112,7 +128,7 @@ def test_the_policy_stops_what_would_slip_through(make_case, visit):
     ],
 )
 def test_every_text_is_legible_and_nothing_hangs_over(hostile, visit, scheme, width):
-    opened = visit(hostile.path.as_uri(), width=width, color_scheme=scheme)
+    opened = visit(hostile.as_uri(), width=width, color_scheme=scheme)
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth") == width
     contrasts = page.evaluate(CONTRASTS)
