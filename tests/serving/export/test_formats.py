@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipeline.errors import PipelineError, UsageError
 from pipeline.heads import Temperature, TrainedHead, load_head, save_temperature, train_head
 from pipeline.images import open_images
 from pipeline.serving import export
-from pipeline.serving.export import Sample, _exporting, export_model, sample_rows
+from pipeline.serving.export import Exported, Sample, _exporting, export_model, sample_rows
 from pipeline.serving.export._format import find_format
 
 FORMATS = [
@@ -39,6 +40,29 @@ pytestmark = [
 
 Train = Callable[..., tuple[TrainedHead, Selection]]
 CLOSE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Exported]:
+    """The models of one plain head that tests of this file have written, by format."""
+    return {}
+
+
+@pytest.fixture
+def model(form: str, train: Train, models: dict[str, Exported]) -> Exported:
+    """That head in the format under test, written once; who changes the model copies it."""
+    if form not in models:
+        models[form] = export_model(train("logreg")[0], format=form)
+    return models[form]
+
+
+@pytest.fixture
+def older(form: str, model: Exported, tmp_path: Path) -> Path:
+    """A copy of that model in a folder of its own."""
+    path = tmp_path / "out" / f"model{find_format(form).SUFFIX}"
+    path.parent.mkdir()
+    (shutil.copytree if model.path.is_dir() else shutil.copyfile)(model.path, path)
+    return path
 
 
 def every_row(trained: TrainedHead, chosen: Selection) -> Sample:
@@ -75,10 +99,9 @@ def test_a_keras_head_with_scaling_and_dropout(form: str, train: Train) -> None:
     assert exported.max_difference < CLOSE
 
 
-def test_any_number_of_images_at_once(form: str, train: Train) -> None:
-    trained, chosen = train("ridge")
-    sample = every_row(trained, chosen)
-    answers = find_format(form).open_answers(export_model(trained, format=form).path)
+def test_any_number_of_images_at_once(form: str, train: Train, model: Exported) -> None:
+    sample = every_row(*train("logreg"))
+    answers = find_format(form).open_answers(model.path)
 
     one_by_one = np.concatenate([answers(image[None]) for image in sample.images[:5]])
 
@@ -108,11 +131,10 @@ def test_the_example_runs(
     np.testing.assert_allclose(np.asarray(answer), answers(pixels[None]), atol=1e-5)
 
 
-def test_names_of_classes_and_origin_are_inside(form: str, train: Train) -> None:
+def test_names_of_classes_and_origin_are_inside(form: str, train: Train, model: Exported) -> None:
     trained, chosen = train("logreg")
-    exported = export_model(trained, format=form)
 
-    about = {name: json.loads(text) for name, text in find_format(form).read_about(exported.path).items()}
+    about = {name: json.loads(text) for name, text in find_format(form).read_about(model.path).items()}
 
     assert about["classes"] == ["china", "flower"]
     assert about["about"]["head"] == "logreg"
@@ -121,28 +143,25 @@ def test_names_of_classes_and_origin_are_inside(form: str, train: Train) -> None
         assert str(folder) not in json.dumps(about)
 
 
-def test_an_older_model_gives_way_to_a_whole_new_one(form: str, train: Train, tmp_path: Path) -> None:
-    trained, chosen = train("logreg")
-    module = find_format(form)
-    path = tmp_path / "out" / f"model{module.SUFFIX}"
-    export_model(trained, path, format=form)
+def test_an_older_model_gives_way_to_a_whole_new_one(
+    form: str, train: Train, older: Path, tmp_path: Path
+) -> None:
+    _, chosen = train("logreg")
     other = train_head("logreg", chosen.open("train"), None, options={"C": 1e-6}, runs=tmp_path / "others")
 
-    export_model(other, path, format=form)
+    export_model(other, older, format=form)
 
-    assert json.loads(module.read_about(path)["about"])["options"]["C"] == 1e-6
-    assert list(path.parent.iterdir()) == [path]
+    assert json.loads(find_format(form).read_about(older)["about"])["options"]["C"] == 1e-6
+    assert list(older.parent.iterdir()) == [older]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
 def test_what_fails_leaves_the_older_model_and_nothing_else(
-    form: str, error: BaseException, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, error: BaseException, train: Train, older: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained, _ = train("logreg")
     module = find_format(form)
-    path = tmp_path / "out" / f"model{module.SUFFIX}"
-    export_model(trained, path, format=form)
-    write, before = module.write, module.read_about(path)
+    write, before = module.write, module.read_about(older)
 
     def broken(*arguments: Any, **options: Any) -> None:
         write(*arguments, **options)
@@ -151,10 +170,10 @@ def test_what_fails_leaves_the_older_model_and_nothing_else(
     monkeypatch.setattr(module, "write", broken)
     expected = PipelineError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
-        export_model(trained, path, format=form)
+        export_model(trained, older, format=form)
 
-    assert module.read_about(path) == before
-    assert list(path.parent.iterdir()) == [path]
+    assert module.read_about(older) == before
+    assert list(older.parent.iterdir()) == [older]
 
 
 def test_a_model_that_answers_otherwise_is_not_published(form: str, train: Train, tmp_path: Path) -> None:
