@@ -16,9 +16,10 @@ from pipeline.cache.finding import all_entries
 from pipeline.cache.locks import shared_lock
 from pipeline.errors import UsageError
 from pipeline.extraction.executors import Executor, make_executor
+from pipeline.extraction.fastest import settle_engine
 from pipeline.extraction.filling import Filler
+from pipeline.extraction.measurements import Measurements, this_machine
 from pipeline.extraction.plan import DEFAULT_ROWS_PER_FILE, group_files
-from pipeline.extraction.precision import settle_precision
 from pipeline.extraction.report import Extraction
 from pipeline.extraction.request import FeatureRequest
 from pipeline.extraction.settle import say_why_anew, settle_networks, settle_pixel_range
@@ -135,19 +136,39 @@ def _extract(
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     stored = all_entries(cache)
     existing = [entry for entry in stored if entry.dataset == folder.name]
+    _refuse_another_source(existing, source.uri)
     request, pixels = settle_pixel_range(request, manifest.census)
     with (executor or make_executor()).session() as session:
-        request, measured = settle_precision(request, weights, existing, call=session.call)
-        settled = settle_networks(request, weights, manifest, folder)
+        networks = cache if session.shares_files else None
+        sizes = {split: len(listed) for split, listed in manifest.splits.items()}
+        measurements = Measurements(
+            cache, request.specs(weights), lambda: session.call(this_machine), forget=request.remeasure
+        )
+        request, measured = settle_engine(
+            request,
+            weights,
+            existing,
+            measurements,
+            rows=sum(sizes.values()) + request.views * sizes.get("train", 0),
+            networks=networks,
+            call=session.call,
+        )
+        settled = replace(settle_networks(request, weights, manifest, folder), cache=networks)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
             for entry in _entries(folder, settled.specs(weights), source, weights, existing, rows_per_file)
         ]
-        _refuse_another_source(stored, entries[0])
         say_why_anew([entry.spec for entry in entries], existing)
         rows = min(entry.rows_per_file or DEFAULT_ROWS_PER_FILE for entry in entries)
-        sizes = {split: len(listed) for split, listed in manifest.splits.items()}
-        filler = Filler(settled, weights, source, cache, entries=stored, session=session)
+        filler = Filler(
+            settled,
+            weights,
+            source,
+            cache,
+            entries=stored,
+            session=session,
+            measurements=measurements,
+        )
         filler.timings.add({"stock": stock_seconds})
         stage = Stage(
             entries,
@@ -186,10 +207,10 @@ def _entries(
     ]
 
 
-def _refuse_another_source(stored: Iterable[Entry], entry: Entry) -> None:
-    for other in stored:
-        if other.dataset == entry.dataset and other.source != entry.source:
+def _refuse_another_source(existing: Iterable[Entry], source: str) -> None:
+    for other in existing:
+        if other.source != source:
             raise UsageError(
-                f"the name {entry.dataset!r} belongs to {other.source} in this cache, not to {entry.source}: "
+                f"the name {other.dataset!r} belongs to {other.source} in this cache, not to {source}: "
                 "tell them apart with --name (features of the same images are copied, not computed again)"
             )

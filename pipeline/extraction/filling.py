@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
 from pipeline.extraction.load import Loader
+from pipeline.extraction.measurements import Measurements
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import TargetRows
@@ -120,6 +121,8 @@ class Filler:
     Attributes:
         timings: Seconds of each step so far.
         left: Files of the cache that cannot be read now; rows in them are computed again.
+        forward_rate: Images per second of the base alone, in batches of the size in use; None where that was
+            never measured.
     """
 
     def __init__(
@@ -131,6 +134,7 @@ class Filler:
         *,
         entries: Sequence[Entry],
         session: Session,
+        measurements: Measurements,
     ) -> None:
         """Loads nothing yet.
 
@@ -141,12 +145,14 @@ class Filler:
             cache: Folder of the cache.
             entries: All that stand in it: rows of theirs need not be computed.
             session: Who computes.
+            measurements: What is known of the base on the machine that computes.
         """
         self.timings = Timings()
         self.left: list[LeftAlone] = []
+        self.forward_rate: float | None = None
         self._request, self._weights = request, weights
         self._source, self._cache, self._entries = source, cache, entries
-        self._idle = session
+        self._idle, self._measurements = session, measurements
         self._batch_size: int | None = None
         self._announced = False
         self._shelves: dict[FeatureSpec, Shelf] = {}
@@ -217,7 +223,7 @@ class Filler:
     ) -> list[BadImage]:
         """Runs the base over every missing row, in batches that fit the memory."""
         if self._batch_size is None:
-            self._batch_size = self._session.settle_batch_size(self._request, rows)
+            self._batch_size = self._settled_batch_size(rows)
         while True:
             loader = self._loader(wanted, self._batch_size)
             done = [writer.done for writer in writers]
@@ -238,6 +244,21 @@ class Filler:
                     ) from None
                 self._batch_size //= 2
                 say(f"a batch does not fit the memory: going on with batches of {self._batch_size}")
+
+    def _settled_batch_size(self, rows: int) -> int:
+        """Chooses the images in a forward pass; what was measured for that is said and remembered."""
+        question = f"batches of {self._request.engine} {self._request.precision}"
+        known = self._measurements.rates(question)
+        size, rates = self._session.settle_batch_size(self._request, rows, known)
+        if self._idle.shares_files:
+            self.forward_rate = rates.get(str(size))
+        if rates:
+            figures = ", ".join(f"{name}: {rate:.1f}" for name, rate in rates.items())
+            before = ", as measured before" if known else ""
+            say(f"batch size: {figures} images/s; using {size}{before}")
+        if rates and not known:
+            self._measurements.remember(question, rates)
+        return size
 
     def _loader(self, wanted: TargetRows, batch_size: int) -> Loader:
         return Loader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,7 +72,7 @@ class Batch:
         failures: One for each that is not.
         digests: uint8 (n, 32), SHA-256 of each image; zeros where it could not be read.
         remarks: What the pixel range costs an image, by its position; most have none.
-        seconds: Time spent in the steps ``read`` and ``decode``.
+        seconds: Time spent in the steps ``read``, ``decode`` and ``image_cpu``.
     """
 
     images: np.ndarray
@@ -117,7 +118,7 @@ class Loader:
         loaded = np.zeros(len(rows), bool)
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
         failures: list[BadImage] = []
-        timings = Timings()
+        timings, started = Timings(), time.thread_time()
         remarks: dict[int, str] = {}
         previous, pixels, found, remark = None, None, b"", ""
         for position, row in enumerate(rows):
@@ -134,6 +135,7 @@ class Loader:
                 loaded[position] = True
                 if remark:
                     remarks[position] = remark
+        timings.add({"image_cpu": time.thread_time() - started})
         return Batch(images, loaded, failures, digests, remarks, dict(timings.seconds))
 
     def _pixels(
@@ -204,17 +206,19 @@ def load_ahead(wanted: Sequence[np.ndarray], loader: Loader, threads: int) -> It
 def _run_ahead(
     loaded: Iterable[Batch], engine: Engine, timings: Timings
 ) -> Iterator[tuple[Batch, Sequence[np.ndarray]]]:
-    """Runs the base one batch ahead of fetching, so that a device computes while the host copies."""
-    ahead: tuple[Batch, Any] | None = None
+    """Runs the base ahead of fetching, so that a device computes while the host copies."""
+    ahead: deque[tuple[Batch, Any]] = deque()
     for batch in loaded:
         with timings.step("forward"):
-            pending = engine.submit(batch.images)
-            if ahead is not None:
-                features = engine.fetch(ahead[1])
-        if ahead is not None:
-            yield ahead[0], features
-        ahead = batch, pending
-    if ahead is not None:
-        with timings.step("forward"):
-            features = engine.fetch(ahead[1])
-        yield ahead[0], features
+            ahead.append((batch, engine.submit(batch.images)))
+        if len(ahead) > engine.ahead:
+            yield _fetched(*ahead.popleft(), engine, timings)
+    while ahead:
+        yield _fetched(*ahead.popleft(), engine, timings)
+
+
+def _fetched(
+    batch: Batch, pending: Any, engine: Engine, timings: Timings
+) -> tuple[Batch, Sequence[np.ndarray]]:
+    with timings.step("forward"):
+        return batch, engine.fetch(pending)

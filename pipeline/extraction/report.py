@@ -16,9 +16,10 @@ from pipeline.cache.shards import ShardName
 from pipeline.extraction.plan import FileGroup
 from pipeline.extraction.settle import SettledPixels
 from pipeline.extraction.targets import TargetRows
-from pipeline.extraction.timing import STEPS, bottleneck
+from pipeline.extraction.timing import STEPS, Bound, bottleneck
 from pipeline.extraction.understood import Understood
 from pipeline.files import LeftAlone
+from pipeline.hardware import cores, gpus
 from pipeline.images import SPLITS, BadImage
 
 
@@ -66,7 +67,8 @@ class Extraction:
         skipped: Images left out of the published files on request.
         unfinished: Splits that are not published because images failed.
         timings: Seconds per step, see ``STEPS``.
-        measured: Images per second in each arithmetic, where ``auto`` measured them in this run.
+        measured: Images per second in each arithmetic, where ``auto`` measured them.
+        forward_rate: Images per second of the base alone on this machine; None where it was not measured.
         left: Files of the cache that were not used and stay, each with its reason.
         damaged: Files of the cache that were damaged, and how many rows were computed anew for each.
         pixels: The range of pixels deeper than 8 bits; None where there are none.
@@ -80,6 +82,7 @@ class Extraction:
     unfinished: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+    forward_rate: float | None = None
     left: list[LeftAlone] = field(default_factory=list)
     damaged: list[DamageReport] = field(default_factory=list)
     pixels: SettledPixels | None = None
@@ -97,6 +100,20 @@ class Extraction:
         """Rows that went through the base in this run."""
         return sum(split.computed for split in self.splits.values())
 
+    @property
+    def bound(self) -> Bound | None:
+        """What this machine could reach; None where the base alone was not measured."""
+        fill_s, image_s = self.timings.get("fill", 0.0), self.timings.get("image_cpu", 0.0)
+        if not (self.forward_rate and self.computed and fill_s and image_s):
+            return None
+        return Bound(
+            forward=self.forward_rate,
+            image_s=image_s / self.computed,
+            cores=cores(),
+            apart=self.entry.spec.engine == "keras" and bool(gpus()),
+            reached=self.computed / fill_s,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline extract --json`` prints."""
         return {
@@ -111,6 +128,7 @@ class Extraction:
             "timings": {step: round(self.timings.get(step, 0.0), 3) for step in STEPS},
             "bottleneck": bottleneck(self.timings) if self.computed else None,
             "measured": {name: round(rate, 1) for name, rate in self.measured.items()},
+            "bound": None if self.bound is None else self.bound.to_json(),
             "damaged": [one.to_json() for one in self.damaged],
             "left_alone": [one.to_json() for one in self.left],
             "pixel_range": self.pixels.to_json() if self.pixels else None,

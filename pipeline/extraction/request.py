@@ -42,13 +42,14 @@ class FeatureRequest:
         weights: ``imagenet``, ``random[:seed]``, ``auto`` or a path.
         precision: Arithmetic of the forward pass; ``auto`` = the fastest here, by measurement, int8 excepted.
         store: dtype on disk, ``float16`` or ``float32``.
-        engine: What runs the base; ``auto`` = the fastest here, by measurement. Raw pixels have an engine of
-            their own, whatever is asked for.
+        engine: What runs the base; ``auto`` = the fastest here, by measurement, or that of the entry which is
+            there. Raw pixels have an engine of their own, whatever is asked for.
         pixel_range: Black and white of pixels deeper than 8 bits, ``LOW..HIGH``; empty = to be found from all
             images of the set, which stage one does before anything is computed.
         views: Augmented views of each training image, beside the image itself.
         augmentation: How views are drawn.
         batch_size: Images in a forward pass; None = the fastest here, by measurement.
+        remeasure: Measure anew, whatever was measured on this machine before.
     """
 
     backbone: Annotated[str, Flag(("--backbone",), "See `pipeline backbones`. [vgg16]")] = "vgg16"
@@ -68,9 +69,7 @@ class FeatureRequest:
         str, Flag(("--precision",), f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]")
     ] = "auto"
     store: Annotated[str, Flag(("--store",), f"dtype on disk: {', '.join(STORES)}. [float16]")] = "float16"
-    engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}. [keras]")] = (
-        "keras"
-    )
+    engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}. [auto]")] = "auto"
     pixel_range: Annotated[
         str,
         Flag(
@@ -84,6 +83,7 @@ class FeatureRequest:
     ] = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch_size: int | None = None
+    remeasure: bool = False
 
     def __post_init__(self) -> None:
         row = find_backbone(self.backbone, self.image_size)

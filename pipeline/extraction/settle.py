@@ -30,10 +30,12 @@ class SettledRequest(FeatureRequest):
     Attributes:
         networks: The quantised network of each cut, where the arithmetic is ``int8``.
         manifest: Where images are found that set the ranges of networks; None = all networks are there.
+        cache: Where the converted base is kept; None = it is converted again.
     """
 
     networks: tuple[QuantisedNetwork, ...] = ()
     manifest: Manifest | None = None
+    cache: Path | None = None
 
     @classmethod
     def of(cls, request: FeatureRequest, **settled: Any) -> SettledRequest:
@@ -65,6 +67,7 @@ def request_of(entries: Sequence[Entry]) -> SettledRequest:
     return SettledRequest(
         layers=tuple(str(Cut(entry.spec.layer, entry.spec.pooling)) for entry in entries),
         networks=tuple(map(_stored_network, entries)) if spec.precision == "int8" else (),
+        cache=entries[0].cache,
         **asked,
     )
 

@@ -226,6 +226,7 @@ class Stage:
             unfinished=progress.unfinished,
             timings=dict(seconds),
             measured=self._measured,
+            forward_rate=self._filler.forward_rate,
             left=self._left_alone,
             damaged=progress.damage.reports(),
         )

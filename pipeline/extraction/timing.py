@@ -6,13 +6,20 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
+
+from pipeline.wording import counted
 
 T = TypeVar("T")
 
-STEPS = ("stock", "load", "copy", "fill", "forward", "wait_images", "wait_disk", "read", "decode", "write")
+STEPS = (
+    *("stock", "load", "copy", "fill", "forward", "wait_images", "wait_disk"),
+    *("read", "decode", "write", "image_cpu"),
+)
 """In seconds: taking stock, loading the base, copying rows, and filling, which is the forward pass and two
-kinds of waiting; reading, decoding and writing pass in threads meanwhile."""
+kinds of waiting; reading, decoding and writing pass in threads meanwhile. ``image_cpu`` is what a processor
+spent on reading and decoding, without what those threads waited for one."""
 
 
 class Timings:
@@ -45,6 +52,53 @@ class Timings:
         """Adds seconds measured elsewhere, e.g. in a decoding thread."""
         for name, seconds in other.items():
             self.seconds[name] += seconds
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the machine could reach at most, were nothing ever waited for.
+
+    Attributes:
+        forward: Images per second of the base alone.
+        image_s: Processor seconds of reading and decoding an image.
+        cores: How many decode.
+        apart: Whether the base runs on a device of its own; else it shares the cores.
+        reached: Images per second that were filled.
+    """
+
+    forward: float
+    image_s: float
+    cores: int
+    apart: bool
+    reached: float
+
+    @property
+    def rate(self) -> float:
+        """Images per second: of the slower of two, or of both one after the other where they share cores."""
+        forward_s, decode_s = 1 / self.forward, self.image_s / self.cores
+        return 1 / (max(forward_s, decode_s) if self.apart else forward_s + decode_s)
+
+    @property
+    def share(self) -> float:
+        """Which part of it was reached; above 1 where the base was measured too slow."""
+        return self.reached / self.rate
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reached:.1f} images/s, {self.share:.0%} of what is possible here: {self.rate:.1f} with "
+            f"{self.forward:.1f} in the base alone and {1000 * self.image_s:.2f} ms to decode an image on "
+            f"{counted(self.cores, 'core')}"
+        )
+
+    def to_json(self) -> dict[str, float]:
+        """Returns the object that ``pipeline extract --json`` prints as ``bound``."""
+        return {
+            "images_per_second": round(self.rate, 1),
+            "reached": round(self.share, 3),
+            "forward": round(self.forward, 1),
+            "decode_ms": round(1000 * self.image_s, 3),
+            "cores": self.cores,
+        }
 
 
 def bottleneck(seconds: Mapping[str, float]) -> str:

@@ -22,9 +22,9 @@ def import_openvino() -> ModuleType:
     """Imports OpenVINO.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: It is not installed, or its libraries cannot be loaded.
     """
-    return _import("openvino")
+    return _import("openvino", "pip install openvino, or choose --engine keras")
 
 
 def import_nncf() -> ModuleType:
@@ -33,19 +33,18 @@ def import_nncf() -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    nncf = _import("nncf")
+    nncf = _import("nncf", "pip install 'two-stage-pipeline[int8]'")
     nncf.set_log_level(logging.ERROR)
     return nncf
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, remedy: str) -> ModuleType:
     try:
         with _nothing_reported():
             return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"engine 'openvino' needs the package {name}: pip install 'two-stage-pipeline[openvino]'"
-        ) from error
+    except (ImportError, OSError) as error:  # not there, or a shared library of it is broken
+        reason = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded ({error})"
+        raise UsageError(f"engine 'openvino' needs the package {name}{reason}: {remedy}") from error
 
 
 @contextlib.contextmanager

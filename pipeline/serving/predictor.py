@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,10 +17,11 @@ from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.extraction import engines
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.extraction.fastest import settle_batch_size
 from pipeline.extraction.load import Batch, Loader, feature_batches
-from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.settle import SettledRequest, request_of
 from pipeline.extraction.timing import Timings
+from pipeline.hardware import cores
 from pipeline.heads import TrainedHead
 from pipeline.images import BadImage, ImageItem, ImageSource
 from pipeline.images.pixel_range import PixelRange
@@ -138,7 +138,7 @@ class Predictor:
         """
         items = source.items()
         request = replace(self._request, batch_size=batch_size)
-        size = settle_batch_size(request, self._engine, len(items))
+        size, _ = settle_batch_size(request, self._engine, len(items))
         if batch_size is None:
             size = min(size, len(items))
         answered = 0
@@ -168,7 +168,7 @@ class Predictor:
         )
         wanted = [np.arange(at, min(at + size, len(items))) for at in range(0, len(items), size)]
         computed = feature_batches(
-            wanted, loader=loader, engine=self._engine, threads=os.cpu_count() or 1, timings=Timings()
+            wanted, loader=loader, engine=self._engine, threads=cores(), timings=Timings()
         )
         for rows, (batch, cuts) in zip(wanted, computed, strict=True):
             yield self._answers([items[int(row)].id for row in rows], batch, side_by_side(cuts)[: len(rows)])

@@ -14,7 +14,16 @@ from photos import Photos
 
 from pipeline.cli import main
 
-OPTIONS = ["--backbone", BACKBONE["backbone"], "--weights", BACKBONE["weights"], "--image-size", "32"]
+OPTIONS = [
+    "--backbone",
+    BACKBONE["backbone"],
+    "--weights",
+    BACKBONE["weights"],
+    "--image-size",
+    "32",
+    "--engine",
+    "keras",
+]
 
 Cli = Callable[..., Result]
 

@@ -27,6 +27,7 @@ KEYS = [
     "timings",
     "bottleneck",
     "measured",
+    "bound",
     "damaged",
     "left_alone",
     "pixel_range",
@@ -152,7 +153,7 @@ def test_another_source_of_the_same_name_is_refused(
     other.add("val/cats")
     engine.forget()
     arguments = ["extract", "--data", other.root, "--backbone", "vgg16", "--image-size", 32]
-    arguments += ["--weights", "random"]
+    arguments += ["--weights", "random", "--engine", "keras"]
     result = cli(*arguments)
     assert result.exit_code == 2
     assert (

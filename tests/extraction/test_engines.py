@@ -11,13 +11,14 @@ from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction import engines
 from pipeline.extraction.engines.keras import KerasEngine
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 
 
 @pytest.mark.parametrize("name", registry.names(engines))
 def test_every_engine_loads_a_request(name: str) -> None:
     row = "pixels" if name == "pixels" else "mobilenet_v2_035"
     engine = "keras" if name == "pixels" else name
-    request = FeatureRequest(
+    request = SettledRequest(
         backbone=row, image_size=32, weights="random", precision="float32", engine=engine
     )
     assert request.engine == name

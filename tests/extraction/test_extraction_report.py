@@ -22,7 +22,7 @@ def test_the_object_has_the_promised_keys(photos: Photos, run: Run) -> None:
     (extraction,) = run()
     described = json.loads(json.dumps(extraction.to_json()))
     promised = ["entry", "layer", "engine", "precision", "weights", "splits"]
-    more = ["failures", "skipped", "timings", "bottleneck", "measured"]
+    more = ["failures", "skipped", "timings", "bottleneck", "measured", "bound"]
     more += ["damaged", "left_alone", "pixel_range", "classes", "unlabelled", "left_out", "notes"]
     assert list(described) == [*promised, *more]
     assert described["entry"] == str(extraction.entry.folder)

@@ -54,6 +54,7 @@ def halted(photos: Photos, cache: Path) -> Iterator[Halt]:
                 photos.add(f"{split}/cats", count)
             options = ["--data", photos.root, "--cache", cache, "--batch-size", BATCH, "--image-size", SIDE]
             options += ["--backbone", BACKBONE["backbone"], "--weights", BACKBONE["weights"]]
+            options += ["--engine", BACKBONE["engine"]]
             command = [sys.executable, cli_halting_at_moments.__file__, moment, "extract", *map(str, options)]
             process = started.enter_context(
                 subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -16,6 +16,7 @@ from pipeline.extraction.engines import BatchTooLargeError, _networks
 from pipeline.extraction.engines import openvino as engine_module
 from pipeline.extraction.engines.openvino import OpenVinoEngine
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 
 RANDOM = resolve_weights("vgg16", "random", 32)
 CUTS = ("block5_pool", "block3_pool:avg", "block4_conv2:max")
@@ -30,7 +31,7 @@ def relative_error(features: np.ndarray, expected: np.ndarray) -> float:
 
 def load(**changes: Any) -> OpenVinoEngine:
     given = {"backbone": "vgg16", "image_size": 32, "precision": "float32", "engine": "openvino"}
-    return engine_module.load(FeatureRequest(**(given | changes)), RANDOM)
+    return engine_module.load(SettledRequest(**(given | changes)), RANDOM)
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(
         UsageError,
-        match=r"engine 'openvino' needs the package openvino: pip install 'two-stage-pipeline\[openvino\]'",
+        match=r"engine 'openvino' needs the package openvino: .*pip install openvino.*--engine keras",
     ):
         load()
 

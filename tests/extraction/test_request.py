@@ -46,7 +46,7 @@ def test_the_largest_and_the_smallest_are_had() -> None:
 def test_the_default_cut_is_the_end_of_the_base(name: str) -> None:
     request = FeatureRequest(backbone=name)
     assert request.cuts == (Cut(BACKBONES[name].layer, "none"),)
-    assert request.engine == ("pixels" if name == "pixels" else "keras")
+    assert request.engine == ("pixels" if name == "pixels" else "auto")
 
 
 def test_a_layer_may_say_its_own_pooling() -> None:
@@ -62,12 +62,13 @@ def test_a_spec_says_all_that_was_asked() -> None:
         weights="random:7",
         precision="bfloat16",
         store="float32",
+        engine="openvino",
     )
     weights = resolve_weights(request.backbone, request.weights, request.image_size)
     (spec,) = request.specs(weights)
     assert (spec.backbone, spec.layer, spec.pooling) == ("mobilenet", "conv_pw_5_relu", "avg")
     assert (spec.image_size, spec.precision, spec.store) == (96, "bfloat16", "float32")
-    assert (spec.weights, spec.preprocessing, spec.engine) == ("random:7", "tf", "keras")
+    assert (spec.weights, spec.preprocessing, spec.engine) == ("random:7", "tf", "openvino")
     assert weights.seed == 7
 
 

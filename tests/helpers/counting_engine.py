@@ -17,7 +17,7 @@ from pipeline.extraction.request import FeatureRequest
 
 SIDE = 32
 FEATURE_SHAPE = (3, 4, 3)
-BACKBONE = {"backbone": "vgg16", "weights": "random", "image_size": SIDE}
+BACKBONE = {"backbone": "vgg16", "weights": "random", "image_size": SIDE, "engine": "keras"}
 """A request for the engine that this one stands in for; nothing of Keras is imported for it."""
 
 
@@ -48,6 +48,7 @@ class CountingEngine:
         self.seen: Counter[bytes] = Counter()
         self.batches: list[int] = []
         self.bytes_per_image = SIDE * SIDE * 3
+        self.ahead = 1
         self.replace: dict[bytes, float] = {}
         self._two_at_a_time = threading.BoundedSemaphore(2)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import cli_counting_steps
 from counting_engine import BACKBONE, SIDE
 
-STAGE = ["--backbone", BACKBONE["backbone"], "--image-size", str(SIDE)]
+STAGE = ["--backbone", BACKBONE["backbone"], "--image-size", str(SIDE), "--engine", BACKBONE["engine"]]
 STAGE += ["--weights", BACKBONE["weights"], "--precision", "float32"]
 
 

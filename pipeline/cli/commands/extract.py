@@ -36,6 +36,7 @@ SHOWN = 20
 @reading_options
 @feature_options
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
+@click.option("--remeasure", is_flag=True, help="Forget which engine and batch were fastest here.")
 @click.option(
     "--rows-per-file", type=click.IntRange(1), help="Most rows of a feature file. [as before, else 1,048,576]"
 )
@@ -47,6 +48,7 @@ def command(
     name: str | None,
     cache: Path,
     batch_size: str,
+    remeasure: bool,
     augment: tuple[str, ...],
     rows_per_file: int | None,
     executor: str,
@@ -71,7 +73,12 @@ def command(
     augmentation = Augmentation.from_options(split_settings(augment, "--augment"))
     chosen = make_executor(executor, executor_settings(options))
     reading = source_options(options)
-    request = feature_request(options, batch_size=parse_batch_size(batch_size), augmentation=augmentation)
+    request = feature_request(
+        options,
+        batch_size=parse_batch_size(batch_size),
+        remeasure=remeasure,
+        augmentation=augmentation,
+    )
     reports = extract(
         DEFAULT_DATA if data is None else data,
         request,
@@ -101,6 +108,8 @@ def _print(report: Extraction) -> None:
         click.echo(f"  {name:5} {counted(split.rows, 'row'):>14}: {done}{rate}{state}")
     if report.computed:
         click.echo(f"  time  {describe_timings(report.timings)}")
+    if report.bound:
+        click.echo(f"  speed {report.bound}")
 
 
 def _list_failures(report: Extraction) -> None:

@@ -18,10 +18,12 @@ class Engine(Protocol):
     Attributes:
         feature_shapes: Shape of one row per cut.
         bytes_per_image: Memory that one more image in a batch takes, roughly.
+        ahead: Batches that are to be under way while another is fetched.
     """
 
     feature_shapes: list[tuple[int, ...]]
     bytes_per_image: int
+    ahead: int
 
     def submit(self, images: np.ndarray) -> Any:
         """Starts the forward pass of uint8 (n, size, size, 3); returns what ``fetch`` takes.

@@ -1,4 +1,4 @@
-"""Networks of OpenVINO: the Keras base converted, or quantised to int8 and kept for every later run."""
+"""Networks of OpenVINO: the Keras base converted, or quantised to int8; both are kept for every later run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.backbones.loading import load_backbone
+from pipeline.cache.converted_bases import ConvertedBase
 from pipeline.cache.locks import exclusive_lock
 from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
+from pipeline.errors import UsageError
 from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.files import refuse_foreign, written
 from pipeline.files import replace as replace_file
@@ -30,6 +34,29 @@ if TYPE_CHECKING:
     from pipeline.images.manifest import Manifest
 
 
+def kept_base(request: SettledRequest, weights: Weights) -> openvino.Model:
+    """Returns the base of a request converted: as the cache keeps it, or made now and kept there.
+
+    Returns:
+        A model as of ``convert_base``.
+
+    Raises:
+        UsageError: As ``convert_base``.
+    """
+    openvino = import_openvino()
+    if request.cache is None:
+        return convert_base(request, weights)
+    base = ConvertedBase(request.cache, request.specs(weights))
+    found = base.read_or_make(
+        lambda: convert_base(request, weights),
+        lambda model, path: openvino.save_model(model, path, compress_to_fp16=False),
+    )
+    if not isinstance(found, tuple):
+        return found
+    graph, filters = found
+    return openvino.Core().read_model(graph, openvino.Tensor(np.frombuffer(filters, np.uint8)))
+
+
 def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     """Loads the base of a request with Keras and converts its traced graph.
 
@@ -38,7 +65,8 @@ def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
         (n, *feature shape) per cut, each found by the cut's name: OpenVINO keeps no order.
 
     Raises:
-        UsageError: OpenVINO is not installed, a layer is unknown or no clean cut, or the weights do not fit.
+        UsageError: OpenVINO is not installed or cannot convert the base, a layer is unknown or no clean cut,
+            or the weights do not fit.
     """
     openvino = import_openvino()  # before TensorFlow, which takes seconds to load
     keras = import_keras()
@@ -52,7 +80,13 @@ def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
 
     signature = tf.TensorSpec((None, *base.input_shape[1:]), tf.uint8, name="images")
     traced = tf.function(forward).get_concrete_function(signature)
-    return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
+    try:
+        return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
+    except Exception as error:  # its frontends raise types of their own
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(
+            f"OpenVINO cannot convert {request.backbone} ({reason}): choose --engine keras"
+        ) from error
 
 
 def quantised_base(request: SettledRequest, weights: Weights) -> openvino.Model:

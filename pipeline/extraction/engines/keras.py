@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: the default engine."""
+"""Keras on TensorFlow: the engine for GPUs, and for what OpenVINO cannot run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.backbones.loading import load_backbone
 from pipeline.errors import unknown
 from pipeline.extraction.engines import BatchTooLargeError
+from pipeline.hardware import has_bfloat16
 from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ class KerasEngine:
     Attributes:
         feature_shapes: Shape of one row per cut.
         bytes_per_image: Memory that one more image in a batch takes, roughly.
+        ahead: Batches under way while another is fetched: one, as a GPU computes them in turn.
     """
+
+    ahead = 1
 
     def __init__(self, model: keras.Model, *, store: str, constants: bool = False) -> None:
         """Traces the forward pass.
@@ -74,14 +78,16 @@ class KerasEngine:
 
 def precisions() -> list[str]:
     """Lists the arithmetics that this machine can be expected to be fast in, float32 first."""
+    if _has_gpu():
+        return ["float32", "bfloat16", "float16"]
+    return ["float32", "bfloat16"] if has_bfloat16() else ["float32"]
+
+
+def _has_gpu() -> bool:
     import_keras()
     import tensorflow as tf
 
-    return (
-        ["float32", "bfloat16", "float16"]
-        if tf.config.list_physical_devices("GPU")
-        else ["float32", "bfloat16"]
-    )
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def load(request: SettledRequest, weights: Weights) -> KerasEngine:
@@ -91,8 +97,9 @@ def load(request: SettledRequest, weights: Weights) -> KerasEngine:
         UsageError: This machine lacks the arithmetic, a layer is unknown or no clean cut, or the weights do
             not fit.
     """
-    if request.precision not in precisions():
-        raise unknown("precision on this machine", request.precision, ["auto", *precisions()])
+    known = ["float32", "bfloat16"]  # a processor without it computes bfloat16 slowly, but alike
+    if request.precision not in known and not _has_gpu():
+        raise unknown("precision on this machine", request.precision, ["auto", *known])
     model = load_backbone(
         request.backbone,
         request.cuts,

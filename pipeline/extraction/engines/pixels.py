@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class PixelsEngine:
     """Returns the images as they are."""
 
+    ahead = 1
+
     def __init__(self, image_size: int) -> None:
         self.feature_shapes = [(image_size, image_size, 3)]
         self.bytes_per_image = image_size * image_size * 3

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.backbones.weights import Weights
     from pipeline.cache.writer import EntryWriter
     from pipeline.extraction.load import Loader
+    from pipeline.extraction.measurements import Rates
     from pipeline.extraction.plan import Block
     from pipeline.extraction.settle import SettledRequest
     from pipeline.extraction.timing import Timings
@@ -32,10 +33,12 @@ class Session(Protocol):
     Attributes:
         feature_shapes: Shape of one row per cut; known after ``load``.
         workers: How many blocks are computed at the same time, at most.
+        shares_files: Whether it certainly sees the files of this machine.
     """
 
     feature_shapes: list[tuple[int, ...]]
     workers: int
+    shares_files: bool
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Calls a function on a machine of the kind that will compute, e.g. to measure there."""
@@ -49,8 +52,8 @@ class Session(Protocol):
         """
         ...
 
-    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
-        """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
+    def settle_batch_size(self, request: SettledRequest, rows: int, known: Rates) -> tuple[int, Rates]:
+        """Chooses the images in a forward pass, see ``fastest.settle_batch_size``."""
         ...
 
     def fill(

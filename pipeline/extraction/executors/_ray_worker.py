@@ -20,9 +20,10 @@ from pipeline.cache.row_places import FeatureFiles, FeaturePlace
 from pipeline.errors import PipelineError, UsageError, reason_of
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
+from pipeline.extraction.fastest import settle_batch_size
 from pipeline.extraction.load import Loader, feature_batches
+from pipeline.extraction.measurements import Rates
 from pipeline.extraction.plan import Block
-from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
@@ -100,9 +101,9 @@ class Worker:
         self._measured, self._engine = engine, OneAtATime(engine)
         return Introduction(platform.node(), os.getpid(), pipeline.__version__, engine.feature_shapes)
 
-    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
-        """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
-        return settle_batch_size(request, self._measured, rows)
+    def settle_batch_size(self, request: SettledRequest, rows: int, known: Rates) -> tuple[int, Rates]:
+        """Chooses the images in a forward pass, see ``fastest.settle_batch_size``."""
+        return settle_batch_size(request, self._measured, rows, known)
 
     def begin(self, job: Job, write: str) -> str:
         """Prepares for the blocks of a job.
@@ -172,6 +173,7 @@ class OneAtATime:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
         self.feature_shapes, self.bytes_per_image = engine.feature_shapes, engine.bytes_per_image
+        self.ahead = engine.ahead
 
     def submit(self, images: np.ndarray) -> Any:
         """Starts the forward pass of uint8 (n, size, size, 3)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,12 +16,14 @@ from pipeline.backbones.weights import Weights
 from pipeline.cache.writer import EntryWriter
 from pipeline.extraction import engines
 from pipeline.extraction.engines import Engine
+from pipeline.extraction.fastest import settle_batch_size
 from pipeline.extraction.load import Batch, Loader, feature_batches
+from pipeline.extraction.measurements import Rates
 from pipeline.extraction.plan import Block
-from pipeline.extraction.precision import settle_batch_size
 from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import BatchSlice, rows_to_load, scatter, slices_of
 from pipeline.extraction.timing import Timings
+from pipeline.hardware import cores
 from pipeline.images import BadImage
 from pipeline.progress import Advance
 
@@ -48,6 +49,7 @@ class LocalSession:
     """This process; see :class:`pipeline.extraction.executors.Session`."""
 
     workers = 1
+    shares_files = True
     feature_shapes: list[tuple[int, ...]]
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -59,9 +61,9 @@ class LocalSession:
         self._engine: Engine = registry.load(engines, "engine", request.engine).load(request, weights)
         self.feature_shapes = self._engine.feature_shapes
 
-    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
-        """Returns the images in a forward pass, see ``precision.settle_batch_size``."""
-        return settle_batch_size(request, self._engine, rows)
+    def settle_batch_size(self, request: SettledRequest, rows: int, known: Rates) -> tuple[int, Rates]:
+        """Chooses the images in a forward pass, see ``fastest.settle_batch_size``."""
+        return settle_batch_size(request, self._engine, rows, known)
 
     def fill(
         self,
@@ -79,7 +81,7 @@ class LocalSession:
             rows_to_load(pieces, loader.batch_size),
             loader=loader,
             engine=self._engine,
-            threads=os.cpu_count() or 1,
+            threads=cores(),
             timings=timings,
         )
         with ThreadPoolExecutor(1, "write") as writing:

@@ -25,6 +25,7 @@ from pipeline.extraction.executors._ray_nodes import Share, share_out
 from pipeline.extraction.executors._ray_pool import WorkerPool
 from pipeline.extraction.executors._ray_worker import Filled, Introduction, Job
 from pipeline.extraction.load import Loader
+from pipeline.extraction.measurements import Rates
 from pipeline.extraction.plan import Block
 from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.timing import Timings
@@ -77,6 +78,7 @@ class RaySession:
     """Workers on a cluster; see :class:`pipeline.extraction.executors.Session`."""
 
     feature_shapes: list[tuple[int, ...]]
+    shares_files = False
     _pool: WorkerPool
 
     def __init__(self, executor: RayExecutor) -> None:
@@ -129,9 +131,9 @@ class RaySession:
         """Waits until some workers have loaded their base."""
         return self._pool.gather(count)
 
-    def settle_batch_size(self, request: SettledRequest, rows: int) -> int:
-        """Returns the images in a forward pass, measured by a worker."""
-        return self._pool.ask("settle_batch_size", request, rows)
+    def settle_batch_size(self, request: SettledRequest, rows: int, known: Rates) -> tuple[int, Rates]:
+        """Chooses the images in a forward pass, measured by a worker."""
+        return self._pool.ask("settle_batch_size", request, rows, known)
 
     def fill(
         self,

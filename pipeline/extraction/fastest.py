@@ -1,0 +1,276 @@
+"""Which engine, arithmetic and batch are fastest here: by measurement, which is remembered."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pipeline import registry
+from pipeline.backbones.weights import Weights
+from pipeline.cache.entries import Entry
+from pipeline.errors import UsageError
+from pipeline.extraction import engines
+from pipeline.extraction.engines import BatchTooLargeError, Engine
+from pipeline.extraction.measurements import Measurements, Rates
+from pipeline.extraction.request import FeatureRequest, engines_with
+from pipeline.extraction.settle import SettledRequest
+from pipeline.hardware import gpus
+from pipeline.memory import available_bytes
+from pipeline.progress import say
+from pipeline.spec import RAW
+
+T = TypeVar("T")
+Call = Callable[..., Any]
+
+TRIAL_BATCH = 8
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+DEFAULT_BATCH = 8
+WORTHWHILE_ROWS = 1000
+"""Below this many rows a measurement of other engines and of batch sizes costs more than it saves."""
+GAIN = 1.03
+"""A larger batch must be this much faster to be worth its memory."""
+SHARE_OF_RUN = 0.03
+"""What the search for a batch size may cost of the time that the run will take."""
+LONGEST_TRIAL_S = 0.5
+HOPELESS = 3.0
+"""What takes this many times as long as the best, even if it is only warming up, is not timed further."""
+MEMORY_SHARE = 0.25
+
+
+def settle_engine(
+    request: FeatureRequest,
+    weights: Weights,
+    existing: Sequence[Entry],
+    measurements: Measurements,
+    *,
+    rows: int,
+    networks: Path | None = None,
+    call: Call | None = None,
+) -> tuple[FeatureRequest, Rates]:
+    """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
+
+    An entry that differs in nothing else is continued, whatever would be faster. Otherwise a batch is timed
+    in each way that is open, and the fastest is kept; what was measured here before is not measured again.
+    Few rows take the first engine that can run the base: OpenVINO, or Keras where there is a GPU.
+
+    Args:
+        request: What the user asks for.
+        weights: The filters of its base.
+        existing: Entries of the same data set.
+        measurements: What is known of the network.
+        rows: Images of the data set, views included.
+        networks: The cache in which converted networks are kept; None = they are not.
+        call: Calls a function with its arguments on a machine of the kind that will compute; default: here.
+
+    Returns:
+        The request with a concrete engine and precision, and images per second for each that was measured.
+
+    Raises:
+        UsageError: The package of the engine is not installed, or its base cannot be loaded.
+    """
+    if request.engine == RAW or "auto" not in (request.engine, request.precision):
+        return request, {}
+    drafts = [spec.plain for spec in request.specs(weights)]
+    for there in (entry.spec for entry in existing):
+        if (
+            request.engine in ("auto", there.engine)
+            and request.precision in ("auto", there.precision)
+            and there.plain
+            in [replace(spec, engine=there.engine, precision=there.precision) for spec in drafts]
+        ):
+            return replace(request, engine=there.engine, precision=there.precision), {}
+    question = f"{request.engine} {request.precision}"
+    rates = measurements.rates(question)
+    if rates:
+        chosen, before = _named(request, max(rates, key=lambda name: rates[name])), ", as measured before"
+    else:
+        tried: Trials = (call or _call_here)(_tried, request, weights, rows, networks)
+        for note in tried.notes:
+            say(f"note: {note}")
+        chosen, rates, before = tried.best, tried.rates, ""
+        if tried.all and rates:
+            measurements.remember(question, rates)
+    if len(rates) > 1:
+        figures = ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items())
+        used = chosen.precision if request.engine != "auto" else f"{chosen.engine} {chosen.precision}"
+        say(f"engine: {figures} images/s in a batch of {TRIAL_BATCH}; using {used}{before}")
+    return chosen, rates
+
+
+def _call_here(function: Callable[..., T], *arguments: Any) -> T:
+    return function(*arguments)
+
+
+@dataclass
+class Trials:
+    """What came of trying the ways in which a base can be run.
+
+    Attributes:
+        best: The request with the fastest, or with the only one.
+        rates: Images per second of each that was timed, by its name.
+        notes: What is to be said of those that cannot run the base.
+        all: Whether every way was timed that this machine has.
+    """
+
+    best: FeatureRequest
+    rates: Rates = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    all: bool = True
+
+
+def _tried(request: FeatureRequest, weights: Weights, rows: int, networks: Path | None) -> Trials:
+    """Tries what may take the place of ``auto`` on this machine."""
+    names = [request.engine] if request.engine != "auto" else _in_order(engines_with(request.precision))
+    trials, best_rate = Trials(request), 0.0
+    for name in names:
+        if trials.best.engine != "auto" and len(names) > 1 and rows < WORTHWHILE_ROWS:
+            trials.all = False
+            break
+        try:
+            ways = [replace(request, engine=name, precision=one) for one in _precisions(request, name)]
+            if len(names) == len(ways) == 1:
+                return Trials(ways[0])
+            for way in ways:
+                engine = registry.load(engines, "engine", name).load(
+                    SettledRequest.of(way, cache=networks), weights
+                )
+                if rows < WORTHWHILE_ROWS and len(ways) == 1:  # it runs the base, and that is enough
+                    trials.best = way
+                    break
+                rate = forward_rate(engine, request.image_size, TRIAL_BATCH, hopeless=best_rate / HOPELESS)
+                trials.rates[_name(request, way)] = rate
+                if rate > best_rate:
+                    trials.best, best_rate = way, rate
+        except UsageError as error:
+            if name == names[-1] and not trials.rates:
+                raise
+            trials.notes.append(f"{error}. Going on without {name}")
+    return trials
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """Puts the engine first that few rows are computed with: on a GPU that is Keras."""
+    return sorted(names, key=lambda name: (name != "keras") == bool(gpus()))
+
+
+def _precisions(request: FeatureRequest, engine: str) -> list[str]:
+    if request.precision != "auto":
+        return [request.precision]
+    return registry.load(engines, "engine", engine).precisions()
+
+
+def _name(request: FeatureRequest, way: FeatureRequest) -> str:
+    return way.precision if request.engine != "auto" else f"{way.engine} {way.precision}"
+
+
+def _named(request: FeatureRequest, name: str) -> FeatureRequest:
+    engine, _, precision = name.rpartition(" ")
+    return replace(request, engine=engine or request.engine, precision=precision)
+
+
+def settle_batch_size(
+    request: FeatureRequest, engine: Engine, rows: int, known: Rates | None = None
+) -> tuple[int, Rates]:
+    """Chooses the images in a forward pass: as asked for, or the fastest of a few that fit the memory.
+
+    Args:
+        request: Says which, or leaves it open.
+        engine: The loaded base.
+        rows: Images to compute; few are not worth measuring for.
+        known: Images per second by batch size, where that was measured before.
+
+    Returns:
+        How many, and images per second by batch size, empty where nothing was measured.
+    """
+    if request.batch_size is not None:
+        return request.batch_size, {}
+    largest = _largest_batch(engine)
+    if known:
+        fitting = {size: rate for size, rate in known.items() if int(size) <= largest}
+        return (_fastest(fitting) if fitting else 1), known
+    if rows < WORTHWHILE_ROWS or request.engine == RAW:  # which computes nothing
+        return min(DEFAULT_BATCH, largest), {}
+    rates = _batch_rates(engine, request.image_size, rows, largest)
+    return (_fastest(rates) if rates else 1), rates
+
+
+def _batch_rates(engine: Engine, image_size: int, rows: int, largest: int) -> Rates:
+    """Times batches from small to large, until two in a row bring nothing or the time for it is spent."""
+    rates: Rates = {}
+    started, in_vain = time.perf_counter(), 0
+    for size in BATCHES:
+        best = max(rates.values(), default=0.0)
+        budget = SHARE_OF_RUN * rows / best if best else float("inf")
+        if rates:
+            spent = time.perf_counter() - started
+            if size > largest or in_vain == 2 or spent + 2 * (engine.ahead + 1) * size / best > budget:
+                break
+        try:
+            least_s = min(budget / len(BATCHES), LONGEST_TRIAL_S) if best else 0.0
+            rates[str(size)] = forward_rate(engine, image_size, size, least_s=least_s)
+        except BatchTooLargeError:
+            break
+        in_vain = 0 if rates[str(size)] >= best * GAIN else in_vain + 1
+    return rates
+
+
+def _fastest(rates: Rates) -> int:
+    """Returns the smallest batch that no larger one beats by what a larger one must gain."""
+    sizes = sorted(rates, key=int)
+    best = sizes[0]
+    for size in sizes:
+        if rates[size] >= rates[best] * GAIN:
+            best = size
+    return int(best)
+
+
+def _largest_batch(engine: Engine) -> int:
+    return max(1, int(MEMORY_SHARE * available_bytes() / engine.bytes_per_image) // (engine.ahead + 1))
+
+
+def forward_rate(
+    engine: Engine, image_size: int, batch_size: int, *, least_s: float = 0.0, hopeless: float = 0.0
+) -> float:
+    """Times the forward pass alone, as many batches under way as stage one has.
+
+    Args:
+        engine: The loaded base.
+        image_size: Height and width in pixels.
+        batch_size: Images in a batch.
+        least_s: Seconds to go on for, at least.
+        hopeless: Images per second below which it is not timed further than its warming up.
+
+    Returns:
+        Images per second, after as many batches that warm up.
+
+    Raises:
+        BatchTooLargeError: The memory does not suffice.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (batch_size, image_size, image_size, 3), np.uint8)
+    started = time.perf_counter()
+    _passes(engine, images, engine.ahead, 0.0)
+    rate = batch_size * engine.ahead / (time.perf_counter() - started)
+    if rate < hopeless:
+        return rate
+    started = time.perf_counter()
+    passes = _passes(engine, images, 2 * engine.ahead, least_s)
+    return batch_size * passes / (time.perf_counter() - started)
+
+
+def _passes(engine: Engine, images: np.ndarray, least: int, least_s: float) -> int:
+    """Runs a batch again and again, and returns how often."""
+    begun, started, under_way = 0, time.perf_counter(), deque[Any]()
+    while begun < least or time.perf_counter() - started < least_s:
+        under_way.append(engine.submit(images))
+        begun += 1
+        if len(under_way) > engine.ahead:
+            engine.fetch(under_way.popleft())
+    while under_way:
+        engine.fetch(under_way.popleft())
+    return begun
