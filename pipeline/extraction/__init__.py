@@ -144,6 +144,7 @@ def _extract(
         measurements = Measurements(
             cache, request.specs(weights), lambda: session.call(this_machine), forget=request.remeasure
         )
+        started = time.perf_counter()
         request, measured = settle_engine(
             request,
             weights,
@@ -153,6 +154,7 @@ def _extract(
             networks=networks,
             call=session.call,
         )
+        measure_seconds = time.perf_counter() - started
         settled = replace(settle_networks(request, weights, manifest, folder), cache=networks)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
@@ -169,7 +171,7 @@ def _extract(
             session=session,
             measurements=measurements,
         )
-        filler.timings.add({"stock": stock_seconds})
+        filler.timings.add({"stock": stock_seconds, "measure": measure_seconds})
         stage = Stage(
             entries,
             manifest,

@@ -249,7 +249,9 @@ class Filler:
         """Chooses the images in a forward pass; what was measured for that is said and remembered."""
         question = f"batches of {self._request.engine} {self._request.precision}"
         known = self._measurements.rates(question)
-        size, rates = self._session.settle_batch_size(self._request, rows, known)
+        session = self._session
+        with self.timings.step("measure"):
+            size, rates = session.settle_batch_size(self._request, rows, known)
         if self._idle.shares_files:
             self.forward_rate = rates.get(str(size))
         if rates:
