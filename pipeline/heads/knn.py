@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Task
-from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps
+from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps, whole_steps
+from pipeline.heads._sklearn.skops import read_object
 from pipeline.heads._sklearn.table import standardised
 from pipeline.options import Check, Count
 
@@ -58,7 +59,9 @@ class Knn(SklearnHead):
 
         The compiled search of scikit-learn counts votes by the labels without looking whether they exist.
         """
-        *before, found = super().load(path, task).steps
+        from sklearn.preprocessing import StandardScaler
+
+        *before, found = whole_steps(read_object(path, self.types), StandardScaler)
         rows, labels = found._fit_X, found._y
         seen = np.unique(labels) if labels.dtype.kind in "iu" else np.empty(0)
         fit = rows.dtype == np.float32 and rows.ndim == 2 and labels.shape == rows.shape[:1]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.heads._core.probabilities import softmax
 from pipeline.wording import counted, verb
 
 COLDEST, HOTTEST = 0.02, 50.0
@@ -62,9 +63,7 @@ class Temperature:
         return answers
 
     def _of_known(self, probabilities: np.ndarray) -> np.ndarray:
-        from scipy.special import softmax
-
-        calibrated = softmax(_logits(probabilities) / self.value, axis=1)
+        calibrated = softmax(_logits(probabilities) / self.value)
         # Two classes that differ in the last digit may come out as equal, and the first of equals is taken.
         first = probabilities.argmax(axis=1)
         tied = np.flatnonzero(calibrated.argmax(axis=1) != first)

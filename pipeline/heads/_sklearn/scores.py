@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.svm import SVC
+
+from pipeline.heads._core.probabilities import softmax
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.svm import SVC
 
 
-class SoftmaxLinear(ClassifierMixin, BaseEstimator):
+@dataclass(eq=False)
+class SoftmaxLinear:
     """A linear classifier: the softmax of its scores, divided by one temperature.
 
     Attributes:
@@ -18,13 +25,20 @@ class SoftmaxLinear(ClassifierMixin, BaseEstimator):
         classes_: int (m,), 0..m-1.
     """
 
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    sharpness_: float
+    classes_: np.ndarray
+
     @classmethod
     def of(cls, coef: np.ndarray, intercept: np.ndarray, inverse_temperature: float = 1.0) -> SoftmaxLinear:
         """Makes one from coefficients (m, d) and intercepts (m,)."""
-        made = cls()
-        made.coef_, made.intercept_ = np.asarray(coef, np.float32), np.asarray(intercept, np.float64)
-        made.sharpness_, made.classes_ = float(inverse_temperature), np.arange(len(coef))
-        return made
+        return cls(
+            coef_=np.asarray(coef, np.float32),
+            intercept_=np.asarray(intercept, np.float64),
+            sharpness_=float(inverse_temperature),
+            classes_=np.arange(len(coef)),
+        )
 
     def decision_function(self, table: np.ndarray) -> np.ndarray:
         """Returns the scores of a table (n, d), float64 (n, m)."""
@@ -32,7 +46,7 @@ class SoftmaxLinear(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of a table (n, d), float64 (n, m)."""
-        return softmax(self.sharpness_ * self.decision_function(table), axis=1)
+        return softmax(self.sharpness_ * self.decision_function(table))
 
 
 def both_sides(scores: np.ndarray) -> np.ndarray:
@@ -68,7 +82,8 @@ def held_out_scores(
     return both_sides(cross_val_predict(estimator, rows, labels, cv=folds, method="decision_function"))
 
 
-class KernelMachine(ClassifierMixin, BaseEstimator):
+@dataclass(eq=False)
+class KernelMachine:
     """What a machine fitted on a kernel matrix needs to answer for new rows, as plain arrays.
 
     The compiled machine of scikit-learn follows the numbers of support vectors without looking whether they
@@ -85,16 +100,29 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         classes_: int (m,), 0..m-1.
     """
 
+    dual_: np.ndarray
+    counts_: np.ndarray
+    intercept_: np.ndarray
+    rows_: np.ndarray
+    lengths_: np.ndarray
+    gamma_: float
+    sharpness_: float
+    classes_: np.ndarray
+
     @classmethod
     def of(cls, machine: SVC, values: np.ndarray, gamma: float, inverse_temperature: float) -> KernelMachine:
         """Makes one from a machine and the training rows (n, d) that its kernel matrix was made of."""
-        made = cls()
-        made.dual_, made.intercept_ = machine.dual_coef_, machine.intercept_
-        made.counts_ = machine.n_support_.astype(np.int64)
-        made.rows_ = values[machine.support_]
-        made.lengths_ = lengths(made.rows_)
-        made.gamma_, made.sharpness_, made.classes_ = gamma, inverse_temperature, machine.classes_
-        return made
+        rows = values[machine.support_]
+        return cls(
+            dual_=machine.dual_coef_,
+            counts_=machine.n_support_.astype(np.int64),
+            intercept_=machine.intercept_,
+            rows_=rows,
+            lengths_=lengths(rows),
+            gamma_=gamma,
+            sharpness_=inverse_temperature,
+            classes_=machine.classes_,
+        )
 
     def decision_function(self, table: np.ndarray) -> np.ndarray:
         """Returns the scores of a table (n, d), float64 (n, m)."""
@@ -133,7 +161,7 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of a table (n, d), float64 (n, m)."""
-        return softmax(self.sharpness_ * self.decision_function(table), axis=1)
+        return softmax(self.sharpness_ * self.decision_function(table))
 
 
 def lengths(table: np.ndarray) -> np.ndarray:

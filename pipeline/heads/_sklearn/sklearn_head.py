@@ -17,7 +17,9 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Head, History, Task
-from pipeline.heads._sklearn.skops import read_object, write_object
+from pipeline.heads._sklearn.counterparts import Scaler, counterpart
+from pipeline.heads._sklearn.reading import read_steps
+from pipeline.heads._sklearn.skops import write_object
 from pipeline.heads._sklearn.table import columns_of, flat, scaled_by, standardised
 from pipeline.memory import available_bytes
 from pipeline.progress import say
@@ -86,13 +88,8 @@ class SklearnHead:
         return SklearnModel((table.scaler, *steps)), {}
 
     def load(self, path: Path, task: Task) -> SklearnModel:
-        """Reads saved steps after checking that the file names no type but the known ones."""
-        from sklearn.preprocessing import StandardScaler
-
-        steps = read_object(path, self.types)
-        if not isinstance(steps, tuple) or len(steps) < 2 or not isinstance(steps[0], StandardScaler):
-            raise ValueError(f"it holds a {type(steps).__name__}, not a scaler and what follows it")
-        return SklearnModel(steps)
+        """Reads what answers are made of, after checking that the file names no type but the known ones."""
+        return SklearnModel(whole_steps(read_steps(path, self.types), Scaler))
 
     def _refuse_too_many(self, train: Examples) -> None:
         rows, columns, classes = len(train), columns_of(train), int(train.labels.max()) + 1
@@ -109,15 +106,30 @@ class SklearnHead:
             )
 
 
+def whole_steps(steps: Any, scaler: type) -> Steps:
+    """Returns what was read from a file, after making sure that it is a scaler and what follows it.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(steps, tuple) or len(steps) < 2 or not isinstance(steps[0], scaler):
+        raise ValueError(f"it holds a {type(steps).__name__}, not a scaler and what follows it")
+    return steps
+
+
 @dataclass(frozen=True, eq=False)
 class SklearnModel:
-    """Fitted steps: the scaler of the training rows, and what was learnt from the scaled rows."""
+    """Fitted steps: the scaler of the training rows, and what was learnt from the scaled rows.
+
+    Estimators answer through their counterparts, so that a head that was loaded answers bit for bit what it
+    answered after its training.
+    """
 
     steps: Steps
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, *feature shape) to probabilities, float (n, m)."""
-        return self._of_table(self.steps[0].transform(flat(features)))
+        return self._of_table(counterpart(self.steps[0]).transform(flat(features)))
 
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Maps rows to probabilities, float (n, m), after reading and scaling them once for all models.
@@ -131,7 +143,7 @@ class SklearnModel:
         write_object(path, self.steps)
 
     def _of_table(self, table: np.ndarray) -> np.ndarray:
-        _, *transformers, classifier = self.steps
+        _, *transformers, classifier = map(counterpart, self.steps)
         for step in transformers:
             table = step.transform(table)
         return classifier.predict_proba(table)

@@ -7,6 +7,7 @@ import math
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -69,28 +70,31 @@ def read_object(path: Path, types: frozenset[str]) -> Any:
     from sklearn.exceptions import InconsistentVersionWarning
 
     trusted = PLAIN_TYPES | types
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), checked(path, trusted) as (archive, schema):
         # Whoever loads a head compares the recorded versions, of Keras heads as well.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return skops.io.load(_trustworthy(path, trusted), trusted=sorted(trusted))
+        return skops.io.load(_copy(archive, schema), trusted=sorted(trusted))
 
 
-def _trustworthy(path: Path, trusted: frozenset[str]) -> Path | io.BytesIO:
-    """Returns the file, or a copy with the present names of its types, after refusing any foreign type."""
+@contextmanager
+def checked(path: Path, trusted: frozenset[str]) -> Iterator[tuple[zipfile.ZipFile, str]]:
+    """Opens a file, and its schema with the present names of its types, after refusing any foreign type.
+
+    Errors are those of :func:`read_object`, in the block as well.
+    """
     # skops by itself trusts every estimator of scikit-learn and every function of NumPy and SciPy; a head
     # needs a handful of types, so a file that names any other was not written here.
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_bombs(archive, path.stat().st_size)
-            saved = archive.read("schema.json").decode()
-            schema = _with_present_names(saved)
+            schema = _with_present_names(archive.read("schema.json").decode())
             found = set(_named_types(parse_json(schema, nan=True)))
             foreign = sorted(
                 name for name, loader in found if name not in trusted or loader not in PLAIN_LOADERS
             )
             if foreign:
                 raise ValueError(f"it holds {', '.join(foreign)}, which this head never saves")
-            return path if schema == saved else _copy(archive, schema)
+            yield archive, schema
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError("it is no skops file") from error
 

@@ -7,11 +7,12 @@ crafted file could crash the process. NumPy looks, and trees as arrays are data 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+
+from pipeline.heads._core.probabilities import softmax
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -27,7 +28,8 @@ class Nodes(NamedTuple):
     value: np.ndarray
 
 
-class Trees(ClassifierMixin, BaseEstimator):
+@dataclass(eq=False)
+class Trees:
     """A sum of trees: each row falls to one leaf of each tree, and the values of the leaves are added.
 
     Attributes:
@@ -42,19 +44,39 @@ class Trees(ClassifierMixin, BaseEstimator):
         classes_: int (m,), 0..m-1.
     """
 
+    feature_: np.ndarray
+    threshold_: np.ndarray
+    left_: np.ndarray
+    right_: np.ndarray
+    value_: np.ndarray
+    roots_: np.ndarray
+    baseline_: np.ndarray
+    logits_: bool
+    classes_: np.ndarray
+
     @classmethod
     def of(cls, trees: Sequence[Nodes], baseline: np.ndarray, *, logits: bool) -> Trees:
         """Makes one from its trees."""
-        made = cls()
-        made.roots_ = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
-        made.feature_ = np.concatenate([tree.feature for tree in trees]).astype(np.int32)
-        made.threshold_ = np.concatenate([tree.threshold for tree in trees]).astype(np.float64)
-        for name in ("left", "right"):
-            children = [getattr(tree, name) + root for tree, root in zip(trees, made.roots_, strict=True)]
-            setattr(made, f"{name}_", np.concatenate(children).astype(np.int32))
-        made.value_ = np.concatenate([tree.value for tree in trees])
-        made.baseline_, made.logits_, made.classes_ = baseline, logits, np.arange(len(baseline))
-        return made
+        roots = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
+
+        def from_all(name: str, dtype: type) -> np.ndarray:
+            return np.concatenate([getattr(tree, name) for tree in trees]).astype(dtype)
+
+        def children(name: str) -> np.ndarray:
+            shifted = [getattr(tree, name) + root for tree, root in zip(trees, roots, strict=True)]
+            return np.concatenate(shifted).astype(np.int32)
+
+        return cls(
+            feature_=from_all("feature", np.int32),
+            threshold_=from_all("threshold", np.float64),
+            left_=children("left"),
+            right_=children("right"),
+            value_=np.concatenate([tree.value for tree in trees]),
+            roots_=roots,
+            baseline_=baseline,
+            logits_=logits,
+            classes_=np.arange(len(baseline)),
+        )
 
     def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of a table (n, d), float64 (n, m)."""
@@ -68,7 +90,7 @@ class Trees(ClassifierMixin, BaseEstimator):
                 break
             at = below
         total = self.baseline_ + self.value_[at].sum(axis=1)
-        return softmax(total, axis=1) if self.logits_ else total
+        return softmax(total) if self.logits_ else total
 
 
 def from_forest(forest: RandomForestClassifier) -> Trees:
