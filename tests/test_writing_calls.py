@@ -63,6 +63,7 @@ TRUSTED = {
         "save_model",
     ): "a name by chance, in a folder that is held alone",
     ("pipeline/heads/_keras/network.py", "save_weights"): DRAFT,
+    ("pipeline/heads/_keras/stack.py", "save_weights"): DRAFT,
     ("pipeline/heads/_core/saving.py", "save"): DRAFT,
     ("pipeline/heads/_core/saving.py", "write_bytes"): DRAFT,
     ("pipeline/heads/_core/saving.py", "os.open"): "reads in a folder that is held open",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import PIXELS, KerasHead
-from pipeline.heads._keras.network import Widths, hidden_layers, pixel_classifier
+from pipeline.heads._keras.layers import Flatten, Layer, Widths, hidden_layers, pixel_classifier
 from pipeline.options import Share
-from pipeline.runtimes.keras import import_keras
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +28,9 @@ class Ann(KerasHead):
     units: Widths = (1024, 512)
     dropout: Share = 0.2
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling to 0..1, flatten, dense and dropout for each width, softmax."""
-        flatten = import_keras().layers.Flatten()
-        return pixel_classifier(task, [flatten, *hidden_layers(self.units, self.dropout)])
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling to 0..1, flatten, dense and dropout for each width, softmax."""
+        return pixel_classifier(task, [Flatten(), *hidden_layers(self.units, self.dropout)])
 
 
 HEAD = Ann

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.errors import UsageError
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import PIXELS, KerasHead
-from pipeline.heads._keras.network import Widths, pixel_classifier
+from pipeline.heads._keras.layers import (
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPooling,
+    Widths,
+    pixel_classifier,
+)
 from pipeline.options import Count, Share
-from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted, verb
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +45,15 @@ class Cnn(KerasHead):
     units: Count = 512
     dropout: Share = 0.0
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling to 0..1, convolution and pooling for each width, flatten, dense, softmax.
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling to 0..1, convolution and pooling for each width, flatten, dense, softmax.
 
         Raises:
             UsageError: The images are too small for as many convolutions.
         """
-        layers = import_keras().layers
         _refuse_small_images(min(task.feature_shape[:2]), len(self.filters))
-        blocks = [
-            layer
-            for filters in self.filters
-            for layer in (layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D())
-        ]
-        hidden = [layers.Flatten(), layers.Dropout(self.dropout), layers.Dense(self.units, activation="relu")]
+        blocks = [layer for filters in self.filters for layer in (Convolution(filters), MaxPooling())]
+        hidden = [Flatten(), Dropout(self.dropout), Dense(self.units)]
         return pixel_classifier(task, [*blocks, *hidden])
 
 

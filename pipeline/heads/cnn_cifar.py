@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import PIXELS, KerasHead
-from pipeline.heads._keras.network import Widths, hidden_layers, pixel_classifier
+from pipeline.heads._keras.layers import (
+    Convolution,
+    Flatten,
+    Layer,
+    MaxPooling,
+    Widths,
+    hidden_layers,
+    pixel_classifier,
+)
 from pipeline.options import Count, PositiveFloat, Share
-from pipeline.runtimes.keras import import_keras
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +38,13 @@ class CnnCifar(KerasHead):
     units: Count = 128
     dropout: Share = 0.5
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling to 0..1, convolution and pooling for each width, dense, dropout, softmax."""
-        layers = import_keras().layers
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling to 0..1, convolution and pooling for each width, dense, dropout, softmax."""
         blocks = [
-            layer
-            for filters in self.filters
-            for layer in (
-                layers.Conv2D(filters, 3, padding="same", activation="relu"),
-                layers.MaxPooling2D(padding="same"),
-            )
+            layer for filters in self.filters for layer in (Convolution(filters, "same"), MaxPooling("same"))
         ]
         hidden = hidden_layers((self.units,), self.dropout)
-        return pixel_classifier(task, [*blocks, layers.Flatten(), *hidden])
+        return pixel_classifier(task, [*blocks, Flatten(), *hidden])
 
 
 HEAD = CnnCifar

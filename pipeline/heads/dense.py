@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._keras.network import classifier, hidden_layers
+from pipeline.heads._keras.layers import Flatten, Layer, classifier, hidden_layers
 from pipeline.options import Count, Share
-from pipeline.runtimes.keras import import_keras
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +22,9 @@ class Dense(KerasHead):
     units: Count = 256
     dropout: Share = 0.5
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling, flatten, dense, dropout, softmax."""
-        return classifier(
-            task, [import_keras().layers.Flatten(), *hidden_layers((self.units,), self.dropout)]
-        )
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling, flatten, dense, dropout, softmax."""
+        return classifier(task, [Flatten(), *hidden_layers((self.units,), self.dropout)])
 
 
 HEAD = Dense

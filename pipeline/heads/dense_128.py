@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._keras.network import classifier, hidden_layers, pooled
+from pipeline.heads._keras.layers import Layer, classifier, hidden_layers, pooled
 from pipeline.options import Count, PositiveFloat, Share
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +25,8 @@ class Dense128(KerasHead):
 
     dropout: Share = 0.3
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling, global average, dense, dropout, softmax."""
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling, global average, dense, dropout, softmax."""
         return classifier(task, [*pooled(task), *hidden_layers((128,), self.dropout)])
 
 

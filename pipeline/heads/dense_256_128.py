@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._keras.network import classifier, hidden_layers
+from pipeline.heads._keras.layers import Flatten, Layer, classifier, hidden_layers
 from pipeline.options import Share
-from pipeline.runtimes.keras import import_keras
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +20,9 @@ class Dense256128(KerasHead):
 
     dropout: Share = 0.5
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling, flatten, twice dense and dropout, softmax."""
-        return classifier(task, [import_keras().layers.Flatten(), *hidden_layers((256, 128), self.dropout)])
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling, flatten, twice dense and dropout, softmax."""
+        return classifier(task, [Flatten(), *hidden_layers((256, 128), self.dropout)])
 
 
 HEAD = Dense256128

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,8 +14,9 @@ from pipeline.heads._core.head import History, Task
 from pipeline.heads._keras.base_rest import REST, BaseRest, in_inference
 from pipeline.heads._keras.feeding import Feed, MemoryFeed, open_feeds
 from pipeline.heads._keras.fitting import Schedule, train_network
-from pipeline.heads._keras.keras_head import BASE, KerasHead
-from pipeline.heads._keras.network import KerasModel, classifier, fit_scaling, forward_pass
+from pipeline.heads._keras.keras_head import BASE, KerasHead, TrainedNetwork
+from pipeline.heads._keras.layers import Dropout, classifier
+from pipeline.heads._keras.network import KerasModel, fit_scaling, forward_pass, sequential
 from pipeline.options import Count, PositiveFloat, Share
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
@@ -99,7 +101,11 @@ class Finetune(KerasHead):
         )
         return model, {name: first[name] + second[name] for name in first}
 
-    def to_network(self, model: KerasModel, task: Task) -> keras.Model:
+    def load(self, path: Path, task: Task) -> KerasModel:
+        """Builds the rest of the base and the top, and fills in the weights."""
+        return self.load_network(path, task)
+
+    def to_network(self, model: TrainedNetwork, task: Task) -> keras.Model:
         """Connects the trained layers anew, without the wrapper, which only training needs."""
         keras = import_keras()
         rest, pool, top = map(model.network.get_layer, (REST, POOL, TOP))
@@ -145,9 +151,8 @@ class Finetune(KerasHead):
         inputs = keras.Input(task.feature_shape)
         outputs = in_inference(rest)(self._rest(task).preprocessed(inputs))
         pooled = keras.layers.GlobalAveragePooling2D(name=POOL)(outputs)
-        top = classifier(
-            Task(task.spec, tuple(pooled.shape[1:]), task.n_classes), [keras.layers.Dropout(self.dropout)]
-        )
+        top_task = Task(task.spec, tuple(pooled.shape[1:]), task.n_classes)
+        top = sequential(top_task.feature_shape, classifier(top_task, [Dropout(self.dropout)]))
         top.name = TOP
         return keras.Model(inputs, top(pooled))
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import MAPS, KerasHead
-from pipeline.heads._keras.network import classifier, hidden_layers, pooled
+from pipeline.heads._keras.layers import BatchNorm, Layer, classifier, hidden_layers, pooled
 from pipeline.options import PositiveFloat, Share
-from pipeline.runtimes.keras import import_keras
-
-if TYPE_CHECKING:
-    import keras
 
 MOMENTUM = 0.9
 """At Keras's 0.99 the moving averages are still half those of the start after 70 steps, which is the whole
@@ -33,9 +29,9 @@ class GapBnDense(KerasHead):
 
     dropout: Share = 0.2
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling, global average, batch norm, three times dense and dropout, softmax."""
-        norm = import_keras().layers.BatchNormalization(momentum=MOMENTUM)
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling, global average, batch norm, three times dense and dropout, softmax."""
+        norm = BatchNorm(MOMENTUM)
         return classifier(task, [*pooled(task), norm, *hidden_layers((400, 256, 256), self.dropout)])
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pipeline.heads._core.head import Task
 from pipeline.heads._keras.keras_head import MAPS, KerasHead
-from pipeline.heads._keras.network import classifier, pooled
+from pipeline.heads._keras.layers import Layer, classifier, pooled
 from pipeline.options import Count, PositiveFloat
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +21,8 @@ class GapSoftmax(KerasHead):
     learning_rate: PositiveFloat = 1e-3
     patience: Count = 10
 
-    def build(self, task: Task) -> keras.Model:
-        """Builds scaling, global average, softmax."""
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists scaling, global average, softmax."""
         return classifier(task, pooled(task))
 
 

@@ -15,7 +15,9 @@ from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History, Task
 from pipeline.heads._keras.feeding import open_feeds
 from pipeline.heads._keras.fitting import Schedule, train_network
-from pipeline.heads._keras.network import KerasModel, fit_scaling
+from pipeline.heads._keras.layers import Layer
+from pipeline.heads._keras.network import KerasModel, fit_scaling, sequential
+from pipeline.heads._keras.stack import StackModel, plain_stack, read_arrays
 from pipeline.options import Count, PositiveFloat
 from pipeline.progress import say
 from pipeline.registry import name_of
@@ -25,6 +27,8 @@ from pipeline.wording import counted
 if TYPE_CHECKING:
     import keras
 
+
+TrainedNetwork = KerasModel | StackModel
 
 ANY = "any"
 MAPS = "maps"
@@ -93,9 +97,13 @@ class KerasHead:
     patience: Count = 8
     class_weight: Balanced | None = None
 
+    def layers(self, task: Task) -> list[Layer]:
+        """Lists the layers, from features (*feature shape) to the softmax over the m classes."""
+        raise NotImplementedError
+
     def build(self, task: Task) -> keras.Model:
         """Builds the network, untrained: (n, *feature shape) to softmax probabilities (n, m)."""
-        raise NotImplementedError
+        return sequential(task.feature_shape, self.layers(task))
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """Makes the optimizer of a training."""
@@ -103,7 +111,7 @@ class KerasHead:
 
     def fit(
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
-    ) -> tuple[KerasModel, History]:
+    ) -> tuple[TrainedNetwork, History]:
         """Trains the network; with validation rows it ends with the weights of the best epoch.
 
         Rows are streamed from the feature file where they would take too much of the memory.
@@ -129,13 +137,29 @@ class KerasHead:
             seed=seed,
             may_compile=not self.convolves,
         )
-        return model, train_network(model, self.optimizer(), rows, held_out, schedule)
+        history = train_network(model, self.optimizer(), rows, held_out, schedule)
+        stack = plain_stack(self.layers(task))
+        if stack is None:
+            return model, history
+        network = model.network  # without what was traced of it, which could not travel to another process
+        learnt = [layer.get_weights() for layer in network.layers]
+        return StackModel(stack, learnt, lambda: network), history
 
-    def load(self, path: Path, task: Task) -> KerasModel:
+    def load(self, path: Path, task: Task) -> TrainedNetwork:
+        """Reads the weights of the network that the head's own options describe.
+
+        A stack of plain layers is answered for by NumPy; any other network is built with Keras.
+        """
+        stack = plain_stack(self.layers(task))
+        if stack is None:
+            return self.load_network(path, task)
+        return StackModel(stack, read_arrays(path, stack, task.feature_shape), lambda: self.build(task))
+
+    def load_network(self, path: Path, task: Task) -> KerasModel:
         """Builds the network from the head's own options and fills in the weights."""
         return KerasModel(load_weights(path, lambda: self.build(task), channels=task.feature_shape[-1]))
 
-    def to_network(self, model: KerasModel, task: Task) -> keras.Model:
+    def to_network(self, model: TrainedNetwork, task: Task) -> keras.Model:
         """Returns the network that was trained."""
         return model.network
 

@@ -1,17 +1,16 @@
-"""A trained network, and how networks of heads begin and end: the scaling, and the softmax."""
+"""Networks of Keras: how they are built, how they answer, and what scales their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.heads._core.head import Task
-from pipeline.options import Check
+from pipeline.heads._keras.layers import SCALING, Layer
 from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 
 PREDICT_BATCH = 64
-SCALING = "scaling"
-"""Name of the layer that scales features by the moments of the training rows."""
-
-Widths = Annotated[tuple[int, ...], Check("each at least 1", lambda widths: widths and min(widths) >= 1)]
-"""Option of a head: sizes of layers, one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,39 +60,10 @@ def forward_pass(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return forward
 
 
-def classifier(task: Task, hidden: list[keras.Layer]) -> keras.Model:
-    """Builds scaled input -> hidden layers -> softmax over the classes.
-
-    The scaling is one mean and one variance for each channel (last axis), over rows and positions. On
-    features of random VGG16 filters, with activations in the hundreds, training stayed at chance without
-    scaling, and with one scale for all channels at a rate of 1e-3 (at 1e-4 it took twice the epochs). A
-    scale for each single feature did no better, with as many more numbers to estimate as positions.
-    """
-    return _sequence(task, [import_keras().layers.Normalization(axis=-1, name=SCALING), *hidden])
-
-
-def pixel_classifier(task: Task, hidden: list[keras.Layer]) -> keras.Model:
-    """Builds pixels 0..255 -> 0..1 -> hidden layers -> softmax over the classes."""
-    return _sequence(task, [import_keras().layers.Rescaling(1 / 255), *hidden])
-
-
-def hidden_layers(widths: tuple[int, ...], dropout: float) -> list[keras.Layer]:
-    """Makes a dense layer with ReLU, followed by dropout, for each width."""
-    layers = import_keras().layers
-    pairs = ((layers.Dense(width, activation="relu"), layers.Dropout(dropout)) for width in widths)
-    return [layer for pair in pairs for layer in pair]
-
-
-def pooled(task: Task) -> list[keras.Layer]:
-    """Makes the layer that averages over all positions; none where features have no positions."""
-    return [import_keras().layers.GlobalAveragePooling2D()] if len(task.feature_shape) == 3 else []
-
-
-def _sequence(task: Task, layers: list[keras.Layer]) -> keras.Model:
-    # Two classes are two outputs of a softmax like any other number: one loss, one meaning of accuracy.
+def sequential(shape: tuple[int, ...], layers: Sequence[Layer]) -> keras.Model:
+    """Builds a network, untrained, of the layers that are described, on rows of a shape."""
     keras = import_keras()
-    output = keras.layers.Dense(task.n_classes, activation="softmax")
-    return keras.Sequential([keras.Input(task.feature_shape), *layers, output])
+    return keras.Sequential([keras.Input(shape), *(layer.to_keras() for layer in layers)])
 
 
 def fit_scaling(network: keras.Model, blocks: Iterable[np.ndarray]) -> None:
