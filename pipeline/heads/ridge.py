@@ -50,7 +50,7 @@ class Ridge(LayeredHead):
         offset = share @ targets
         wanted = root * (targets - offset)
 
-        shrunk = 1 / (squares + self.alpha * table.unit)
+        shrunk = 1 / (squares + self.alpha * table.moments.unit)
         seen = left.T @ wanted
         dual = root * (left @ (shrunk[:, None] * seen))
         # Rows were centred after scaling, so X_w^T a is X^T a less the mean's part.

@@ -45,7 +45,7 @@ class SvmRbf(SklearnHead):
         from pipeline.heads._sklearn.scores import KernelMachine, gaussian, held_out_scores
 
         table = train.once(standardised)
-        gamma = self.gamma / table.unit
+        gamma = self.gamma / table.moments.unit
         inner = train.once(gram)
         kernel = gaussian(inner, inner.diagonal(), inner.diagonal(), gamma)
         machine = SVC(C=self.C, kernel="precomputed", tol=self.tol, class_weight=self.class_weight)

@@ -24,7 +24,7 @@ from pipeline.heads import (
     make_head,
 )
 from pipeline.heads._core.examples import select
-from pipeline.heads._sklearn.table import scaled_by, standardised
+from pipeline.heads._sklearn.table import column_moments, scaled_by
 from pipeline.images import UNLABELLED
 from pipeline.progress import say
 from pipeline.sweeps.candidates import Candidate
@@ -123,7 +123,7 @@ def sweep_data(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candid
             continue
         with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
             first.prepare(examples, grid)
-            data.scored.once(scaled_by, examples.once(standardised).scaler)
+            data.scored.once(scaled_by, examples.once(column_moments).scaler)
     return data
 
 

@@ -91,8 +91,7 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
         CacheMismatchError: A row's bytes are damaged.
     """
     block = features.read(index)
-    usable = np.isfinite(block) if block.dtype != np.float32 else np.abs(block) <= LARGEST
-    good = usable.all(axis=tuple(range(1, block.ndim)))
+    good = _usable(block)
     if not good.all():
         row = int(index[np.argmin(good)])
         finite = np.isfinite(block[np.argmin(good)]).all()
@@ -104,6 +103,16 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
             "float16 ends at 65,504: extract again with float32 storage where features grow larger"
         )
     return block
+
+
+def _usable(block: np.ndarray) -> np.ndarray:
+    """Tells of each row (n, *feature shape) whether all of its numbers can be used, bool (n,)."""
+    rows = block.reshape(len(block), -1)
+    if rows.dtype == np.float16 and rows.flags.c_contiguous:
+        # The largest exponent is that of infinity; NumPy's own test takes seven times as long.
+        return (rows.view(np.int16) & 0x7C00).max(axis=1, initial=0) < 0x7C00
+    usable = np.isfinite(rows) if rows.dtype != np.float32 else np.abs(rows) <= LARGEST
+    return usable.all(axis=1)
 
 
 def shuffled_runs(rows: int, row_bytes: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from pipeline.heads._core.head import Head, History, Task
 from pipeline.heads._sklearn.counterparts import Scaler, counterpart
 from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.skops import write_object
-from pipeline.heads._sklearn.table import columns_of, flat, scaled_by, standardised
+from pipeline.heads._sklearn.table import column_moments, columns_of, flat, scaled_by, standardised
 from pipeline.memory import available_bytes
 from pipeline.progress import say
 from pipeline.registry import name_of
@@ -82,10 +82,9 @@ class SklearnHead:
             PipelineError: Training would take more memory than there is.
         """
         self._refuse_too_many(train)
-        table = train.once(standardised)
         with checked_rows():
             steps = self.learn(train, seed)
-        return SklearnModel((table.scaler, *steps)), {}
+        return SklearnModel((train.once(column_moments).scaler, *steps)), {}
 
     def load(self, path: Path, task: Task) -> SklearnModel:
         """Reads what answers are made of, after checking that the file names no type but the known ones."""
