@@ -6,27 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from pipeline.heads._core.class_balance import Balanced, row_weights
+from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Head
 from pipeline.heads._core.temperature import fit_inverse_temperature
+from pipeline.heads._sklearn.least_squares import through_columns, through_rows
 from pipeline.heads._sklearn.rowspace import spectrum
+from pipeline.heads._sklearn.scatter import is_tall, within_scatter
 from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
-from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.table import column_moments
 from pipeline.options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ridge(LayeredHead):
-    """Ridge regression on the classes: one eigendecomposition serves all penalties of a sweep.
+    """Ridge regression on the classes: one matrix of inner products serves all penalties of a sweep.
 
     Least squares towards 1 for a row's class and -1 for the others. Each row's score without itself follows
-    from the same decomposition (leave-one-out in closed form); the temperature of the softmax that
-    makes probabilities of the scores is fitted on those, which costs nothing.
+    from the same solution (leave-one-out in closed form); the temperature of the softmax that makes
+    probabilities of the scores is fitted on those, on 10,000 of them where rows are more than that and than
+    columns.
 
-    The decomposition for all penalties is that of big_vision's ``fewshot_lsr.py``.
+    The decomposition for all penalties, where rows are fewer than columns, is that of big_vision's
+    ``fewshot_lsr.py``. Where they are not, rows pass by in blocks and are never all in memory.
 
     Attributes:
         alpha: Strength of the L2 penalty, times the number of features, so that it means the same for any.
@@ -39,41 +41,31 @@ class Ridge(LayeredHead):
     class_weight: Balanced | None = None
 
     def learn(self, train: Examples, seed: int) -> Steps:
-        """Solves in closed form; nothing is random."""
+        """Solves in closed form; the seed draws the rows for the temperature, where they are very many."""
         from pipeline.heads._sklearn.scores import SoftmaxLinear
 
-        table = train.once(standardised)
-        left, squares, mean = train.once(spectrum, self.class_weight)
-        weights = row_weights(train.labels, self.class_weight)
-        share, root = weights / weights.sum(), np.sqrt(weights)[:, None]
-        targets = np.where(train.labels[:, None] == np.arange(train.labels.max() + 1), 1.0, -1.0)
-        offset = share @ targets
-        wanted = root * (targets - offset)
-
-        shrunk = 1 / (squares + self.alpha * table.moments.unit)
-        seen = left.T @ wanted
-        dual = root * (left @ (shrunk[:, None] * seen))
-        # Rows were centred after scaling, so X_w^T a is X^T a less the mean's part.
-        coef = dual.T.astype(np.float32) @ table.values - np.outer(dual.sum(axis=0), mean)
-        intercept = offset - coef @ mean
-
-        fitted = left @ ((squares * shrunk)[:, None] * seen)
-        leverage = np.square(left) @ (squares * shrunk) + share
-        residual = (wanted - fitted) / root / np.maximum(1 - leverage, 1e-12)[:, None]
-        inverse = fit_inverse_temperature(targets - residual, train.labels)
-        return (SoftmaxLinear.of(coef, intercept, inverse),)
+        penalty = self.alpha * train.once(column_moments).unit
+        if is_tall(train):
+            found = through_columns(train, penalty, self.class_weight, seed)
+        else:
+            found = through_rows(train, penalty, self.class_weight)
+        inverse = fit_inverse_temperature(found.held_out, found.labels)
+        return (SoftmaxLinear.of(found.coef, found.intercept, inverse),)
 
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
-        """Makes the decomposition, once for each way to weight the classes."""
+        """Makes the matrix that all penalties share, once for each way to weight the classes."""
         super().prepare(train, grid)
         for head in grid:
             if isinstance(head, Ridge):
-                train.once(spectrum, head.class_weight)
+                train.once(within_scatter if is_tall(train) else spectrum, head.class_weight)
+
+    def keeps_table(self, rows: int, columns: int) -> bool:
+        """Tells that rows pass by in blocks where they are no fewer than columns."""
+        return rows < columns
 
     def extra_bytes(self, rows: int, columns: int) -> int:
-        """The matrix of inner products with its decomposition, and the weighted rows where rows are more."""
-        fewer = min(rows, columns)
-        return 48 * fewer**2 + (0 if rows < columns else 16 * rows * columns)
+        """Inner products with their decomposition; the scatter, its factor, and a rough copy of that."""
+        return 48 * rows**2 if rows < columns else 24 * columns**2
 
 
 HEAD = Ridge

@@ -104,24 +104,17 @@ def row_space(train: Examples) -> RowSpace:
 
 
 def spectrum(train: Examples, class_weight: str | None) -> Spectrum:
-    """Decomposes the training rows, weighted by class: through rows or columns, whichever are fewer."""
-    values = train.once(standardised).values
+    """Decomposes training rows, weighted by class, that are fewer than columns."""
     root = np.sqrt(row_weights(train.labels, class_weight))
     share = root**2 / len(root)
-    mean = share.astype(np.float32) @ values
-    if len(values) < values.shape[1]:
-        inner = train.once(gram)
-        towards_mean = inner @ share
-        centred = inner - towards_mean - towards_mean[:, None] + share @ towards_mean
-        # NumPy's, because SciPy's keeps Python from hearing of Ctrl-C for the seconds that it takes.
-        squares, left = np.linalg.eigh(root[:, None] * centred * root)
-        kept = squares > _noise(squares)
-        return Spectrum(left[:, kept], squares[kept], mean.astype(np.float64))
-    weighted = (values - mean) * root[:, None].astype(np.float32)
-    squares, right = np.linalg.eigh((weighted.T @ weighted).astype(np.float64))
+    mean = share.astype(np.float32) @ train.once(standardised).values
+    inner = train.once(gram)
+    towards_mean = inner @ share
+    centred = inner - towards_mean - towards_mean[:, None] + share @ towards_mean
+    # NumPy's, because SciPy's keeps Python from hearing of Ctrl-C for the seconds that it takes.
+    squares, left = np.linalg.eigh(root[:, None] * centred * root)
     kept = squares > _noise(squares)
-    left = (weighted @ right[:, kept].astype(np.float32)).astype(np.float64) / np.sqrt(squares[kept])
-    return Spectrum(left, squares[kept], mean.astype(np.float64))
+    return Spectrum(left[:, kept], squares[kept], mean.astype(np.float64))
 
 
 def _noise(squares: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from pipeline.heads._sklearn.counterparts import Scaler, counterpart
 from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.skops import write_object
 from pipeline.heads._sklearn.table import column_moments, columns_of, flat, scaled_by, standardised
+from pipeline.heads._sklearn.threads import LARGE_BYTES
 from pipeline.memory import available_bytes
 from pipeline.progress import say
 from pipeline.registry import name_of
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
 TREE_TYPES = frozenset({"pipeline.heads._sklearn.trees.Trees"})
+
+USUAL_SHARE = 2.5
+"""Memory that heads take at most, as a share of the float32 features; the few that need more say so first."""
 
 Steps = tuple[Any, ...]
 """Fitted transformers, and a classifier at the end."""
@@ -61,12 +65,18 @@ class SklearnHead:
         raise NotImplementedError
 
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
-        """Makes the standardised table, see :meth:`GridHead.prepare`."""
-        self._refuse_too_many(train)
-        train.once(standardised)
+        """Makes the standardised table, or its moments, see :meth:`GridHead.prepare`."""
+        self._weigh(train)
+        if self.keeps_table(len(train), columns_of(train)):
+            train.once(standardised)
+        train.once(column_moments)
+
+    def keeps_table(self, rows: int, columns: int) -> bool:
+        """Tells whether all rows are in memory as a float32 table; else they pass by in blocks."""
+        return True
 
     def extra_bytes(self, rows: int, columns: int) -> int:
-        """Estimates the memory that training takes besides the float32 table of its rows."""
+        """Estimates the memory that training takes besides the table of its rows."""
         raise NotImplementedError
 
     def class_bytes(self, classes: int) -> int:
@@ -76,12 +86,12 @@ class SklearnHead:
     def fit(
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
     ) -> tuple[SklearnModel, History]:
-        """Trains on all rows at once; there is nothing for ``valid`` to stop.
+        """Trains on all rows; there is nothing for ``valid`` to stop.
 
         Raises:
             PipelineError: Training would take more memory than there is.
         """
-        self._refuse_too_many(train)
+        self._weigh(train)
         with checked_rows():
             steps = self.learn(train, seed)
         return SklearnModel((train.once(column_moments).scaler, *steps)), {}
@@ -90,18 +100,26 @@ class SklearnHead:
         """Reads what answers are made of, after checking that the file names no type but the known ones."""
         return SklearnModel(whole_steps(read_steps(path, self.types), Scaler))
 
-    def _refuse_too_many(self, train: Examples) -> None:
+    def _weigh(self, train: Examples) -> None:
+        """Refuses what would take more memory than there is, and tells of what takes very much."""
         rows, columns, classes = len(train), columns_of(train), int(train.labels.max()) + 1
+        table = 4 * rows * columns
         needed = self.extra_bytes(rows, columns) + self.class_bytes(classes)
-        needed += 0 if train.has(standardised) else 4 * rows * columns
+        needed += table if self.keeps_table(rows, columns) and not train.has(standardised) else 0
         available = available_bytes()
+        subject = f"head {name_of(type(self))!r}"
+        size = f"{counted(rows, 'row')} of {counted(columns, 'feature')} in {counted(classes, 'class')}"
         if needed > available:
             raise PipelineError(
-                f"head {name_of(type(self))!r} learns from all rows in memory: {counted(rows, 'row')} of "
-                f"{counted(columns, 'feature')} in {counted(classes, 'class')} would take about "
-                f"{needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras "
+                f"{subject} works in memory: {size} would take about {needed / 1e9:.1f} GB, "
+                f"{available / 1e9:.1f} GB are available. Use `--head sgd` or a Keras "
                 "head such as `--head dense`, which read the rows in pieces, or "
                 "extract fewer features a row with `pipeline extract --pooling avg`"
+            )
+        if needed > max(USUAL_SHARE * table, LARGE_BYTES):
+            say(
+                f"note: {subject} takes about {needed / 1e9:.1f} GB of memory for {size}, "
+                f"{needed / table:.1f} times their size in float32"
             )
 
 
