@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ import numpy as np
 from pipeline.heads._core.class_balance import Balanced, row_weights
 from pipeline.heads._core.examples import RUN_BYTES, Examples, read_finite, shuffled_runs
 from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._sklearn.descent import LogisticDescent
 from pipeline.heads._sklearn.sklearn_head import (
     DenseLayer,
     LayeredHead,
     SklearnModel,
     log_sigmoid,
 )
-from pipeline.heads._sklearn.table import columns_of, flat, row_blocks
+from pipeline.heads._sklearn.table import column_moments, columns_of, flat
 from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
@@ -35,8 +37,7 @@ class Sgd(LayeredHead):
 
     One pass finds the scaling; then each epoch reads every row once, in an order that is shuffled as far as
     reading in pieces allows. The weights are averaged over all steps (Polyak and Juditsky, 1992). Between
-    more than two classes it learns one against the rest, and the probabilities are scaled to sum to 1. The
-    intercept is the weight of a column of ones, so the penalty holds for it, too.
+    more than two classes it learns one against the rest, and the probabilities are scaled to sum to 1.
 
     Attributes:
         alpha: Strength of the L2 penalty.
@@ -56,39 +57,36 @@ class Sgd(LayeredHead):
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
     ) -> tuple[SklearnModel, History]:
         """Trains in pieces of 256 MB; the seed draws the order of the rows."""
-        from sklearn.linear_model import SGDClassifier
-
-        scaler = _fit_scaler(train)
+        scaler = _scaler(train)
         weights = row_weights(train.labels, self.class_weight)
-        descent = SGDClassifier(
-            loss="log_loss",
-            alpha=self.alpha,
-            learning_rate="constant",
-            eta0=self.learning_rate,
-            average=True,
-            # With averages, scikit-learn starts every piece from the intercept that the first began with.
-            fit_intercept=False,
-            # The rows come in random order already.
-            shuffle=False,
-        )
+        # Of two classes, one score tells both.
+        classes = np.arange(task.n_classes) if task.n_classes > 2 else np.array([1])
+        descent = LogisticDescent(columns_of(train), len(classes), self.alpha, self.learning_rate)
         random = np.random.default_rng(seed)
         for _ in range(self.epochs):
             for chunk in shuffled_chunks(train, random):
                 # Reading follows the order on disk, learning the order drawn.
                 ascending = np.sort(chunk)
-                block = _with_ones(scaler.transform(flat(read_finite(train.source, train.index[ascending]))))
-                order = np.searchsorted(ascending, chunk)
-                descent.partial_fit(
-                    block[order],
-                    train.labels[chunk],
-                    classes=np.arange(task.n_classes),
-                    sample_weight=weights[chunk],
-                )
-        descent.coef_, descent.intercept_ = descent.coef_[:, :-1].copy(), descent.coef_[:, -1].copy()
-        descent.n_features_in_ -= 1
-        # Only more training would need them, and they are no plain data, or twice the size of the weights.
-        del descent._loss_function_, descent._standard_coef, descent._average_coef
-        return SklearnModel((scaler, descent)), {}
+                rows = scaler.transform(flat(read_finite(train.source, train.index[ascending])))
+                targets = train.labels[chunk, None] == classes
+                descent.learn(rows, np.searchsorted(ascending, chunk), targets, weights[chunk])
+        return SklearnModel((scaler, self._classifier(descent, task))), {}
+
+    def _classifier(self, descent: LogisticDescent, task: Task) -> SGDClassifier:
+        """Writes what was learnt as the estimator of scikit-learn that would have learnt it."""
+        from sklearn.linear_model import SGDClassifier
+
+        classifier = SGDClassifier(
+            loss="log_loss",
+            alpha=self.alpha,
+            learning_rate="constant",
+            eta0=self.learning_rate,
+            average=True,
+            shuffle=False,
+        )
+        classifier.classes_, classifier.n_features_in_ = np.arange(task.n_classes), descent.columns
+        classifier.coef_, classifier.intercept_ = descent.coef.astype(np.float32), descent.intercept
+        return classifier
 
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes nothing: what is shared would be in memory."""
@@ -106,11 +104,6 @@ class Sgd(LayeredHead):
         return 0
 
 
-def _with_ones(block: np.ndarray) -> np.ndarray:
-    """Adds a column of ones to rows (n, d)."""
-    return np.column_stack([block, np.ones(len(block), np.float32)])
-
-
 def shuffled_chunks(train: Examples, random: np.random.Generator) -> Iterator[np.ndarray]:
     """Yields every position 0..n-1 once, in chunks that fit into memory, int (k,) each.
 
@@ -123,14 +116,11 @@ def shuffled_chunks(train: Examples, random: np.random.Generator) -> Iterator[np
         yield random.permutation(np.concatenate(runs[first : first + most]))
 
 
-def _fit_scaler(train: Examples) -> StandardScaler:
+def _scaler(train: Examples) -> StandardScaler:
     """Makes the scaler that gives rows a mean squared length of 1, so that a step width suits any width."""
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = StandardScaler(copy=False)
-    for rows in row_blocks(train):
-        scaler.partial_fit(flat(read_finite(train.source, train.index[rows])))
-    scaler.scale_ *= math.sqrt(max(int(np.count_nonzero(scaler.var_)), 1))
+    moments = train.once(column_moments)
+    scaler = copy.copy(moments.scaler)
+    scaler.scale_ = scaler.scale_ * math.sqrt(moments.unit)
     return scaler
 
 

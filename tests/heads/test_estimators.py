@@ -20,6 +20,7 @@ from pipeline.heads import Examples, TrainedHead, fit_head, load_head, make_head
 from pipeline.heads._core import examples
 from pipeline.heads._core.examples import select
 from pipeline.heads._core.temperature import fit_inverse_temperature
+from pipeline.heads._sklearn import table
 from pipeline.heads._sklearn.scores import SoftmaxLinear, both_sides, held_out_scores
 from pipeline.heads._sklearn.table import column_moments, scaled_by, standardised
 
@@ -194,7 +195,7 @@ def test_sgd_reads_every_row_once_an_epoch_and_never_all(
 ) -> None:
     reads: list[np.ndarray] = []
     read = FeatureSet.read
-    monkeypatch.setattr(sgd, "row_blocks", lambda rows: [slice(i, i + 10) for i in range(0, len(rows), 10)])
+    monkeypatch.setattr(table, "BLOCK_BYTES", 10 * 4 * 32)
     monkeypatch.setattr(FeatureSet, "read", lambda self, index: reads.append(index) or read(self, index))
 
     fit_head("sgd", train, options={"epochs": 3})
