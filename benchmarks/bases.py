@@ -174,7 +174,7 @@ class Extract:
 
 
 def peer(what: str, count: int, script: str, *arguments: object) -> Contender:
-    """Measures a script of ``peers/`` in a fresh process; what cannot run here says why, and is not run again."""
+    """Measures a script of ``peers/`` in a fresh process; what cannot run here says why, once."""
     row, command = Row(what, images=count), peer_command(script, *arguments)
     row.note = run_process(command).answer.get("note", "")
     return Contender([row], lambda: [Pass(**run_process(command).answer)])

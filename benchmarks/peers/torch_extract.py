@@ -1,4 +1,4 @@
-"""PyTorch as its guides have it: an image folder, a ``DataLoader`` with workers, channels last, inference mode."""
+"""PyTorch as its guides have it: an image folder, a ``DataLoader`` with workers, channels last."""
 
 from __future__ import annotations
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Task
+from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._sklearn.counterparts import Scaler
+from pipeline.heads._sklearn.neighbours import Neighbours, with_length_1
+from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps, whole_steps
-from pipeline.heads._sklearn.skops import read_object
-from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.skops import holds, read_array, read_object, write_object
+from pipeline.heads._sklearn.table import columns_of, scaled_blocks
 from pipeline.options import Check, Count
 
-if TYPE_CHECKING:
-    from sklearn.neighbors import KNeighborsClassifier
-
 Votes = Annotated[str, Check("`uniform` or `distance`", lambda value: value in ("uniform", "distance"))]
+ROWS = "rows"
+"""Name of the array of rows in a saved model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class Knn(SklearnHead):
 
     types: ClassVar = frozenset(
         {
+            "pipeline.heads._sklearn.neighbours.Neighbours",
+            # Those of models that version 0.2 saved, and earlier ones.
             "sklearn.neighbors._classification.KNeighborsClassifier",
             "sklearn.preprocessing._data.Normalizer",
         }
@@ -43,43 +48,65 @@ class Knn(SklearnHead):
     weights: Votes = "distance"
 
     def learn(self, train: Examples, seed: int) -> Steps:
-        """Normalises the rows once; nothing is random.
+        """Keeps the rows with length 1, on which the squared distance is twice that of the cosine."""
+        return (self._neighbours(train.once(rows_of_length_1), train.labels),)
 
-        On rows of length 1 the squared distance is twice that of the cosine, so neighbours and votes are the
-        same, without every row being normalised anew for every question.
-        """
-        from sklearn.preprocessing import Normalizer
-
-        normalizer = Normalizer()
-        rows = normalizer.fit_transform(train.once(standardised).values)
-        return normalizer, self._neighbours(rows, train.labels)
+    def fit(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[SklearnModel, History]:
+        """Keeps the rows; nothing is random."""
+        model, history = super().fit(task, train, valid, seed=seed)
+        return KnnModel(model.steps), history
 
     def load(self, path: Path, task: Task) -> SklearnModel:
-        """Reads the rows and their labels; how neighbours are found is no business of the file.
+        """Reads the rows and their labels; how neighbours are found is no business of the file."""
+        if holds(path, ROWS):
+            scaler, found = whole_steps(read_steps(path, self.types), Scaler)
+            rows, labels = read_array(path, ROWS), found.labels_
+        else:  # version 0.2 saved it, or an earlier one
+            from sklearn.preprocessing import StandardScaler
 
-        The compiled search of scikit-learn counts votes by the labels without looking whether they exist.
-        """
-        from sklearn.preprocessing import StandardScaler
-
-        *before, found = whole_steps(read_object(path, self.types), StandardScaler)
-        rows, labels = found._fit_X, found._y
+            scaler, *_, found = whole_steps(read_object(path, self.types), StandardScaler)
+            rows, labels = found._fit_X, found._y
         seen = np.unique(labels) if labels.dtype.kind in "iu" else np.empty(0)
         fit = rows.dtype == np.float32 and rows.ndim == 2 and labels.shape == rows.shape[:1]
         if not fit or not np.array_equal(seen, np.arange(task.n_classes)):
             raise ValueError("its labels are not those of its rows")
-        return SklearnModel((*before, self._neighbours(rows, labels)))
+        return KnnModel((scaler, self._neighbours(rows, labels)))
 
-    def _neighbours(self, rows: np.ndarray, labels: np.ndarray) -> KNeighborsClassifier:
-        from sklearn.neighbors import KNeighborsClassifier
+    def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
+        """Makes the rows of length 1."""
+        super().prepare(train, grid)
+        train.once(rows_of_length_1)
 
-        neighbours = KNeighborsClassifier(
-            min(self.k, len(rows)), weights=self.weights, algorithm="brute", metric="sqeuclidean"
-        )
-        return neighbours.fit(rows, labels)
+    def _neighbours(self, rows: np.ndarray, labels: np.ndarray) -> Neighbours:
+        return Neighbours.of(rows, labels, self.k, self.weights)
+
+    def keeps_table(self, rows: int, columns: int) -> bool:
+        """Tells that the rows are made block by block."""
+        return False
 
     def extra_bytes(self, rows: int, columns: int) -> int:
-        """The rows once more, with length 1."""
+        """The rows with length 1."""
         return 4 * rows * columns
+
+
+@dataclass(frozen=True, eq=False)
+class KnnModel(SklearnModel):
+    """A scaler, and the neighbours of what it scaled."""
+
+    def save(self, path: Path) -> None:
+        """Writes the rows piece by piece, beside the rest."""
+        scaler, neighbours = self.steps
+        write_object(path, (scaler, neighbours.without_rows()), {ROWS: neighbours.rows_})
+
+
+def rows_of_length_1(train: Examples) -> np.ndarray:
+    """Returns the standardised training rows divided by their lengths, float32 (n, d)."""
+    rows = np.empty((len(train), columns_of(train)), np.float32)
+    for part, block in scaled_blocks(train):
+        rows[part] = with_length_1(block)
+    return rows
 
 
 HEAD = Knn

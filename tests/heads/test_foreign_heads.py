@@ -262,9 +262,9 @@ def test_compiled_code_never_sees_numbers_of_a_file(train: FeatureSet, tmp_path:
     model = (
         train_head("knn", train, None, options={"weights": "uniform"}, runs=tmp_path).folder / "model.skops"
     )
-    steps = make_head("knn", {}).load(model, load_head(model.parent).task).steps
-    steps[-1]._y = np.full(len(train), 10**9)
-    skops.io.dump(steps, model)
+    found = make_head("knn", {}).load(model, load_head(model.parent).task)
+    found.steps[-1].labels_ = np.full(len(train), 10**9)
+    found.save(model)
     refused(reseal(model), "its labels are not those of its rows")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.heads._core.probabilities import logistic, softmax
+from pipeline.heads._sklearn.neighbours import Neighbours
 from pipeline.heads._sklearn.scores import KernelMachine, SoftmaxLinear
 from pipeline.heads._sklearn.trees import Trees
 
@@ -161,7 +162,7 @@ COUNTERPARTS: Mapping[str, type] = {
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": OneAgainstRest,
     "sklearn.neural_network._multilayer_perceptron.MLPClassifier": Perceptron,
     "sklearn.naive_bayes.GaussianNB": Gaussians,
-    **{full_name(kind): kind for kind in (SoftmaxLinear, KernelMachine, Trees)},
+    **{full_name(kind): kind for kind in (SoftmaxLinear, KernelMachine, Trees, Neighbours)},
 }
 """What answers for an estimator, by its full name; classifiers of this package answer for themselves."""
 

@@ -6,7 +6,7 @@ import io
 import math
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -49,11 +49,23 @@ MOVED_MODULES = {
 """Where types stand that earlier versions saved under the names of other modules."""
 
 
-def write_object(path: Path, value: Any) -> None:
-    """Writes estimators, arrays and containers of them."""
+def write_object(path: Path, value: Any, arrays: Mapping[str, np.ndarray] = {}) -> None:
+    """Writes estimators, arrays and containers of them.
+
+    Args:
+        path: The file.
+        value: What to write; skops has two copies of its arrays in memory meanwhile.
+        arrays: Large arrays by name, which are written piece by piece for :func:`read_array`.
+    """
     import skops.io
 
     skops.io.dump(value, path)
+    if not arrays:
+        return
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def read_object(path: Path, types: frozenset[str]) -> Any:
@@ -74,6 +86,29 @@ def read_object(path: Path, types: frozenset[str]) -> Any:
         # Whoever loads a head compares the recorded versions, of Keras heads as well.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         return skops.io.load(_copy(archive, schema), trusted=sorted(trusted))
+
+
+def holds(path: Path, name: str) -> bool:
+    """Tells whether :func:`write_object` was given an array of a name.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{name}.npy" in archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise ValueError("it is no skops file") from error
+
+
+def read_array(path: Path, name: str) -> np.ndarray:
+    """Reads an array that :func:`write_object` was given by name, from a file that was checked.
+
+    Raises:
+        KeyError: The file has no such array.
+    """
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 @contextmanager
