@@ -1,15 +1,25 @@
-"""Stage two: an epoch of the lecture's head, a sweep against one fit, and what workers share.
+"""Stage two: an epoch of the lecture's head, a sweep against one fit, what workers share, and large sets.
 
 ``python benchmarks/stage_two.py`` writes ``benchmarks/results/stage_two.csv``. All figures of a row come from
 one process and one sitting, taken in turn.
+
+``python benchmarks/stage_two.py --entry FOLDER`` trains heads on an entry of the cache, each in a process of
+its own, and writes ``benchmarks/results/stage_two_heads.csv``: time against that of logreg, and memory
+against the features in float32. ``--heads`` chooses which. All of CIFAR-10 at block3_pool is::
+
+    pipeline extract --data keras:cifar10 --backbone vgg16 --image-size 48 --layer block3_pool
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
+import json
+import math
 import multiprocessing
 import os
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -19,8 +29,10 @@ from pathlib import Path
 
 import numpy as np
 from inputs import MADE as SPEC
+from measuring import run_process, tell
+from tables import number, write_table
 
-from pipeline.cache import FeatureSet
+from pipeline.cache import FeatureSet, open_features
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.cache.partial_file import create_feature_file
@@ -172,8 +184,63 @@ def _medians(steps: dict[str, Callable[[], object]], repeats: int) -> dict[str, 
     return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
 
+HEADS = ("logreg", "ridge", "lda", "knn", "sgd", "gaussian-nb", "prototype", "mlp", "hist-gradient-boosting")
+HEADS += ("random-forest", "dense")
+
+
+def time_heads(entry: Path, heads: list[str]) -> None:
+    """Trains heads on an entry, each in a process of its own, and writes ``stage_two_heads.csv``."""
+    train = open_features(entry, "train")
+    table = 4 * len(train) * math.prod(train.feature_shape)
+    rows, first = [], math.nan
+    for head in heads:
+        ended = run_process([sys.executable, __file__, "--entry", str(entry), "--alone", head])
+        first = ended.answer["seconds"] if head == "logreg" else first
+        rows.append(
+            {
+                "head": head,
+                "rows": len(train),
+                "columns": math.prod(train.feature_shape),
+                "fit_seconds": number(ended.answer["seconds"], 1),
+                "fit_to_logreg": number(ended.answer["seconds"] / first, 2),
+                "whole_seconds": number(ended.seconds, 1),
+                "peak_megabytes": number(ended.peak_rss / 1e6, 0),
+                "peak_to_float32_features": number(ended.peak_rss / table, 2),
+                "val_accuracy": number(ended.answer["val_accuracy"], 4),
+            }
+        )
+        tell(f"  {rows[-1]}")
+    write_table(RESULTS.parent / "stage_two_heads.csv", rows)
+
+
+def train_alone(entry: Path, head: str) -> None:
+    """Trains and saves a head, and prints what it took."""
+    from pipeline.heads import train_head
+
+    with tempfile.TemporaryDirectory() as runs:
+        trained = train_head(head, open_features(entry, "train"), open_features(entry, "val"), runs=runs)
+    print(json.dumps({"seconds": trained.seconds, "val_accuracy": trained.val_accuracy}))
+
+
 def main() -> None:
-    """Measures everything and writes the results."""
+    """Measures what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entry", type=Path, help="train heads on this entry instead")
+    parser.add_argument("--heads", nargs="+", default=HEADS, help="which; logreg first, for the ratios")
+    parser.add_argument("--alone", metavar="HEAD", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.alone:
+        train_alone(given.entry, given.alone)
+    elif given.entry:
+        time_heads(given.entry, given.heads)
+    else:
+        time_all()
+
+
+def time_all() -> None:
+    """Measures epochs, sweeps and what workers share, and writes ``stage_two.csv``."""
     rows: list[tuple[str, str, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         train = features_file(Path(folder), "train", ROWS, 0)
