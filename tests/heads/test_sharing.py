@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -73,6 +74,28 @@ def test_shared_rows_are_never_written_into(name: str, train: FeatureSet) -> Non
     model = head.fit(Task(train.spec, train.feature_shape, 3), examples, None, seed=0)[0]
 
     assert np.mean(model.predict_proba(train.features).argmax(axis=1) == train.labels) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "large"),
+    # Of 60 rows of 32 columns, the scatter that ridge works on is the larger.
+    [("linear-svm", True), ("svm-rbf", True), ("ridge", True), ("logreg", False), ("knn", False)],
+)
+def test_a_head_that_takes_far_more_than_its_features_says_so_first(
+    name: str,
+    large: bool,
+    train: FeatureSet,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sklearn_head, "LARGE_BYTES", 100)
+    monkeypatch.setattr(FeatureSet, "read", lambda *_: pytest.fail("rows are read"))
+
+    with pytest.raises(pytest.fail.Exception, match="rows are read"):
+        fit_head(name, train)
+
+    note = rf"note: head '{name}' takes about 0.0 GB of memory for 60 rows of 32 .*, \d+\.\d times their size"
+    assert bool(re.search(note, capsys.readouterr().err)) == large
 
 
 def test_prepared_rows_travel_to_other_processes(train: FeatureSet) -> None:
