@@ -15,6 +15,7 @@ from pipeline.images.formats.deep import deep_samples
 from pipeline.images.formats.encoded import check_size, open_encoded, pixels_claimed, turned, upright
 from pipeline.images.formats.samples import Samples
 from pipeline.images.pixel_range import PixelRange, own_range
+from pipeline.images.resizing import Box, Resize, by_pillow
 from pipeline.memory import can_have, with_room
 
 _DRAFT = (
@@ -24,14 +25,17 @@ _TOO_LONG = 120
 _BYTES_A_PIXEL = 8
 """The most that decoding was seen to take. Without it WebP and progressive JPEG files look damaged."""
 
-Box = tuple[float, float, float, float]
-
 
 class DecodeError(ValueError):
     """An image cannot be decoded; the message is a short reason without the file's name."""
 
 
-def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None = None) -> np.ndarray:
+def decode(
+    data: bytes | np.ndarray,
+    size: int,
+    pixel_range: PixelRange | None = None,
+    resize: Resize = by_pillow,
+) -> np.ndarray:
     """Decodes an image and resizes it to a square, bilinear with antialiasing.
 
     The aspect ratio is not kept, as in ``keras.utils.load_img``. EXIF orientation is applied, transparent
@@ -46,15 +50,16 @@ def decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None =
             shape (height, width) or (height, width, 1 | 3 | 4).
         size: Height and width of the result in pixels.
         pixel_range: Black and white of pixels of more than 8 bits; None = as their own depth states them.
+        resize: What resizes opaque pictures, see ``find_resize``; transparent ones are Pillow's.
 
     Returns:
-        uint8 (size, size, 3), RGB.
+        uint8 (size, size, 3), RGB; perhaps read-only.
 
     Raises:
         DecodeError: The image is empty, damaged, truncated, too large, or no image at all.
         ShortageError: The memory does not suffice, so nothing is known of the image.
     """
-    return decode_with_remark(data, size, pixel_range)[0]
+    return decode_with_remark(data, size, pixel_range, resize)[0]
 
 
 def decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
@@ -67,7 +72,8 @@ def _decode_for_itself(data: bytes | np.ndarray, size: int) -> np.ndarray:
         samples = deep_samples(data)
         if samples is not None:
             extremes = samples.extremes()
-            return _ranged(samples, size, None if extremes is None else own_range(extremes))[0]
+            found = None if extremes is None else own_range(extremes)
+            return _ranged(samples, size, found, by_pillow)[0]
     return decode(data, size)
 
 
@@ -90,23 +96,25 @@ def as_decode_error(data: bytes | np.ndarray) -> Iterator[None]:
 
 
 def decode_with_remark(
-    data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None
+    data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None, resize: Resize = by_pillow
 ) -> tuple[np.ndarray, str]:
     """Decodes as ``decode`` does, and says what the range costs this picture; an empty text for most."""
-    return with_room(partial(_decode, data, size, pixel_range), to="decode an image")
+    return with_room(partial(_decode, data, size, pixel_range, resize), to="decode an image")
 
 
-def _decode(data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
+def _decode(
+    data: bytes | np.ndarray, size: int, pixel_range: PixelRange | None, resize: Resize
+) -> tuple[np.ndarray, str]:
     with as_decode_error(data):
         samples = deep_samples(data)
         if samples is not None:
-            return _ranged(samples, size, pixel_range)
+            return _ranged(samples, size, pixel_range, resize)
         if isinstance(data, np.ndarray):
-            return _pixels(_from_array(data), size, None), ""
+            return _pixels(_from_array(data), size, None, resize), ""
         image = open_encoded(data)
         drafted = image.draft(None, (_DRAFT * size, _DRAFT * size))
         _load(image)
-        pixels = _pixels(image, size, drafted[1] if drafted else None)
+        pixels = _pixels(image, size, drafted[1] if drafted else None, resize)
         return upright(pixels, image.info.get("exif")), ""
 
 
@@ -122,11 +130,13 @@ def _claimed(data: bytes | np.ndarray) -> int:
         return 0
 
 
-def _ranged(samples: Samples, size: int, pixel_range: PixelRange | None) -> tuple[np.ndarray, str]:
+def _ranged(
+    samples: Samples, size: int, pixel_range: PixelRange | None, resize: Resize
+) -> tuple[np.ndarray, str]:
     """Makes a picture of 8 bits, and goes on as with any other."""
     check_size(*samples.colours.shape[1::-1])
     image, remark = samples.picture(pixel_range)
-    return turned(_pixels(image, size, None), samples.orientation), remark
+    return turned(_pixels(image, size, None, resize), samples.orientation), remark
 
 
 def _load(image: ImageFile) -> None:
@@ -149,7 +159,7 @@ def _from_array(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _pixels(image: Image.Image, size: int, box: Box | None) -> np.ndarray:
+def _pixels(image: Image.Image, size: int, box: Box | None, resize: Resize) -> np.ndarray:
     """Resizes in the mode that loses nothing, then converts the small picture to uint8 (size, size, 3)."""
     if image.has_transparency_data:
         # Resized with premultiplied alpha, so that the hidden colour of clear pixels does not bleed.
@@ -157,12 +167,12 @@ def _pixels(image: Image.Image, size: int, box: Box | None) -> np.ndarray:
             image = image.convert("LA")
         if image.mode != "RGBA":
             image = image.convert("RGBA")
-        layer = np.asarray(image.convert("RGBa").resize((size, size), Image.Resampling.BILINEAR, box))
+        layer = np.asarray(by_pillow(image.convert("RGBa"), size, box))
         return layer[..., :3] + (255 - layer[..., 3:])
     if image.mode not in ("RGB", "L"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    image = image.resize((size, size), Image.Resampling.BILINEAR, box)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    image = resize(image, size, box)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _reason(error: Exception) -> str:
