@@ -33,7 +33,7 @@ class FeatureSpec:
         preprocessing: Pixel scaling that belongs to the backbone (never a user's choice).
         precision: Arithmetic of the forward pass: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
         store: dtype on disk: ``float16``, ``float32`` or ``uint8`` (``pixels`` only).
-        resize: Resampling method.
+        resize: How pictures are resized, see ``pipeline.images.resizing``.
         engine: What ran the base.
         calibration: Identity of the images that set the ranges of ``int8`` arithmetic; else empty.
         augmentation: Ranges and seed of the augmented views as canonical JSON; empty without views.
@@ -59,7 +59,7 @@ class FeatureSpec:
     @classmethod
     def asked(cls) -> tuple[str, ...]:
         """Names the fields that a user asks for, each by an option of the same name."""
-        settled = {"preprocessing", "resize", "calibration", "augmentation", "schema"}
+        settled = {"preprocessing", "calibration", "augmentation", "schema"}
         return tuple(field.name for field in fields(cls) if field.name not in settled)
 
     @property

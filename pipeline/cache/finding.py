@@ -28,8 +28,8 @@ NO_RANGE = "none"
 MOST_OPTIONS = 3
 """Beyond so many options, the name of an entry is shorter."""
 
-MEASURED = ("precision", "engine")
-"""What stage one chooses by measurement where ``auto`` is asked for."""
+LEFT_OPEN = ("precision", "engine", "resize")
+"""What stage one chooses where ``auto`` is asked for."""
 UNUSED_BY_RAW = ("weights", "precision", "store", "engine")
 """What stage one takes for raw pixels, where they are named, and makes no use of."""
 
@@ -43,7 +43,7 @@ class EntryFilter:
         dataset: Name of the data set; None = any.
         entries: Names of entries, see :func:`is_called`; it has to be one of them, if there are any.
         asked: What its features have to be, by the fields of ``FeatureRequest``; None and an empty collection
-            say nothing, nor does ``auto`` of what is measured. Of ``views``, 0 is for an entry without
+            say nothing, nor does ``auto`` of what may be left open. Of ``views``, 0 is for an entry without
             augmented views and any other number for one with them; ``augment`` holds values of
             ``Augmentation``, which only such entries have.
     """
@@ -64,7 +64,7 @@ class EntryFilter:
 
     def _fits(self, entry: Entry, name: str, value: Any) -> bool:
         spec = entry.spec
-        if value in (None, (), {}) or (value == "auto" and name in MEASURED):
+        if value in (None, (), {}) or (value == "auto" and name in LEFT_OPEN):
             return True
         if name in UNUSED_BY_RAW and spec.engine == RAW == self.asked.get("backbone"):
             return True

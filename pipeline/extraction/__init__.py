@@ -15,6 +15,7 @@ from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.locks import shared_lock
 from pipeline.errors import UsageError
+from pipeline.extraction.continuing import continued, settle_resize
 from pipeline.extraction.executors import Executor, make_executor
 from pipeline.extraction.fastest import settle_engine
 from pipeline.extraction.filling import Filler
@@ -138,6 +139,7 @@ def _extract(
     existing = [entry for entry in stored if entry.dataset == folder.name]
     _refuse_another_source(existing, source.uri)
     request, pixels = settle_pixel_range(request, manifest.census)
+    request = settle_resize(continued(request, weights, stored, manifest, folder))
     with (executor or make_executor()).session() as session:
         networks = cache if session.shares_files else None
         sizes = {split: len(listed) for split, listed in manifest.splits.items()}
@@ -148,7 +150,6 @@ def _extract(
         request, measured = settle_engine(
             request,
             weights,
-            existing,
             measurements,
             rows=sum(sizes.values()) + request.views * sizes.get("train", 0),
             networks=networks,

@@ -112,6 +112,7 @@ class QuantisedNetwork:
             augmentation=Augmentation(),
             image_size=self.spec.image_size,
             batch_size=len(there),
+            resize=self.spec.resize,
             pixel_range=PixelRange.of(self.spec.pixel_range),
         )
         batch = loader.load(np.arange(len(there)))

@@ -12,6 +12,7 @@ from pipeline.cache.entries import Entry, dataset_name
 from pipeline.cache.finding import asked_of, augmentation_of, setting, stored_views
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
+from pipeline.images.resizing import RESIZES
 from pipeline.images.source_options import flag
 
 DEFAULT_CACHE = Path("features_cache")
@@ -51,6 +52,8 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     values = asked_of(spec)
     if "weights" in values:
         values["weights"] = _weights(first)
+    if values["resize"] == RESIZES[0]:  # which is what `auto` goes on with
+        values["resize"] = "auto"
     words = []
     for name, value in values.items():
         # `auto` may measure another precision next time, and an added image move a range that is found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,6 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.backbones.weights import Weights
-from pipeline.cache.entries import Entry
 from pipeline.errors import UsageError
 from pipeline.extraction import engines
 from pipeline.extraction.engines import BatchTooLargeError, Engine
@@ -46,7 +45,6 @@ MEMORY_SHARE = 0.25
 def settle_engine(
     request: FeatureRequest,
     weights: Weights,
-    existing: Sequence[Entry],
     measurements: Measurements,
     *,
     rows: int,
@@ -55,14 +53,13 @@ def settle_engine(
 ) -> tuple[FeatureRequest, Rates]:
     """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
 
-    An entry that differs in nothing else is continued, whatever would be faster. Otherwise a batch is timed
-    in each way that is open, and the fastest is kept; what was measured here before is not measured again.
-    Few rows take the first engine that can run the base: OpenVINO, or Keras where there is a GPU.
+    A batch is timed in each way that is open, and the fastest is kept; what was measured here before is not
+    measured again. Few rows take the first engine that can run the base: OpenVINO, or Keras where there is a
+    GPU.
 
     Args:
         request: What the user asks for.
         weights: The filters of its base.
-        existing: Entries of the same data set.
         measurements: What is known of the network.
         rows: Images of the data set, views included.
         networks: The cache in which converted networks are kept; None = they are not.
@@ -76,15 +73,6 @@ def settle_engine(
     """
     if request.engine == RAW or "auto" not in (request.engine, request.precision):
         return request, {}
-    drafts = [spec.plain for spec in request.specs(weights)]
-    for there in (entry.spec for entry in existing):
-        if (
-            request.engine in ("auto", there.engine)
-            and request.precision in ("auto", there.precision)
-            and there.plain
-            in [replace(spec, engine=there.engine, precision=there.precision) for spec in drafts]
-        ):
-            return replace(request, engine=there.engine, precision=there.precision), {}
     question = f"{request.engine} {request.precision}"
     rates = measurements.rates(question)
     if rates:

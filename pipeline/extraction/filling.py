@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pipeline.files import LeftAlone
 from pipeline.images import BadImage, ImageSource
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import CYKOOZ, PACKAGE
 from pipeline.progress import progress, say
 from pipeline.runtimes.openvino import openvino_installed
 from pipeline.spec import FeatureSpec
@@ -53,12 +55,14 @@ class Headers:
         manifest: All images of the source.
         views: Augmented views of each training image.
         engine: What runs the base.
+        resize: What resizes.
         measured: Images per second in each arithmetic, where ``auto`` measured them.
     """
 
     manifest: Manifest
     views: int
     engine: str
+    resize: str
     measured: Mapping[str, float]
 
     def of(self, entry: Entry, group: FileGroup, skipped: Sequence[BadImage]) -> dict[str, Header]:
@@ -103,6 +107,8 @@ class Headers:
         packages: tuple[str, ...] = PACKAGES
         if self.engine == "openvino" and openvino_installed():
             packages += ("openvino",)
+        if self.resize == CYKOOZ and importlib.util.find_spec("cykooz_resizer"):  # nothing may be computed
+            packages += (PACKAGE,)
         rates = {f"{name} images/s": f"{rate:.1f}" for name, rate in self.measured.items()}
         return {name: version(name) for name in packages} | rates
 
@@ -271,6 +277,7 @@ class Filler:
             augmentation=self._request.augmentation,
             image_size=self._request.image_size,
             batch_size=batch_size,
+            resize=self._request.resize,
             pixel_range=PixelRange.of(self._request.pixel_range),
         )
 

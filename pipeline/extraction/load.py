@@ -25,6 +25,7 @@ from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode_with_remark
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import Resize, find_resize
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.memory import with_room
 
@@ -96,6 +97,7 @@ class Loader:
         augmentation: How views are drawn.
         image_size: Height and width in pixels.
         batch_size: Images in a batch.
+        resize: Name of what resizes, see ``find_resize``.
         pixel_range: Black and white of pixels deeper than 8 bits; None where the set has none.
     """
 
@@ -106,6 +108,7 @@ class Loader:
     augmentation: Augmentation
     image_size: int
     batch_size: int
+    resize: str
     pixel_range: PixelRange | None = None
 
     def load(self, rows: np.ndarray) -> Batch:
@@ -113,8 +116,10 @@ class Loader:
 
         Raises:
             ShortageError: The machine lacks memory or open files, which says nothing of an image.
+            UsageError: This machine lacks what resizes.
         """
-        images = np.zeros((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
+        resize = find_resize(self.resize)
+        images = np.empty((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
         loaded = np.zeros(len(rows), bool)
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)
         failures: list[BadImage] = []
@@ -125,7 +130,7 @@ class Loader:
             item = self.items[row]
             # The views of an image follow it and are made of the same pixels; a user may name a file twice.
             if self.views[row] == 0 or item != previous:
-                previous, pixels, found, remark = item, *self._pixels(row, failures, timings)
+                previous, pixels, found, remark = item, *self._pixels(item, row, resize, failures, timings)
             if found:
                 digests[position] = np.frombuffer(found, np.uint8)
             if pixels is not None:
@@ -135,20 +140,22 @@ class Loader:
                 loaded[position] = True
                 if remark:
                     remarks[position] = remark
+        images[: len(rows)][~loaded] = 0
+        images[len(rows) :] = 0
         timings.add({"image_cpu": time.thread_time() - started})
         return Batch(images, loaded, failures, digests, remarks, dict(timings.seconds))
 
     def _pixels(
-        self, row: int, failures: list[BadImage], timings: Timings
+        self, item: ImageItem, row: int, resize: Resize, failures: list[BadImage], timings: Timings
     ) -> tuple[np.ndarray | None, bytes, str]:
         """Reads and decodes one image: pixels or None where that fails, digest if read, and a remark."""
-        item, found = self.items[row], b""
+        found = b""
         expected = None if self.digests is None else self.digests[row].tobytes()
         try:
             with timings.step("read"):
                 data, found = read_checked(self.source, item, expected)
             with timings.step("decode"):
-                work = partial(decode_with_remark, data, self.image_size, self.pixel_range)
+                work = partial(decode_with_remark, data, self.image_size, self.pixel_range, resize)
                 pixels, remark = with_room(work, to=f"decode {item.id!r}")
                 return pixels, found, remark
         except ChangedError as error:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline import hardware
+from pipeline.cache.converted_bases import FIELDS
 from pipeline.errors import PipelineError
 from pipeline.files import is_blank, make_folder, written
 from pipeline.plain_json import parse_json
@@ -110,8 +111,7 @@ class Measurements:
 
     @cached_property
     def _network(self) -> str:
-        unlike = {"precision": "", "engine": "", "store": "", "augmentation": "", "calibration": ""}
-        return _digest([asdict(spec) | unlike for spec in self.specs])
+        return _digest([{name: asdict(spec)[name] for name in FIELDS} for spec in self.specs])
 
 
 def is_measurements(name: PurePath, head: bytes) -> bool:

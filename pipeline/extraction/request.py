@@ -17,6 +17,7 @@ from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, unknown
 from pipeline.extraction.augment import MAX_VIEWS, Augmentation
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import RESIZES
 from pipeline.options import Flag
 from pipeline.spec import RAW, FeatureSpec
 
@@ -44,6 +45,7 @@ class FeatureRequest:
         store: dtype on disk, ``float16`` or ``float32``.
         engine: What runs the base; ``auto`` = the fastest here, by measurement, or that of the entry which is
             there. Raw pixels have an engine of their own, whatever is asked for.
+        resize: How pictures are resized; ``auto`` = the quickest here, or as in the entry which is there.
         pixel_range: Black and white of pixels deeper than 8 bits, ``LOW..HIGH``; empty = to be found from all
             images of the set, which stage one does before anything is computed.
         views: Augmented views of each training image, beside the image itself.
@@ -70,6 +72,9 @@ class FeatureRequest:
     ] = "auto"
     store: Annotated[str, Flag(("--store",), f"dtype on disk: {', '.join(STORES)}. [float16]")] = "float16"
     engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}. [auto]")] = "auto"
+    resize: Annotated[
+        str, Flag(("--resize",), f"How pictures are resized: auto, {', '.join(RESIZES)}. [auto]")
+    ] = "auto"
     pixel_range: Annotated[
         str,
         Flag(
@@ -93,6 +98,8 @@ class FeatureRequest:
             raise unknown("store", self.store, STORES)
         if self.engine not in ENGINES and (row.factory or self.engine != RAW):
             raise unknown("engine", self.engine, ENGINES)
+        if self.resize not in ("auto", *RESIZES):
+            raise unknown("resize", self.resize, ("auto", *RESIZES))
         if self.precision not in ("auto", *ARITHMETICS.get(self.engine, PRECISIONS)):
             raise unknown(
                 f"precision of engine {self.engine}",
@@ -124,7 +131,7 @@ class FeatureRequest:
         return tuple(Cut.parse(name, pooling=self.pooling) for name in named)
 
     def specs(self, weights: Weights) -> list[FeatureSpec]:
-        """Returns the identity of each cut's features; the precision must be settled."""
+        """Returns the identity of each cut's features; what is ``auto`` must be settled."""
         row = find_backbone(self.backbone, self.image_size)
         raw = self.engine == RAW
         return [
@@ -137,6 +144,7 @@ class FeatureRequest:
                 preprocessing=row.preprocessing,
                 precision="none" if raw else self.precision,
                 store="uint8" if raw else self.store,
+                resize=self.resize,
                 engine=self.engine,
                 augmentation=self.augmentation.to_json() if self.views else "",
                 pixel_range=self.pixel_range,

@@ -25,7 +25,7 @@ from pipeline.wording import counted, verb
 
 @dataclass(frozen=True, kw_only=True)
 class SettledRequest(FeatureRequest):
-    """A request in which nothing is open any more: engine, arithmetic and pixel range are named.
+    """A request in which nothing is open any more: engine, arithmetic, resize and pixel range are named.
 
     Attributes:
         networks: The quantised network of each cut, where the arithmetic is ``int8``.
@@ -187,7 +187,9 @@ def settle_pixel_range(
 
 
 def say_why_anew(specs: Sequence[FeatureSpec], existing: Sequence[Entry]) -> None:
-    """Says why features are computed anew that differ from stored ones in their pixel range alone.
+    """Says why features are computed anew that differ from stored ones in their pixel range.
+
+    The new ones may be resized by something else, too.
 
     Args:
         specs: What is going to be computed.
@@ -198,7 +200,9 @@ def say_why_anew(specs: Sequence[FeatureSpec], existing: Sequence[Entry]) -> Non
         if spec in there:
             return
         others = {
-            one.pixel_range for one in there if replace(one, pixel_range=spec.pixel_range).plain == spec.plain
+            one.pixel_range
+            for one in there
+            if replace(one, pixel_range=spec.pixel_range, resize=spec.resize).plain == spec.plain
         }
         for other in sorted(others - {spec.pixel_range}):
             keeps = f"; --pixel-range {other} keeps the old range" if other else ""

@@ -54,7 +54,7 @@ class Stage:
         self.entries, self.manifest, self.groups = entries, manifest, groups
         self._filler, self._views, self._measured = filler, views, dict(measured)
         self._skip_bad = skip_bad
-        self._headers = Headers(manifest, views, entries[0].spec.engine, measured)
+        self._headers = Headers(manifest, views, entries[0].spec.engine, entries[0].spec.resize, measured)
         self._skipped: dict[str, BadImage] = {}
         self._failed: dict[str, BadImage] = {}
         self._progress = [RunProgress(entry) for entry in entries]

@@ -25,6 +25,7 @@ from pipeline.hardware import cores
 from pipeline.heads import TrainedHead
 from pipeline.images import BadImage, ImageItem, ImageSource
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import find_resize
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.progress import progress, say
 from pipeline.serving.predictions import Predictions
@@ -73,7 +74,8 @@ class Predictor:
                 their identity.
 
         Raises:
-            UsageError: The filters cannot be found, or this machine lacks the engine or the arithmetic.
+            UsageError: The filters cannot be found, or this machine lacks the engine, the arithmetic or what
+                resizes.
             CacheMismatchError: The filters are others than those that made the features, the int8 network is
                 gone, this version of the pipeline computes something else, or the head learnt from others.
         """
@@ -86,6 +88,7 @@ class Predictor:
         _refuse_other_numbers(entries, self._request, filters)
         _refuse_other_head(selection, head)
         self._pixel_range = PixelRange.of(spec.pixel_range)
+        find_resize(spec.resize)  # told now, not with the first image
         arithmetic = spec.engine if spec.engine == RAW else f"{spec.engine}, {spec.precision}"
         say(f"loading {spec.backbone} ({arithmetic})")
         self._engine = registry.load(engines, "engine", self._request.engine).load(self._request, filters)
@@ -164,6 +167,7 @@ class Predictor:
             augmentation=Augmentation(),
             image_size=self._request.image_size,
             batch_size=size,
+            resize=self._request.resize,
             pixel_range=self._pixel_range,
         )
         wanted = [np.arange(at, min(at + size, len(items))) for at in range(0, len(items), size)]

@@ -1,4 +1,4 @@
-"""``auto`` continues what stands in the cache, and otherwise takes what measures fastest; int8 never."""
+"""``auto`` takes what measures fastest; int8 never."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from counting_engine import BACKBONE
 
 from pipeline.backbones.weights import Weights, resolve_weights
-from pipeline.cache.entries import Entry
 from pipeline.errors import UsageError
 from pipeline.extraction import fastest
 from pipeline.extraction.engines import BatchTooLargeError
@@ -30,7 +29,6 @@ from pipeline.extraction.fastest import (
 )
 from pipeline.extraction.measurements import Measurements
 from pipeline.extraction.request import FeatureRequest
-from pipeline.spec import FeatureSpec
 
 RANDOM = resolve_weights("vgg16", "random", 32)
 AUTO = replace(FeatureRequest(**BACKBONE), engine="auto")
@@ -63,12 +61,11 @@ def chosen(tmp_path: Path) -> Callable[..., tuple[str, str, Mapping[str, float]]
     """Settles a request, and returns engine, arithmetic and what was measured."""
 
     def settle(
-        request: FeatureRequest, *existing: FeatureSpec, rows: int = WORTHWHILE_ROWS, cache: str = ""
+        request: FeatureRequest, *, rows: int = WORTHWHILE_ROWS, cache: str = ""
     ) -> tuple[str, str, Mapping[str, float]]:
-        entries = [Entry(Path("cache/photos") / spec.entry_name, spec, "", "") for spec in existing]
         folder = tmp_path / cache if cache else tmp_path / str(time.perf_counter_ns())
         measurements = Measurements(folder, request.specs(RANDOM), dict, forget=request.remeasure)
-        settled, measured = settle_engine(request, RANDOM, entries, measurements, rows=rows)
+        settled, measured = settle_engine(request, RANDOM, measurements, rows=rows)
         return settled.engine, settled.precision, measured
 
     return settle
@@ -98,19 +95,6 @@ def test_what_was_named_stays(rates: Figures, chosen: Chosen) -> None:
 
 def test_int8_is_for_the_one_engine_that_has_it(rates: Figures, chosen: Chosen) -> None:
     assert chosen(replace(AUTO, precision="int8")) == ("openvino", "int8", {})
-
-
-def test_an_existing_entry_is_continued(rates: Figures, chosen: Chosen) -> None:
-    (slow,) = replace(AUTO, engine="keras", precision="float16").specs(RANDOM)
-    (other,) = replace(AUTO, engine="keras", precision="float32", store="float32").specs(RANDOM)
-    (raw,) = FeatureRequest(backbone="pixels", image_size=32).specs(Weights("none", "none"))
-    int8 = replace(slow, engine="openvino", precision="int8", calibration="0" * 64)
-    assert chosen(AUTO, raw, int8, other, slow) == ("keras", "float16", {})
-    assert chosen(AUTO, raw, int8, other)[:2] == ("openvino", "bfloat16")
-    assert chosen(replace(AUTO, engine="openvino"), slow)[:2] == ("openvino", "bfloat16")
-    assert chosen(replace(AUTO, precision="float16"), slow) == ("keras", "float16", {})
-    assert chosen(replace(AUTO, precision="float32"), slow)[:2] == ("openvino", "float32")
-    assert chosen(replace(AUTO, engine="keras", precision="float32"), slow)[:2] == ("keras", "float32")
 
 
 def test_what_was_measured_is_not_measured_again(rates: Figures, chosen: Chosen) -> None:

@@ -29,12 +29,12 @@ ASKED: dict[str, dict[str, Any]] = {
     "precision": {"precision": "bfloat16"},
     "store": {"store": "float32"},
     "engine": {"engine": "openvino"},
+    "resize": {"resize": "bilinear-antialias"},
     "pixel_range": {"pixel_range": "0..4095"},
 }
 """What to ask for, so that one field of the spec is another."""
 SETTLED = {
     "preprocessing": "tf",
-    "resize": "nearest",
     "calibration": "0" * 64,
     "schema": FeatureSpec.schema + 1,
 }

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from photos import noise
 
+from pipeline.errors import UsageError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.load import Loader
 from pipeline.images import ImageItem
 from pipeline.images.contents import digest
+from pipeline.images.decode import decode
 from pipeline.images.image_list import list_images
+from pipeline.images.resizing import CYKOOZ, PILLOW, find_resize
 
 
 class Shelf:
@@ -46,6 +49,7 @@ def make_loader(*contents: object) -> Loader:
         augmentation=Augmentation(),
         image_size=8,
         batch_size=4,
+        resize=CYKOOZ,
     )
 
 
@@ -78,6 +82,20 @@ def test_a_bad_image_fails_alone(content: object, reason: str, at_fault: bool) -
     assert failure.id == "1"
     assert reason in failure.reason
     assert failure.digest == (digest(content).hex() if at_fault else "")
+
+
+@pytest.mark.parametrize("name", [CYKOOZ, PILLOW])
+def test_images_are_resized_as_is_said(name: str) -> None:
+    image = noise(0, 99)
+    (found,) = replace(make_loader(image), resize=name, batch_size=1).load(np.arange(1)).images
+    np.testing.assert_array_equal(found, decode(image, 8, None, find_resize(name)))
+    if name == CYKOOZ:
+        assert (found != decode(image, 8)).any()
+
+
+def test_a_machine_without_what_resizes_blames_no_image() -> None:
+    with pytest.raises(UsageError, match="unknown resize 'other'"):
+        replace(make_loader(noise(0, 8)), resize="other").load(np.arange(1))
 
 
 def test_an_image_that_is_not_the_planned_one_is_refused() -> None:

@@ -27,6 +27,7 @@ from pipeline.images import contents, open_images
 from pipeline.images.decode import decode
 from pipeline.images.manifest import scan
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import CYKOOZ, find_resize
 from pipeline.memory import ShortageError
 from pipeline.serving import Predictor, gather_images
 from pipeline.serving.export._sampling import sample_rows
@@ -50,8 +51,8 @@ def extraction(data: Path, cache: Path) -> Extraction:
 
 
 def expected(path: Path) -> np.ndarray:
-    """Decodes a file by the range of its set."""
-    return decode(path.read_bytes(), 16, TWELVE)
+    """Decodes a file by the range of its set, and resizes it as new features are."""
+    return decode(path.read_bytes(), 16, TWELVE, find_resize(CYKOOZ))
 
 
 def test_rows_are_those_of_the_range_which_is_part_of_the_spec(extraction: Extraction, data: Path) -> None:
@@ -166,6 +167,7 @@ def test_a_worker_elsewhere_decodes_alike(data: Path) -> None:
         augmentation=Augmentation(),
         image_size=16,
         batch_size=4,
+        resize=CYKOOZ,
         pixel_range=TWELVE,
     )
     sent = pickle.loads(pickle.dumps(loader)).load(np.arange(4))  # noqa: S301 - as Ray does

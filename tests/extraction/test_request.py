@@ -19,6 +19,7 @@ from pipeline.extraction.request import FeatureRequest
         ({"image_size": 31}, "--image-size 31 is too small for vgg16: it needs at least 32"),
         ({"backbone": "xception", "image_size": 70}, "too small for xception: it needs at least 71"),
         ({"precision": "float8"}, "unknown precision 'float8'.*choose from auto, float32, bfloat16"),
+        ({"resize": "nearest"}, "unknown resize 'nearest'.*choose from auto, bilinear-antialias-cykooz"),
         ({"store": "bfloat16"}, "unknown store 'bfloat16'.*choose from float16, float32"),
         ({"pooling": "mean"}, "unknown pooling 'mean'.*choose from none, avg, max"),
         ({"layers": ("block5_pool:sum",)}, "unknown pooling 'sum'"),
@@ -63,11 +64,13 @@ def test_a_spec_says_all_that_was_asked() -> None:
         precision="bfloat16",
         store="float32",
         engine="openvino",
+        resize="bilinear-antialias",
     )
     weights = resolve_weights(request.backbone, request.weights, request.image_size)
     (spec,) = request.specs(weights)
     assert (spec.backbone, spec.layer, spec.pooling) == ("mobilenet", "conv_pw_5_relu", "avg")
     assert (spec.image_size, spec.precision, spec.store) == (96, "bfloat16", "float32")
+    assert spec.resize == "bilinear-antialias"
     assert (spec.weights, spec.preprocessing, spec.engine) == ("random:7", "tf", "openvino")
     assert weights.seed == 7
 

@@ -23,6 +23,7 @@ from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import open_images
 from pipeline.images.decode import DecodeError, decode
+from pipeline.images.resizing import RESIZES, find_resize
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 CASE_S = 60
@@ -59,7 +60,7 @@ def mutated(content: bytes, random: np.random.Generator) -> bytes:
 def check_decode(content: bytes) -> str:
     """Decodes; returns ``decoded`` or ``refused``, and lets nothing else pass."""
     try:
-        pixels = decode(content, 32)
+        pixels = decode(content, 32, resize=find_resize(RESIZES[0]))
     except DecodeError as error:
         return _refused(error)
     assert pixels.shape == (32, 32, 3)

@@ -191,9 +191,17 @@ def test_imagenet_filters_are_found_where_keras_keeps_them(
 def test_a_spec_that_this_version_would_not_make_is_refused(trained: Train, photos: Photos) -> None:
     selection, head = trained()
     (entry,) = selection.entries
-    older = replace(entry, spec=replace(entry.spec, resize="nearest"))
-    with pytest.raises(CacheMismatchError, match="resize 'bilinear-antialias' instead of 'nearest'"):
+    older = replace(entry, spec=replace(entry.spec, preprocessing="none"))
+    with pytest.raises(CacheMismatchError, match="preprocessing 'caffe' instead of 'none'"):
         answered(Selection((older,)), head, [photos.root])
+
+
+def test_what_resized_the_images_of_a_head_resizes_new_ones(trained: Train, photos: Photos) -> None:
+    selection, head = trained()
+    (entry,) = selection.entries
+    foreign = replace(entry, spec=replace(entry.spec, resize="nearest"))
+    with pytest.raises(UsageError, match="unknown resize 'nearest'"):
+        answered(Selection((foreign,)), head, [photos.root])
 
 
 def test_a_network_in_int8_that_is_gone_is_told(photos: Photos, trained: Train) -> None:

@@ -12,6 +12,7 @@ from pipeline.images import ImageSource
 from pipeline.images.contents import read_checked
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import find_resize
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +48,11 @@ def sample_rows(
 
     Raises:
         CacheMismatchError: The features are not of the head's spec, or a row is damaged.
+        UsageError: This machine lacks what resizes.
     """
     items = {item.id: item for item in source.items()}
     originals = np.flatnonzero(features.rows.views == 0)
-    pixel_range = PixelRange.of(features.spec.pixel_range)
+    pixel_range, resize = PixelRange.of(features.spec.pixel_range), find_resize(features.spec.resize)
     images, index = [], []
     for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
         item = items.get(features.rows.ids[row])
@@ -58,7 +60,7 @@ def sample_rows(
             continue
         try:
             data, _ = read_checked(source, item, features.rows.digests[row].tobytes())
-            images.append(decode(data, features.spec.image_size, pixel_range))
+            images.append(decode(data, features.spec.image_size, pixel_range, resize))
         except (OSError, DecodeError):
             continue
         index.append(row)

@@ -17,6 +17,7 @@ from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import plan_blocks
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images import open_images
+from pipeline.images.resizing import PILLOW
 
 REQUEST = FeatureRequest(backbone="pixels", image_size=32)
 
@@ -34,6 +35,7 @@ def job(photos: Photos, tmp_path: Path) -> Job:
         augmentation=Augmentation(),
         image_size=32,
         batch_size=3,
+        resize=PILLOW,
     )
     probe = tmp_path / "probe"
     probe.write_text("a token")
