@@ -78,10 +78,15 @@ def place_images(source: Path | None, folder: Path, count: int) -> Path:
     return folder
 
 
-def photograph(seed: int) -> bytes:
-    """Makes a JPEG of soft light, shapes and grain, 180 to 500 pixels wide, the same for the same seed."""
+def photograph(seed: int, size: tuple[int, int] | None = None) -> bytes:
+    """Makes a JPEG of soft light, shapes and grain, the same for the same seed.
+
+    Args:
+        seed: Another one makes another picture.
+        size: Width and height in pixels; None = 180 to 500 each.
+    """
     draw = np.random.default_rng(seed)
-    width, height = (int(extent) for extent in draw.integers(180, 501, 2))
+    width, height = size or (int(extent) for extent in draw.integers(180, 501, 2))
     light = Image.fromarray(draw.integers(0, 256, (6, 8, 3), np.uint8))
     picture = light.resize((width, height), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(picture)

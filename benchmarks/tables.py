@@ -22,6 +22,9 @@ PACKAGES = (
     "h5py",
     "hdf5plugin",
     "pillow",
+    "cykooz-resizer",
+    "opencv-python-headless",
+    "simplejpeg",
     "numpy",
     "ray",
 )
