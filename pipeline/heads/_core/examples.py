@@ -107,7 +107,7 @@ def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:
 
 def _usable(block: np.ndarray) -> np.ndarray:
     """Tells of each row (n, *feature shape) whether all of its numbers can be used, bool (n,)."""
-    rows = block.reshape(len(block), -1)
+    rows = block.reshape(len(block), math.prod(block.shape[1:]))
     if rows.dtype == np.float16 and rows.flags.c_contiguous:
         # The largest exponent is that of infinity; NumPy's own test takes seven times as long.
         return (rows.view(np.int16) & 0x7C00).max(axis=1, initial=0) < 0x7C00
