@@ -18,6 +18,8 @@ from pipeline.heads._sklearn.table import standardised
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 13 rows, sums of 30 and panels of 7 columns: none of them comes out even."""
     monkeypatch.setattr(table, "BLOCK_BYTES", 13 * 4 * 20)
+    monkeypatch.setattr(scatter, "PRODUCT_BYTES", 13 * 4 * 20)
+    monkeypatch.setattr("pipeline.heads._sklearn.least_squares.PRODUCT_BYTES", 13 * 4 * 20)
     monkeypatch.setattr(scatter, "SUMMED_ROWS", 30)
     monkeypatch.setattr(scatter, "PANEL", 7)
 

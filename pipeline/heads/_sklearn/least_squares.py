@@ -13,7 +13,13 @@ import numpy as np
 from pipeline.heads._core.class_balance import class_weights, row_weights
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._sklearn.rowspace import spectrum
-from pipeline.heads._sklearn.scatter import add_products, factor, solve_lower, within_scatter
+from pipeline.heads._sklearn.scatter import (
+    PRODUCT_BYTES,
+    add_products,
+    factor,
+    solve_lower,
+    within_scatter,
+)
 from pipeline.heads._sklearn.table import column_moments, scaled_blocks, standardised
 
 LEFT_OUT = 10_000
@@ -89,7 +95,7 @@ def through_columns(train: Examples, penalty: float, class_weight: str | None, s
     asked = _drawn(len(train), seed)
     labels = train.labels[asked]
     rough, held_out = lower.astype(np.float32), []
-    for part, block in scaled_blocks(train, asked):
+    for part, block in scaled_blocks(train, asked, block_bytes=PRODUCT_BYTES):
         weight = weights[train.labels[part]]
         turned = solve_lower(rough, (block - mean.astype(np.float32)).T)
         leverage = weight * np.square(turned, out=turned).sum(axis=0, dtype=np.float64) + weight / sizes.sum()

@@ -15,6 +15,8 @@ from pipeline.heads._core.class_balance import class_weights
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._sklearn.table import column_moments, columns_of, scaled_blocks
 
+PRODUCT_BYTES = 64 << 20
+"""Size of blocks of rows that products are made of: each costs a pass over the d x d sums besides."""
 SUMMED_ROWS = 4096
 """Rows whose products are added up in single precision, before their sum is added in double."""
 PANEL = 1024
@@ -38,7 +40,7 @@ def within_scatter(train: Examples, class_weight: str | None) -> np.ndarray:
     roots = np.sqrt(class_weights(train.labels, class_weight)).astype(np.float32)
 
     def centred() -> Iterable[np.ndarray]:
-        for part, block in scaled_blocks(train):
+        for part, block in scaled_blocks(train, block_bytes=PRODUCT_BYTES):
             block -= means[train.labels[part]]
             if class_weight is not None:
                 block *= roots[train.labels[part], None]

@@ -69,19 +69,20 @@ def column_moments(train: Examples) -> ColumnMoments:
 
 
 def scaled_blocks(
-    train: Examples, among: np.ndarray | None = None
+    train: Examples, among: np.ndarray | None = None, *, block_bytes: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields standardised training rows a block at a time: from their table where it is made, else from disk.
 
     Args:
         train: The training rows.
         among: Positions to yield, int (k,), ascending; none: all.
+        block_bytes: Size of a block, ``BLOCK_BYTES`` unless given: larger where products are made of it.
 
     Yields:
         Positions int (b,), and float32 (b, d), the reader's to write into.
     """
     positions = np.arange(len(train)) if among is None else among
-    size = rows_of_block(columns_of(train))
+    size = rows_of_block(columns_of(train), block_bytes or BLOCK_BYTES)
     for start in range(0, len(positions), size):
         part = positions[start : start + size]
         if train.has(standardised):
@@ -107,13 +108,13 @@ def columns_of(examples: Examples) -> int:
 
 def row_blocks(examples: Examples) -> list[slice]:
     """Cuts positions 0..n-1 into slices whose float32 features take about ``BLOCK_BYTES``."""
-    size = rows_of_block(columns_of(examples))
+    size = rows_of_block(columns_of(examples), BLOCK_BYTES)
     return [slice(start, min(start + size, len(examples))) for start in range(0, len(examples), size)]
 
 
-def rows_of_block(columns: int) -> int:
-    """Returns the number of rows whose float32 features take about ``BLOCK_BYTES``, at least 1."""
-    return max(BLOCK_BYTES // (4 * columns), 1)
+def rows_of_block(columns: int, block_bytes: int) -> int:
+    """Returns the number of rows whose float32 features take about so many bytes, at least 1."""
+    return max(block_bytes // (4 * columns), 1)
 
 
 def flat(features: np.ndarray) -> np.ndarray:
