@@ -23,6 +23,8 @@ from tables import RESULTS, markdown, number, read_table, replace_between_marks,
 from workers import extract_command, peer_command
 
 from pipeline.backbones.table import BACKBONES
+from pipeline.extraction.fastest import FEW_ROWS
+from pipeline.hardware import has_bfloat16
 
 MARK = "bases"
 DEFAULT, MODERN, COURSE = "pipeline extract, default flags", "modern Keras", "course method"
@@ -49,11 +51,11 @@ class Base:
 
 
 BASES = (
-    Base("vgg16", 150, 512, "none"),
-    Base("mobilenet_v2", 224, 4000),
-    Base("resnet50", 224, 768),
-    Base("efficientnet_v2_b0", 224, 1536),
-    Base("convnext_tiny", 224, 384),
+    Base("vgg16", 150, 1280, "none"),
+    Base("mobilenet_v2", 224, 8000),
+    Base("resnet50", 224, 1280),
+    Base("efficientnet_v2_b0", 224, 3200),
+    Base("convnext_tiny", 224, 1000),
 )
 
 
@@ -74,7 +76,7 @@ def main() -> None:
     found: list[dict[str, object]] = []
     for base in (one for one in BASES if one.name in given.bases):
         tell(f"== {base.name} at {base.size} px")
-        count = max(64, int(base.count * given.scale))
+        count = max(FEW_ROWS, int(base.count * given.scale))
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
             source = given.images or make_photographs(work / "made", min(count, 200))
@@ -112,7 +114,7 @@ def measure(
         *(
             peer(f"PyTorch, {precision}", count, "torch_extract", images / "train", "--backbone", base.name,
                  "--size", base.size, "--pooling", base.pooling, "--precision", precision)
-            for precision in ("float32", "bfloat16")
+            for precision in ("float32", *["bfloat16"] * has_bfloat16())
         ),
     ]  # fmt: skip
     for extract in extracts:  # converts the base and measures, as the first run on a machine does

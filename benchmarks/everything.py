@@ -17,7 +17,8 @@ from quiet import add_patience_option
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-PATIENT = ("stage_one.py", "precision_choice.py")
+PATIENT = ("bases.py", "stage_one.py", "precision_choice.py")
+WITH_README = ("bases.py", "stage_one.py")
 SCRIPTS = (*PATIENT, "constant_filters.py", "cache_format.py", "memory.py")
 WITHOUT_IMAGES = ("constant_filters.py",)
 
@@ -33,7 +34,7 @@ def main() -> None:
     for script in SCRIPTS:
         options = ["--images", str(given.images)] if given.images and script not in WITHOUT_IMAGES else []
         options += ["--patience", str(given.patience)] if script in PATIENT else []
-        options += ["--readme", str(README)] if script == "stage_one.py" else []
+        options += ["--readme", str(README)] if script in WITH_README else []
         tell(f"== {script}")
         subprocess.run([sys.executable, str(HERE / script), *options], check=True)  # noqa: S603
 

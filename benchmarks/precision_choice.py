@@ -38,7 +38,15 @@ def main() -> None:
         images = place_images(given.images, work / "photographs", given.count)
         sitting = Sitting(images, work, given.backbone, given.weights, given.size, given.batch, given.count)
         command = extract_command(
-            images, work / "choice", *sitting.base, "--image-size", given.size, "--batch-size", given.batch
+            images,
+            work / "choice",
+            *sitting.base,
+            "--image-size",
+            given.size,
+            "--batch-size",
+            given.batch,
+            "--engine",
+            "keras",
         )
         chosen = run_process(command).answer["precision"]
         tell(f"auto chose {chosen}")

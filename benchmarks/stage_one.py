@@ -66,7 +66,10 @@ def own_and_course(sitting: Sitting, stack: ExitStack) -> list[Contender]:
     shape = own.about["feature_shape"]
     found = [sitting.course(), sitting.extract("pipeline", "auto"), sitting.without("base", "float32", shape)]
     for arithmetic in own.passes:
-        found += [sitting.extract("pipeline", arithmetic), sitting.without("disk", arithmetic, shape)]
+        found += [
+            sitting.extract("pipeline", arithmetic, "--engine", "keras"),
+            sitting.without("disk", arithmetic, shape),
+        ]
     return found + sitting.forward(OWN_FORWARD, own)
 
 

@@ -68,6 +68,7 @@ TRUSTED = {
     ("pipeline/heads/_core/saving.py", "write_bytes"): DRAFT,
     ("pipeline/heads/_core/saving.py", "os.open"): "reads in a folder that is held open",
     ("pipeline/heads/_sklearn/skops.py", "io.dump"): DRAFT,
+    ("pipeline/heads/_sklearn/skops.py", ".open"): "adds to the archive that it has just made in a draft",
     ("pipeline/images/sources/_files.py", "os.open"): "reads images",
     ("pipeline/record_store.py", "sqlite3.connect"): CHECKED,
     ("pipeline/serving/export/_exporting.py", "tempfile.TemporaryDirectory"): "in a folder that was checked",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _serving import add_pass_options, answers, serve
@@ -13,7 +15,7 @@ from pipeline import registry
 from pipeline.backbones.weights import resolve_weights
 from pipeline.extraction import engines
 from pipeline.extraction.request import ARITHMETICS, FeatureRequest
-from pipeline.extraction.settle import settle_networks
+from pipeline.extraction.settle import SettledRequest, settle_networks
 from pipeline.images import open_images
 from pipeline.images.decode import decode
 from pipeline.images.manifest import scan
@@ -55,10 +57,11 @@ def load(given: argparse.Namespace, arithmetic: str) -> engines.Engine:
         precision=arithmetic,
         engine=given.engine,
     )
+    settled = SettledRequest.of(request, cache=given.cache)
     if arithmetic == "int8":
         source = open_images(str(given.images))
-        request = settle_networks(request, weights, scan(source), given.cache / source.name)
-    return registry.load(engines, "engine", given.engine).load(request, weights)
+        settled = settle_networks(request, weights, scan(source), given.cache / source.name)
+    return registry.load(engines, "engine", given.engine).load(settled, weights)
 
 
 def load_pixels(folder: Path, count: int, size: int) -> np.ndarray:
@@ -68,14 +71,14 @@ def load_pixels(folder: Path, count: int, size: int) -> np.ndarray:
 
 
 def run(count: int, *, engine: engines.Engine, pixels: np.ndarray, batch: int) -> None:
-    """Passes images through the base, one batch ahead as stage one does, and brings the features back."""
-    ahead = None
+    """Passes images through the base, as many batches ahead as stage one has; features come back."""
+    ahead: deque[Any] = deque()
     for start in range(0, count, batch):
-        pending = engine.submit(pixels[start : start + batch])
-        if ahead is not None:
-            engine.fetch(ahead)
-        ahead = pending
-    engine.fetch(ahead)
+        ahead.append(engine.submit(pixels[start : start + batch]))
+        if len(ahead) > engine.ahead:
+            engine.fetch(ahead.popleft())
+    while ahead:
+        engine.fetch(ahead.popleft())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ class NullEngine:
     Attributes:
         feature_shapes: Shape of one row of the only cut.
         bytes_per_image: Memory that one more image in a batch takes.
+        ahead: Batches under way while another is fetched.
     """
+
+    ahead = 1
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.feature_shapes = [shape]
@@ -59,6 +62,7 @@ def main() -> None:
             image_size=given.size,
             batch_size=given.batch,
             precision=given.precision,
+            engine="keras",
         )
         (report,) = extract(given.images, request, cache=given.cache)
         say(stream, **report.to_json())

@@ -31,7 +31,9 @@ TRIAL_BATCH = 8
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 DEFAULT_BATCH = 8
 WORTHWHILE_ROWS = 1000
-"""Below this many rows a measurement of other engines and of batch sizes costs more than it saves."""
+"""Below this many rows a measurement of other engines costs more than it saves."""
+FEW_ROWS = 256
+"""Below this many rows even one batch of each size would."""
 GAIN = 1.03
 """A larger batch must be this much faster to be worth its memory."""
 SHARE_OF_RUN = 0.03
@@ -182,30 +184,37 @@ def settle_batch_size(
     if known:
         fitting = {size: rate for size, rate in known.items() if int(size) <= largest}
         return (_fastest(fitting) if fitting else 1), known
-    if rows < WORTHWHILE_ROWS or request.engine == RAW:  # which computes nothing
+    if rows < FEW_ROWS or request.engine == RAW:  # which computes nothing
         return min(DEFAULT_BATCH, largest), {}
-    rates = _batch_rates(engine, request.image_size, rows, largest)
+    rates, spent = _batch_rates(engine, request.image_size, rows, largest)
+    if spent and str(DEFAULT_BATCH) not in rates:
+        return min(DEFAULT_BATCH, largest), {}  # which is a better guess than the fastest of two small ones
     return (_fastest(rates) if rates else 1), rates
 
 
-def _batch_rates(engine: Engine, image_size: int, rows: int, largest: int) -> Rates:
-    """Times batches from small to large, until two in a row bring nothing or the time for it is spent."""
+def _batch_rates(engine: Engine, image_size: int, rows: int, largest: int) -> tuple[Rates, bool]:
+    """Times batches from small to large, until two in a row bring nothing or the time for it is spent.
+
+    Returns:
+        Images per second by batch size, and whether it was the time that ended the search.
+    """
     rates: Rates = {}
     started, in_vain = time.perf_counter(), 0
     for size in BATCHES:
         best = max(rates.values(), default=0.0)
         budget = SHARE_OF_RUN * rows / best if best else float("inf")
         if rates:
-            spent = time.perf_counter() - started
-            if size > largest or in_vain == 2 or spent + 2 * (engine.ahead + 1) * size / best > budget:
+            if size > largest or in_vain == 2:
                 break
+            if time.perf_counter() - started + 2 * (engine.ahead + 1) * size / best > budget:
+                return rates, True
         try:
             least_s = min(budget / len(BATCHES), LONGEST_TRIAL_S) if best else 0.0
             rates[str(size)] = forward_rate(engine, image_size, size, least_s=least_s)
         except BatchTooLargeError:
             break
         in_vain = 0 if rates[str(size)] >= best * GAIN else in_vain + 1
-    return rates
+    return rates, False
 
 
 def _fastest(rates: Rates) -> int:

@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
 from pipeline.extraction.load import Loader
-from pipeline.extraction.measurements import Measurements
+from pipeline.extraction.measurements import Measurements, Rates
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
 from pipeline.extraction.settle import SettledRequest
 from pipeline.extraction.targets import TargetRows
@@ -33,7 +33,7 @@ from pipeline.images.pixel_range import PixelRange
 from pipeline.images.resizing import CYKOOZ, PACKAGE
 from pipeline.progress import progress, say
 from pipeline.runtimes.openvino import openvino_installed
-from pipeline.spec import FeatureSpec
+from pipeline.spec import RAW, FeatureSpec
 from pipeline.wording import counted
 
 PACKAGES = ("tensorflow", "keras", "h5py", "pillow", "numpy")
@@ -160,6 +160,7 @@ class Filler:
         self._source, self._cache, self._entries = source, cache, entries
         self._idle, self._measurements = session, measurements
         self._batch_size: int | None = None
+        self._known_batches: Rates = {}
         self._announced = False
         self._shelves: dict[FeatureSpec, Shelf] = {}
         self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
@@ -253,9 +254,7 @@ class Filler:
 
     def _settled_batch_size(self, rows: int) -> int:
         """Chooses the images in a forward pass; what was measured for that is said and remembered."""
-        question = f"batches of {self._request.engine} {self._request.precision}"
-        known = self._measurements.rates(question)
-        session = self._session
+        session, known = self._session, self._known_batches
         with self.timings.step("measure"):
             size, rates = session.settle_batch_size(self._request, rows, known)
         if self._idle.shares_files:
@@ -265,7 +264,7 @@ class Filler:
             before = ", as measured before" if known else ""
             say(f"batch size: {figures} images/s; using {size}{before}")
         if rates and not known:
-            self._measurements.remember(question, rates)
+            self._measurements.remember(self._question, rates)
         return size
 
     def _loader(self, wanted: TargetRows, batch_size: int) -> Loader:
@@ -294,8 +293,15 @@ class Filler:
     def _session(self) -> Session:
         """The session with its base loaded; a run that computes nothing never loads it."""
         with self.timings.step("load"):
+            if self._request.batch_size is None and self._request.engine != RAW:
+                # Asked now: once workers are there, they may have all cores.
+                self._known_batches = self._measurements.rates(self._question)
             self._idle.load(self._request, self._weights)
         return self._idle
+
+    @property
+    def _question(self) -> str:
+        return f"batches of {self._request.engine} {self._request.precision}"
 
     def _announce(
         self,

@@ -29,7 +29,7 @@ from pipeline.spec import FeatureSpec
 Cli = Callable[..., Result]
 
 NO_PATHS = {
-    *("address", "augment", "backbone", "engine", "batch_size", "entries", "executor"),
+    *("address", "augment", "backbone", "engine", "resize", "batch_size", "entries", "executor"),
     *("gpus_per_worker", "grids", "head", "heads", "host", "layers", "leave_out", "logs"),
     *("name", "pixel_range", "pooling", "precision", "preset", "settings", "store", "workers", "write"),
 }

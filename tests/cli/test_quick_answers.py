@@ -14,7 +14,7 @@ from photos import Photos
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 SLOW = ("keras", "matplotlib", "scipy", "sklearn", "skops", "tensorflow")
-BY_NUMPY = ("logreg", "sgd", "lda", "mlp", "random-forest", "dense")
+BY_NUMPY = ("logreg", "sgd", "lda", "mlp", "random-forest", "knn", "dense")
 SCRIPT = f"""
 import sys
 from click.testing import CliRunner

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import expit
 
 BLOCK = 128
 """Rows that share their inner products: these grow with it, and what is paid once a block shrinks."""
@@ -67,6 +66,8 @@ class LogisticDescent:
             self._learn_block(rows[order[part]], targets[part], weights[part])
 
     def _learn_block(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> None:
+        from scipy.special import expit
+
         count = len(rows)
         step = np.arange(count)
         # What the penalty leaves of a coefficient after 0, 1, ... steps.
