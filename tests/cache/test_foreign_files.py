@@ -17,6 +17,7 @@ from pipeline.cache.entries import Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
 from pipeline.cache.inspection import verify_cache
+from pipeline.cache.salvage import open_damaged
 from pipeline.errors import CacheMismatchError
 
 LIMIT_KIB = 16 * 1024
@@ -63,6 +64,20 @@ def test_all_of_them_take_little_memory_and_time(publish: Publish, elsewhere: Pa
     assert "opened" not in said.values()
     print(f"{len(said)} foreign files refused, {more:,} KiB more memory at most")
     assert more < LIMIT_KIB
+
+
+@pytest.mark.parametrize("column", ["features", "crc32", "done", "digests", "views", "ids"])
+def test_nothing_is_salvaged_that_lies_in_another_file(
+    column: str, publish: Publish, entry: Entry, tmp_path: Path
+) -> None:
+    path, other = publish(["a", "b"]), tmp_path / "other"
+    assert open_damaged(path, entry.spec) is not None
+    with h5py.File(path, "r+") as file:
+        values = file[column][()]
+        other.write_bytes(values.tobytes())
+        del file[column]
+        file.create_dataset(column, values.shape, values.dtype, external=[(str(other), 0, values.nbytes)])
+    assert open_damaged(path, entry.spec) is None
 
 
 @pytest.mark.parametrize("content", [None, "[" * 100_000, '{"spec":' * 50_000, "null", "\xff" * 9])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from counting_engine import CountingEngine
 from photos import Photos
 
+from pipeline.cache.feature_file import open_feature_file
 from pipeline.extraction import Extraction
 
 Run = Callable[..., list[Extraction]]
@@ -26,6 +28,8 @@ def test_several_cuts_are_filled_in_one_pass(
     for cut in cuts:
         assert cut.computed == 9
         assert_complete(cut)
+        for split in cut.entry.splits:
+            assert open_feature_file(cut.entry.file(split)).header.software["numpy"] == np.__version__
 
 
 def test_a_later_cut_fills_only_what_is_missing(

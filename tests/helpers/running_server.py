@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -49,8 +48,3 @@ class Server:
         answer = response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         connection.close()
         return answer
-
-
-def run_pipeline(command: str, *arguments: object, folder: Path) -> None:
-    words = [sys.executable, "-m", "pipeline", command, *map(str, arguments)]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)

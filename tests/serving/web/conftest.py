@@ -11,7 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 from photos import Photos
-from running_server import CLASSES, Server, run_pipeline
+from running_server import CLASSES, Server
+
+from pipeline.cache import open_features
+from pipeline.extraction import FeatureRequest, extract
+from pipeline.heads import train_head
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +27,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         photos.add(f"train/{name}", 5)
         photos.add(f"test/{name}", 2)
     stage = ["--data", photos.root]
-    run_pipeline("extract", *stage, "--backbone", "pixels", "--image-size", 8, folder=folder)
-    run_pipeline("train-head", *stage, folder=folder)
+    (extraction,) = extract(
+        str(photos.root), FeatureRequest(backbone="pixels", image_size=8), cache=folder / "features_cache"
+    )
+    features = open_features(extraction.entry, "train")
+    train_head("logreg", features, None, runs=folder / "runs")
     words = [sys.executable, "-m", "pipeline", "serve", *map(str, stage), "--port", "0", "--json"]
     process = subprocess.Popen(
         words, cwd=folder, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(scratch)}
