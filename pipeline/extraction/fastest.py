@@ -17,7 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.extraction import engines
 from pipeline.extraction.engines import BatchTooLargeError, Engine
 from pipeline.extraction.measurements import Measurements, Rates
-from pipeline.extraction.request import FeatureRequest, engines_with
+from pipeline.extraction.request import ARITHMETICS, FeatureRequest, engines_with
 from pipeline.extraction.settle import SettledRequest
 from pipeline.hardware import gpus
 from pipeline.memory import available_bytes
@@ -75,10 +75,10 @@ def settle_engine(
     """
     if request.engine == RAW or "auto" not in (request.engine, request.precision):
         return request, {}
-    question = f"{request.engine} {request.precision}"
-    rates = measurements.rates(question)
+    question, choices = f"{request.engine} {request.precision}", _choices(request)
+    rates = measurements.rates(question, choices)
     if rates:
-        chosen, before = _named(request, max(rates, key=lambda name: rates[name])), ", as measured before"
+        chosen, before = choices[max(rates, key=lambda name: rates[name])], ", as measured before"
     else:
         tried: Trials = (call or _call_here)(_tried, request, weights, rows, networks)
         for note in tried.notes:
@@ -159,9 +159,16 @@ def _name(request: FeatureRequest, way: FeatureRequest) -> str:
     return way.precision if request.engine != "auto" else f"{way.engine} {way.precision}"
 
 
-def _named(request: FeatureRequest, name: str) -> FeatureRequest:
-    engine, _, precision = name.rpartition(" ")
-    return replace(request, engine=engine or request.engine, precision=precision)
+def _choices(request: FeatureRequest) -> dict[str, FeatureRequest]:
+    """Lists by name what may take the place of ``auto``, on this machine or another."""
+    names = [request.engine] if request.engine != "auto" else engines_with(request.precision)
+    ways = [
+        replace(request, engine=name, precision=precision)
+        for name in names
+        for precision in ARITHMETICS[name]
+        if request.precision == precision or (request.precision == "auto" and precision != "int8")
+    ]
+    return {_name(request, way): way for way in ways}
 
 
 def settle_batch_size(

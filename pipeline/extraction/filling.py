@@ -20,6 +20,7 @@ from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
+from pipeline.extraction.fastest import BATCHES
 from pipeline.extraction.load import Loader
 from pipeline.extraction.measurements import Measurements, Rates
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
@@ -295,7 +296,7 @@ class Filler:
         with self.timings.step("load"):
             if self._request.batch_size is None and self._request.engine != RAW:
                 # Asked now: once workers are there, they may have all cores.
-                self._known_batches = self._measurements.rates(self._question)
+                self._known_batches = self._measurements.rates(self._question, list(map(str, BATCHES)))
             self._idle.load(self._request, self._weights)
         return self._idle
 

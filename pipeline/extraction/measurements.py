@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -61,17 +61,20 @@ class Measurements:
     machine: Callable[[], dict[str, Any]] = this_machine
     forget: bool = False
 
-    def rates(self, question: str) -> Rates:
+    def rates(self, question: str, among: Collection[str]) -> Rates:
         """Returns what was measured to answer a question; empty where it never was.
 
         Args:
             question: What was left open: ``auto float32``, or the batch of an engine and its arithmetic.
+            among: The names that can be an answer; with any other the rates are not used.
         """
         if self.forget:
             return {}
         found = self._read().get(self._machine, {}).get("networks", {}).get(self._network, {})
-        rates = found.get(question, {}) if isinstance(found, dict) else {}
-        sound = isinstance(rates, dict) and all(isinstance(rate, float) for rate in rates.values())
+        rates = found.get(question, {})
+        sound = isinstance(rates, dict) and all(
+            name in among and isinstance(rate, float) and rate > 0 for name, rate in rates.items()
+        )
         return rates if sound else {}
 
     def remember(self, question: str, rates: Rates) -> None:
@@ -92,7 +95,8 @@ class Measurements:
             if not path.is_file() or path.stat().st_size > MOST_BYTES:
                 return {}
             known = parse_json(path.read_text())["measurements"]
-            if not all(isinstance(one["networks"], dict) for one in known.values()):
+            networks = [network for one in known.values() for network in one["networks"].values()]
+            if not all(isinstance(network, dict) for network in networks):
                 raise TypeError("its fields are of other types")
         except OSError:
             return {}

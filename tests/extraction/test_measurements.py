@@ -37,50 +37,57 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_it_is_remembered(cache: Path) -> None:
-    assert known(cache).rates(QUESTION) == RATES
-    assert known(cache).rates("auto auto") == {}
+    assert known(cache).rates(QUESTION, RATES) == RATES
+    assert known(cache).rates("auto auto", RATES) == {}
     known(cache).remember("auto auto", {"keras float32": 1.0})
-    assert known(cache).rates(QUESTION) == RATES
+    assert known(cache).rates(QUESTION, RATES) == RATES
 
 
 @pytest.mark.parametrize(
     "changed", [{"processor": "B"}, {"cores": 4}, {"gpus": ["A GPU"]}, {"versions": {"keras": "4"}}]
 )
 def test_another_machine_measures_itself(changed: dict[str, Any], cache: Path) -> None:
-    assert known(cache, **changed).rates(QUESTION) == {}
+    assert known(cache, **changed).rates(QUESTION, RATES) == {}
     known(cache, **changed).remember(QUESTION, {"keras float32": 1.0})
-    assert known(cache, **changed).rates(QUESTION) == {"keras float32": 1.0}
-    assert known(cache).rates(QUESTION) == RATES
+    assert known(cache, **changed).rates(QUESTION, RATES) == {"keras float32": 1.0}
+    assert known(cache).rates(QUESTION, RATES) == RATES
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(FeatureSpec)])
 def test_another_network_is_measured(name: str, cache: Path) -> None:
     value = getattr(SPEC, name)
     other = replace(SPEC, **{name: value + 1 if isinstance(value, int) else value + "x"})
-    assert known(cache, other).rates(QUESTION) == (RATES if name in UNLIKE else {})
+    assert known(cache, other).rates(QUESTION, RATES) == (RATES if name in UNLIKE else {})
 
 
 def test_what_is_to_be_forgotten_is_measured_again(cache: Path) -> None:
     again = replace(known(cache), forget=True)
-    assert again.rates(QUESTION) == {}
+    assert again.rates(QUESTION, RATES) == {}
     again.remember(QUESTION, {"keras float32": 3.0})
-    assert known(cache).rates(QUESTION) == {"keras float32": 3.0}
+    assert known(cache).rates(QUESTION, RATES) == {"keras float32": 3.0}
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"measurements": 1}', '{"measurements": {"a": {"networks": 1}}}', "x" * 2**21]
+    "text",
+    [
+        *("", "{", "[]", '{"measurements": 1}', '{"measurements": {"a": {"networks": 1}}}'),
+        *('{"measurements": {"a": {"networks": {"b": 1}}}}', "x" * 2**21),
+    ],
 )
 def test_a_damaged_file_is_as_none(text: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cache / FILE_NAME).write_text(text)
-    assert known(cache).rates(QUESTION) == {}
+    assert known(cache).rates(QUESTION, RATES) == {}
     if len(text) < 2**20:
         assert f"{FILE_NAME} is damaged" in capsys.readouterr().err
 
 
-def test_rates_that_are_none_are_not_used(cache: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "now"), [("20.5", '"fast"'), ("20.5", "-20.5"), ("20.5", "0.0"), ("keras float32", "keras f32")]
+)
+def test_rates_that_are_none_are_not_used(before: str, now: str, cache: Path) -> None:
     file = cache / FILE_NAME
-    file.write_text(file.read_text().replace("20.5", '"fast"'))
-    assert known(cache).rates(QUESTION) == {}
+    file.write_text(file.read_text().replace(before, now))
+    assert known(cache).rates(QUESTION, RATES) == {}
 
 
 def test_what_is_not_ours_stays(cache: Path) -> None:
