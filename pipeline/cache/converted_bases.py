@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from pipeline.cache.entries import is_lock
 from pipeline.cache.locks import exclusive_lock
 from pipeline.cache.networks import FILES
 from pipeline.errors import PipelineError
-from pipeline.files import is_blank, refuse_foreign, refuse_links, written
+from pipeline.files import is_blank, refuse_foreign, refuse_links, remove, written
 from pipeline.files import replace as replace_file
 from pipeline.plain_json import parse_json
 from pipeline.progress import say
@@ -34,10 +35,7 @@ DEPTH = 2
 SOFTWARE = ("keras", "tensorflow", "openvino")
 FIELDS = ("backbone", "weights", "layer", "pooling", "image_size", "preprocessing")
 """What of a spec determines the network; the arithmetic is chosen when it is compiled."""
-_DRAFT = re.compile(r"draft-[0-9]+\.(xml|bin)|network\.json\.[0-9]+\.tmp")
-
-Content = tuple[bytes, bytes]
-"""The graph, and its filters."""
+_DRAFT = re.compile(r"draft-[0-9a-f]{8}\.(xml|bin)|network\.json\.[0-9]+\.tmp")
 
 
 class _DamagedError(Exception):
@@ -68,39 +66,49 @@ class ConvertedBase:
         first = self.specs[0]
         return self.cache / FOLDER / f"{first.backbone}-{first.image_size}-{digest[:8]}"
 
-    def read_or_make(self, make: Callable[[], Any], save: Callable[[Any, Path], None]) -> Content | Any:
+    def read_or_make(
+        self,
+        make: Callable[[], Any],
+        *,
+        save: Callable[[Any, Path], None],
+        load: Callable[[bytes, bytes], Any],
+    ) -> Any:
         """Reads the base; where it is not there whole, makes it and keeps it.
 
         Args:
             make: Converts the base.
-            save: Writes what ``make`` returned as a graph at a path, and its filters beside it.
+            save: Writes what ``make`` returned as a graph at a path, and its filters beside it; an OSError
+                or a PipelineError says why it cannot.
+            load: Makes of the content of both files what ``make`` returned; a ValueError says why it cannot.
 
         Returns:
-            The content of its files, or what ``make`` returned. A cache that cannot be written keeps nothing.
+            The base. A cache that cannot be written keeps nothing.
 
         Raises:
             UsageError: The base cannot be made.
         """
-        content = self._read()
-        if content is not None:
-            return content
-        made = None
-        try:
-            with exclusive_lock(self.folder, depth=DEPTH):
-                content = self._read(tell=True)  # another process may have made it meanwhile
-                if content is not None:
-                    return content
-                made = make()
+        found = self._read(load)
+        if found is not None:
+            return found
+        with ExitStack() as held:
+            try:
+                held.enter_context(exclusive_lock(self.folder, depth=DEPTH))
+            except (OSError, PipelineError) as error:
+                _say_not_kept(error)
+                return make()
+            found = self._read(load, tell=True)  # another process may have made it meanwhile
+            if found is not None:
+                return found
+            made = make()
+            try:
                 self._keep(made, save)
-        except (OSError, PipelineError) as error:
-            if made is None:
-                raise
-            say(f"note: the converted base is not kept: {error}")
-        return made
+            except (OSError, PipelineError) as error:
+                _say_not_kept(error)
+            return made
 
-    def _read(self, *, tell: bool = False) -> Content | None:
+    def _read(self, load: Callable[[bytes, bytes], Any], *, tell: bool = False) -> Any:
         try:
-            return self._checked()
+            return self._checked(load)
         except FileNotFoundError:
             return None
         except (_DamagedError, OSError, PipelineError) as error:
@@ -108,7 +116,7 @@ class ConvertedBase:
                 say(f"note: the converted base in {self.folder} is not used ({error}): it is made anew")
             return None
 
-    def _checked(self) -> Content:
+    def _checked(self, load: Callable[[bytes, bytes], Any]) -> Any:
         for name in (RECORD, *FILES):
             refuse_links(self.folder / name, root=self.cache)
         try:
@@ -122,13 +130,29 @@ class ConvertedBase:
         for name, content in zip(FILES, (graph, filters), strict=True):
             if hashlib.sha256(content).hexdigest() != checksums.get(name):
                 raise _DamagedError(f"{name} is not what {RECORD} says")
-        return graph, filters
+        try:
+            return load(graph, filters)
+        except ValueError as error:  # another version wrote it
+            raise _DamagedError(str(error)) from error
 
     def _keep(self, made: Any, save: Callable[[Any, Path], None]) -> None:
         """Writes the record last: a base without its checksums is not whole."""
         for name in (*FILES, RECORD):
             refuse_foreign(self.folder / name, root=self.cache, known=is_of_a_base)
-        draft = self.folder / f"draft-{os.getpid()}.xml"
+        self._remove_drafts()
+        try:
+            self._write(made, save)
+        finally:
+            self._remove_drafts()
+
+    def _remove_drafts(self) -> None:
+        """Removes what is left of a draft, also of a process that was killed; the caller holds the lock."""
+        for path in self.folder.iterdir():
+            if _DRAFT.fullmatch(path.name):
+                remove(path, root=self.cache, known=is_of_a_base)
+
+    def _write(self, made: Any, save: Callable[[Any, Path], None]) -> None:
+        draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}.xml"
         save(made, draft)
         checksums = {}
         for name in FILES:
@@ -143,6 +167,10 @@ class ConvertedBase:
         }
         with written(self.folder / RECORD, root=self.cache, known=is_of_a_base) as file:
             file.write(json.dumps(record, indent=1).encode())
+
+
+def _say_not_kept(error: Exception) -> None:
+    say(f"note: the converted base is not kept: {error}")
 
 
 def is_of_a_base(name: PurePath, head: bytes) -> bool:

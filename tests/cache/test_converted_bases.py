@@ -22,6 +22,7 @@ class Maker:
 
     def __init__(self) -> None:
         self.made = 0
+        self.unreadable = False
 
     def make(self) -> str:
         self.made += 1
@@ -32,7 +33,12 @@ class Maker:
         path.with_suffix(".bin").write_bytes(FILTERS)
 
     def read(self, base: ConvertedBase) -> object:
-        return base.read_or_make(self.make, self.save)
+        return base.read_or_make(self.make, save=self.save, load=self.load)
+
+    def load(self, graph: bytes, filters: bytes) -> object:
+        if self.unreadable:
+            raise ValueError("of a version to come")
+        return graph, filters
 
 
 @pytest.fixture
@@ -117,17 +123,41 @@ def test_a_cache_that_cannot_be_written_keeps_nothing(
         raise PermissionError(13, "Permission denied")
 
     base = ConvertedBase(entry.cache, [entry.spec])
-    assert base.read_or_make(maker.make, refuse) == "made"
+    assert base.read_or_make(maker.make, save=refuse, load=maker.load) == "made"
     assert "is not kept" in capsys.readouterr().err
 
 
-def test_what_cannot_be_made_is_told(base: ConvertedBase) -> None:
+def test_a_cache_in_which_no_folder_can_be_made_keeps_nothing(
+    entry: Entry, maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").touch()
+    assert maker.read(ConvertedBase(tmp_path / "taken", [entry.spec])) == "made"
+    assert "is not kept: cannot write the cache" in capsys.readouterr().err
+
+
+def test_what_another_version_wrote_is_made_anew(
+    base: ConvertedBase, maker: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maker.unreadable = True
+    assert maker.read(base) == "made"
+    assert "is not used (of a version to come): it is made anew" in capsys.readouterr().err
+
+
+def test_drafts_of_a_process_that_was_killed_go(base: ConvertedBase, maker: Maker) -> None:
+    (base.folder / "draft-01234567.bin").touch()
+    (base.folder / "draft of mine").touch()
+    (base.folder / RECORD).unlink()
+    assert maker.read(base) == "made"
+    assert sorted(os.listdir(base.folder)) == [".lock", "draft of mine", "model.bin", "model.xml", RECORD]
+
+
+def test_what_cannot_be_made_is_told(base: ConvertedBase, maker: Maker) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
     (base.folder / RECORD).unlink()
     with pytest.raises(ZeroDivisionError):
-        base.read_or_make(fail, Maker().save)
+        base.read_or_make(fail, save=maker.save, load=maker.load)
 
 
 def test_the_record_names_the_software(base: ConvertedBase) -> None:

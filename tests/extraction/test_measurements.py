@@ -82,7 +82,8 @@ def test_a_damaged_file_is_as_none(text: str, cache: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("before", "now"), [("20.5", '"fast"'), ("20.5", "-20.5"), ("20.5", "0.0"), ("keras float32", "keras f32")]
+    ("before", "now"),
+    [("20.5", '"fast"'), ("20.5", "-20.5"), ("20.5", "0.0"), ("keras float32", "keras f32")],
 )
 def test_rates_that_are_none_are_not_used(before: str, now: str, cache: Path) -> None:
     file = cache / FILE_NAME

@@ -7,7 +7,7 @@ import io
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,14 +47,20 @@ def kept_base(request: SettledRequest, weights: Weights) -> openvino.Model:
     if request.cache is None:
         return convert_base(request, weights)
     base = ConvertedBase(request.cache, request.specs(weights))
-    found = base.read_or_make(
-        lambda: convert_base(request, weights),
-        lambda model, path: openvino.save_model(model, path, compress_to_fp16=False),
-    )
-    if not isinstance(found, tuple):
-        return found
-    graph, filters = found
-    return openvino.Core().read_model(graph, openvino.Tensor(np.frombuffer(filters, np.uint8)))
+
+    def save(model: Any, path: Path) -> None:
+        try:
+            openvino.save_model(model, path, compress_to_fp16=False)
+        except RuntimeError as error:  # a full disk, too
+            raise OSError(f"OpenVINO cannot write it: {_reason(error)}") from error
+
+    def load(graph: bytes, filters: bytes) -> Any:
+        try:
+            return openvino.Core().read_model(graph, openvino.Tensor(np.frombuffer(filters, np.uint8)))
+        except RuntimeError as error:
+            raise ValueError(f"OpenVINO cannot read it: {_reason(error)}") from error
+
+    return base.read_or_make(lambda: convert_base(request, weights), save=save, load=load)
 
 
 def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
@@ -83,10 +89,15 @@ def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
     try:
         return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
     except Exception as error:  # its frontends raise types of their own
-        reason = str(error).strip().partition("\n")[0]
         raise UsageError(
-            f"OpenVINO cannot convert {request.backbone} ({reason}): choose --engine keras"
+            f"OpenVINO cannot convert {request.backbone} ({_reason(error)}): choose --engine keras"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns the first line of a message that says more than where in OpenVINO it is from."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith("Exception from")), "no reason given")
 
 
 def quantised_base(request: SettledRequest, weights: Weights) -> openvino.Model:
