@@ -133,15 +133,30 @@ def _tried(request: FeatureRequest, weights: Weights, rows: int, networks: Path 
                 if rows < WORTHWHILE_ROWS and len(ways) == 1:  # it runs the base, and that is enough
                     trials.best = way
                     break
-                rate = forward_rate(engine, request.image_size, TRIAL_BATCH, hopeless=best_rate / HOPELESS)
+                rate = _trial_rate(engine, request.image_size, hopeless=best_rate / HOPELESS)
                 trials.rates[_name(request, way)] = rate
                 if rate > best_rate:
                     trials.best, best_rate = way, rate
         except UsageError as error:
             if name == names[-1] and not trials.rates:
                 raise
+            trials.all = False  # to be tried again: a library may be mended, or memory free
             trials.notes.append(f"{error}. Going on without {name}")
     return trials
+
+
+def _trial_rate(engine: Engine, image_size: int, *, hopeless: float) -> float:
+    """Times the batch of trials, or the largest part of it that fits the memory."""
+    size = TRIAL_BATCH
+    while True:
+        try:
+            return forward_rate(engine, image_size, size, hopeless=hopeless)
+        except BatchTooLargeError:
+            if size == 1:
+                raise UsageError(
+                    "not even one image fits the memory: choose a smaller --image-size"
+                ) from None
+            size //= 2
 
 
 def _in_order(names: list[str]) -> list[str]:

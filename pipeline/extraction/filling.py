@@ -130,6 +130,7 @@ class Filler:
         left: Files of the cache that cannot be read now; rows in them are computed again.
         forward_rate: Images per second of the base alone, in batches of the size in use; None where that was
             never measured.
+        passed: Rows that went through the base, each once for all cuts.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Filler:
         self.timings = Timings()
         self.left: list[LeftAlone] = []
         self.forward_rate: float | None = None
+        self.passed = 0
         self._request, self._weights = request, weights
         self._source, self._cache, self._entries = source, cache, entries
         self._idle, self._measurements = session, measurements
@@ -194,9 +196,9 @@ class Filler:
         worked = np.zeros(len(keys), bool)
         worked[np.concatenate([block.rows for block in missing])] = True
         failures = self._compute(writers, wanted, rows=sum(map(len, missing)), title=title)
-        return failures, [
-            worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)
-        ]
+        computed = [worked & lacked & writer.done for writer, lacked in zip(writers, lacking, strict=True)]
+        self.passed += int(np.logical_or.reduce(computed).sum())
+        return failures, computed
 
     def _lay_out(self, writers: Sequence[EntryWriter], wanted: TargetRows, others: CountOthers) -> None:
         """Lays out the files that are not there, and copies what stands elsewhere in the cache."""
@@ -251,6 +253,7 @@ class Filler:
                         "not even one image fits the memory: choose a smaller --image-size"
                     ) from None
                 self._batch_size //= 2
+                self.forward_rate = None  # which was that of larger batches
                 say(f"a batch does not fit the memory: going on with batches of {self._batch_size}")
 
     def _settled_batch_size(self, rows: int) -> int:

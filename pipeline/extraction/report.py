@@ -69,6 +69,7 @@ class Extraction:
         timings: Seconds per step, see ``STEPS``.
         measured: Images per second in each arithmetic, where ``auto`` measured them.
         forward_rate: Images per second of the base alone on this machine; None where it was not measured.
+        passed: Rows that went through the base in the time of ``timings``, for this cut or another.
         left: Files of the cache that were not used and stay, each with its reason.
         damaged: Files of the cache that were damaged, and how many rows were computed anew for each.
         pixels: The range of pixels deeper than 8 bits; None where there are none.
@@ -83,6 +84,7 @@ class Extraction:
     timings: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     forward_rate: float | None = None
+    passed: int = 0
     left: list[LeftAlone] = field(default_factory=list)
     damaged: list[DamageReport] = field(default_factory=list)
     pixels: SettledPixels | None = None
@@ -104,14 +106,14 @@ class Extraction:
     def bound(self) -> Bound | None:
         """What this machine could reach; None where the base alone was not measured."""
         fill_s, image_s = self.timings.get("fill", 0.0), self.timings.get("image_cpu", 0.0)
-        if not (self.forward_rate and self.computed and fill_s and image_s):
+        if not (self.forward_rate and self.passed and fill_s and image_s):
             return None
         return Bound(
             forward=self.forward_rate,
-            image_s=image_s / self.computed,
+            image_s=image_s / self.passed,
             cores=cores(),
             apart=self.entry.spec.engine == "keras" and bool(gpus()),
-            reached=self.computed / fill_s,
+            reached=self.passed / fill_s,
         )
 
     def to_json(self) -> dict[str, Any]:

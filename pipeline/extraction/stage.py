@@ -227,6 +227,7 @@ class Stage:
             timings=dict(seconds),
             measured=self._measured,
             forward_rate=self._filler.forward_rate,
+            passed=self._filler.passed,
             left=self._left_alone,
             damaged=progress.damage.reports(),
         )

@@ -48,6 +48,19 @@ def test_no_rate_where_nothing_was_computed(photos: Photos, run: Run) -> None:
     assert (train["computed"], train["reused"], train["images_per_second"]) == (0, 2, None)
 
 
+def test_the_bound_counts_rows_that_passed_for_another_cut(photos: Photos, run: Run) -> None:
+    photos.add("train/cats", 2)
+    photos.add("val/cats")
+    (extraction,) = run()
+    extraction.timings |= {"fill": 2.0, "image_cpu": 0.4}
+    assert extraction.bound is None
+    extraction.forward_rate, extraction.passed = 50.0, 40
+    bound = extraction.bound
+    assert bound is not None
+    assert (bound.reached, bound.image_s) == pytest.approx((20.0, 0.01))
+    assert bound.rate == pytest.approx(1 / (1 / 50 + 0.01 / bound.cores))
+
+
 def test_steps_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))

@@ -249,6 +249,27 @@ def test_pixels_are_not_timed(free: Free) -> None:
     assert settle_batch_size(request, idle, 10**6) == (DEFAULT_BATCH, {})
 
 
+@pytest.mark.parametrize("largest", [8, 4, 1])
+def test_an_engine_is_timed_with_the_batch_that_fits(
+    largest: int, chosen: Chosen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Timed({largest: 10.0}, monkeypatch)
+    for name in ("keras", "openvino"):
+        monkeypatch.setattr(f"pipeline.extraction.engines.{name}.load", lambda *_: engine)
+        monkeypatch.setattr(f"pipeline.extraction.engines.{name}.precisions", lambda: ["float32"])
+    assert list(chosen(AUTO, cache="known")[2].values()) == pytest.approx([10.0, 10.0])
+    engine.rates = {}
+    with pytest.raises(UsageError, match="not even one image fits"):
+        chosen(replace(AUTO, remeasure=True), cache="known")
+
+
+def test_what_cannot_run_a_base_is_tried_again(rates: Figures, chosen: Chosen) -> None:
+    rates["openvino", "float32"] = rates["openvino", "bfloat16"] = 0.0
+    assert chosen(AUTO, cache="known")[0] == "keras"
+    rates["openvino", "float32"] = rates["openvino", "bfloat16"] = 99.0
+    assert chosen(AUTO, cache="known")[0] == "openvino"
+
+
 def test_what_is_hopeless_is_timed_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Timed({8: 10.0}, monkeypatch)
     assert forward_rate(engine, 32, 8, hopeless=11.0) == pytest.approx(10.0)

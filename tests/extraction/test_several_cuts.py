@@ -43,11 +43,13 @@ def test_a_later_cut_fills_only_what_is_missing(
     old, new = run(layers=("block2_pool", "block3_pool"))
     assert engine.computed == 6
     assert (old.computed, new.computed) == (0, 6)
+    assert (old.passed, new.passed) == (6, 6)
     assert old.entry.file("train").stat().st_ino == written.st_ino
     assert_complete(new)
     engine.forget()
     photos.add("train/cats")
     old, new = run(layers=("block2_pool", "block3_pool"))
     assert (engine.computed, old.computed, new.computed) == (1, 1, 1)
+    assert (old.passed, new.passed) == (1, 1)
     assert_complete(old)
     assert_complete(new)
