@@ -16,14 +16,17 @@ import pytest
 from photos import Photos
 from synced import SyncedFiles
 
+from pipeline.backbones.weights import Weights
 from pipeline.cache import FeatureSet
+from pipeline.cache.converted_bases import ConvertedBase
 from pipeline.cache.networks import FILES
 from pipeline.evaluation import evaluate, page
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
 from pipeline.evaluation.page import write_report_page
-from pipeline.extraction import Extraction
+from pipeline.extraction import Extraction, FeatureRequest
 from pipeline.extraction.engines import _networks
+from pipeline.extraction.measurements import Measurements
 from pipeline.heads import Temperature, save_temperature, train_head
 from pipeline.serving.export._exporting import replacing
 from pipeline.sweeps import candidates, sweep
@@ -164,6 +167,22 @@ def test_quantised_networks(
     assert_kept(cache, *FILES, "calibration.json")
 
 
+def test_converted_bases_and_measurements(tmp_path: Path, disk: Callable[[str], SyncedFiles]) -> None:
+    def save(network: str, path: Path) -> None:
+        for end in (".xml", ".bin"):
+            path.with_suffix(end).write_text(network)
+
+    request = FeatureRequest(precision="float32", engine="openvino", resize="bilinear-antialias")
+    specs = request.specs(Weights("random:0", "random", seed=0))
+    cache, folder = disk("features"), tmp_path / "features"
+    folder.mkdir()
+    ConvertedBase(folder, specs).read_or_make(lambda: "<net", save=save, load=lambda *_: None)
+    assert_kept(cache, *FILES, "network.json")
+    for rate in (1.0, 2.0):
+        Measurements(folder, specs, dict).remember("auto float32", {"keras float32": rate})
+        assert_kept(cache, ".measurements.json")
+
+
 def test_every_publisher_is_among_these() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -171,9 +190,9 @@ def test_every_publisher_is_among_these() -> None:
             if PUBLISHING & set(re.findall(r"\w+", names)):
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
-        *("cache/entries.py", "cache/partial_file.py"),
+        *("cache/converted_bases.py", "cache/entries.py", "cache/partial_file.py"),
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
-        "extraction/engines/_networks.py",
+        *("extraction/engines/_networks.py", "extraction/measurements.py"),
         "heads/_core/saving.py",
         "serving/export/_exporting.py",
         *("sweeps/leaderboard.py", "sweeps/results.py"),
