@@ -165,7 +165,7 @@ class Extract:
         forget_features(self._cache)
         answer: dict[str, Any] = run_process(self._command).answer
         if answer["bound"]:
-            self.shares.append(answer["bound"]["reached"])
+            self.shares.append(answer["bound"]["share"])
         self.contender.rows[0].note = f"{answer['engine']} {answer['precision']}"
         return [Pass(sum(answer["timings"][step] for step in STEPS))]
 

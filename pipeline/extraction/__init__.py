@@ -141,7 +141,7 @@ def _extract(
     request, pixels = settle_pixel_range(request, manifest.census)
     request = settle_resize(continued(request, weights, stored, manifest, folder))
     with (executor or make_executor()).session() as session:
-        networks = cache if session.shares_files else None
+        bases = cache if session.shares_files else None
         sizes = {split: len(listed) for split, listed in manifest.splits.items()}
         measurements = Measurements(
             cache, request.specs(weights), lambda: session.call(this_machine), forget=request.remeasure
@@ -152,11 +152,11 @@ def _extract(
             weights,
             measurements,
             rows=sum(sizes.values()) + request.views * sizes.get("train", 0),
-            networks=networks,
+            cache=bases,
             call=session.call,
         )
         measure_seconds = time.perf_counter() - started
-        settled = replace(settle_networks(request, weights, manifest, folder), cache=networks)
+        settled = replace(settle_networks(request, weights, manifest, folder), cache=bases)
         entries = [
             replace(entry, source_options=source_options, weights_file=weights.named)
             for entry in _entries(folder, settled.specs(weights), source, weights, existing, rows_per_file)

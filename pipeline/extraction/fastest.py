@@ -50,7 +50,7 @@ def settle_engine(
     measurements: Measurements,
     *,
     rows: int,
-    networks: Path | None = None,
+    cache: Path | None = None,
     call: Call | None = None,
 ) -> tuple[FeatureRequest, Rates]:
     """Replaces ``auto``, for the arithmetic or the engine, by what stage one will use.
@@ -64,7 +64,7 @@ def settle_engine(
         weights: The filters of its base.
         measurements: What is known of the network.
         rows: Images of the data set, views included.
-        networks: The cache in which converted networks are kept; None = they are not.
+        cache: Where converted bases are kept; None = they are not.
         call: Calls a function with its arguments on a machine of the kind that will compute; default: here.
 
     Returns:
@@ -80,7 +80,7 @@ def settle_engine(
     if rates:
         chosen, before = choices[max(rates, key=lambda name: rates[name])], ", as measured before"
     else:
-        tried: Trials = (call or _call_here)(_tried, request, weights, rows, networks)
+        tried: Trials = (call or _call_here)(_tried, request, weights, rows, cache)
         for note in tried.notes:
             say(f"note: {note}")
         chosen, rates, before = tried.best, tried.rates, ""
@@ -114,7 +114,7 @@ class Trials:
     all: bool = True
 
 
-def _tried(request: FeatureRequest, weights: Weights, rows: int, networks: Path | None) -> Trials:
+def _tried(request: FeatureRequest, weights: Weights, rows: int, cache: Path | None) -> Trials:
     """Tries what may take the place of ``auto`` on this machine."""
     names = [request.engine] if request.engine != "auto" else _in_order(engines_with(request.precision))
     trials, best_rate = Trials(request), 0.0
@@ -128,7 +128,7 @@ def _tried(request: FeatureRequest, weights: Weights, rows: int, networks: Path 
                 return Trials(ways[0])
             for way in ways:
                 engine = registry.load(engines, "engine", name).load(
-                    SettledRequest.of(way, cache=networks), weights
+                    SettledRequest.of(way, cache=cache), weights
                 )
                 if rows < WORTHWHILE_ROWS and len(ways) == 1:  # it runs the base, and that is enough
                     trials.best = way

@@ -94,7 +94,7 @@ class Bound:
         """Returns the object that ``pipeline extract --json`` prints as ``bound``."""
         return {
             "images_per_second": round(self.rate, 1),
-            "reached": round(self.share, 3),
+            "share": round(self.share, 3),
             "forward": round(self.forward, 1),
             "decode_ms": round(1000 * self.image_s, 3),
             "cores": self.cores,

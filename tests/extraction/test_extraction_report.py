@@ -59,6 +59,9 @@ def test_the_bound_counts_rows_that_passed_for_another_cut(photos: Photos, run: 
     assert bound is not None
     assert (bound.reached, bound.image_s) == pytest.approx((20.0, 0.01))
     assert bound.rate == pytest.approx(1 / (1 / 50 + 0.01 / bound.cores))
+    described = extraction.to_json()["bound"]
+    assert list(described) == ["images_per_second", "share", "forward", "decode_ms", "cores"]
+    assert described["share"] == pytest.approx(20 / bound.rate, abs=1e-3)
 
 
 def test_steps_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
