@@ -66,7 +66,7 @@ class LogisticDescent:
             self._learn_block(rows[order[part]], targets[part], weights[part])
 
     def _learn_block(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> None:
-        from scipy.special import expit
+        from scipy.special import expit  # here, because an answer has no use for it
 
         count = len(rows)
         step = np.arange(count)
