@@ -10,15 +10,15 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
-from pipeline.cache.entries import is_lock
+from pipeline.cache.entries import Entry, is_lock
 from pipeline.cache.locks import exclusive_lock
 from pipeline.cache.networks import FILES
 from pipeline.errors import PipelineError
@@ -57,7 +57,7 @@ class ConvertedBase:
     @cached_property
     def identity(self) -> list[dict[str, Any]]:
         """What determines the network, cut by cut."""
-        return [{name: asdict(spec)[name] for name in FIELDS} for spec in self.specs]
+        return [_identity(spec) for spec in self.specs]
 
     @property
     def folder(self) -> Path:
@@ -169,8 +169,30 @@ class ConvertedBase:
             file.write(json.dumps(record, indent=1).encode())
 
 
+def _identity(spec: FeatureSpec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in FIELDS}
+
+
 def _say_not_kept(error: Exception) -> None:
     say(f"note: the converted base is not kept: {error}")
+
+
+def unused_bases(cache: Path, entries: Iterable[Entry]) -> list[Path]:
+    """Lists the folders of bases that no entry was made with; the next command that needs one makes it again.
+
+    Args:
+        cache: The cache.
+        entries: All that stand in it.
+    """
+    cuts = [_identity(entry.spec) for entry in entries]
+    unused = []
+    for folder in sorted((cache / FOLDER).glob("*")):
+        with suppress(OSError, PipelineError, AttributeError, KeyError, TypeError, ValueError):
+            refuse_links(folder / RECORD, root=cache)
+            bases = parse_json((folder / RECORD).read_text())["bases"]
+            if not all(base in cuts for base in bases):
+                unused.append(folder)
+    return unused
 
 
 def is_of_a_base(name: PurePath, head: bytes) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.cache import converted_bases
 from pipeline.cache.entries import FEATURE_FILES, SPEC_FILE, Entry, is_features, is_of_an_entry, read_entry
 from pipeline.cache.feature_file import open_feature_file, open_mapped
 from pipeline.cache.finding import all_entries, is_called, options_apart
 from pipeline.cache.format import damaged_rows
-from pipeline.cache.locks import LOCK_FILE, exclusive_lock
-from pipeline.cache.networks import RECORD, made_in, unused_networks
+from pipeline.cache.locks import LOCK_FILE, BusyError, exclusive_lock
+from pipeline.cache.networks import FILES, RECORD, made_in, unused_networks
 from pipeline.cache.partial_file import refused
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
 from pipeline.files import Known, LeftAlone, remove_folder
@@ -156,9 +158,10 @@ def remove(entry: Entry) -> Freed:
 
 
 def remove_retired(cache: Path) -> Freed:
-    """Deletes every retired file, and every quantised network without an entry, that this package made."""
+    """Deletes what this package keeps in reserve: retired files, and networks and bases without an entry."""
     freed, cache = Freed(), expanded(cache)
-    for entry in all_entries(cache):
+    entries = all_entries(cache)
+    for entry in entries:
         for path in entry.retired():
             freed.remove(path, cache, is_features)
     unused, left = unused_networks(cache)
@@ -169,6 +172,10 @@ def remove_retired(cache: Path) -> Freed:
         for path in sorted(network.iterdir(), key=lambda path: (path.name == RECORD, path)):
             freed.remove(path, cache, known)
         remove_folder(network, root=cache)
+    for base in converted_bases.unused_bases(cache, entries):
+        with suppress(BusyError), exclusive_lock(base, wait_s=0, depth=converted_bases.DEPTH):
+            for name in (*FILES, converted_bases.RECORD):
+                freed.remove(base / name, cache, converted_bases.is_of_a_base)
     return freed
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cache.converted_bases import FIELDS, RECORD, ConvertedBase
+from pipeline.cache.converted_bases import DEPTH, FIELDS, RECORD, ConvertedBase
 from pipeline.cache.entries import Entry
+from pipeline.cache.inspection import remove_retired
+from pipeline.cache.locks import exclusive_lock
 from pipeline.spec import FeatureSpec
 
 GRAPH, FILTERS = b'<?xml version="1.0"?><net name="made">', b"filters"
@@ -166,3 +168,24 @@ def test_the_record_names_the_software(base: ConvertedBase) -> None:
         "tensorflow",
         "openvino",
     }
+
+
+def test_bases_that_no_entry_was_made_with_can_be_removed(
+    base: ConvertedBase, maker: Maker, entry: Entry
+) -> None:
+    (spec,) = base.specs
+    entry.save()
+    other = ConvertedBase(base.cache, [replace(spec, layer="another")])
+    foreign = other.folder.with_name("mine")
+    maker.read(other)
+    foreign.mkdir()
+    (foreign / "notes").write_text("my own")
+    with exclusive_lock(other.folder, depth=DEPTH):
+        assert remove_retired(base.cache).bytes == 0  # somebody is making it
+    assert remove_retired(base.cache).bytes > 0
+    assert not other.folder.exists()
+    assert (foreign / "notes").read_text() == "my own"
+    assert maker.read(base) == (GRAPH, FILTERS)
+    maker.made = 0
+    maker.read(other)
+    assert maker.made == 1

@@ -149,7 +149,7 @@ def rm(features: StoredFeatures, yes: bool, as_json: bool) -> None:
 @cache_option
 @json_option
 def gc(cache: Path, as_json: bool) -> None:
-    """Remove what is kept in reserve: replaced files with rows that no newer file has, unused int8 networks.
+    """Remove what is kept in reserve: replaced files with rows that no newer file has, unused networks.
 
     \b
     pipeline cache gc
