@@ -66,11 +66,14 @@ def _cykooz() -> Resize:
     Raises:
         UsageError: It is not installed, or does not give the known answer.
     """
-    instead = f"pip install '{PACKAGE}>=4.0.1,<5', or choose --resize {PILLOW}, which is slower"
+    instead = (
+        f"pip install '{PACKAGE}>=4.0.1,<5', or extract and train with --resize {PILLOW}, which is slower"
+    )
     try:
         from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer
     except ImportError as error:
-        raise UsageError(f"resize {CYKOOZ!r} needs the package {PACKAGE}: {instead}") from error
+        broken = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded ({error})"
+        raise UsageError(f"resize {CYKOOZ!r} needs the package {PACKAGE}{broken}: {instead}") from error
     bilinear = ResizeAlg.convolution(FilterType.bilinear)
     whole = ResizeOptions(bilinear, use_alpha=False)
 
