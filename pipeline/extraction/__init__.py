@@ -171,6 +171,7 @@ def _extract(
             entries=stored,
             session=session,
             measurements=measurements,
+            trial_rate=measured.get(f"{request.engine} {request.precision}", measured.get(request.precision)),
         )
         filler.timings.add({"stock": stock_seconds, "measure": measure_seconds})
         stage = Stage(

@@ -20,7 +20,7 @@ from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.executors import Session
-from pipeline.extraction.fastest import BATCHES
+from pipeline.extraction.fastest import BATCHES, TRIAL_BATCH
 from pipeline.extraction.load import Loader
 from pipeline.extraction.measurements import Measurements, Rates
 from pipeline.extraction.plan import FileGroup, FileSpan, plan_blocks, plan_copies, rows_in_block
@@ -143,6 +143,7 @@ class Filler:
         entries: Sequence[Entry],
         session: Session,
         measurements: Measurements,
+        trial_rate: float | None = None,
     ) -> None:
         """Loads nothing yet.
 
@@ -154,6 +155,7 @@ class Filler:
             entries: All that stand in it: rows of theirs need not be computed.
             session: Who computes.
             measurements: What is known of the base on the machine that computes.
+            trial_rate: Images per second of the base alone in batches of ``TRIAL_BATCH``, where known.
         """
         self.timings = Timings()
         self.left: list[LeftAlone] = []
@@ -161,7 +163,7 @@ class Filler:
         self.passed = 0
         self._request, self._weights = request, weights
         self._source, self._cache, self._entries = source, cache, entries
-        self._idle, self._measurements = session, measurements
+        self._idle, self._measurements, self._trial_rate = session, measurements, trial_rate
         self._batch_size: int | None = None
         self._known_batches: Rates = {}
         self._announced = False
@@ -262,7 +264,7 @@ class Filler:
         with self.timings.step("measure"):
             size, rates = session.settle_batch_size(self._request, rows, known)
         if self._idle.shares_files:
-            self.forward_rate = rates.get(str(size))
+            self.forward_rate = rates.get(str(size), self._trial_rate if size == TRIAL_BATCH else None)
         if rates:
             figures = ", ".join(f"{name}: {rate:.1f}" for name, rate in rates.items())
             before = ", as measured before" if known else ""

@@ -154,5 +154,7 @@ def test_rows_of_the_package_are_never_made_by_pillow(
     (again,) = run(**AS_IT_COMES)
     assert (again.entry, again.computed) == (made.entry, 0)
     photos.add("train/cats")
-    with pytest.raises(UsageError, match=r"pip install 'cykooz-resizer>=4.0.1,<5', or extract and train with --resize"):
+    with pytest.raises(
+        UsageError, match=r"pip install 'cykooz-resizer>=4.0.1,<5', or extract and train with --resize"
+    ):
         run(**AS_IT_COMES)

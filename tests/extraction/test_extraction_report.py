@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from photos import Photos
 
-from pipeline.extraction import Extraction
+from pipeline import extraction as extraction_module
+from pipeline.extraction import Extraction, FeatureRequest
+from pipeline.extraction.fastest import TRIAL_BATCH
 from pipeline.extraction.timing import STEPS, Timings
 
 SPLIT_KEYS = ["files", "rows", "computed", "reused", "failed", "seconds", "images_per_second"]
@@ -93,3 +96,20 @@ def test_waiting_hands_on_every_item_and_every_error() -> None:
         got.extend(timings.waiting_for("wait", items()))
     assert list(timings.waiting_for("other", iter("ab"))) == ["a", "b"]
     assert {"wait", "other"} == set(timings.seconds)
+
+
+@pytest.mark.parametrize(("batch_size", "rate"), [(None, 40.0), (TRIAL_BATCH, 40.0), (4, None)])
+def test_the_trial_of_the_engine_tells_the_base_alone_in_batches_of_its_size(
+    batch_size: int | None,
+    rate: float | None,
+    photos: Photos,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def settled(request: FeatureRequest, *_: object, **__: object) -> tuple[FeatureRequest, dict[str, float]]:
+        return replace(request, engine="keras", precision="float32"), {"float32": 40.0}
+
+    monkeypatch.setattr(extraction_module, "settle_engine", settled)
+    photos.add("train/cats", 3)
+    (extraction,) = run(batch_size=batch_size)
+    assert extraction.forward_rate == rate
