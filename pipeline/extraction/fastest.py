@@ -40,7 +40,8 @@ SHARE_OF_RUN = 0.03
 """What the search for a batch size may cost of the time that the run will take."""
 LONGEST_TRIAL_S = 0.5
 HOPELESS = 3.0
-"""What takes this many times as long as the best, even if it is only warming up, is not timed further."""
+LONG_WARM_UP_S = 2.0
+"""What takes so many times as long as the best, and so many seconds to warm up, is not timed further."""
 MEMORY_SHARE = 0.25
 
 
@@ -263,7 +264,7 @@ def forward_rate(
         image_size: Height and width in pixels.
         batch_size: Images in a batch.
         least_s: Seconds to go on for, at least.
-        hopeless: Images per second below which it is not timed further than its warming up.
+        hopeless: Images per second below which it is not timed further than a long warming up.
 
     Returns:
         Images per second, after as many batches that warm up.
@@ -274,8 +275,9 @@ def forward_rate(
     images = np.random.default_rng(0).integers(0, 256, (batch_size, image_size, image_size, 3), np.uint8)
     started = time.perf_counter()
     _passes(engine, images, engine.ahead, 0.0)
-    rate = batch_size * engine.ahead / (time.perf_counter() - started)
-    if rate < hopeless:
+    warm_up_s = time.perf_counter() - started
+    rate = batch_size * engine.ahead / warm_up_s
+    if rate < hopeless and warm_up_s > LONG_WARM_UP_S:
         return rate
     started = time.perf_counter()
     passes = _passes(engine, images, 2 * engine.ahead, least_s)

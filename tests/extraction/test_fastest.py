@@ -271,9 +271,15 @@ def test_what_cannot_run_a_base_is_tried_again(rates: Figures, chosen: Chosen) -
 
 
 def test_what_is_hopeless_is_timed_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Timed({8: 10.0}, monkeypatch)
-    assert forward_rate(engine, 32, 8, hopeless=11.0) == pytest.approx(10.0)
-    assert engine.now == pytest.approx(0.8)
+    engine = Timed({8: 2.0}, monkeypatch)
+    assert forward_rate(engine, 32, 8, hopeless=2.1) == pytest.approx(2.0)
+    assert engine.now == pytest.approx(4.0)
     engine.now = 0.0
-    assert forward_rate(engine, 32, 8, hopeless=9.0, least_s=3.0) == pytest.approx(10.0)
-    assert engine.now >= 3.8
+    assert forward_rate(engine, 32, 8, hopeless=1.9, least_s=9.0) == pytest.approx(2.0)
+    assert engine.now >= 13.0
+
+
+def test_a_short_warming_up_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Timed({8: 10.0}, monkeypatch)
+    assert forward_rate(engine, 32, 8, hopeless=99.0) == pytest.approx(10.0)
+    assert engine.now > 0.8
