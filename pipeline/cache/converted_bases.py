@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline.cache.entries import Entry, is_lock
 from pipeline.cache.locks import exclusive_lock
-from pipeline.cache.networks import FILES
+from pipeline.cache.networks import FILES, sha256_of
 from pipeline.errors import PipelineError
 from pipeline.files import is_blank, refuse_foreign, refuse_links, remove, written
 from pipeline.files import replace as replace_file
@@ -157,8 +157,7 @@ class ConvertedBase:
         checksums = {}
         for name in FILES:
             part = draft.with_suffix(Path(name).suffix)
-            with part.open("rb") as file:
-                checksums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            checksums[name] = sha256_of(part)
             replace_file(part, self.folder / name, root=self.cache, known=is_of_a_base)
         record = {
             "bases": self.identity,
