@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
-import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from pipeline import hardware
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -75,15 +75,9 @@ def replace_between_marks(path: Path, name: str, text: str) -> None:
 
 def machine() -> str:
     """Names the processor, its cores that may be used, and what of its arithmetic matters here."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
-    known = set(flags[1].split()) if flags else set()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    name = model[1] if model else platform.processor() or platform.machine()
-    return f"{name} / {cores} cores / {' '.join(flag for flag in TELLING_FLAGS if flag in known)}".rstrip(
-        " /"
-    )
+    known = hardware.flags()
+    telling = " ".join(flag for flag in TELLING_FLAGS if flag in known)
+    return f"{hardware.processor()} / {hardware.cores()} cores / {telling}".rstrip(" /")
 
 
 def versions() -> str:

@@ -29,10 +29,15 @@ def processor() -> str:
     return _field(CPUINFO, "model name") or platform.processor() or platform.machine()
 
 
+def flags() -> set[str]:
+    """Names what the processor can do, as the system lists it; nothing where it lists nothing."""
+    return set(_field(CPUINFO, "flags").split())
+
+
 def has_bfloat16() -> bool:
     """Tells whether the processor computes bfloat16 itself; what is not known is taken for yes."""
-    flags = _field(CPUINFO, "flags").split()
-    return not flags or "avx512_bf16" in flags or "amx_bf16" in flags
+    known = flags()
+    return not known or not known.isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 def gpus() -> list[str]:
