@@ -20,6 +20,7 @@ class Published:
         data: Name of the data set it was measured on, as ``pipeline extract`` would name it.
         split: The split it was measured on.
         measured_on: What it was measured on, in words.
+        took: How long it took there, in words.
         note: What was wrong there, or is different here.
     """
 
@@ -27,6 +28,7 @@ class Published:
     data: str = ""
     split: str = ""
     measured_on: str = ""
+    took: str = ""
     note: str = ""
 
     def beside(self, dataset: str, measured: Mapping[str, float]) -> str:
@@ -42,7 +44,12 @@ class Published:
         note = _sentence(self.note)
         if self.accuracy is None:
             return f"published: no accuracy. {note}" if note else ""
-        parts = [_sentence(f"published: accuracy {self.accuracy:.4f}{self._where}"), note]
+        took = f"It took {self.took}" if self.took.strip() else ""
+        parts = [
+            _sentence(f"published: accuracy {self.accuracy:.4f}{self._where}"),
+            _sentence(took),
+            note,
+        ]
         if measured:
             figures = ", ".join(f"{accuracy:.4f} on {split}" for split, accuracy in measured.items())
             verdict = self._verdict(dataset, measured)

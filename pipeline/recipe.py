@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache.features import Selection
 from pipeline.errors import UnreadableImagesError, UsageError, reason_of, unknown
-from pipeline.extraction import extract
+from pipeline.extraction import Extraction, extract
 from pipeline.extraction.augment import Augmentation
+from pipeline.extraction.report import extractions_to_json
 from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
@@ -106,11 +108,21 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a recipe came to here."""
+    """What a recipe came to here.
+
+    Attributes:
+        recipe: What was run.
+        extractions: What stage one did, one report per cut.
+        trained: The head.
+        reports: What it was found to be, by split.
+        seconds: Wall time of ``extract``, ``train`` and ``evaluate``.
+    """
 
     recipe: Recipe
+    extractions: Sequence[Extraction]
     trained: TrainedHead
     reports: dict[str, Report]
+    seconds: Mapping[str, float]
 
     @property
     def beside_published(self) -> str:
@@ -122,10 +134,13 @@ class Outcome:
         """Returns the object that ``pipeline run --json`` prints."""
         return {
             "title": self.recipe.experiment.title,
+            "seed": self.recipe.experiment.seed,
+            "extract": extractions_to_json(self.extractions),
             "train": self.trained.to_json(),
             "evaluate": {split: report.to_json() for split, report in self.reports.items()},
             "published": self.recipe.published.accuracy,
             "beside_published": self.beside_published,
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }
 
 
@@ -198,6 +213,7 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     from pipeline.evaluation.entry import check_entry, evaluate_entry
 
     experiment = recipe.experiment
+    started = time.perf_counter()
     extractions = extract(experiment.data, recipe.request, cache=cache, name=name)
     if failures := extractions[0].failures:
         first = failures[0]
@@ -207,6 +223,7 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
         )
     chosen = Selection(tuple(extraction.entry for extraction in extractions))
     measured = _there(experiment, chosen)
+    extracted = time.perf_counter()
     valid = chosen.open("val") if "val" in chosen.splits else None
     trained = train_head(
         experiment.head,
@@ -216,9 +233,15 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
         seed=experiment.seed,
         runs=runs,
     )
+    fitted = time.perf_counter()
     leaks = check_entry(chosen)
     reports = {split: evaluate_entry(trained, chosen, split, leaks=leaks) for split in measured}
-    return Outcome(recipe, trained, reports)
+    seconds = {
+        "extract": extracted - started,
+        "train": fitted - extracted,
+        "evaluate": time.perf_counter() - fitted,
+    }
+    return Outcome(recipe, extractions, trained, reports, seconds)
 
 
 def _there(experiment: Experiment, chosen: Selection) -> list[str]:
@@ -237,8 +260,10 @@ def _there(experiment: Experiment, chosen: Selection) -> list[str]:
     return there
 
 
-def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> Recipe:
-    """Returns a recipe for other images or another base, None meaning as it is.
+def with_changes(
+    recipe: Recipe, *, data: str | None = None, seed: int | None = None, **request: Any
+) -> Recipe:
+    """Returns a recipe for other images, another seed or another base, None meaning as it is.
 
     A head that loads the base itself is given the same filters, and on pixels the base, too.
     """
@@ -252,7 +277,11 @@ def with_changes(recipe: Recipe, *, data: str | None = None, **request: Any) -> 
     return replace(
         recipe,
         options=options,
-        experiment=replace(recipe.experiment, data=recipe.experiment.data if data is None else data),
+        experiment=replace(
+            recipe.experiment,
+            data=recipe.experiment.data if data is None else data,
+            seed=recipe.experiment.seed if seed is None else seed,
+        ),
         request=replace(recipe.request, **changes),
     )
 

@@ -17,6 +17,7 @@ FIELDS = {
     "data": "cifar10",
     "split": "test",
     "measured_on": "10,000 test images",
+    "took": "ten epochs of 121 s",
     "note": "Pixels were divided by 255.",
 }
 MEASURED = {"val": 0.5, "test": 0.25}

@@ -46,8 +46,9 @@ runs_option = click.option(
     show_default=True,
     help="Folder of trained heads.",
 )
+seed_type = click.IntRange(0, MOST_SEED)
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Same seed, same scores."
+    "--seed", type=seed_type, default=0, show_default=True, help="Same seed, same scores."
 )
 head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
 

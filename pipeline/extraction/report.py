@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,12 @@ class Extraction:
             "pixel_range": self.pixels.to_json() if self.pixels else None,
             **(self.understood.to_json() if self.understood else {}),
         }
+
+
+def extractions_to_json(reports: Sequence[Extraction]) -> dict[str, Any]:
+    """Returns the object of one cut, or that of the first with those of all as ``entries``."""
+    objects = [report.to_json() for report in reports]
+    return objects[0] if len(objects) == 1 else {**objects[0], "entries": objects}
 
 
 @dataclass

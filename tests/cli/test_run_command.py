@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,8 +69,17 @@ def test_notes_of_a_recipe_steer_no_terminal(run_recipe: Cli, tmp_path: Path) ->
 
 def test_json_of_an_experiment_is_one_object(run_recipe: Cli, the_object: Read) -> None:
     described = the_object(run_recipe("--json"))
-    assert list(described) == ["title", "train", "evaluate", "published", "beside_published"]
+    about = ["title", "seed", "extract", "train", "evaluate", "published", "beside_published", "seconds"]
+    assert list(described) == about
     assert described["evaluate"]["test"]["n"] == 8
+    assert described["extract"]["splits"]["test"]["computed"] == 8
+    assert list(described["seconds"]) == ["extract", "train", "evaluate"]
+
+
+def test_another_seed(run_recipe: Cli, the_object: Read) -> None:
+    described = the_object(run_recipe("--seed", "7", "--json"))
+    assert described["seed"] == 7
+    assert json.loads(Path(described["train"]["run"], "head.json").read_text())["seed"] == 7
 
 
 def test_a_split_that_the_images_lack_is_told_before_the_training(

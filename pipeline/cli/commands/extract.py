@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 from pipeline.cli.parameters import parse_batch_size
 from pipeline.errors import UnreadableImagesError
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.report import Extraction
+from pipeline.extraction.report import Extraction, extractions_to_json
 from pipeline.extraction.timing import describe_timings
 from pipeline.options import split_settings
 from pipeline.progress import say
@@ -90,8 +90,7 @@ def command(
         source_options=reading,
     )
     if as_json:
-        objects = [report.to_json() for report in reports]
-        print_json(objects[0] if len(objects) == 1 else {**objects[0], "entries": objects})
+        print_json(extractions_to_json(reports))
     else:
         for report in reports:
             _print(report)

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     json_option,
     print_json,
     runs_option,
+    seed_type,
     weights_option,
 )
 from pipeline.cli.parameters import PATH
@@ -28,6 +29,7 @@ LONGEST = 2000
 @weights_option("Other filters than the recipe's.")
 @click.option("--backbone", help="Another base than the recipe's.")
 @click.option("--layer", "layers", multiple=True, help="Another cut than the recipe's.")
+@click.option("--seed", type=seed_type, help="Another seed than the recipe's.")
 @cache_option
 @runs_option
 @json_option
@@ -38,6 +40,7 @@ def command(
     weights: str | None,
     backbone: str | None,
     layers: tuple[str, ...],
+    seed: int | None,
     cache: Path,
     runs: Path,
     as_json: bool,
@@ -46,7 +49,7 @@ def command(
 
     \b
     pipeline run cifar10-ann
-    pipeline run cats-and-dogs-vgg16 --data photos/
+    pipeline run cats-and-dogs-vgg16 --data photos/ --seed 1
     pipeline run scenes-vgg16-finetune --backbone mobilenet_v2 --layer block_12_add
     pipeline run my-recipe.toml
     """
@@ -56,7 +59,9 @@ def command(
     from pipeline.recipe import read_recipe, run_recipe, with_changes
     from pipeline.wording import readable
 
-    changed = with_changes(read_recipe(recipe), data=data, weights=weights, backbone=backbone, layers=layers)
+    changed = with_changes(
+        read_recipe(recipe), data=data, seed=seed, weights=weights, backbone=backbone, layers=layers
+    )
     outcome = run_recipe(changed, cache=cache, runs=runs, name=name)
     if as_json:
         print_json(outcome.to_json())
