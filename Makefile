@@ -16,8 +16,12 @@ PEERS    := $(VENV)/.peers-ready
 # Folder of JPEG photographs to measure with; empty = made ones.
 BENCH_IMAGES ?=
 
+# Folders of data sets and of filters for `make seeds`, see benchmarks/recipe_list.py.
+SEEDS_DATA    ?= data
+SEEDS_WEIGHTS ?= weights
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test coverage torture lint bench clean
+.PHONY: help install demo extract train-head evaluate test coverage torture lint bench seeds clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +62,9 @@ lint: $(READY) ## Check style, types and which package imports which
 
 bench: $(PEERS) ## Measure stage one against its peers; renews benchmarks/results and the table in the README
 	$(VENV)/bin/python benchmarks/everything.py $(if $(BENCH_IMAGES),--images "$(BENCH_IMAGES)")
+
+seeds: $(READY) ## Published experiments on their own data, below SEEDS_DATA and SEEDS_WEIGHTS: hours, but it goes on
+	$(VENV)/bin/python benchmarks/recipes.py --data "$(SEEDS_DATA)" --weights "$(SEEDS_WEIGHTS)" --pages
 
 $(PEERS): $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'

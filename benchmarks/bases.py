@@ -84,7 +84,7 @@ def main() -> None:
             found += measure(base, images, work, count, given.rounds, Watch(given.patience))
         write_table(given.out, found)
     if given.readme:
-        update_readme(given.readme, given.out)
+        replace_between_marks(given.readme, MARK, summary(given.out))
 
 
 def make_photographs(folder: Path, count: int) -> Path:
@@ -182,8 +182,8 @@ def peer(what: str, count: int, script: str, *arguments: object) -> Contender:
     return Contender([row], lambda: [Pass(**run_process(command).answer)])
 
 
-def update_readme(readme: Path, results: Path) -> None:
-    """Renews the table of ratios: a row for each base, a column for each way."""
+def summary(results: Path) -> str:
+    """Returns the table of ratios for the README: a row for each base, a column for each way."""
     rows = read_table(results)
     ways = list(dict.fromkeys(row["what"] for row in rows if row["images_per_second"]))
     by_base: dict[str, dict[str, dict[str, str]]] = {}
@@ -202,7 +202,7 @@ def update_readme(readme: Path, results: Path) -> None:
     if shares:
         table += f"\n\nDefault flags reach of what is possible on the machine: {', '.join(shares)}."
     caption = f"Images per second, as a ratio to modern Keras; {rows[0]['machine']}; {rows[0]['date']}."
-    replace_between_marks(readme, MARK, f"{table}\n\n{caption}")
+    return f"{table}\n\n{caption}"
 
 
 if __name__ == "__main__":

@@ -143,8 +143,12 @@ def run_process(command: Sequence[str]) -> Ended:
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=errors)  # noqa: S603
-        # wait4 instead of process.wait(): only it tells the peak memory of this one child.
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            # wait4 instead of process.wait(): only it tells the peak memory of this one child.
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            end(process)
+            raise
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -156,6 +160,15 @@ def run_process(command: Sequence[str]) -> Ended:
         answer = json.loads(output.read().splitlines()[-1])
     rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Ended(seconds, usage.ru_utime + usage.ru_stime, rss, answer)
+
+
+def end(process: subprocess.Popen[bytes], patience_s: float = 5.0) -> None:
+    """Lets a process end that Ctrl-C has reached as well, and ends it where it has not."""
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait()
 
 
 def tell(message: str) -> None:

@@ -15,8 +15,8 @@ from inputs import add_image_option, place_images
 from measuring import Contender, Row, interleave, run_process
 from quiet import Watch, add_patience_option
 from sitting import OWN_FORWARD, Sitting
-from stage_one_table import describe, update_readme
-from tables import RESULTS, write_table
+from stage_one_table import MARK, describe, summary
+from tables import RESULTS, replace_between_marks, write_table
 from workers import peer_command
 
 ROUNDS = 3
@@ -57,7 +57,7 @@ def main() -> None:
         rows = interleave(contenders, given.rounds, Watch(given.patience).run)
     write_table(given.out, describe([*rows, *absent], given.backbone))
     if given.readme:
-        update_readme(given.readme, given.out)
+        replace_between_marks(given.readme, MARK, summary(given.out))
 
 
 def own_and_course(sitting: Sitting, stack: ExitStack) -> list[Contender]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from measuring import Row
 from sitting import COURSE, OWN_FORWARD
-from tables import markdown, number, read_table, replace_between_marks
+from tables import markdown, number, read_table
 
 MARK = "stage-one"
 SHOWN = ("end to end", "forward")
@@ -43,8 +43,8 @@ def describe(rows: Sequence[Row], backbone: str) -> list[dict[str, object]]:
     return described
 
 
-def update_readme(readme: Path, results: Path) -> None:
-    """Renews the README's table of ratios from a results file."""
+def summary(results: Path) -> str:
+    """Returns the README's table of ratios, from a results file."""
     rows = read_table(results)
     cells = [
         (row["what"], row["arithmetic"], row["ratio_to_course"], row["ratio_to_own_forward"])
@@ -55,4 +55,4 @@ def update_readme(readme: Path, results: Path) -> None:
     first = rows[0]
     backbone, images = first["backbone"], first["images"]
     caption = f"{backbone}, {images} photographs; {first['machine']}; {first['date']}."
-    replace_between_marks(readme, MARK, f"{table}\n\n{caption}")
+    return f"{table}\n\n{caption}"

@@ -33,13 +33,24 @@ TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "a
 
 def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Writes rows of equal keys as CSV, each with the machine, the versions and the day behind it."""
-    surroundings = {"machine": machine(), "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-    full = [{**row, **surroundings} for row in rows]
+    about = surroundings()
+    write_rows(path, [{**row, **about} for row in rows])
+
+
+def surroundings() -> dict[str, str]:
+    """Returns the machine, the versions and the day, as they stand behind each row."""
+    return {"machine": machine(), "versions": versions(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Writes rows of equal keys as CSV, at once: whoever is stopped here leaves the older file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(full[0]), lineterminator="\n")
+    unfinished = path.with_suffix(".partial")
+    with open(unfinished, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(full)
+        writer.writerows(rows)
+    unfinished.replace(path)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

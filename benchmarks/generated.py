@@ -1,0 +1,36 @@
+"""Every table that stands in a page between marks, with the figures it comes from.
+
+python benchmarks/generated.py      # renews them all
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import bases
+import recipe_tables
+import stage_one_table
+from tables import RESULTS, replace_between_marks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("README.md", bases.MARK): lambda: bases.summary(RESULTS / "bases.csv"),
+    ("README.md", stage_one_table.MARK): lambda: stage_one_table.summary(RESULTS / "stage_one.csv"),
+    **{
+        place: lambda summary=summary: summary(RESULTS / "recipes.csv")
+        for place, summary in recipe_tables.TABLES.items()
+    },
+}
+"""What makes the text of each table, by page and mark."""
+
+
+def main() -> None:
+    """Renews all tables."""
+    for (page, mark), text in TABLES.items():
+        replace_between_marks(ROOT / page, mark, text())
+
+
+if __name__ == "__main__":
+    main()

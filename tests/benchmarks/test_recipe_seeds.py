@@ -1,0 +1,177 @@
+"""The table of published experiments: what is run, what is known already, and what is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import recipe_list
+import recipe_results
+import recipe_tables
+import recipes
+from click.testing import CliRunner
+from measuring import Ended
+from photos import Photos
+from recipe_list import LINES, Line, place
+from recipe_results import Results
+from tables import read_table
+
+from pipeline.cli import main
+from pipeline.recipe import shipped
+
+RECIPE = """
+title = "t"
+data = "nowhere"
+head = "logreg"
+[extract]
+backbone = "pixels"
+image_size = 8
+[published]
+accuracy = 0.5
+data = "photos"
+split = "test"
+"""
+
+
+def test_every_recipe_is_in_the_list() -> None:
+    assert {line.recipe for line in LINES if not line.frozen} == set(shipped())
+    assert len({line.name for line in LINES}) == len(LINES)
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_a_line_names_what_there_is(line: Line, tmp_path: Path) -> None:
+    told = place(line, tmp_path, tmp_path).missing
+    assert recipe_list.DATA[line.data] in told
+    assert ("filters" in told) == (line.base != "pixels" and not line.cost_images)
+
+
+@pytest.fixture
+def line(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
+    for split in ("train", "val", "test"):
+        for label in ("cats", "dogs"):
+            photos.add(f"{split}/{label}", 4)
+    path = tmp_path / "mine.toml"
+    path.write_text(RECIPE)
+    monkeypatch.setitem(recipe_list.DATA, "photos", photos.root.name)
+    return Line(str(path), "photos", 2)
+
+
+@pytest.fixture
+def seeds(line: Line, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """Runs the line with commands in this process; returns the rows of the table and the commands."""
+    commands: list[list[str]] = []
+
+    def run_process(command: Sequence[str]) -> Ended:
+        commands.append(list(command[len(recipes.PIPELINE) :]))
+        result = CliRunner().invoke(main, commands[-1])
+        if result.exit_code:
+            raise RuntimeError(result.stderr)
+        return Ended(3.0, 2.0, 1_000_000_000, json.loads(result.stdout))
+
+    def run(*words: object, lines: Sequence[Line] = (line,)) -> tuple[list[dict[str, str]], list[list[str]]]:
+        commands.clear()
+        places = ["--data", photos.root.parent, "--weights", tmp_path, "--cache", tmp_path / "cache"]
+        places += ["--runs", tmp_path / "runs", "--out", tmp_path / "recipes.csv"]
+        recipes.main([*map(str, [*places, *words])], lines)
+        return read_table(tmp_path / "recipes.csv"), commands
+
+    monkeypatch.setattr(recipes, "run_process", run_process)
+    return run
+
+
+def test_each_seed_has_its_row_and_is_run_once(seeds: Callable, line: Line, tmp_path: Path) -> None:
+    rows, commands = seeds()
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    assert len(commands) == 2
+    first, second = rows
+    assert (int(first["computed"]), int(second["computed"])) == (int(first["rows"]), 0)
+    assert first["features_took"] == second["features_took"] != "", "the table knows what its features took"
+    assert set(first) == set(recipe_results.COLUMNS)
+    assert seeds()[1] == []
+    Path(line.recipe).write_text(RECIPE.replace("0.5", "0.6"))
+    assert seeds()[1] == [], "the published figure changes nothing"
+    assert len(seeds("--again", line.recipe)[1]) == 2
+    Path(line.recipe).write_text(RECIPE + "[options]\nC = 0.1\n")
+    assert len(seeds()[1]) == 2
+    (tmp_path / "recipes.csv").unlink()
+    assert seeds()[0][0]["features_took"] == "", "nobody saw how long they took"
+
+
+def test_other_images_are_run_anew(seeds: Callable, photos: Photos) -> None:
+    before, _ = seeds()
+    photos.add("train/cats", 1)
+    after, commands = seeds()
+    assert len(commands) == 2
+    assert {row["made_of"] for row in before}.isdisjoint(row["made_of"] for row in after)
+
+
+def test_images_that_are_not_there_are_a_note_until_they_are(
+    seeds: Callable, photos: Photos, tmp_path: Path
+) -> None:
+    gone = photos.root.rename(tmp_path / "elsewhere")
+    assert [row["note"] for row in seeds()[0]] == [f"no images {photos.root.name} there"]
+    gone.rename(photos.root)
+    assert [row["note"] for row in seeds()[0]] == ["", ""]
+    photos.root.rename(gone)
+    assert len(seeds()[0]) == 2, "what was measured stays"
+
+
+def test_a_stopped_run_goes_on(
+    seeds: Callable, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = recipes.whole
+
+    def stopped(line: Line, seed: int, *rest: object) -> dict[str, str]:
+        if seed == 1:
+            raise KeyboardInterrupt
+        return whole(line, seed, *rest)
+
+    monkeypatch.setattr(recipes, "whole", stopped)
+    with pytest.raises(SystemExit):
+        seeds()
+    assert [row["seed"] for row in read_table(tmp_path / "recipes.csv")] == ["0"]
+    monkeypatch.setattr(recipes, "whole", whole)
+    rows, commands = seeds()
+    assert ([row["seed"] for row in rows], len(commands)) == (["0", "1"], 1)
+
+
+def test_a_failed_run_is_a_note(seeds: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(command: Sequence[str]) -> Ended:
+        raise RuntimeError("ended with 1: first\nthe disk is full")
+
+    monkeypatch.setattr(recipes, "run_process", fails)
+    rows, _ = seeds()
+    assert [row["note"] for row in rows] == ["seed 1 failed: the disk is full"]
+
+
+def test_a_run_whose_features_were_there_does_not_say_how_long_they_took(line: Line, tmp_path: Path) -> None:
+    results = Results(tmp_path / "recipes.csv", [line])
+    results.add(line, 0, "a", {"run_seconds": "9", "entry": "photos/one", "features_took": ""})
+    assert results.features_took("photos/one") == ""
+    results.add(line, 1, "a", {"run_seconds": "9", "entry": "photos/one", "features_took": "7"})
+    assert Results(tmp_path / "recipes.csv", [line]).features_took("photos/one") == "7"
+
+
+def test_the_table_holds_mean_interval_spread_and_seconds(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_tables, "LINES", [line])
+    results = Results(tmp_path / "recipes.csv", [line])
+    assert recipe_tables.NOT_MEASURED in recipe_tables.published(tmp_path / "recipes.csv")
+    took = {"run_seconds": "30", "extract_seconds": "1", "features_took": "20.0", "val": ""}
+    for seed, test in enumerate(("0.9", "0.94")):
+        results.add(line, seed, "a", {"test": test, "test_rows": "1000", **took})
+    row = recipe_tables.published(tmp_path / "recipes.csv").splitlines()[2].split(" | ")
+    assert row[1:] == [
+        "0.50 on photos, test",
+        "-",
+        "0.9200 (0.902 to 0.935)",
+        "0.9000 to 0.9400, 2 seeds",
+        "-",
+        "20 + 29",
+        "yes",
+        "none needed",
+        "- |",
+    ]
