@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,20 +10,19 @@ import recipe_list
 import recipe_results
 import recipe_tables
 import recipes
-from click.testing import CliRunner
 from measuring import Ended
 from photos import Photos
 from recipe_list import LINES, Line, place
 from recipe_results import Results
 from tables import read_table
 
-from pipeline.cli import main
 from pipeline.recipe import shipped
 
 RECIPE = """
 title = "t"
 data = "nowhere"
 head = "logreg"
+evaluate = ["test"]
 [extract]
 backbone = "pixels"
 image_size = 8
@@ -49,7 +47,7 @@ def test_a_line_names_what_there_is(line: Line, tmp_path: Path) -> None:
 
 @pytest.fixture
 def line(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
-    for split in ("train", "val", "test"):
+    for split in ("train", "test"):
         for label in ("cats", "dogs"):
             photos.add(f"{split}/{label}", 4)
     path = tmp_path / "mine.toml"
@@ -58,43 +56,62 @@ def line(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lin
     return Line(str(path), "photos", 2)
 
 
+class Told:
+    """Answers as ``pipeline run --json`` does (tests/cli/test_run_command.py); features are computed once."""
+
+    def __init__(self) -> None:
+        self.commands: list[Sequence[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> Ended:
+        self.commands.append(command)
+        computed = 16 if len(self.commands) == 1 else 0
+        filled = {"rows": 16, "computed": computed, "seconds": computed / 8}
+        about = {"entry": "cache/photos/e", "engine": "raw", "precision": "none"}
+        answer = {
+            "extract": {**about, "splits": {"train": filled}},
+            "train": {"train_rows": 8},
+            "evaluate": {"test": {"accuracy": 0.75, "n": 8}},
+            "seconds": {"extract": 4.0 if computed else 1.0, "train": 1.0, "evaluate": 0.5},
+        }
+        return Ended(3.0, 2.0, 1_000_000_000, answer)
+
+
 @pytest.fixture
 def seeds(line: Line, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
-    """Runs the line with commands in this process; returns the rows of the table and the commands."""
-    commands: list[list[str]] = []
+    """Runs the line; returns the rows of the table, and how many processes there were."""
+    told = Told()
+    monkeypatch.setattr(recipes, "run_process", told)
 
-    def run_process(command: Sequence[str]) -> Ended:
-        commands.append(list(command[len(recipes.PIPELINE) :]))
-        result = CliRunner().invoke(main, commands[-1])
-        if result.exit_code:
-            raise RuntimeError(result.stderr)
-        return Ended(3.0, 2.0, 1_000_000_000, json.loads(result.stdout))
-
-    def run(*words: object, lines: Sequence[Line] = (line,)) -> tuple[list[dict[str, str]], list[list[str]]]:
-        commands.clear()
+    def run(*words: object, lines: Sequence[Line] = (line,)) -> tuple[list[dict[str, str]], int]:
+        before = len(told.commands)
         places = ["--data", photos.root.parent, "--weights", tmp_path, "--cache", tmp_path / "cache"]
         places += ["--runs", tmp_path / "runs", "--out", tmp_path / "recipes.csv"]
         recipes.main([*map(str, [*places, *words])], lines)
-        return read_table(tmp_path / "recipes.csv"), commands
+        return read_table(tmp_path / "recipes.csv"), len(told.commands) - before
 
-    monkeypatch.setattr(recipes, "run_process", run_process)
     return run
 
 
+def test_a_row_is_what_the_command_says(seeds: Callable, line: Line) -> None:
+    row = seeds()[0][0]
+    assert (row["test"], row["test_rows"], row["val"], row["train_rows"]) == ("0.7500", "8", "", "8")
+    assert (row["run_seconds"], row["extract_seconds"], row["train_seconds"]) == ("3.0", "4.0", "1.0")
+    assert (row["images_per_second"], row["peak_gb"], row["entry"]) == ("8.0", "1.00", "photos/e")
+    assert (row["base"], row["head"]) == ("pixels", "logreg")
+
+
 def test_each_seed_has_its_row_and_is_run_once(seeds: Callable, line: Line, tmp_path: Path) -> None:
-    rows, commands = seeds()
-    assert [row["seed"] for row in rows] == ["0", "1"]
-    assert len(commands) == 2
-    first, second = rows
-    assert (int(first["computed"]), int(second["computed"])) == (int(first["rows"]), 0)
-    assert first["features_took"] == second["features_took"] != "", "the table knows what its features took"
+    (first, second), count = seeds()
+    assert (first["seed"], second["seed"], count) == ("0", "1", 2)
+    assert (first["computed"], second["computed"]) == ("16", "0")
+    assert first["features_took"] == second["features_took"] == "4.0", "the table knows what they took"
     assert set(first) == set(recipe_results.COLUMNS)
-    assert seeds()[1] == []
+    assert seeds()[1] == 0
     Path(line.recipe).write_text(RECIPE.replace("0.5", "0.6"))
-    assert seeds()[1] == [], "the published figure changes nothing"
-    assert len(seeds("--again", line.recipe)[1]) == 2
+    assert seeds()[1] == 0, "the published figure changes nothing"
+    assert seeds("--again", line.recipe)[1] == 2
     Path(line.recipe).write_text(RECIPE + "[options]\nC = 0.1\n")
-    assert len(seeds()[1]) == 2
+    assert seeds()[1] == 2
     (tmp_path / "recipes.csv").unlink()
     assert seeds()[0][0]["features_took"] == "", "nobody saw how long they took"
 
@@ -102,8 +119,8 @@ def test_each_seed_has_its_row_and_is_run_once(seeds: Callable, line: Line, tmp_
 def test_other_images_are_run_anew(seeds: Callable, photos: Photos) -> None:
     before, _ = seeds()
     photos.add("train/cats", 1)
-    after, commands = seeds()
-    assert len(commands) == 2
+    after, count = seeds()
+    assert count == 2
     assert {row["made_of"] for row in before}.isdisjoint(row["made_of"] for row in after)
 
 
@@ -133,8 +150,8 @@ def test_a_stopped_run_goes_on(
         seeds()
     assert [row["seed"] for row in read_table(tmp_path / "recipes.csv")] == ["0"]
     monkeypatch.setattr(recipes, "whole", whole)
-    rows, commands = seeds()
-    assert ([row["seed"] for row in rows], len(commands)) == (["0", "1"], 1)
+    rows, count = seeds()
+    assert ([row["seed"] for row in rows], count) == (["0", "1"], 1)
 
 
 def test_a_failed_run_is_a_note(seeds: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,10 @@ def test_json_of_an_experiment_is_one_object(run_recipe: Cli, the_object: Read) 
     about = ["title", "seed", "extract", "train", "evaluate", "published", "beside_published", "seconds"]
     assert list(described) == about
     assert described["evaluate"]["test"]["n"] == 8
-    assert described["extract"]["splits"]["test"]["computed"] == 8
+    extracted = described["extract"]  # what `pipeline extract --json` says
+    assert Path(described["train"]["run"]).parent.name == Path(extracted["entry"]).name
+    assert extracted["splits"]["test"]["computed"] == 8
+    assert {"engine", "precision", "timings"} <= set(extracted)
     assert list(described["seconds"]) == ["extract", "train", "evaluate"]
 
 
