@@ -21,7 +21,7 @@ SEEDS_DATA    ?= data
 SEEDS_WEIGHTS ?= weights
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test coverage torture lint bench seeds clean
+.PHONY: help install demo extract train-head evaluate test coverage torture lint bench seeds traps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ bench: $(PEERS) ## Measure stage one against its peers; renews benchmarks/result
 
 seeds: $(READY) ## Published experiments on their own data, below SEEDS_DATA and SEEDS_WEIGHTS: hours, but it goes on
 	$(VENV)/bin/python benchmarks/recipes.py --data "$(SEEDS_DATA)" --weights "$(SEEDS_WEIGHTS)" --pages
+
+traps: $(READY) ## Wrong figures of notebooks beside right ones, from SEEDS_DATA and SEEDS_WEIGHTS: ten minutes
+	$(VENV)/bin/python benchmarks/trap_figures.py --data "$(SEEDS_DATA)" --weights "$(SEEDS_WEIGHTS)" --pages
 
 $(PEERS): $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
