@@ -27,8 +27,8 @@ def main() -> None:
     given = options(__doc__)
     keras.utils.set_random_seed(0)
     base = small_mobilenet(SIZE, given.weights)
-    images, labels = photographs(given.data / "train", SIZE, 300)
-    others, truth = photographs(given.data / "test", SIZE, 300)
+    images, labels = photographs(given.data / "train", SIZE, 1000)
+    others, truth = photographs(given.data / "test", SIZE, 1000)
     small, known = thumbnails(others), thumbnails(images)
     squares = (small**2).mean(axis=1)[:, None] + (known**2).mean(axis=1) - 2 * small @ known.T / CELLS**2
     twin = squares.min(axis=1) < NEAR**2
