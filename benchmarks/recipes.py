@@ -132,6 +132,7 @@ def cost(line: Line, there: Place, data: Path) -> dict[str, str]:
             [
                 *PIPELINE, "extract", "--data", str(images), "--backbone", line.base,
                 "--weights", there.weights, "--image-size", size, "--cache", f"{work}/cache", "--json",
+                "--store", "float32",  # a hundred random layers leave the range of float16
             ]
         )  # fmt: skip
     return stage_one(ended.answer, sum(ended.answer["timings"][step] for step in EXTRACTING), ended)
@@ -149,7 +150,7 @@ def stage_one(extract: Mapping[str, Any], seconds: float, ended: Ended) -> dict[
         "computed": str(computed),
         # Copies within the set are not computed, so a few rows always may be lacking.
         "features_took": number(seconds, 1) if computed >= 0.9 * rows else "",
-        "images_per_second": number(computed / filling, 1) if computed and filling else "",
+        "images_per_second": number(computed / filling, 3) if computed and filling else "",
         "engine": extract["engine"],
         "precision": extract["precision"],
         "peak_gb": number(ended.peak_rss / 1e9, 2),

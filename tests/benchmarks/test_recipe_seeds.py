@@ -96,7 +96,7 @@ def test_a_row_is_what_the_command_says(seeds: Callable, line: Line) -> None:
     row = seeds()[0][0]
     assert (row["test"], row["test_rows"], row["val"], row["train_rows"]) == ("0.7500", "8", "", "8")
     assert (row["run_seconds"], row["extract_seconds"], row["train_seconds"]) == ("3.0", "4.0", "1.0")
-    assert (row["images_per_second"], row["peak_gb"], row["entry"]) == ("8.0", "1.00", "photos/e")
+    assert (row["images_per_second"], row["peak_gb"], row["entry"]) == ("8.000", "1.00", "photos/e")
     assert (row["base"], row["head"]) == ("pixels", "logreg")
 
 
