@@ -76,7 +76,7 @@ def machine(
     folder.mkdir(parents=True, exist_ok=True)
     with monkeypatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(os, "cpu_count", lambda: threads)
+        patch.setattr(os, "sched_getaffinity", lambda _: set(range(threads)), raising=False)
         if backwards:
             patch.setattr(os, "scandir", Backwards)
         yield

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.hardware import cores
 from pipeline.sweeps.candidates import Candidate
 from pipeline.sweeps.fitting import SweepData, fit_one
 
@@ -22,7 +22,7 @@ class LocalExecutor:
     @contextmanager
     def session(self, jobs: int | None) -> Iterator[LocalSession]:
         """Opens nothing."""
-        yield LocalSession(jobs or os.cpu_count() or 1)
+        yield LocalSession(jobs or cores())
 
 
 EXECUTOR = LocalExecutor
