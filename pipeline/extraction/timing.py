@@ -84,6 +84,11 @@ class Bound:
         return self.reached / self.rate
 
     def __str__(self) -> str:
+        if self.share > 1:
+            return (
+                f"{self.reached:.1f} images/s: nothing was waited for; the short trial of the base alone "
+                f"made {self.forward:.1f}"
+            )
         return (
             f"{self.reached:.1f} images/s, {self.share:.0%} of what is possible here: {self.rate:.1f} with "
             f"{self.forward:.1f} in the base alone and {1000 * self.image_s:.2f} ms to decode an image on "

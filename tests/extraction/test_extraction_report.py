@@ -12,7 +12,7 @@ from photos import Photos
 from pipeline import extraction as extraction_module
 from pipeline.extraction import Extraction, FeatureRequest
 from pipeline.extraction.fastest import TRIAL_BATCH
-from pipeline.extraction.timing import STEPS, Timings
+from pipeline.extraction.timing import STEPS, Bound, Timings
 
 SPLIT_KEYS = ["files", "rows", "computed", "reused", "failed", "seconds", "images_per_second"]
 
@@ -65,6 +65,14 @@ def test_the_bound_counts_rows_that_passed_for_another_cut(photos: Photos, run: 
     described = extraction.to_json()["bound"]
     assert list(described) == ["images_per_second", "share", "forward", "decode_ms", "cores"]
     assert described["share"] == pytest.approx(20 / bound.rate, abs=1e-3)
+    assert f"{bound.share:.0%} of what is possible here" in str(bound)
+
+
+def test_what_beats_the_trial_of_the_base_is_no_share_of_the_possible() -> None:
+    quick = Bound(forward=10.0, image_s=0.01, cores=2, apart=False, reached=12.0)
+    assert quick.share > 1
+    assert "%" not in str(quick)
+    assert "the short trial of the base alone made 10.0" in str(quick)
 
 
 def test_steps_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
