@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +12,7 @@ from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History, Task
 from pipeline.heads._keras.base_rest import REST, BaseRest, in_inference
 from pipeline.heads._keras.feeding import Feed, MemoryFeed, open_feeds
-from pipeline.heads._keras.fitting import Schedule, train_network
+from pipeline.heads._keras.fitting import Schedule, rank, train_network
 from pipeline.heads._keras.keras_head import BASE, KerasHead, TrainedNetwork
 from pipeline.heads._keras.layers import Dropout, classifier
 from pipeline.heads._keras.network import KerasModel, fit_scaling, forward_pass, sequential
@@ -84,7 +83,7 @@ class Finetune(KerasHead):
         self.refuse_other_kind(task)
         import_keras().utils.set_random_seed(seed)
         network = self._build(task, self._rest(task).pretrained(self.weights, train.source.weights_file))
-        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight)
+        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight, views=self.views)
         if valid is None:
             say("note: no validation rows, so all epochs of both phases run and the last one counts")
         say("phase 1: the top, on the outputs of the frozen base")
@@ -97,7 +96,7 @@ class Finetune(KerasHead):
             rows,
             held_out,
             self._schedule(self.epochs, "learning_rate", seed),
-            start_loss=min(first.get("val_loss", [math.inf])),
+            start=self._reached(first),
         )
         return model, {name: first[name] + second[name] for name in first}
 
@@ -118,7 +117,8 @@ class Finetune(KerasHead):
         base = forward_pass(keras.Model(network.input, network.get_layer(POOL).output))
 
         def through_base(feed: Feed) -> Feed:
-            return MemoryFeed(np.concatenate(list(map(base, feed.blocks()))), feed.labels, feed.weights)
+            outputs = np.concatenate(list(map(base, feed.blocks())))
+            return MemoryFeed(outputs, feed.labels, feed.weights, feed.images)
 
         outputs = through_base(rows)
         fit_scaling(top, outputs.blocks())
@@ -130,6 +130,11 @@ class Finetune(KerasHead):
             self._schedule(self.head_epochs, "head_rate", seed),
         )
 
+    def _reached(self, history: History) -> tuple[float, float] | None:
+        """Returns validation loss and accuracy of the epoch that was kept; None without such rows."""
+        reached = list(zip(history.get("val_loss", []), history.get("val_accuracy", []), strict=True))
+        return min(reached, key=lambda pair: rank(*pair, self.keep), default=None)
+
     def _schedule(self, epochs: int, rate_option: str, seed: int) -> Schedule:
         return Schedule(
             epochs=epochs,
@@ -137,6 +142,8 @@ class Finetune(KerasHead):
             patience=self.patience,
             rate_option=rate_option,
             seed=seed,
+            average=self.average,
+            keep=self.keep,
             may_compile=False,
         )
 

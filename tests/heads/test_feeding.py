@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -62,6 +63,35 @@ def test_order_follows_from_the_seed(train: FeatureSet) -> None:
 
     assert first == second
     assert first != other
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_epoch_shows_one_row_of_each_image(
+    streamed: bool, train: FeatureSet, request: pytest.FixtureRequest
+) -> None:
+    if streamed:
+        request.getfixturevalue("short_of_memory")
+    digests = train.rows.digests.copy()
+    digests[1::3] = digests[2::3] = digests[::3]  # 20 images with two views each
+    seen = dataclasses.replace(train, rows=dataclasses.replace(train.rows, digests=digests))
+    rows, _ = open_feeds(select(seen, np.arange(3)), None, class_weight=None, views="one")
+    random = np.random.default_rng(0)
+
+    epochs = []
+    for _ in range(30):
+        shown = [
+            chunk.features.numpy()[chunk.order].reshape(len(chunk.order), -1)[:, 0]
+            for chunk in rows.chunks(random, batch_size=8)
+        ]
+        epochs.append(np.concatenate(shown))
+    first = train.features.reshape(60, -1)[:, 0].tolist()
+    shown = [np.array([first.index(value) for value in epoch]) for epoch in epochs]
+
+    assert isinstance(rows, StreamFeed) == streamed
+    assert len(set(first)) == 60
+    assert all(sorted(epoch // 3) == list(range(20)) for epoch in shown)
+    assert set(np.concatenate(shown)) == set(range(60))
+    assert shown[0].tolist() != shown[1].tolist()
 
 
 @pytest.mark.usefixtures("short_of_memory")

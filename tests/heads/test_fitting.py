@@ -81,6 +81,26 @@ def test_counts_right_answers_before_each_update(rows: MemoryFeed) -> None:
     assert accuracy == pytest.approx(np.mean(proba.argmax(axis=1) == rows.labels))
 
 
+def test_the_average_follows_the_weights_step_by_step(rows: MemoryFeed) -> None:
+    network = build()
+    loop = EpochLoop(
+        network, import_keras().optimizers.SGD(0.1), dtype="float16", compiled=False, average=0.8
+    )
+    expected = [variable.numpy() for variable in network.trainable_variables]
+    for _ in range(3):  # a batch of all rows, so that an epoch is a step
+        loop.run(rows.chunks(np.random.default_rng(0), batch_size=50), batch_size=50)
+        steps = zip(expected, network.trainable_variables, strict=True)
+        expected = [0.8 * mean + 0.2 * variable.numpy() for mean, variable in steps]
+
+    before = network.get_weights()
+    with loop.averaged():
+        inside = [variable.numpy() for variable in network.trainable_variables]
+
+    for mine, theirs in zip(inside, expected, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-5)
+    assert all(map(np.array_equal, before, network.get_weights()))
+
+
 def test_nothing_of_a_training_stays_in_memory(rows: MemoryFeed) -> None:
     from tensorflow.python.framework.func_graph import FuncGraph
 

@@ -13,6 +13,7 @@ from sealed_records import rewrite
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads import TrainedHead, fit_head, load_head
+from pipeline.heads._keras.fitting import rank
 from pipeline.heads._keras.network import SCALING, channel_moments
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
@@ -37,6 +38,32 @@ def test_stops_early_with_the_best_weights(
     proba = trained.predict_proba(contrary)
     loss = -np.log(proba[np.arange(30), contrary.labels]).mean()
     assert loss == pytest.approx(min(trained.history["val_loss"]), rel=1e-4)
+
+
+@pytest.mark.parametrize("keep", ["loss", "accuracy"])
+@pytest.mark.parametrize("average", [0.0, 0.5])
+def test_keeps_the_epoch_that_is_asked_for(
+    keep: str, average: float, train: FeatureSet, valid: FeatureSet, make_features: Callable[..., FeatureSet]
+) -> None:
+    # Every fifth label is wrong: the surer a network grows of the others, the more those cost.
+    labels = np.where(np.arange(len(valid)) % 5 == 0, (valid.labels + 1) % 3, valid.labels)
+    noisy = make_features(valid.features, labels, split="val", classes=valid.classes)
+
+    trained = fit_head(
+        "dense", train, noisy, options=QUICK | {"patience": 15, "keep": keep, "average": average}
+    )
+
+    losses, hits = trained.history["val_loss"], trained.history["val_accuracy"]
+    best = int(np.argmin(losses)) if keep == "loss" else min(range(15), key=lambda i: (-hits[i], losses[i]))
+    proba = trained.predict_proba(noisy)
+    loss = -np.log(proba[np.arange(30), noisy.labels]).mean()
+    assert loss == pytest.approx(losses[best], rel=1e-4)
+
+
+def test_accuracy_may_outweigh_the_loss() -> None:
+    sound, sure, surer = (0.5, 0.9), (0.6, 0.95), (0.7, 0.95)
+    assert sorted([surer, sure, sound], key=lambda one: rank(*one, "loss")) == [sound, sure, surer]
+    assert sorted([surer, sure, sound], key=lambda one: rank(*one, "accuracy")) == [sure, surer, sound]
 
 
 def test_without_validation_rows_all_epochs_run(

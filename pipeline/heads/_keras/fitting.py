@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.heads._core.head import History
 from pipeline.heads._keras.feeding import Chunk, Feed
 from pipeline.heads._keras.network import KerasModel
+from pipeline.options import Check
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted
@@ -21,6 +23,12 @@ from pipeline.wording import counted
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+LOSS, ACCURACY = "loss", "accuracy"
+"""Which epoch is kept: that of the lowest validation loss; or of the highest accuracy, among equals of the
+lowest loss. A network that grows too sure of itself goes on to gain accuracy while its loss rises."""
+
+KeepChoice = Annotated[str, Check(f"{LOSS} or {ACCURACY}", lambda value: value in (LOSS, ACCURACY))]
 
 LINE_INTERVAL_S = 1.0
 SMALLEST = 1e-7
@@ -39,7 +47,13 @@ class EpochLoop:
     """
 
     def __init__(
-        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, *, dtype: str, compiled: bool
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        dtype: str,
+        compiled: bool,
+        average: float = 0.0,
     ) -> None:
         """Traces the loop.
 
@@ -49,6 +63,7 @@ class EpochLoop:
             dtype: Stored dtype of the features.
             compiled: Whether XLA compiles the loop. It fuses the update of all weights into one pass over
                 memory, and takes about a second for it.
+            average: Share of the running average of the weights that each step keeps; 0 = there is none.
         """
         import tensorflow as tf
 
@@ -58,6 +73,8 @@ class EpochLoop:
         # Summing over one device changes nothing, but TensorFlow enters its gradient in a registry that is
         # never emptied, and with it the graph and all weights of each training.
         optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+        self._variables = variables if average else []
+        self._averages = [tf.Variable(variable.value) for variable in self._variables]
 
         def step(features: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
@@ -66,6 +83,8 @@ class EpochLoop:
                 loss = keras.ops.mean(losses)
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             optimizer.apply(gradients, variables)
+            for mean, variable in zip(self._averages, self._variables, strict=True):
+                mean.assign_add((1 - average) * (variable.value - mean))
             hits = keras.ops.equal(keras.ops.argmax(proba, axis=-1), labels)
             return keras.ops.sum(losses), keras.ops.sum(keras.ops.cast(hits, "float32"))
 
@@ -105,6 +124,25 @@ class EpochLoop:
             rows += len(chunk.order)
         return loss / rows, hits / rows
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Puts the averages in the place of the weights, as long as the block lasts."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def keep_averages(self) -> None:
+        """Puts the averages in the place of the weights for good."""
+        self._swap()
+
+    def _swap(self) -> None:
+        for mean, variable in zip(self._averages, self._variables, strict=True):
+            weights = variable.numpy()
+            variable.assign(mean)
+            mean.assign(weights)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -113,9 +151,11 @@ class Schedule:
     Attributes:
         epochs: Most epochs.
         batch_size: Rows a step.
-        patience: Epochs without a lower validation loss after which training stops.
+        patience: Epochs without a better one after which training stops.
+        keep: Which epoch is the better one, see ``LOSS``.
         rate_option: Option of the head that sets the rate, for messages.
         seed: Seed of the order of rows.
+        average: Share of a running average of the weights that each step keeps; 0 = there is none.
         may_compile: Whether XLA is faster than the library's own kernels: not so for convolutions on a CPU.
     """
 
@@ -124,14 +164,22 @@ class Schedule:
     patience: int
     seed: int
     rate_option: str = "learning_rate"
+    average: float = 0.0
+    keep: str = LOSS
     may_compile: bool = True
 
 
 @dataclass
 class _Best:
-    """The lowest validation loss so far, and the weights that reached it."""
+    """The best epoch so far, and its weights.
 
-    loss: float = math.inf
+    Attributes:
+        rank: What it reached on validation rows; less is better.
+        epoch: Its number; 0 = the weights from before.
+        weights: Those of the network.
+    """
+
+    rank: tuple[float, float] = (math.inf, math.inf)
     epoch: int = 0
     weights: list[np.ndarray] = field(default_factory=list)
 
@@ -143,7 +191,7 @@ def train_network(
     valid: Feed | None,
     schedule: Schedule,
     *,
-    start_loss: float = math.inf,
+    start: tuple[float, float] | None = None,
 ) -> History:
     """Trains all trainable weights of a network; with validation rows it ends with those of the best epoch.
 
@@ -153,7 +201,8 @@ def train_network(
         train: Rows to learn from.
         valid: Rows that only decide when to stop.
         schedule: How long.
-        start_loss: Validation loss of the weights it starts with; they stay unless an epoch is better.
+        start: Validation loss and accuracy of the weights it starts with, which stay unless an epoch is
+            better; None = any epoch is.
 
     Returns:
         ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and ``val_accuracy`` of each epoch.
@@ -164,15 +213,17 @@ def train_network(
     network, last_line = model.network, -math.inf
     history: History = {}
     dtype = str(next(iter(train.blocks())).dtype)
-    loop = EpochLoop(network, optimizer, dtype=dtype, compiled=_worth_compiling(network, train, schedule))
+    compiled = _worth_compiling(network, train, schedule)
+    loop = EpochLoop(network, optimizer, dtype=dtype, compiled=compiled, average=schedule.average)
     random = np.random.default_rng(schedule.seed)
-    best = _Best(loss=start_loss, weights=network.get_weights() if math.isfinite(start_loss) else [])
+    best = _Best() if start is None else _Best(rank(*start, schedule.keep), 0, network.get_weights())
     for epoch in range(1, schedule.epochs + 1):
         chunks = train.chunks(random, batch_size=schedule.batch_size)
         loss, accuracy = loop.run(chunks, batch_size=schedule.batch_size)
         figures = {"loss": loss, "accuracy": accuracy}
         if valid is not None:
-            figures["val_loss"], figures["val_accuracy"] = measure(model, valid)
+            with loop.averaged():
+                figures["val_loss"], figures["val_accuracy"] = measure(model, valid)
         _refuse_divergence(epoch, figures, optimizer, schedule)
         for name, value in figures.items():
             history.setdefault(name, []).append(value)
@@ -181,13 +232,17 @@ def train_network(
             text = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
             say(f"epoch {epoch}/{schedule.epochs}  {text}")
         if valid is not None:
-            if figures["val_loss"] < best.loss:
-                best = _Best(figures["val_loss"], epoch, network.get_weights())
+            order = rank(figures["val_loss"], figures["val_accuracy"], schedule.keep)
+            if order < best.rank:
+                with loop.averaged():
+                    best = _Best(order, epoch, network.get_weights())
             elif epoch - best.epoch >= schedule.patience:
                 break
     if best.weights:
         network.set_weights(best.weights)
-        _say_best(history, best.epoch)
+        _say_best(history, best.epoch, schedule.keep)
+    else:
+        loop.keep_averages()
     return history
 
 
@@ -217,10 +272,16 @@ def _refuse_divergence(
             )
 
 
-def _say_best(history: History, epoch: int) -> None:
+def rank(loss: float, accuracy: float, keep: str) -> tuple[float, float]:
+    """Returns what epochs are ordered by, less is better: their loss, or their accuracy and then the loss."""
+    return (loss, 0.0) if keep == LOSS else (-accuracy, loss)
+
+
+def _say_best(history: History, epoch: int, keep: str) -> None:
     losses, hits = history["val_loss"], history["val_accuracy"]
     if epoch:
         figures = f"val loss {losses[epoch - 1]:.4f}, val accuracy {hits[epoch - 1]:.4f}"
         say(f"epoch {epoch} of {len(losses)} is kept: {figures}")
     else:
-        say(f"none of {counted(len(losses), 'epoch')} lowered the val loss: the weights from before are kept")
+        better = "lowered the val loss" if keep == LOSS else "raised the val accuracy"
+        say(f"none of {counted(len(losses), 'epoch')} {better}: the weights from before are kept")

@@ -13,12 +13,12 @@ from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History, Task
-from pipeline.heads._keras.feeding import open_feeds
-from pipeline.heads._keras.fitting import Schedule, train_network
+from pipeline.heads._keras.feeding import ALL, ViewChoice, open_feeds
+from pipeline.heads._keras.fitting import LOSS, KeepChoice, Schedule, train_network
 from pipeline.heads._keras.layers import Layer
 from pipeline.heads._keras.network import KerasModel, fit_scaling, sequential
 from pipeline.heads._keras.stack import StackModel, plain_stack, read_arrays
-from pipeline.options import Count, PositiveFloat
+from pipeline.options import Count, PositiveFloat, Share
 from pipeline.progress import say
 from pipeline.registry import name_of
 from pipeline.runtimes.keras import import_keras
@@ -82,8 +82,13 @@ class KerasHead:
         epochs: Most epochs to train.
         batch_size: Rows a step.
         learning_rate: Step width of the optimizer.
-        patience: Epochs without a lower validation loss after which training stops.
+        patience: Epochs without a better one after which training stops.
+        keep: Which epoch is the better one: by ``loss`` on validation rows, or by ``accuracy``.
         class_weight: ``balanced``: each class counts the same in the loss, however few rows it has.
+        views: Which rows of an image with augmented views an epoch shows: ``all``, or ``one``, drawn anew in
+            every epoch.
+        average: Share of a running average of the weights that each step keeps; 0 = none. With it the
+            average is what validation rows measure and what is kept.
     """
 
     file: ClassVar[str] = "model.weights.h5"
@@ -96,6 +101,9 @@ class KerasHead:
     learning_rate: PositiveFloat = 1e-4
     patience: Count = 8
     class_weight: Balanced | None = None
+    views: ViewChoice = ALL
+    average: Share = 0.0
+    keep: KeepChoice = LOSS
 
     def layers(self, task: Task) -> list[Layer]:
         """Lists the layers, from features (*feature shape) to the softmax over the m classes."""
@@ -125,7 +133,7 @@ class KerasHead:
         self.refuse_other_kind(task)
         import_keras().utils.set_random_seed(seed)
         model = KerasModel(self.build(task))
-        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight)
+        rows, held_out = open_feeds(train, valid, class_weight=self.class_weight, views=self.views)
         fit_scaling(model.network, rows.blocks())
         if valid is None:
             epochs = counted(self.epochs, "epoch")
@@ -135,6 +143,8 @@ class KerasHead:
             batch_size=self.batch_size,
             patience=self.patience,
             seed=seed,
+            average=self.average,
+            keep=self.keep,
             may_compile=not self.convolves,
         )
         history = train_network(model, self.optimizer(), rows, held_out, schedule)
