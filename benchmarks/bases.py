@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,18 +43,20 @@ class Base:
         size: Height and width in pixels.
         count: Photographs; enough for some seconds of work.
         pooling: As ``--pooling``.
+        store: As ``--store``: random filters of a deep base may give numbers beyond float16.
     """
 
     name: str
     size: int
     count: int
     pooling: str = "avg"
+    store: str = "float16"
 
 
 BASES = (
     Base("vgg16", 150, 1280, "none"),
     Base("mobilenet_v2", 224, 8000),
-    Base("resnet50", 224, 1280),
+    Base("resnet50", 224, 1280, store="float32"),
     Base("efficientnet_v2_b0", 224, 3200),
     Base("convnext_tiny", 224, 1000),
 )
@@ -66,14 +69,18 @@ def main() -> None:
     )
     add_image_option(parser)
     names = [base.name for base in BASES]
-    parser.add_argument("--bases", nargs="+", choices=names, default=names)
+    parser.add_argument(
+        "--bases", nargs="+", choices=names, default=names, help="which; rows of others stay in the table"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="times the images of each base")
     add_patience_option(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "bases.csv")
     parser.add_argument("--readme", type=Path, help="file whose table between marks is renewed")
     given = parser.parse_args()
-    found: list[dict[str, object]] = []
+    found: list[Mapping[str, object]] = []
+    there = read_table(given.out) if given.out.exists() else []
+    others = [row for row in there if row["backbone"] not in given.bases]
     for base in (one for one in BASES if one.name in given.bases):
         tell(f"== {base.name} at {base.size} px")
         count = max(FEW_ROWS, int(base.count * given.scale))
@@ -82,7 +89,7 @@ def main() -> None:
             source = given.images or make_photographs(work / "made", min(count, 200))
             images = place_images(source, work / "photographs", count)
             found += measure(base, images, work, count, given.rounds, Watch(given.patience))
-        write_table(given.out, found)
+        write_table(given.out, [*found, *others])
     if given.readme:
         replace_between_marks(given.readme, MARK, summary(given.out))
 
@@ -155,7 +162,7 @@ class Extract:
         self._cache = work / "cache"
         self._command = extract_command(
             images, self._cache, "--backbone", base.name, "--weights", "random", "--image-size", base.size,
-            "--pooling", base.pooling, *options,
+            "--pooling", base.pooling, "--store", base.store, *options,
         )  # fmt: skip
         self.shares: list[float] = []
         self.contender = Contender([Row(what, images=count)], self.run)

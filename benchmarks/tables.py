@@ -32,9 +32,12 @@ TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "a
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """Writes rows of equal keys as CSV, each with the machine, the versions and the day behind it."""
+    """Writes rows of equal keys as CSV, each with the machine, the versions and the day behind it.
+
+    Rows that were read from a table keep theirs.
+    """
     about = surroundings()
-    write_rows(path, [{**row, **about} for row in rows])
+    write_rows(path, [{**row, **{name: row.get(name, own) for name, own in about.items()}} for row in rows])
 
 
 def surroundings() -> dict[str, str]:
