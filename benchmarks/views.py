@@ -3,10 +3,10 @@
 python benchmarks/views.py --data photos/ --backbone mobilenet_v2 --weights FILE
 python benchmarks/views.py --data photos/ --backbone vgg16 --weights FILE --train 800 --views 0 2 4
 
-``photos/`` holds ``train``, ``validation`` or ``val``, and ``test``. Rows of other bases stay in the table.
-Options are chosen on validation rows, for each number of views by itself; test rows are measured once.
-``gain`` is against no views on the same training images, and ``p`` that of a paired t test over the test
-images, of the mean over the seeds, each of which draws other training images.
+``photos/`` holds ``train``, ``validation`` or ``val``, and ``test``. Rows of other bases and kinds of views
+stay in the table. Options are chosen on validation rows, for each number of views by itself; test rows are
+measured once. ``gain`` is against no views on the same training images, and ``p`` that of a paired t test
+over the test images, of the mean over the seeds, each of which draws other training images.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from measuring import tell
 from scipy.stats import ttest_rel
-from tables import RESULTS, number, read_table, write_table
+from tables import RESULTS, markdown, number, read_table, write_table
 
 from pipeline import Augmentation, FeatureRequest, extract, open_features
 from pipeline.cache import FeatureSet
@@ -34,6 +34,7 @@ KINDS: Mapping[str, Augmentation] = {
 GRIDS: Mapping[str, list[dict[str, float]]] = {
     "logreg": [{"C": c} for c in (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)],
 }
+MARK = "views"
 SEEDS = (0, 1, 2)
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
@@ -60,8 +61,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in given.kinds:
             found += measure(given, kind, Path(folder), given.cache or Path(folder) / "cache")
-    others = read_table(given.out) if given.out.exists() else []
-    write_table(given.out, [*found, *(row for row in others if row["backbone"] != given.backbone)])
+    there = read_table(given.out) if given.out.exists() else []
+    done = {(given.backbone, kind) for kind in given.kinds}
+    others = [row for row in there if (row["backbone"], row["augmentation"]) not in done]
+    write_table(given.out, [*others, *found])
 
 
 def measure(given: argparse.Namespace, kind: str, work: Path, cache: Path) -> Iterator[dict[str, str]]:
@@ -128,6 +131,22 @@ def row(
     }
     tell("  " + ", ".join(f"{name} {value}" for name, value in found.items()))
     return found
+
+
+def summary(results: Path) -> str:
+    """Returns the table of the page: a row for each base, kind of views and number of images."""
+    columns = (
+        "base", "kind of views", "training images", "views", "test accuracy", "gain", "p",
+        "answers averaged over views",
+    )  # fmt: skip
+    cells = [
+        (
+            row["backbone"], row["augmentation"], row["train_images"], row["views"], row["accuracy"],
+            row["gain"] if row["p"] else "-", row["p"] or "-", row["accuracy_over_views"] or "-",
+        )
+        for row in read_table(results)
+    ]  # fmt: skip
+    return markdown(columns, cells)
 
 
 def some_rows(train: FeatureSet, images: int, views: int, seed: int) -> FeatureSet:
