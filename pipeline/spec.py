@@ -16,7 +16,7 @@ SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
 PIXELS = "pixels"
 """Name of the base that hands the images on as they are."""
-_LATER = {"pixel_range": ""}
+_LATER = {"pixel_range": "", "geometry": ""}
 """Fields that came later: without them the digests of older specs stay what they are."""
 
 
@@ -25,7 +25,7 @@ class FeatureSpec:
     """The identity of a feature row: with the image's bytes it determines every number in it.
 
     Attributes:
-        backbone: Name of the frozen base, a row of the backbone table.
+        backbone: Name of the frozen base: a row of the backbone table, or that of a file.
         weights: ``sha256:<hex>`` of the weights file, ``random:<seed>``, or ``none`` for ``pixels``.
         layer: Name of the layer whose output is kept (the cut).
         pooling: ``none``, ``avg`` or ``max``: global pooling after the cut.
@@ -38,6 +38,7 @@ class FeatureSpec:
         calibration: Identity of the images that set the ranges of ``int8`` arithmetic; else empty.
         augmentation: Ranges and seed of the augmented views as canonical JSON; empty without views.
         pixel_range: Black and white of pixels deeper than 8 bits, ``0..4095``; empty where there are none.
+        geometry: Which part of a picture the base is shown, see ``images.geometry``; empty = all of it.
         schema: Version of this record.
     """
 
@@ -54,12 +55,13 @@ class FeatureSpec:
     calibration: str = ""
     augmentation: str = ""
     pixel_range: str = ""
+    geometry: str = ""
     schema: int = SCHEMA
 
     @classmethod
     def asked(cls) -> tuple[str, ...]:
         """Names the fields that a user asks for, each by an option of the same name."""
-        settled = {"preprocessing", "calibration", "augmentation", "schema"}
+        settled = {"preprocessing", "geometry", "calibration", "augmentation", "schema"}
         return tuple(field.name for field in fields(cls) if field.name not in settled)
 
     @property

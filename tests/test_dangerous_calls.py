@@ -42,6 +42,7 @@ EXCEPTIONS = {
     ("pipeline/sweeps/__init__.py", "joblib"): "Parallel: processes, not files",
     ("pipeline/serving/export/keras.py", "load_model"): "checks the file that the same command has just made",
     ("pipeline/serving/export/onnx.py", "load_model"): "parses a graph, runs nothing",
+    ("pipeline/serving/export/_joining.py", "load_model"): "the same, once guards/onnx.py has read it",
 }
 """What is used all the same: (file, name), and why."""
 

@@ -9,6 +9,9 @@ from types import MappingProxyType
 from pipeline.errors import UsageError, unknown
 
 POOLINGS = ("none", "avg", "max")
+"""What may follow a layer of Keras."""
+ALL_POOLINGS = (*POOLINGS, "cls")
+"""The class token is one of transformers, which come as files."""
 
 _TF = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{{size}}_no_top.h5"
@@ -94,16 +97,16 @@ class Cut:
     """Where a base is cut: the output of a layer, globally pooled or not.
 
     Attributes:
-        layer: Keras layer name.
-        pooling: ``none``, ``avg`` or ``max``.
+        layer: Name of a Keras layer, or of a tensor of a file.
+        pooling: ``none``, ``avg``, ``max``, or of tokens ``cls``.
     """
 
     layer: str
     pooling: str = "none"
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise unknown("pooling", self.pooling, POOLINGS)
+        if self.pooling not in ALL_POOLINGS:
+            raise unknown("pooling", self.pooling, ALL_POOLINGS)
 
     @classmethod
     def parse(cls, text: str, *, pooling: str = "none") -> Cut:
@@ -116,7 +119,9 @@ class Cut:
         Raises:
             UsageError: The pooling is not among the choices.
         """
-        layer, _, own = text.partition(":")
+        layer, colon, own = text.rpartition(":")
+        if not colon or own.isdecimal():  # TensorFlow's tensors are called "name:0"
+            return cls(text, pooling)
         return cls(layer, own or pooling)
 
     def __str__(self) -> str:

@@ -7,9 +7,11 @@ import hashlib
 import os
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.backbones.graph import SUFFIXES, check_file
 from pipeline.backbones.table import BACKBONES, Backbone
 from pipeline.errors import CacheMismatchError, UsageError, reason_of
 from pipeline.images.stat_cache import Known, Stamps, StatCache
@@ -54,7 +56,7 @@ def resolve_weights(
     """Finds the filters behind ``--weights``.
 
     Args:
-        backbone: A row of ``BACKBONES``.
+        backbone: A row of ``BACKBONES``; any other name is that of a base in a file.
         choice: ``imagenet`` (strict), ``random`` or ``random:<seed>``, ``auto`` (ImageNet where it can be
             had within seconds, else random), or the path of a weights file.
         image_size: Height and width in pixels.
@@ -63,6 +65,8 @@ def resolve_weights(
     Raises:
         UsageError: The file cannot be read, or ImageNet weights cannot be downloaded.
     """
+    if backbone not in BACKBONES:
+        return weights_in(_existing(choice), stat_cache=stat_cache)
     row = BACKBONES[backbone]
     if not row.factory:
         return Weights("none", "none")
@@ -78,16 +82,44 @@ def resolve_weights(
         if not path.is_file():
             _download(backbone, row, image_size)
         return Weights(f"sha256:{_sha256(path)}", "imagenet", path)
-    path = _existing(choice)
-    now = _as_it_is_now(path)  # asked before it is read, so that a change in between shows next time
-    digest = _sha256(path)
+    return weights_in(_existing(choice), stat_cache=stat_cache)
+
+
+def weights_in(path: Path, *, stat_cache: Path | None = None) -> Weights:
+    """Reads the identity of the filters in a file, and remembers it.
+
+    Raises:
+        UsageError: It cannot be read, or is a network that cannot be used.
+    """
+    files = [path, *_beside(path)]
+    now = [
+        _as_it_is_now(one) for one in files
+    ]  # asked before they are read: a change in between shows next time
+    digests = [_sha256(one) for one in files]
     with StatCache(stat_cache) as cache:
-        cache.store([now._replace(digest=bytes.fromhex(digest))])
-    return Weights(FILE + digest, path.name, path.resolve())
+        cache.store(
+            [one._replace(digest=bytes.fromhex(digest)) for one, digest in zip(now, digests, strict=True)]
+        )
+    return Weights(_identity(files, digests), path.name, path.resolve())
+
+
+def _beside(path: Path) -> list[Path]:
+    """Lists the files beside a network that hold filters of it."""
+    return [path.parent / name for name in check_file(path)] if path.suffix.lower() in SUFFIXES else []
+
+
+def _identity(files: Sequence[Path], digests: Sequence[str]) -> str:
+    """Returns the identity of filters: the SHA-256 of their file, or of the names and digests of several."""
+    if len(files) == 1:
+        return FILE + digests[0]
+    lines = [f"{digest} {file.name}" for file, digest in zip(files[1:], digests[1:], strict=True)]
+    return FILE + hashlib.sha256("\n".join([digests[0], *lines]).encode()).hexdigest()
 
 
 def file_identity(choice: str, *, stat_cache: Path | None = None) -> str:
     """Returns the identity of the filters in a file: ``sha256:`` and the SHA-256 of its bytes.
+
+    That of a network with external data is the SHA-256 of the digests of all its files.
 
     Args:
         choice: Its path.
@@ -97,9 +129,11 @@ def file_identity(choice: str, *, stat_cache: Path | None = None) -> str:
         UsageError: It cannot be read, or is no file.
     """
     path = _existing(choice)
+    files = [path, *_beside(path)]
     with StatCache(stat_cache) as cache:
-        (digest,) = cache.look_up([_as_it_is_now(path)])
-    return FILE + (digest.hex() if digest else _sha256(path))
+        known = cache.look_up([_as_it_is_now(one) for one in files])
+    digests = [found.hex() if found else _sha256(one) for one, found in zip(files, known, strict=True)]
+    return _identity(files, digests)
 
 
 def _as_it_is_now(path: Path) -> Known:
@@ -149,7 +183,8 @@ def _find(spec: FeatureSpec, file: Path | None, option: str) -> Weights:
             if weights.identity == spec.weights:
                 return weights
             where = f"were read from {file}, which now holds others ({weights.identity[:15]}...)"
-    if _imagenet_file(BACKBONES[spec.backbone], spec.image_size).is_file():
+    row = BACKBONES.get(spec.backbone)
+    if row is not None and _imagenet_file(row, spec.image_size).is_file():
         weights = resolve_weights(spec.backbone, "imagenet", spec.image_size)
         if weights.identity == spec.weights:
             return weights
@@ -175,6 +210,12 @@ def _reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+def at_hand(backbone: str, image_size: int) -> bool:
+    """Tells whether the ImageNet filters of a row of the table are on this machine; ``pixels`` needs none."""
+    row = BACKBONES[backbone]
+    return not row.factory or _imagenet_file(row, image_size).is_file()
 
 
 def _imagenet_file(row: Backbone, image_size: int) -> Path:

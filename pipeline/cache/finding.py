@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pipeline.backbones.table import POOLINGS, Cut
+from pipeline.backbones.table import ALL_POOLINGS, Cut
 from pipeline.cache.entries import SPEC_FILE, Entry, read_entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.errors import CacheMismatchError, PipelineError, UnreadableFileError, UsageError
@@ -86,7 +86,7 @@ class EntryFilter:
     def _pooling(self, spec: FeatureSpec) -> str:
         """Pooling of cuts that do not say: as was asked for, else any."""
         asked = self.asked.get("pooling")
-        return asked or (spec.pooling if spec.pooling in POOLINGS else "none")
+        return asked or (spec.pooling if spec.pooling in ALL_POOLINGS else "none")
 
 
 def _is_cut(spec: FeatureSpec, cut: Cut) -> bool:

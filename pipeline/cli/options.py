@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 import click
 
 from pipeline import registry
+from pipeline.backbones.finding import is_file_address
 from pipeline.backbones.weights import file_identity
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name
 from pipeline.cache.features import Selection
@@ -222,6 +223,7 @@ class StoredFeatures:
 
     def _filter(self) -> EntryFilter:
         given = split_settings(self.options["augment"], "--augment")
+        backbone, weights = self._base()
         drawn = asdict(Augmentation.from_options(given))
         anywhere = self.data is None and (self.name is not None or self.entries)
         return EntryFilter(
@@ -230,10 +232,22 @@ class StoredFeatures:
             entries=self.entries,
             asked=self.options
             | {
-                "weights": _filters(self.options["weights"], self.cache / STAT_CACHE),
+                "backbone": backbone,
+                "weights": weights,
                 "augment": {name: drawn[name] for name in given},
             },
         )
+
+    def _base(self) -> tuple[str | None, str | None]:
+        """Returns what a spec calls the base that is asked for, and its filters; None = any."""
+        chosen, known = self.options["backbone"], self.cache / STAT_CACHE
+        filters = _filters(self.options["weights"], known)
+        if chosen is None or not is_file_address(chosen):
+            return chosen, filters
+        path = Path(chosen)
+        if filters is None and path.is_file():  # its features can be used when it is gone
+            filters = file_identity(chosen, stat_cache=known)
+        return path.name, filters
 
     def _source(self) -> str:
         data = DEFAULT_DATA if self.data is None else self.data

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.backbones.weights import Weights, resolve_weights
+from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name, dataset_name
 from pipeline.cache.finding import all_entries
 from pipeline.cache.locks import shared_lock
@@ -133,7 +133,9 @@ def _extract(
         say(line)
     for note in understood.remarks:
         say(f"note: {note}")
-    weights = resolve_weights(request.backbone, request.weights, request.image_size, stat_cache=stat_cache)
+    weights = request.base.weights(request.weights, request.image_size, stat_cache=stat_cache)
+    for line in request.base.remarks:
+        say(line)
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     stored = all_entries(cache)
     existing = [entry for entry in stored if entry.dataset == folder.name]

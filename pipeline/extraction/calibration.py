@@ -113,6 +113,7 @@ class QuantisedNetwork:
             image_size=self.spec.image_size,
             batch_size=len(there),
             resize=self.spec.resize,
+            geometry=self.spec.geometry,
             pixel_range=PixelRange.of(self.spec.pixel_range),
         )
         batch = loader.load(np.arange(len(there)))

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.backbones.table import Cut, find_backbone
+from pipeline.backbones.finding import base_of
+from pipeline.backbones.table import Cut
 from pipeline.cache.entries import Entry, dataset_name
 from pipeline.cache.finding import asked_of, augmentation_of, setting, stored_views
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
-from pipeline.images.resizing import RESIZES
+from pipeline.images.resizing import by_package
 from pipeline.images.source_options import flag
 
 DEFAULT_CACHE = Path("features_cache")
@@ -50,9 +51,13 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     first = entries[0]
     spec, default = first.spec, FeatureRequest()
     values = asked_of(spec)
-    if "weights" in values:
+    base = base_of(spec)
+    if base.in_file:
+        values["backbone"] = str(first.weights_file or spec.backbone)
+        del values["weights"]
+    elif "weights" in values:
         values["weights"] = _weights(first)
-    if values["resize"] == RESIZES[0]:  # which is what `auto` goes on with
+    if by_package(values["resize"]):  # which is what `auto` goes on with
         values["resize"] = "auto"
     words = []
     for name, value in values.items():
@@ -66,7 +71,7 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
             if value != usual.get(name):
                 words += ["--augment", setting(name, value)]
     cuts = [str(Cut(entry.spec.layer, entry.spec.pooling)).removesuffix(":none") for entry in entries]
-    if cuts != [find_backbone(spec.backbone, spec.image_size).layer]:
+    if base.in_file or cuts != [base.layer]:
         words += [word for cut in cuts for word in ("--layer", cut)]
     return words
 

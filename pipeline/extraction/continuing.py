@@ -15,7 +15,7 @@ from pipeline.cache.finding import LEFT_OPEN, UNUSED_BY_RAW
 from pipeline.cache.reuse import stored_rows
 from pipeline.extraction.request import FeatureRequest
 from pipeline.images.manifest import Manifest
-from pipeline.images.resizing import RESIZES, quickest_resize
+from pipeline.images.resizing import ALL_RESIZES, quickest_resize
 from pipeline.images.row_table import isin
 from pipeline.progress import say
 from pipeline.spec import RAW, FeatureSpec
@@ -60,7 +60,7 @@ def continued(
 
 
 def _by_speed(entry: Entry) -> int:
-    return RESIZES.index(entry.spec.resize) if entry.spec.resize in RESIZES else len(RESIZES)
+    return ALL_RESIZES.index(entry.spec.resize) if entry.spec.resize in ALL_RESIZES else len(ALL_RESIZES)
 
 
 def _taken(request: FeatureRequest, weights: Weights, there: FeatureSpec) -> dict[str, Any] | None:
@@ -71,7 +71,7 @@ def _taken(request: FeatureRequest, weights: Weights, there: FeatureSpec) -> dic
         for name in LEFT_OPEN
         if name not in unused and getattr(request, name) == "auto"
     }
-    if not taken or there.resize not in RESIZES:  # as another version may have it
+    if not taken or there.resize not in ALL_RESIZES:  # as another version may have it
         return None
     if request.precision == "int8":  # whose network is found later
         there = replace(there, calibration="")
@@ -89,7 +89,7 @@ def settle_resize(request: FeatureRequest) -> FeatureRequest:
     """Replaces ``auto`` by the quickest resize, and says where it is not the quickest of all."""
     if request.resize != "auto":
         return request
-    name, reason = quickest_resize()
+    name, reason = quickest_resize(request.base.filter)
     if reason:
         say(f"note: {reason}. Using {name}")
     return replace(request, resize=name)

@@ -117,7 +117,9 @@ class Trials:
 
 def _tried(request: FeatureRequest, weights: Weights, rows: int, cache: Path | None) -> Trials:
     """Tries what may take the place of ``auto`` on this machine."""
-    names = [request.engine] if request.engine != "auto" else _in_order(engines_with(request.precision))
+    names = _engines(request)
+    if request.engine == "auto":
+        names = _in_order(names)
     trials, best_rate = Trials(request), 0.0
     for name in names:
         if trials.best.engine != "auto" and len(names) > 1 and rows < WORTHWHILE_ROWS:
@@ -160,6 +162,11 @@ def _trial_rate(engine: Engine, image_size: int, *, hopeless: float) -> float:
             size //= 2
 
 
+def _engines(request: FeatureRequest) -> list[str]:
+    """Lists the engines that may run the base of a request."""
+    return [request.engine] if request.engine != "auto" else engines_with(request.precision, request.base)
+
+
 def _in_order(names: list[str]) -> list[str]:
     """Puts the engine first that few rows are computed with: on a GPU that is Keras."""
     return sorted(names, key=lambda name: (name != "keras") == bool(gpus()))
@@ -177,10 +184,9 @@ def _name(request: FeatureRequest, way: FeatureRequest) -> str:
 
 def _choices(request: FeatureRequest) -> dict[str, FeatureRequest]:
     """Lists by name what may take the place of ``auto``, on this machine or another."""
-    names = [request.engine] if request.engine != "auto" else engines_with(request.precision)
     ways = [
         replace(request, engine=name, precision=precision)
-        for name in names
+        for name in _engines(request)
         for precision in ARITHMETICS[name]
         if request.precision == precision or (request.precision == "auto" and precision != "int8")
     ]

@@ -31,7 +31,7 @@ from pipeline.files import LeftAlone
 from pipeline.images import BadImage, ImageSource
 from pipeline.images.manifest import Manifest
 from pipeline.images.pixel_range import PixelRange
-from pipeline.images.resizing import CYKOOZ, PACKAGE
+from pipeline.images.resizing import PACKAGE, by_package
 from pipeline.progress import progress, say
 from pipeline.runtimes.openvino import openvino_installed
 from pipeline.spec import RAW, FeatureSpec
@@ -108,7 +108,7 @@ class Headers:
         packages: tuple[str, ...] = PACKAGES
         if self.engine == "openvino" and openvino_installed():
             packages += ("openvino",)
-        if self.resize == CYKOOZ and importlib.util.find_spec("cykooz_resizer"):  # nothing may be computed
+        if by_package(self.resize) and importlib.util.find_spec("cykooz_resizer"):  # nothing may be computed
             packages += (PACKAGE,)
         rates = {f"{name} images/s": f"{rate:.1f}" for name, rate in self.measured.items()}
         return {name: version(name) for name in packages} | rates
@@ -283,6 +283,7 @@ class Filler:
             image_size=self._request.image_size,
             batch_size=batch_size,
             resize=self._request.resize,
+            geometry=self._request.geometry,
             pixel_range=PixelRange.of(self._request.pixel_range),
         )
 

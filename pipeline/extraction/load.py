@@ -98,6 +98,7 @@ class Loader:
         image_size: Height and width in pixels.
         batch_size: Images in a batch.
         resize: Name of what resizes, see ``find_resize``.
+        geometry: Which part of a picture is shown to the base, see ``Geometry``.
         pixel_range: Black and white of pixels deeper than 8 bits; None where the set has none.
     """
 
@@ -109,6 +110,7 @@ class Loader:
     image_size: int
     batch_size: int
     resize: str
+    geometry: str = ""
     pixel_range: PixelRange | None = None
 
     def load(self, rows: np.ndarray) -> Batch:
@@ -118,7 +120,7 @@ class Loader:
             ShortageError: The machine lacks memory or open files, which says nothing of an image.
             UsageError: This machine lacks what resizes.
         """
-        resize = find_resize(self.resize)
+        resize = find_resize(self.resize, self.geometry)
         images = np.empty((self.batch_size, self.image_size, self.image_size, 3), np.uint8)
         loaded = np.zeros(len(rows), bool)
         digests = np.zeros((len(rows), DIGEST_BYTES), np.uint8)

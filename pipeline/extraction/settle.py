@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.backbones.finding import base_of
 from pipeline.backbones.table import Cut
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import NETWORKS, Entry
@@ -65,6 +66,7 @@ def request_of(entries: Sequence[Entry]) -> SettledRequest:
     asked = asked_of(spec)
     asked.pop("weights", None)  # by their identity, which is no choice of a user's
     return SettledRequest(
+        base=base_of(spec),
         layers=tuple(str(Cut(entry.spec.layer, entry.spec.pooling)) for entry in entries),
         networks=tuple(map(_stored_network, entries)) if spec.precision == "int8" else (),
         cache=entries[0].cache,

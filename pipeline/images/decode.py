@@ -14,8 +14,9 @@ from PIL.ImageFile import ImageFile
 from pipeline.images.formats.deep import deep_samples
 from pipeline.images.formats.encoded import check_size, open_encoded, pixels_claimed, turned, upright
 from pipeline.images.formats.samples import Samples
+from pipeline.images.geometry import Box
 from pipeline.images.pixel_range import PixelRange, own_range
-from pipeline.images.resizing import Box, Resize, by_pillow
+from pipeline.images.resizing import Resize, by_pillow
 from pipeline.memory import can_have, with_room
 
 _DRAFT = (
@@ -36,12 +37,12 @@ def decode(
     pixel_range: PixelRange | None = None,
     resize: Resize = by_pillow,
 ) -> np.ndarray:
-    """Decodes an image and resizes it to a square, bilinear with antialiasing.
+    """Decodes an image and makes a square of it: by default the whole, bilinear with antialiasing.
 
-    The aspect ratio is not kept, as in ``keras.utils.load_img``. EXIF orientation is applied, transparent
-    pixels are laid on white, animations give their first frame, CMYK goes through Pillow's plain conversion
-    without colour profiles. Pictures of more than 8 bits a sample become such of 8 by the range of their set,
-    which clips what lies beyond; those of up to 8 bits keep their own white.
+    The aspect ratio is then not kept, as in ``keras.utils.load_img``. EXIF orientation is applied,
+    transparent pixels are laid on white, animations give their first frame, CMYK goes through Pillow's plain
+    conversion without colour profiles. Pictures of more than 8 bits a sample become such of 8 by the range of
+    their set, which clips what lies beyond; those of up to 8 bits keep their own white.
 
     Safe in threads, and emits no warnings. Memory is bounded by ``MAX_PIXELS``.
 
@@ -50,7 +51,7 @@ def decode(
             shape (height, width) or (height, width, 1 | 3 | 4).
         size: Height and width of the result in pixels.
         pixel_range: Black and white of pixels of more than 8 bits; None = as their own depth states them.
-        resize: What resizes opaque pictures, see ``find_resize``; transparent ones are Pillow's.
+        resize: What makes the square, see ``find_resize``.
 
     Returns:
         uint8 (size, size, 3), RGB; perhaps read-only.
@@ -112,7 +113,8 @@ def _decode(
         if isinstance(data, np.ndarray):
             return _pixels(_from_array(data), size, None, resize), ""
         image = open_encoded(data)
-        drafted = image.draft(None, (_DRAFT * size, _DRAFT * size))
+        least = _DRAFT * resize.geometry.reduced_to(size)
+        drafted = image.draft(None, (least, least))
         _load(image)
         pixels = _pixels(image, size, drafted[1] if drafted else None, resize)
         return upright(pixels, image.info.get("exif")), ""
@@ -167,7 +169,7 @@ def _pixels(image: Image.Image, size: int, box: Box | None, resize: Resize) -> n
             image = image.convert("LA")
         if image.mode != "RGBA":
             image = image.convert("RGBA")
-        layer = np.asarray(by_pillow(image.convert("RGBa"), size, box))
+        layer = np.asarray(resize(image.convert("RGBa"), size, box))
         return layer[..., :3] + (255 - layer[..., 3:])
     if image.mode not in ("RGB", "L"):
         image = image.convert("L" if image.mode == "1" else "RGB")

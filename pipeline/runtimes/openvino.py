@@ -38,6 +38,13 @@ def import_nncf() -> ModuleType:
     return nncf
 
 
+def reason_in(error: Exception) -> str:
+    """Returns the first line of an error of OpenVINO that says more than where in OpenVINO it is from."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    return said[0].rstrip(":") if said else "no reason given"
+
+
 def _import(name: str, remedy: str) -> ModuleType:
     try:
         with _nothing_reported():

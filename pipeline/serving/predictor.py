@@ -88,7 +88,7 @@ class Predictor:
         _refuse_other_numbers(entries, self._request, filters)
         _refuse_other_head(selection, head)
         self._pixel_range = PixelRange.of(spec.pixel_range)
-        find_resize(spec.resize)  # told now, not with the first image
+        find_resize(spec.resize, spec.geometry)  # told now, not with the first image
         arithmetic = spec.engine if spec.engine == RAW else f"{spec.engine}, {spec.precision}"
         say(f"loading {spec.backbone} ({arithmetic})")
         self._engine = registry.load(engines, "engine", self._request.engine).load(self._request, filters)
@@ -168,6 +168,7 @@ class Predictor:
             image_size=self._request.image_size,
             batch_size=size,
             resize=self._request.resize,
+            geometry=self._request.geometry,
             pixel_range=self._pixel_range,
         )
         wanted = [np.arange(at, min(at + size, len(items))) for at in range(0, len(items), size)]

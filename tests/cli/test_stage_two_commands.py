@@ -146,7 +146,11 @@ def test_heads_are_listed_with_their_options(cli: Cli, the_object: Read) -> None
         assert all(f"    {option}\n" in text for option in head["options"])
 
 
-def test_backbones_are_listed(cli: Cli, the_object: Read) -> None:
+def test_backbones_are_listed(
+    cli: Cli, the_object: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("KERAS_HOME", "PIPELINE_BACKBONES"):
+        monkeypatch.setenv(place, str(tmp_path / "nothing"))
     described = the_object(cli("backbones", "--json"))
     assert list(described) == list(BACKBONES)
     assert described["xception"] == {
@@ -154,6 +158,7 @@ def test_backbones_are_listed(cli: Cli, the_object: Read) -> None:
         "min_size": 71,
         "preprocessing": "tf",
         "layer": "block14_sepconv2_act",
+        "filters_at_hand": False,
     }
     assert len(cli("backbones").stdout.splitlines()) == len(BACKBONES) + 1
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from photos import Photos
 
+from pipeline.backbones import keras_base
 from pipeline.backbones.table import Cut
 from pipeline.cache import open_features
 from pipeline.cache.inspection import remove, remove_retired
@@ -22,7 +23,6 @@ from pipeline.cache.networks import RECORD
 from pipeline.errors import PipelineError, UsageError
 from pipeline.extraction import STAT_CACHE, Extraction, FeatureRequest, extract, settle
 from pipeline.extraction.calibration import draw_sample
-from pipeline.extraction.engines import _networks
 from pipeline.images.stat_cache import Known, Stamps, StatCache
 
 INT8 = {"precision": "int8", "engine": "openvino"}
@@ -44,7 +44,7 @@ def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
             features = blocks[f"block{number}_pool"] = keras.layers.ReLU()(features)
         return keras.Model(images, [blocks[cut.layer] for cut in cuts])
 
-    monkeypatch.setattr(_networks, "load_backbone", load)
+    monkeypatch.setattr(keras_base, "load_backbone", load)
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from photos import noise
 
+from pipeline.backbones import keras_base
 from pipeline.backbones.loading import load_backbone
 from pipeline.backbones.weights import resolve_weights
 from pipeline.errors import UsageError
-from pipeline.extraction.engines import BatchTooLargeError, _networks
+from pipeline.extraction.engines import BatchTooLargeError
 from pipeline.extraction.engines import openvino as engine_module
 from pipeline.extraction.engines.openvino import OpenVinoEngine
 from pipeline.extraction.request import FeatureRequest
@@ -51,7 +52,7 @@ def huge_base(monkeypatch: pytest.MonkeyPatch) -> None:
             pixels, keras.layers.Conv2D(4, 3, kernel_initializer=keras.initializers.Constant(100.0))(scaled)
         )
 
-    monkeypatch.setattr(_networks, "load_backbone", load)
+    monkeypatch.setattr(keras_base, "load_backbone", load)
 
 
 @pytest.mark.parametrize(

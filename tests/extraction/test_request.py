@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -80,3 +81,14 @@ def test_pixels_are_stored_as_they_are() -> None:
     (spec,) = FeatureRequest(backbone="pixels", image_size=1).specs(weights)
     assert (spec.store, spec.precision, spec.preprocessing, spec.weights) == ("uint8", "none", "none", "none")
     assert weights.path is None
+
+
+def test_a_request_travels_to_other_processes() -> None:
+    request = FeatureRequest(backbone="mobilenet_v2_035", image_size=32, layers=("out_relu:avg",))
+    again = pickle.loads(pickle.dumps(request))  # noqa: S301
+    assert again == request
+    assert again.base.layer == request.base.layer == "out_relu"
+
+
+def test_the_size_is_that_of_the_base_unless_it_is_said() -> None:
+    assert FeatureRequest().image_size == FeatureRequest(backbone="resnet50").image_size == 150

@@ -17,7 +17,16 @@ from reference_decoding import FORMATS, SIZE, furthest, resized
 from pipeline.errors import UsageError
 from pipeline.images import resizing
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.resizing import CYKOOZ, PILLOW, RESIZES, by_pillow, find_resize, quickest_resize
+from pipeline.images.resizing import (
+    CYKOOZ,
+    FILTERS,
+    PILLOW,
+    RESIZES,
+    by_pillow,
+    find_resize,
+    quickest_resize,
+    resizes,
+)
 from pipeline.memory import ShortageError
 
 QUICK = find_resize(CYKOOZ)
@@ -53,6 +62,20 @@ def test_it_is_near_to_pillow(width: int, height: int, size: int) -> None:
     grey = picture.convert("L")
     as_colours = np.asarray(QUICK(grey.convert("RGB"), size, None))
     np.testing.assert_array_equal(np.asarray(QUICK(grey, size, None)), as_colours[..., 0])
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("geometry", ["", "shorter-edge-40", "square-37-even"])
+def test_every_filter_is_near_to_that_of_pillow(filter: str, geometry: str) -> None:
+    """Sharper ones overshoot, and are cut off at black and white after each direction: noise is the worst."""
+    quick, exact = (find_resize(name, geometry) for name in resizes(filter))
+    for width, height in ((80, 60), (61, 97), (333, 1000)):
+        away = np.abs(
+            np.asarray(quick(noise(width, height), 32)).astype(int)
+            - np.asarray(exact(noise(width, height), 32))
+        )
+        assert away.max() <= (2 if filter == "bilinear" else 24)
+        assert away.mean() < 0.5
 
 
 @pytest.mark.parametrize("level", [0, 1, 254, 255])
@@ -91,12 +114,13 @@ def test_numbers_are_the_same_with_all_vector_instructions(
 
     made, asked = cykooz_resizer.Resizer, []
     monkeypatch.setattr(cykooz_resizer, "Resizer", with_them)
-    find_resize(CYKOOZ)  # which compares its answer with the known one
+    for filter in FILTERS:
+        find_resize(resizes(filter)[0])  # which compares its answer with the known one
     assert set(asked) == {instructions}
 
 
 def test_other_numbers_are_not_taken(loaded_anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resizing, "_KNOWN_ANSWER", "another")
+    monkeypatch.setattr(resizing, "_KNOWN_ANSWERS", {"bilinear": "another"})
     with pytest.raises(UsageError, match=r"makes other numbers .*--resize bilinear-antialias"):
         find_resize(CYKOOZ)
     assert quickest_resize()[0] == PILLOW

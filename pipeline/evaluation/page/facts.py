@@ -102,6 +102,7 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
         "filters": _filters(spec.weights, header.weights_label if header else ""),
         "cut": spec.layer + ("" if spec.pooling == "none" else f", {spec.pooling} pooled"),
         "image size": f"{spec.image_size} x {spec.image_size} pixels, {spec.resize}",
+        "geometry": spec.geometry,
         "preprocessing": spec.preprocessing,
         "arithmetic": f"{spec.precision}, run by {spec.engine}",
         "stored as": spec.store,

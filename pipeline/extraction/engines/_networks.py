@@ -1,4 +1,4 @@
-"""Networks of OpenVINO: the Keras base converted, or quantised to int8; both are kept for every later run."""
+"""Networks of OpenVINO: the base converted, or quantised to int8; both are kept for every later run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.backbones.loading import load_backbone
 from pipeline.cache.converted_bases import ConvertedBase
 from pipeline.cache.locks import exclusive_lock
 from pipeline.cache.networks import DEPTH, FILES, RECORD, is_whole, made_in, sha256_of
-from pipeline.errors import UsageError
 from pipeline.extraction.calibration import QuantisedNetwork
 from pipeline.files import refuse_foreign, written
 from pipeline.files import replace as replace_file
 from pipeline.progress import say
-from pipeline.runtimes.keras import import_keras
-from pipeline.runtimes.openvino import import_nncf, import_openvino
+from pipeline.runtimes.openvino import import_nncf, import_openvino, reason_in
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     import openvino
-    import tensorflow as tf
 
     from pipeline.backbones.weights import Weights
     from pipeline.extraction.request import FeatureRequest
@@ -52,52 +48,20 @@ def kept_base(request: SettledRequest, weights: Weights) -> openvino.Model:
         try:
             openvino.save_model(model, path, compress_to_fp16=False)
         except RuntimeError as error:  # a full disk, too
-            raise OSError(f"OpenVINO cannot write it: {_reason(error)}") from error
+            raise OSError(f"OpenVINO cannot write it: {reason_in(error)}") from error
 
     def load(graph: bytes, filters: bytes) -> Any:
         try:
             return openvino.Core().read_model(graph, openvino.Tensor(np.frombuffer(filters, np.uint8)))
         except RuntimeError as error:
-            raise ValueError(f"OpenVINO cannot read it: {_reason(error)}") from error
+            raise ValueError(f"OpenVINO cannot read it: {reason_in(error)}") from error
 
     return base.read_or_make(lambda: convert_base(request, weights), save=save, load=load)
 
 
 def convert_base(request: FeatureRequest, weights: Weights) -> openvino.Model:
-    """Loads the base of a request with Keras and converts its traced graph.
-
-    Returns:
-        A model from uint8 (n, image_size, image_size, 3) RGB, n open, to one float32 output
-        (n, *feature shape) per cut, each found by the cut's name: OpenVINO keeps no order.
-
-    Raises:
-        UsageError: OpenVINO is not installed or cannot convert the base, a layer is unknown or no clean cut,
-            or the weights do not fit.
-    """
-    openvino = import_openvino()  # before TensorFlow, which takes seconds to load
-    keras = import_keras()
-    import tensorflow as tf
-
-    base = load_backbone(request.backbone, request.cuts, weights=weights, image_size=request.image_size)
-
-    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = keras.tree.flatten(base(images, training=False))
-        return {str(cut): output for cut, output in zip(request.cuts, outputs, strict=True)}
-
-    signature = tf.TensorSpec((None, *base.input_shape[1:]), tf.uint8, name="images")
-    traced = tf.function(forward).get_concrete_function(signature)
-    try:
-        return openvino.convert_model(traced, share_weights=False)  # shared, they would live in TensorFlow
-    except Exception as error:  # its frontends raise types of their own
-        raise UsageError(
-            f"OpenVINO cannot convert {request.backbone} ({_reason(error)}): choose --engine keras"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Returns the first line of a message that says more than where in OpenVINO it is from."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if line and not line.startswith("Exception from")), "no reason given")
+    """Builds the base of a request for OpenVINO, see ``Base.to_openvino``."""
+    return request.base.to_openvino(request.cuts, weights, request.image_size)
 
 
 def quantised_base(request: SettledRequest, weights: Weights) -> openvino.Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.backbones.finding import base_of, is_file_address
 from pipeline.errors import UsageError
 from pipeline.runtimes.keras import import_keras
 from pipeline.spec import FeatureSpec
@@ -94,6 +95,12 @@ class BaseRest:
     @property
     def _name(self) -> str:
         own, given = self.spec.backbone, self.backbone
+        for name, in_file in ((own, base_of(self.spec).in_file), (given, is_file_address(given or ""))):
+            if in_file:
+                raise UsageError(
+                    f"{name} is no base of layers of Keras, so what lies above a cut of it cannot be "
+                    "trained: choose another head, such as dense"
+                )
         if not self.spec.is_pixels:
             if given in (None, own):
                 return own

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import put_in_place
 from pipeline.run_files import is_of_a_saved_model, is_of_an_export, runs_of
-from pipeline.serving.export._format import Format, example, find_format
+from pipeline.serving.export._format import JOINING, Format, JoiningFormat, example, find_format
+from pipeline.serving.export._joining import front_of
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
 from pipeline.serving.export._sampling import Sample
 from pipeline.spec import FeatureSpec
@@ -131,6 +132,12 @@ def export_model(
     module = find_format(format)
     target, root = own_place(trained, module) if path is None else (expanded(path), None)
     _refuse_target(target, module, format)
+    front = front_of(trained.spec, weights)
+    if front is not None and format not in JOINING:
+        raise UsageError(
+            f"format {format!r} cannot hold {trained.spec.backbone}, a graph of ONNX and no layers of Keras: "
+            f"choose --format {' or '.join(JOINING)}"
+        )
     network = build_network(trained, weights)
     if not _exact(trained.spec):
         say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
@@ -144,7 +151,10 @@ def export_model(
         ),
         replacing(target, root=root) as draft,
     ):
-        module.write(network, draft, about=_about(trained))
+        if front is None:
+            module.write(network, draft, about=_about(trained))
+        else:
+            cast("JoiningFormat", module).write_above(front, network, draft, about=_about(trained))
         difference = None if sample is None else _difference(module, draft, sample, trained, format)
         size = _bytes(draft)
     return Exported(
@@ -159,7 +169,7 @@ def export_model(
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
         max_difference=difference,
-        example=example(module, target, trained.spec.image_size, pixel_range),
+        example=example(module, target, trained.spec, pixel_range),
     )
 
 

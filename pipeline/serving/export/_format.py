@@ -13,10 +13,14 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.errors import UsageError
+from pipeline.images.geometry import Geometry
 from pipeline.images.pixel_range import PixelRange, number
+from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
+
+    from pipeline.serving.export._joining import Front
 
 Answers = Callable[[np.ndarray], np.ndarray]
 """Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""
@@ -82,6 +86,25 @@ class Format(Protocol):
         ...
 
 
+class JoiningFormat(Format, Protocol):
+    """A format that can hold a base in a file before a head."""
+
+    def write_above(self, front: Front, head: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
+        """Writes a base and a head as one, see :meth:`Format.write`.
+
+        Args:
+            front: The base.
+            head: From its features to ``probabilities``.
+            path: Where to.
+            about: Texts to be kept inside.
+        """
+        ...
+
+
+JOINING = ("onnx",)
+"""Formats that are a :class:`JoiningFormat`."""
+
+
 def find_format(name: str) -> Format:
     """Returns the module of a format.
 
@@ -105,13 +128,14 @@ def formats_without_packages() -> list[str]:
     return [name for name in registry.names(package) if not registry.load(package, "format", name).PACKAGES]
 
 
-def example(module: Format, path: Path, image_size: int, pixel_range: PixelRange | None = None) -> str:
+def example(module: Format, path: Path, spec: FeatureSpec, pixel_range: PixelRange | None = None) -> str:
     """Returns three lines of Python that let a model answer for ``photo.jpg``, turned and resized as ours.
 
     Where the pixels of its set were deeper than 8 bits, for the grey ``photo.png``, read by their range.
     """
     imports = sorted({*module.IMPORTS, "numpy", "PIL.Image", "PIL.ImageOps"})
-    size = f"({image_size}, {image_size})"
+    size = f"({spec.image_size}, {spec.image_size})"
+    filter = f"PIL.Image.{spec.resize.partition('-')[0].upper()}"
     picture = 'PIL.ImageOps.exif_transpose(PIL.Image.open("photo.jpg"))'
     if pixel_range is not None:
         picture = (
@@ -121,10 +145,22 @@ def example(module: Format, path: Path, image_size: int, pixel_range: PixelRange
     return "\n".join(
         [
             f"import {', '.join(imports)}",
-            f'{PHOTO} = {picture}.convert("RGB").resize({size}, PIL.Image.BILINEAR)',
+            f'{PHOTO} = {_squared(f"""{picture}.convert("RGB")""", size, filter, spec)}',
             f"print({module.call(path)})",
         ]
     )
+
+
+def _squared(picture: str, size: str, filter: str, spec: FeatureSpec) -> str:
+    """Returns an expression that makes a square of a picture, by the geometry of a spec."""
+    geometry = Geometry.parse(spec.geometry)
+    if not geometry.edge:
+        return f"{picture}.resize({size}, {filter})"
+    off = (geometry.edge - spec.image_size) / 2
+    if geometry.keeps_ratio:
+        return f"PIL.ImageOps.fit({picture}, {size}, {filter}, {off / geometry.edge!r})"
+    edge, end = geometry.edge, spec.image_size + int(off)
+    return f"{picture}.resize(({edge}, {edge}), {filter}).crop(({int(off)}, {int(off)}, {end}, {end}))"
 
 
 def _installed(package: str) -> bool:

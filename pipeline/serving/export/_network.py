@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.backbones.finding import base_of
 from pipeline.backbones.loading import load_backbone, preprocess
 from pipeline.backbones.table import Cut, find_backbone
 from pipeline.backbones.weights import weights_of
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-INPUT, OUTPUT = "images", "probabilities"
+INPUT, FEATURES, OUTPUT = "images", "features", "probabilities"
 OPTION = "--weights PATH"
 
 
 def signature(network: keras.Model) -> list[tf.TensorSpec]:
-    """Returns the type of the one input, uint8 (any n, size, size, 3)."""
+    """Returns the type of the one input: ``images``, uint8 (any n, size, size, 3), or features."""
     import tensorflow as tf
 
-    return [tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name=INPUT)]
+    (given,) = network.inputs
+    return [tf.TensorSpec((None, *given.shape[1:]), given.dtype, name=given.name)]
 
 
 def constant_function(network: keras.Model) -> tf.Function:
@@ -69,6 +71,8 @@ def _layers(network: keras.Model) -> Iterator[keras.Layer]:
 def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
     """Puts a trained head on the base that its features came from, preprocessing included.
 
+    A base in a file cannot be made of Keras's layers: the network then begins with its features.
+
     Everything is computed in float32. Features are not rounded to float16 in between, as they were in the
     cache: that moves a probability by a few ten-thousandths, and every runtime takes the graph.
 
@@ -79,7 +83,8 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
 
     Returns:
         A model of Keras's own layers, those of the head among them, from ``images``, uint8 (n, size, size, 3)
-        RGB, to ``probabilities``, float32 (n, k) in the order of the head's classes. Nothing is trainable.
+        RGB, or from ``features``, float32 (n, *shape that the head takes), to ``probabilities``, float32
+        (n, k) in the order of the head's classes. Nothing is trainable.
 
     Raises:
         UsageError: The head is no network, or the filters cannot be found.
@@ -87,12 +92,15 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
     """
     head = _head_network(trained)
     head.name = "head"
-    base = _base(trained.spec, weights)
     keras = import_keras()
     size = trained.spec.image_size
-    images = keras.Input((size, size, 3), dtype="uint8", name=INPUT)
-    answers = _over_all_classes(_calibrated(head(base(images)), trained.temperature), trained)
-    network = keras.Model(images, keras.layers.Identity(name=OUTPUT)(answers), name="classifier")
+    if not base_of(trained.spec).in_file:
+        given = keras.Input((size, size, 3), dtype="uint8", name=INPUT)
+        features = _base(trained.spec, weights)(given)
+    else:
+        given = features = keras.Input(head.input_shape[1:], dtype="float32", name=FEATURES)
+    answers = _over_all_classes(_calibrated(head(features), trained.temperature), trained)
+    network = keras.Model(given, keras.layers.Identity(name=OUTPUT)(answers), name="classifier")
     network.trainable = False
     return network
 

@@ -52,7 +52,8 @@ def sample_rows(
     """
     items = {item.id: item for item in source.items()}
     originals = np.flatnonzero(features.rows.views == 0)
-    pixel_range, resize = PixelRange.of(features.spec.pixel_range), find_resize(features.spec.resize)
+    spec = features.spec
+    pixel_range, resize = PixelRange.of(spec.pixel_range), find_resize(spec.resize, spec.geometry)
     images, index = [], []
     for row in originals[np.linspace(0, len(originals) - 1, min(count, len(originals))).astype(int)]:
         item = items.get(features.rows.ids[row])

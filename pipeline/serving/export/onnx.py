@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from pipeline.serving.export._format import PHOTO, Answers, formats_without_packages
+from pipeline.serving.export._joining import Front, join, opset_for
 from pipeline.serving.export._network import INPUT, OUTPUT, constant_function, signature
 
 if TYPE_CHECKING:
@@ -28,9 +29,27 @@ def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None
     Raises:
         UsageError: ONNX has no operation for something in the base.
     """
+    _save(_converted(network), path, about)
+
+
+def write_above(front: Front, head: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
+    """Writes a head and the base in a file that stands before it as one graph.
+
+    Args:
+        front: The base.
+        head: From its features to probabilities.
+        path: Where to; nothing is there.
+        about: As for :func:`write`.
+
+    Raises:
+        UsageError: ONNX cannot bring the two together.
+    """
+    _save(join(front, _converted(head, opset_for(front))), path, about)
+
+
+def _save(model: Any, path: Path, about: Mapping[str, str]) -> None:
     import onnx
 
-    model = _converted(network)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -77,13 +96,13 @@ def call(path: Path) -> str:
     return f'onnxruntime.InferenceSession({str(path)!r}).run(["{OUTPUT}"], {inputs})'
 
 
-def _converted(network: keras.Model) -> Any:
+def _converted(network: keras.Model, opset: int = OPSET) -> Any:
     import tf2onnx
 
     # What it cannot convert it only logs, at length; the check of its result says so in a line.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     model, _ = tf2onnx.convert.from_function(
-        constant_function(network), input_signature=signature(network), opset=OPSET
+        constant_function(network), input_signature=signature(network), opset=opset
     )
     for end, name in ((model.graph.input[0], "n"), (model.graph.output[0], "n")):
         end.type.tensor_type.shape.dim[0].dim_param = name

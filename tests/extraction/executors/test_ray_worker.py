@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_files import convnet, save, transformer
 from photos import Photos, noise
 
 from pipeline.backbones.weights import Weights, resolve_weights
@@ -16,6 +18,7 @@ from pipeline.extraction.executors._ray_worker import Job, Worker
 from pipeline.extraction.load import Loader
 from pipeline.extraction.plan import plan_blocks
 from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.settle import SettledRequest
 from pipeline.images import open_images
 from pipeline.images.resizing import PILLOW
 
@@ -87,4 +90,21 @@ def test_other_filters_under_the_same_path_are_refused(change: str, tmp_path: Pa
     else:
         path.write_bytes(b"those")
     with pytest.raises(PipelineError, match=r"the worker on .* not the filters sha256:.* share"):
+        Worker().load(request, weights, 1)
+
+
+def test_a_base_in_a_file_is_loaded_where_the_file_is_the_same(tmp_path: Path) -> None:
+    path = save(convnet(), tmp_path / "net.onnx")
+    request = SettledRequest(
+        backbone=str(path),
+        layers=("vector",),
+        engine="openvino",
+        precision="float32",
+        resize="bicubic-antialias",
+    )
+    weights = request.base.weights("imagenet", request.image_size)
+    request, weights = pickle.loads(pickle.dumps((request, weights)))  # noqa: S301
+    assert Worker().load(request, weights, 1).feature_shapes == [(8,)]
+    save(transformer(), path)
+    with pytest.raises(PipelineError, match="not the filters"):
         Worker().load(request, weights, 1)
