@@ -12,7 +12,7 @@ import click
 import pytest
 
 from pipeline import heads, registry
-from pipeline.backbones import configs
+from pipeline.backbones import configs, hubs
 from pipeline.cli import commands
 from pipeline.errors import UsageError
 from pipeline.evaluation import loggers
@@ -26,6 +26,7 @@ CONVENTIONS = {
     heads: {"HEAD": type},
     sources: {"ADDRESS": str, "claims": "callable", "open_uri": "callable"},
     engines: {"load": "callable"},
+    hubs: {"PACKAGES": tuple, "EXTRA": str, "EXAMPLE": str, "fetch": "callable"},
     configs: {"NAME": str, "ORDER": int, "read": "callable"},
     executors: {"EXECUTOR": type},
     sweep_executors: {"EXECUTOR": type},

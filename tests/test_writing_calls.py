@@ -50,6 +50,11 @@ EXPORT = "into a draft that serving/export/_replacing.py has just made"
 CHECKED = "after files.check_database"
 IN_MEMORY = "into memory"
 TRUSTED = {
+    ("pipeline/backbones/hubs/__init__.py", "tempfile.TemporaryDirectory"): "of the system, for a download",
+    ("pipeline/backbones/hubs/timm.py", "write_text"): "into that folder",
+    ("pipeline/backbones/hubs/keras_hub.py", "write_text"): "into that folder",
+    ("pipeline/backbones/shelf.py", "shutil.copyfile"): DRAFT,
+    ("pipeline/backbones/shelf.py", "write_text"): DRAFT,
     ("pipeline/cache/partial_file.py", "h5py.File"): "a draft that files.create has just made",
     ("pipeline/cache/format.py", "memmap"): "mode r",
     ("pipeline/cache/writer.py", "save"): "Entry.save, which is guarded",

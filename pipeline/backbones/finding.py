@@ -1,4 +1,4 @@
-"""Finding a base: by its name in the table, by the path of its file, or by the features that it made."""
+"""Finding a base: by its name in the table or on the shelf, by its file, or by the features that it made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipeline.backbones import table
 from pipeline.backbones.file_base import FileBase
 from pipeline.backbones.graph import SUFFIXES
 from pipeline.backbones.keras_base import KerasBase
+from pipeline.backbones.shelf import shelved, take
 from pipeline.errors import UsageError, unknown
 from pipeline.paths import with_home
 from pipeline.spec import FeatureSpec
@@ -22,7 +23,7 @@ def find_base(choice: str) -> Base:
     """Returns the base that ``--backbone`` names.
 
     Args:
-        choice: A row of the table, or the path of an ``.onnx`` or ``.tflite`` file.
+        choice: A row of the table, the path of an ``.onnx`` or ``.tflite`` file, or a name on the shelf.
 
     Raises:
         UsageError: There is none of this name, or the file cannot be used.
@@ -34,10 +35,12 @@ def find_base(choice: str) -> Base:
         if not path.exists():
             raise UsageError(f"backbone {choice!r} does not exist: give the path of an .onnx or .tflite file")
         return FileBase.of_file(path, address=choice)
+    if (own := take(choice)) is not None:
+        return own
     raise unknown(
         "backbone",
         choice,
-        table.BACKBONES,
+        [*table.BACKBONES, *shelved()],
         next_step="Or give the path of an .onnx or .tflite file (docs/backbones.md)",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.backbones.finding import base_of
+from pipeline.backbones.finding import base_of, is_file_address
 from pipeline.backbones.table import Cut
 from pipeline.cache.entries import Entry, dataset_name
 from pipeline.cache.finding import asked_of, augmentation_of, setting, stored_views
@@ -53,7 +53,8 @@ def _feature_words(entries: Sequence[Entry]) -> list[str]:
     values = asked_of(spec)
     base = base_of(spec)
     if base.in_file:
-        values["backbone"] = str(first.weights_file or spec.backbone)
+        if is_file_address(spec.backbone):  # and no name on the shelf
+            values["backbone"] = str(first.weights_file or spec.backbone)
         del values["weights"]
     elif "weights" in values:
         values["weights"] = _weights(first)

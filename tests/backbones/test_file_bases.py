@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from onnx_files import BIT, PATCH, SIDE, TOML, WIDTH, convnet, drawn, model, save, transformer
+from onnx_files import BIT, PATCH, SIDE, TOML, WIDTH, constant, convnet, drawn, model, save, transformer
 
 from pipeline.backbones.file_base import FileBase
 from pipeline.backbones.finding import find_base, is_file_address
@@ -152,16 +152,6 @@ def test_a_base_travels_to_other_processes(tmp_path: Path) -> None:
     assert base.layer == "map"
     again = pickle.loads(pickle.dumps(base))  # noqa: S301
     assert (again, again.preprocessing) == (base, base.preprocessing)
-
-
-def constant(value: float, shape: Sequence[int | str] = ("n", WIDTH)) -> onnx.ModelProto:
-    """A network whose features are filled with a number."""
-    nodes = [
-        node("GlobalAveragePool", ["pixels"], ["mean"]),
-        node("Flatten", ["mean"], ["flat"]),
-        node("Mul", ["flat", "value"], ["vector"]),
-    ]
-    return model(nodes, {"value": np.full(3, value, np.float32)}, {"vector": shape})
 
 
 def of_batch(*, across: bool = False) -> onnx.ModelProto:

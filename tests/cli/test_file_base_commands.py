@@ -244,3 +244,36 @@ def test_without_preprocessing_nothing_begins(network: Path, cli: Cli, some_phot
     assert refused.exit_code == 2
     assert "Write net.toml beside the network, a line each: size = 224" in refused.stderr
     assert not Path("features_cache").exists()
+
+
+def test_a_network_on_the_shelf_goes_through_all_commands(
+    network: Path,
+    cli: Cli,
+    some_photos: Photos,
+    the_object: Read,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIPELINE_BACKBONES", str(tmp_path / "shelf"))
+    added = ok(cli("backbones", "add", "mine", network))
+    assert "now: pipeline extract --backbone mine" in added.stdout
+    network.unlink()
+    listed = the_object(ok(cli("backbones", "--json")))
+    assert listed["mine"]["origin"] == str(network)
+    assert any(line.startswith("mine ") for line in ok(cli("backbones")).stdout.splitlines())
+    assert "(default)" in ok(cli("backbones", "mine")).stdout
+    stage = ["--data", some_photos.root, "--backbone", "mine"]
+    ok(cli("extract", *stage))
+    ok(cli("train-head", *stage))
+    picture = some_photos.files("test")[0]
+    before = ok(cli("predict", picture, *stage)).stdout
+    some_photos.add("train/cats", 1)
+    assert "--backbone mine" in ok(cli("train-head", *stage)).stderr
+    assert the_object(ok(cli("backbones", "remove", "mine", "--json"))) == {
+        "removed": "mine",
+        "left_alone": [],
+    }
+    gone = cli("predict", picture, *stage)
+    assert gone.exit_code == 2
+    assert "mine" not in the_object(ok(cli("backbones", "--json")))
+    assert before

@@ -129,6 +129,16 @@ def transformer(*, registers: int = 0, opset: int = OPSET) -> onnx.ModelProto:
     return model(nodes, filters, {"tokens": ("n", count, WIDTH)}, opset=opset)
 
 
+def constant(value: float, shape: Sequence[int | str] = ("n", 3)) -> onnx.ModelProto:
+    """A network whose features are filled with a number."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["pixels"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("Mul", ["flat", "value"], ["vector"]),
+    ]
+    return model(nodes, {"value": np.full(3, value, np.float32)}, {"vector": shape})
+
+
 def save(network: onnx.ModelProto, path: Path, *, config: dict[str, Any] | str | None = BIT) -> Path:
     """Writes a network, and what states its preprocessing: a preprocessor_config.json, or TOML as a text."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""OpenVINO: runs the Keras base converted; in int8 with the extra ``[int8]``."""
+"""OpenVINO: runs any base converted; in int8 with the extra ``[int8]``."""
 
 from __future__ import annotations
 
@@ -130,4 +130,4 @@ def _largest_activation(model: openvino.Model) -> int:
     """Bytes of the largest layer output of one image, in float32."""
     shapes = [output.partial_shape for node in model.get_ops() for output in node.outputs()]
     batched = [shape for shape in shapes if shape.rank.is_static and len(shape) and shape[0].is_dynamic]
-    return max(4 * prod(extent.get_length() for extent in list(shape)[1:]) for shape in batched)
+    return max(4 * prod(one.get_length() for one in list(shape)[1:] if one.is_static) for shape in batched)
