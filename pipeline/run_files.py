@@ -32,6 +32,7 @@ _HEAD = {
     "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
     "model.skops": _SKOPS,
     "model.weights.h5": _HDF5,
+    "model.zip": (_ZIP, b"shapes.json"),
 }
 _LEADERBOARD = {
     "leaderboard.csv": (b"rank,head,", b"accuracy"),

@@ -67,6 +67,7 @@ TRUSTED = {
         "pipeline/extraction/engines/_networks.py",
         "save_model",
     ): "a name by chance, in a folder that is held alone",
+    ("pipeline/heads/_core/member_files.py", "tempfile.TemporaryDirectory"): "of the system, for a while",
     ("pipeline/heads/_keras/network.py", "save_weights"): DRAFT,
     ("pipeline/heads/_keras/stack.py", "save_weights"): DRAFT,
     ("pipeline/heads/_core/saving.py", "save"): DRAFT,

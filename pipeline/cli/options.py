@@ -251,8 +251,10 @@ class StoredFeatures:
 
     def _source(self) -> str:
         data = DEFAULT_DATA if self.data is None else self.data
-        named = re.match(r"[a-z]+:", data) and not Path(data).exists()
-        return data if named else str(Path(data).resolve())  # the images may be gone by now
+        whole = re.sub(r"\A(sample:\d+:)+", "", data)
+        named = re.match(r"[a-z]+:", whole) and not Path(whole).exists()
+        sampled = data.removesuffix(whole)
+        return data if named else sampled + str(Path(whole).resolve())  # the images may be gone by now
 
     def command(self, name: str, *more: str) -> str:
         """Returns another command with the same options, as it is typed."""

@@ -30,8 +30,8 @@ LONG = 50_000
 MOST = 200_000
 """Images that are compared, which took 7 seconds on two cores; a head of more is trained for minutes."""
 _BLOCK = 20_000
-_FIXED = re.compile("(builtin|keras):")
-_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://")
+_FIXED = re.compile(r"(sample:\d+:)*(builtin|keras):")
+_REMOTE = re.compile(r"(sample:\d+:)*[a-z][a-z0-9+.-]*://")
 _SHOWN_CLASSES = 5
 _NEW = -2
 

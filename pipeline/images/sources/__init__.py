@@ -37,7 +37,8 @@ def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
     options = options or SourceOptions()
     if meant := meant_address(uri):
         raise UsageError(f"{on_one_line(uri)} is no address of a store: write {on_one_line(meant)}")
-    for kind in kinds():
+    scheme = f"{__name__}.{uri.partition(':')[0]}"  # sample:500:x.npz is no .npz file
+    for kind in sorted(kinds(), key=lambda kind: kind.__name__ != scheme):
         if kind.claims(uri):
             options.refuse_others(kind.OPTIONS, uri)
             return kind.open_uri(uri, options)

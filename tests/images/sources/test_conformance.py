@@ -48,6 +48,10 @@ def sample_remote(tmp_path, make_images, monkeypatch):
     return f"memory://{tmp_path.name}/toy"
 
 
+def sample_sample(tmp_path, make_images, monkeypatch):
+    return f"sample:10:{sample_folder(tmp_path, make_images, monkeypatch)}"
+
+
 def sample_table(tmp_path, make_images, monkeypatch):
     make_images(tmp_path, *(f"{i}.png" for i in range(20)))
     rows = [f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else ''},{i // 2}" for i in range(20)]
