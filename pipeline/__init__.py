@@ -21,6 +21,7 @@ _HOMES = {
     "load_head": "pipeline.heads",
     "sweep": "pipeline.sweeps",
     "Candidate": "pipeline.sweeps",
+    "choose": "pipeline.choosing",
     "evaluate": "pipeline.evaluation",
     "predict": "pipeline.serving",
     "PipelineError": "pipeline.errors",

@@ -39,6 +39,11 @@ _LEADERBOARD = {
     "leaderboard.json": (b'"results"', b'"chosen_on"', b'"schema"'),
     "leaderboard.png": _PNG,
 }
+_CHOICE = {
+    "choice.json": (b'"chosen"', b'"tried"', b'"schema"'),
+    "choice.png": _PNG,
+    "recipe.toml": (b"[extract]", b"pipeline choose"),
+}
 _RESULT = (b'"identity"', b'"scores"', b'"schema"')
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
@@ -66,6 +71,11 @@ def is_of_a_comparison(name: PurePath, head: bytes) -> bool:
 def is_of_a_leaderboard(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one of a leaderboard."""
     return _holds(_LEADERBOARD, name, head)
+
+
+def is_of_a_choice(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one that ``pipeline choose`` leaves."""
+    return _holds(_CHOICE, name, head)
 
 
 def is_result(name: PurePath, head: bytes) -> bool:

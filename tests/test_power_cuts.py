@@ -16,10 +16,12 @@ import pytest
 from photos import Photos
 from synced import SyncedFiles
 
+from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.backbones.weights import Weights
 from pipeline.cache import FeatureSet
 from pipeline.cache.converted_bases import ConvertedBase
 from pipeline.cache.networks import FILES
+from pipeline.choosing import choose
 from pipeline.evaluation import evaluate, page
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
@@ -29,7 +31,7 @@ from pipeline.extraction.engines import _networks
 from pipeline.extraction.measurements import Measurements
 from pipeline.heads import Temperature, save_temperature, train_head
 from pipeline.serving.export._exporting import replacing
-from pipeline.sweeps import candidates, sweep
+from pipeline.sweeps import Candidate, candidates, sweep
 from pipeline.sweeps.leaderboard import write_leaderboard
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
@@ -104,6 +106,15 @@ def test_heads_and_their_temperatures(
         assert_kept(runs, "prototype")
     save_temperature(trained, Temperature(value=2.0, low=1.5, high=2.5, rows=300))
     assert_kept(runs, "head.json")
+
+
+def test_choices(tmp_path: Path, disk: Callable[[str], SyncedFiles]) -> None:
+    runs = disk("runs")
+    bases = [BaseAtHand("pixels", "none", (4,))]
+    options = {"bases": bases, "candidates": [Candidate("prototype")]}
+    for _ in range(2):
+        choose("sample:150:builtin:digits", cache=tmp_path / "features", runs=tmp_path / "runs", **options)
+        assert_kept(runs, "choice.json", "choice.png", "recipe.toml")
 
 
 def test_sweeps(
@@ -193,7 +204,7 @@ def test_every_publisher_is_among_these() -> None:
         *("cache/converted_bases.py", "cache/entries.py", "cache/partial_file.py"),
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),
-        "heads/_core/saving.py",
+        *("choosing/results.py", "heads/_core/saving.py"),
         "serving/export/_exporting.py",
         *("sweeps/leaderboard.py", "sweeps/results.py"),
     }, "another module publishes: add it to a test of this file, which follows what it syncs"

@@ -58,6 +58,7 @@ TRUSTED = {
     ("pipeline/cache/partial_file.py", "h5py.File"): "a draft that files.create has just made",
     ("pipeline/cache/format.py", "memmap"): "mode r",
     ("pipeline/cache/writer.py", "save"): "Entry.save, which is guarded",
+    ("pipeline/choosing/picture.py", "savefig"): "into the open file of files.written",
     ("pipeline/evaluation/comparison.py", ".open"): DRAFT,
     ("pipeline/evaluation/files.py", "write_text"): DRAFT,
     ("pipeline/evaluation/report.py", ".open"): DRAFT,

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pipeline.backbones.cuts import clean_cuts
-from pipeline.backbones.table import Backbone, Cut, find_backbone
+from pipeline.backbones.table import BACKBONES, Backbone, Cut, find_backbone
 from pipeline.backbones.weights import Weights
 from pipeline.errors import UsageError, reason_of, unknown
 from pipeline.guards.hdf5 import refuse_foreign_parts
@@ -95,6 +95,16 @@ def describe_cuts(name: str, image_size: int) -> list[tuple[str, tuple[int, ...]
         return [(row.layer, (image_size, image_size, 3))]
     base = _build_base(name, row, None, image_size, "float32")
     return [(layer, tuple(base.get_layer(layer).output.shape[1:])) for layer in clean_cuts(base)]
+
+
+def fits(name: str, path: Path) -> bool:
+    """Tells whether a file holds filters of a base, by loading it layer by layer."""
+    row = BACKBONES[name]
+    try:
+        _build_base(name, row, Weights("", path.name, path), row.min_size, "float32")
+    except UsageError:
+        return False
+    return True
 
 
 def _refuse_unclean(name: str, base: keras.Model, layers: Sequence[str]) -> None:

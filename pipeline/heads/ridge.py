@@ -10,7 +10,7 @@ from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Head
 from pipeline.heads._core.temperature import fit_inverse_temperature
-from pipeline.heads._sklearn.least_squares import through_columns, through_rows
+from pipeline.heads._sklearn.least_squares import Solution, through_columns, through_rows
 from pipeline.heads._sklearn.rowspace import spectrum
 from pipeline.heads._sklearn.scatter import is_tall, within_scatter
 from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
@@ -44,13 +44,16 @@ class Ridge(LayeredHead):
         """Solves in closed form; the seed draws the rows for the temperature, where they are very many."""
         from pipeline.heads._sklearn.scores import SoftmaxLinear
 
-        penalty = self.alpha * train.once(column_moments).unit
-        if is_tall(train):
-            found = through_columns(train, penalty, self.class_weight, seed)
-        else:
-            found = through_rows(train, penalty, self.class_weight)
+        found = self.solve(train, seed)
         inverse = fit_inverse_temperature(found.held_out, found.labels)
         return (SoftmaxLinear.of(found.coef, found.intercept, inverse),)
+
+    def solve(self, train: Examples, seed: int = 0) -> Solution:
+        """Fits, and scores each row by the fit on all others."""
+        penalty = self.alpha * train.once(column_moments).unit
+        if is_tall(train):
+            return through_columns(train, penalty, self.class_weight, seed)
+        return through_rows(train, penalty, self.class_weight)
 
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the matrix that all penalties share, once for each way to weight the classes."""

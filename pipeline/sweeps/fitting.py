@@ -115,20 +115,38 @@ class SweepData:
 def sweep_data(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candidate]) -> SweepData:
     """Makes rows ready, and makes once what several fits of the given candidates need."""
     data = SweepData(TrainingData.of(train, valid), select(valid, np.arange(len(valid.classes))))
+    for grid in by_head(candidates):
+        prepare(data, grid)
+    return data
+
+
+def by_head(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Returns the candidates of each head by themselves, heads in the order in which they come first."""
+    names = dict.fromkeys(one.head for one in candidates)
+    return [[one for one in candidates if one.head == name] for name in names]
+
+
+def prepare(data: SweepData, candidates: Sequence[Candidate]) -> None:
+    """Makes once what several fits of one head need."""
     examples = data.prepared.examples
-    for name in dict.fromkeys(one.head for one in candidates):
-        grid = [make_head(one.head, one.options) for one in candidates if one.head == name]
-        first = grid[0]
-        if not isinstance(first, GridHead):
-            continue
+    grid = [make_head(one.head, one.options) for one in candidates]
+    first = grid[0]
+    if isinstance(first, GridHead):
         with contextlib.suppress(PipelineError):  # each fit will say for itself why it cannot be made
             first.prepare(examples, grid)
             data.scored.once(scaled_by, examples.once(column_moments).scaler)
-    return data
 
 
 def fit_one(candidate: Candidate, data: SweepData, *, seed: int) -> tuple[Result, TrainedHead | None]:
     """Fits a candidate and measures it; one that fails is a result with a problem, and no head."""
+    result, trained, _ = fit_and_answer(candidate, data, seed=seed)
+    return result, trained
+
+
+def fit_and_answer(
+    candidate: Candidate, data: SweepData, *, seed: int
+) -> tuple[Result, TrainedHead | None, np.ndarray | None]:
+    """Fits a candidate, and returns its probabilities of the scored rows, float64 (n, k), as well."""
     base = Result(candidate.key, candidate.head, dict(candidate.options))
     scored = data.scored
     started = time.perf_counter()
@@ -140,7 +158,7 @@ def fit_one(candidate: Candidate, data: SweepData, *, seed: int) -> tuple[Result
             size = path.stat().st_size
         proba = trained.predict_examples(scored)
     except PipelineError as error:
-        return replace(base, problem=str(error), seconds=time.perf_counter() - started), None
+        return replace(base, problem=str(error), seconds=time.perf_counter() - started), None, None
     guesses = proba.argmax(axis=1)
     score = float(np.mean(guesses == scored.labels))
     of_truth = proba[np.arange(len(scored)), scored.labels]
@@ -154,4 +172,4 @@ def fit_one(candidate: Candidate, data: SweepData, *, seed: int) -> tuple[Result
         bytes=size,
     )
     not_found = classes_not_found(trained.classes, scored.labels, guesses)
-    return result, replace(trained, not_found=not_found)
+    return result, replace(trained, not_found=not_found), proba

@@ -1,0 +1,60 @@
+"""Heads of a sweep on one cut, each with what it answers on val."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.choosing.contender import Extracted
+from pipeline.sweeps import Candidate, Result
+from pipeline.sweeps.fitting import by_head, fit_and_answer, prepare, sweep_data
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A head on a cut, or on several.
+
+    Attributes:
+        found: The features of the contender.
+        positions: Which cuts they are.
+        result: How it did; without a score where it failed.
+        answers: float32 (n, k), its probabilities of the labelled val rows; empty where it failed.
+    """
+
+    found: Extracted
+    positions: tuple[int, ...]
+    result: Result
+    answers: np.ndarray
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Sorts fits that did not fail, the best first."""
+        return -(self.result.score or 0.0), self.result.log_loss or 0.0
+
+    @property
+    def layer(self) -> str:
+        """The cut, or several with ``+`` between them."""
+        return "+".join(self.found.cut(position) for position in self.positions)
+
+
+def fit_heads(
+    found: Extracted, position: int, candidates: Sequence[Candidate], *, seed: int
+) -> Iterator[Fit]:
+    """Yields heads on one cut as they are fitted; those that share work come after one another.
+
+    Raises:
+        UsageError: No train or val row has a label.
+    """
+    data = sweep_data(found.open(position, "train"), found.open(position, "val"), [])
+    for grid in by_head(candidates):
+        started = time.perf_counter()
+        prepare(data, grid)
+        shared_s = (time.perf_counter() - started) / len(grid)
+        for candidate in grid:
+            result, _, answers = fit_and_answer(candidate, data, seed=seed)
+            result = replace(result, seconds=result.seconds + shared_s)
+            none = np.empty((0, 0), np.float32)
+            yield Fit(found, (position,), result, none if answers is None else answers.astype(np.float32))

@@ -1,0 +1,76 @@
+"""The picture of a choice: accuracy against the seconds that an image takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+from pipeline.choosing.record import Tried
+from pipeline.wording import counted
+
+if TYPE_CHECKING:
+    from pipeline.choosing.record import Choice
+
+CHOSEN, OTHER, PALE = "#08519c", "#6b7785", "#b6bec8"
+Place = tuple[str, int, str]
+
+
+def draw_choice(choice: Choice, file: BinaryIO) -> None:
+    """Draws the best head of each cut with its interval, and the quick scores of cuts that got no head."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for one in (one for one in best_of_cuts(choice.tried) if one.image_s):
+        is_chosen = one.head == choice.trained.name and _place(one) == _chosen_place(choice)
+        colour = CHOSEN if is_chosen else OTHER if one.head else PALE
+        x = 1000 * (one.image_s or 0.0)
+        axes.plot([x, x], one.interval, color=colour, linewidth=1.5)
+        axes.plot(
+            [x], [one.accuracy or 0.0], "o", color=colour, markerfacecolor=colour if one.head else "white"
+        )
+        label = f"{one.backbone} {one.image_size} {one.layer}" + (f"\n{one.label}" if is_chosen else "")
+        axes.annotate(
+            label, (x, one.accuracy or 0.0), (5, 3), textcoords="offset points", size=7, parse_math=False
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds an image, on this machine")
+    axes.set_ylabel("accuracy, with its 95 % interval")
+    images = counted(len(choice.tried), "trial")
+    axes.set_title(
+        f"{choice.trained.dataset}: {images}; filled: the best head of a cut on val; hollow: quick scores",
+        loc="left",
+        size=9,
+        parse_math=False,
+    )
+    axes.grid(color="#e3e6ea")
+    axes.set_axisbelow(True)
+    axes.margins(x=0.15)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(file, format="png")
+
+
+def best_of_cuts(tried: Sequence[Tried]) -> list[Tried]:
+    """Returns the best of each cut, a head where there is one, else its quick score; the best first."""
+    best: dict[Place, Tried] = {}
+    for one in tried:
+        if one.accuracy is not None:
+            other = best.get(_place(one))
+            best[_place(one)] = one if other is None else max(one, other, key=_worth)
+    return sorted(best.values(), key=_worth, reverse=True)
+
+
+def _worth(one: Tried) -> tuple[bool, float, float]:
+    return bool(one.head), one.accuracy or 0.0, -(one.log_loss or 0.0)
+
+
+def _place(one: Tried) -> Place:
+    return one.backbone, one.image_size, one.layer
+
+
+def _chosen_place(choice: Choice) -> Place:
+    contender = choice.found.contender
+    return contender.base.backbone, contender.image_size, choice.layer
