@@ -110,7 +110,7 @@ def test_heads_and_their_temperatures(
 
 def test_choices(tmp_path: Path, disk: Callable[[str], SyncedFiles]) -> None:
     runs = disk("runs")
-    bases = [BaseAtHand("pixels", "none", (4,))]
+    bases = [BaseAtHand("pixels", "", (4,))]
     options = {"bases": bases, "candidates": [Candidate("prototype")]}
     for _ in range(2):
         choose("sample:150:builtin:digits", cache=tmp_path / "features", runs=tmp_path / "runs", **options)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.backbones.at_hand import BaseAtHand
@@ -18,7 +18,7 @@ from pipeline.choosing.passes import Passes, about
 from pipeline.choosing.record import Tried
 from pipeline.choosing.rounds import SAMPLES, best_of_rounds
 from pipeline.errors import PipelineError
-from pipeline.heads import TrainedHead, train_head
+from pipeline.heads import TrainedHead, save_head, train_head
 from pipeline.progress import say
 from pipeline.sweeps import Candidate, Result
 from pipeline.wording import counted
@@ -145,14 +145,25 @@ class Chooser:
             heads = counted(len(self.candidates), "head")
             say(f"choose: {found.contender}: {heads} on {cut}{about(seconds)}")
             here = self._fits(found, position)
-            fits += here
             if here:
                 self._keep(min(here, key=lambda one: one.rank))
+            fits += [replace(one, trained=None) for one in here]  # which may hold all rows
         if len(fits) > 1 and self.passes.budget.left > 0:
-            together = joined_fits(found, fits, seed=self.seed)
-            if together is not None:
-                self._take_down(together)
-                self._keep(together)
+            self._together(found, fits)
+
+    def _together(self, found: Extracted, fits: Sequence[Fit]) -> None:
+        """Joins heads to an ensemble, where that gains and there is time to train its members once more."""
+        together = joined_fits(found, fits, seed=self.seed)
+        if together is None:
+            return
+        self._take_down(together)
+        if together.result.seconds > self.passes.budget.left:
+            self.passes.leave_out(
+                found.contender,
+                f"its ensemble would take {together.result.seconds:.0f} s, {self.passes.left}",
+            )
+        else:
+            self._keep(together)
 
     def _fits(self, found: Extracted, position: int) -> list[Fit]:
         fits: list[Fit] = []
@@ -186,19 +197,22 @@ class Chooser:
         )
 
     def _keep(self, fit: Fit) -> None:
-        """Trains a head for good and saves it, where it is better than the best so far."""
+        """Saves a head where it is better than the best so far; an ensemble is trained before that."""
         if self.best is not None and fit.rank >= self.best.rank:
             return
         result: Result = fit.result
-        chosen = fit.found.selection(fit.positions)
-        trained = train_head(
-            result.head,
-            chosen.open("train"),
-            chosen.open("val"),
-            options=result.options,
-            seed=self.seed,
-            runs=self.runs,
-        )
+        if fit.trained is not None:
+            trained = save_head(replace(fit.trained, val_accuracy=result.score), runs=self.runs)
+        else:
+            chosen = fit.found.selection(fit.positions)
+            trained = train_head(
+                result.head,
+                chosen.open("train"),
+                chosen.open("val"),
+                options=result.options,
+                seed=self.seed,
+                runs=self.runs,
+            )
         self.best = Best(fit.found, fit.positions, result.head, result.options, fit.rank, trained)
         say(
             f"choose: the best so far: {result.head} on {fit.found.contender}, {fit.layer}: val accuracy "

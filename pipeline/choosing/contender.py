@@ -53,7 +53,7 @@ class Contender:
                 chosen |= {"engine": settled.engine, "precision": settled.precision}
         return FeatureRequest(
             backbone=self.base.backbone,
-            weights="auto" if self.base.weights == "none" else self.base.weights,
+            weights=self.base.weights or FeatureRequest.weights,
             image_size=self.image_size,
             layers=self.base.cuts(self.image_size),
             **chosen,

@@ -36,6 +36,8 @@ def draw_choice(choice: Choice, file: BinaryIO) -> None:
             label, (x, one.accuracy or 0.0), (5, 3), textcoords="offset points", size=7, parse_math=False
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("milliseconds an image, on this machine")
     axes.set_ylabel("accuracy, with its 95 % interval")
     images = counted(len(choice.tried), "trial")

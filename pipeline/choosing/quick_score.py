@@ -24,6 +24,7 @@ from pipeline.images.row_table import RowTable
 from pipeline.sweeps.fitting import row_groups
 
 PENALTIES = (0.1, 1.0, 10.0)
+SAME = 1e-3
 CLEARLY = 2.0
 """Standard errors by which one contender has to be worse than another to be clearly so."""
 
@@ -48,6 +49,10 @@ class QuickScore:
     def clearly_worse(self, best: QuickScore) -> bool:
         """Tells whether it is worse than another of the same rows by more than chance may bring about."""
         return clearly_larger(self.losses, best.losses)
+
+    def equals(self, other: QuickScore) -> bool:
+        """Tells whether it is of the same features, as of a map's average and of a vector that is that."""
+        return bool(np.allclose(self.losses, other.losses, rtol=0, atol=SAME))
 
 
 def clearly_larger(these: np.ndarray, those: np.ndarray) -> bool:

@@ -84,13 +84,13 @@ def recipe_text(choice: Choice) -> str:
         "seed": trained.seed,
         "evaluate": [split for split in ("val", "test") if split in first.splits],
     }
+    base = choice.found.contender.base
     asked = {name: value for name, value in asked_of(first.spec).items() if name != "pixel_range"}
-    if "weights" in asked:
-        asked["weights"] = str(first.weights_file or first.weights_label)
-        if first.spec.weights.startswith("random:"):
-            asked["weights"] = first.spec.weights
+    asked |= {"backbone": base.backbone, "weights": str(first.weights_file or base.weights)}
+    if not base.weights:
+        del asked["weights"]
     layers = [choice.found.cut(position) for position in choice.positions]
-    if choice.found.contender.request(None).layers:
+    if not base.is_pixels:
         asked["layers"] = layers
     lines = [*map(_line, top.items())]
     if first.source_options.given:

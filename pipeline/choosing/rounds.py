@@ -51,9 +51,13 @@ class Scored:
 
     @property
     def positions(self) -> list[int]:
-        """The cuts that are not clearly worse than the best one, the best first."""
-        order = sorted(range(len(self.scores)), key=lambda i: self.scores[i].log_loss)
-        return [i for i in order if not self.scores[i].clearly_worse(self.best)]
+        """The cuts that are not clearly worse than the best one, the best first; of equal ones the first."""
+        kept: list[int] = []
+        for i in sorted(range(len(self.scores)), key=lambda i: self.scores[i].log_loss):
+            known = any(self.scores[i].equals(self.scores[j]) for j in kept)
+            if not known and not self.scores[i].clearly_worse(self.best):
+                kept.append(i)
+        return kept
 
 
 def best_of_rounds(passes: Passes, bases: Sequence[BaseAtHand], usable: int) -> list[Scored]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+from onnx_files import TOML, convnet, save, transformer
 
 from pipeline.backbones import at_hand as module
-from pipeline.backbones import weights
+from pipeline.backbones import shelf, weights
 from pipeline.backbones.at_hand import BaseAtHand, bases_at_hand
 from pipeline.backbones.table import BACKBONES
 from pipeline.errors import UsageError
@@ -18,7 +20,8 @@ from pipeline.errors import UsageError
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of Keras's in which no filters are yet."""
+    """A home of Keras's in which no filters are yet; nothing is on the shelf."""
+    monkeypatch.setenv(shelf.PLACE, str(tmp_path / "shelf"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     (tmp_path / "keras" / "models").mkdir(parents=True)
     return tmp_path / "keras" / "models"
@@ -42,8 +45,8 @@ def file_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 
 
 def test_pixels_are_always_at_hand() -> None:
-    assert bases_at_hand() == [BaseAtHand("pixels", "none", (32,))]
-    assert BaseAtHand("pixels", "none", (32,)).cuts(32) == ()
+    assert bases_at_hand() == [BaseAtHand("pixels", "", (32,))]
+    assert BaseAtHand("pixels", "", (32,)).cuts(32) == ()
 
 
 def test_filters_that_keras_keeps_are_at_hand(home: Path) -> None:
@@ -104,8 +107,48 @@ def test_a_file_that_fits_none_is_refused_and_in_a_folder_told(
         bases_at_hand([str(other)])
     assert len(bases_at_hand([str(other.parent)])) == 1
     told = capsys.readouterr().err
-    assert "other.h5 fits none" in told
-    assert "notes.h5 fits none" in told
+    assert "other.h5' fit none" in told
+    assert "notes.h5' fit none" in told
+
+
+def test_networks_in_files_are_at_hand_at_their_own_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = save(convnet(), tmp_path / "networks" / "mine.onnx", config=TOML)
+    save(
+        convnet(), tmp_path / "networks" / "without" / "other.onnx", config=None
+    )  # nothing says how pictures have to be
+
+    found = bases_at_hand([str(tmp_path / "networks")])
+
+    assert found[1:] == [BaseAtHand(str(network.resolve()), "", (16,))]
+    assert "other.onnx" in capsys.readouterr().err
+    assert found[1].cuts(16) == ("map:avg", "map", "vector")
+    with pytest.raises(UsageError, match=r"other\.onnx"):
+        bases_at_hand([str(tmp_path / "networks" / "without" / "other.onnx")])
+
+
+def test_of_tokens_the_class_and_the_average_are_tried(tmp_path: Path) -> None:
+    network = save(transformer(), tmp_path / "mine.onnx", config=TOML)
+
+    (found,) = bases_at_hand(names=[str(network)])
+
+    assert found.cuts(16) == ("tokens:cls", "tokens:avg")
+
+
+def test_what_is_on_the_shelf_is_at_hand(tmp_path: Path) -> None:
+    shelf.add("tiny", save(convnet(), tmp_path / "mine.onnx", config=TOML))
+
+    assert bases_at_hand()[1:] == bases_at_hand(names=["tiny"]) == [BaseAtHand("tiny", "", (16,))]
+
+
+def test_a_size_that_a_network_does_not_take_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = save(convnet(), tmp_path / "mine.onnx", config=TOML)
+
+    assert bases_at_hand(names=[str(network)], sizes=[16, 32]) == [BaseAtHand(str(network), "", (16,))]
+    assert "--image-size 32" in capsys.readouterr().err
 
 
 def test_two_files_of_one_base_are_refused(file_of: Callable[..., Path]) -> None:
@@ -139,7 +182,8 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_cuts_worth_trying(
     shapes: dict[str, tuple[int, ...]], cuts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "describe_cuts", lambda name, size: list(shapes.items()))
+    base = SimpleNamespace(cuts=lambda size: list(shapes.items()), layer=[*shapes][-1], in_file=False)
+    monkeypatch.setattr(module, "find_base", lambda name: base)
     module._cuts.cache_clear()
 
     assert BaseAtHand("vgg16", "imagenet", (150,)).cuts(150) == cuts
@@ -147,10 +191,13 @@ def test_cuts_worth_trying(
 
 
 def test_real_files_are_told_apart(shared: Path) -> None:
-    found = {base.backbone: Path(base.weights).name for base in bases_at_hand([str(shared / "weights")])}
+    found = {
+        base.backbone: Path(base.weights or base.backbone).name
+        for base in bases_at_hand([str(shared / "weights")])
+    }
 
     assert found == {
-        "pixels": "none",
+        "pixels": "pixels",
         "mobilenet_v2_035": "mobilenet_v2_0.35_224_no_top.weights.h5",
         "mobilenet_v2": "mobilenet_v2_1.0_224_no_top.weights.h5",
         "vgg16": "vgg16_imagenet_no_top.weights.h5",

@@ -13,7 +13,7 @@ from pipeline.choosing import Choice, choose
 from pipeline.choosing import rounds as rounds_module
 from pipeline.sweeps import Candidate
 
-PIXELS = BaseAtHand("pixels", "none", (4, 8))
+PIXELS = BaseAtHand("pixels", "", (4, 8))
 HEADS = [Candidate("prototype"), Candidate("knn", {"k": "1"}), Candidate("knn", {"k": "5"})]
 
 

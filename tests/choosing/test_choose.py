@@ -10,18 +10,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
+from onnx_files import TOML, convnet, save, transformer
 
+from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.cache import find_entries, open_features
-from pipeline.choosing import Choice, chooser, contender
+from pipeline.choosing import Choice, chooser, contender, ensembles
 from pipeline.cli import main
 from pipeline.errors import UsageError
 from pipeline.evaluation.ledger import LEDGER
 from pipeline.extraction import FeatureRequest
-from pipeline.heads import load_head, train_head
+from pipeline.heads import load_head, save_head
+from pipeline.images import open_images
 from pipeline.plain_json import read_sealed
 from pipeline.recipe import read_recipe, run_recipe
+from pipeline.serving import Predictor
 from pipeline.sweeps import Candidate
 
 Choose = Callable[..., Choice]
@@ -162,14 +167,14 @@ def test_stopping_keeps_the_best_so_far(
 ) -> None:
     saved: list[Any] = []
 
-    def train(*arguments: Any, **named: Any) -> Any:
-        saved.append(train_head(*arguments, **named))
+    def save_it(*arguments: Any, **named: Any) -> Any:
+        saved.append(save_head(*arguments, **named))
         return saved[-1]
 
     def joined(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(chooser, "train_head", train)
+    monkeypatch.setattr(chooser, "save_head", save_it)
     monkeypatch.setattr(chooser, "joined_fits", joined)
     with pytest.raises(KeyboardInterrupt):
         chosen()
@@ -248,3 +253,33 @@ def test_a_budget_is_what_is_left_of_it() -> None:
     budget = Budget(60.0, clock=lambda: now.s)
     now.s += 45.0
     assert (budget.spent, budget.left) == (45.0, 15.0)
+
+
+@pytest.mark.parametrize("make", [convnet, transformer])
+def test_a_network_in_a_file_is_tried_cut_and_joined(
+    make: Callable[[], onnx.ModelProto],
+    chosen: Choose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Takes an ensemble whatever it gains, and asks it for new images."""
+    network = save(make(), tmp_path / "mine.onnx", config=TOML)
+    monkeypatch.setattr(ensembles.Gain, "is_more_than_noise", property(lambda gain: True))
+    monkeypatch.setattr(
+        chooser.Fit, "rank", property(lambda fit: (float(fit.result.head != "ensemble"), 0.0))
+    )
+    candidates = [Candidate("logreg"), Candidate("ridge")]
+
+    choice = chosen(
+        "sample:200:builtin:digits", bases=[BaseAtHand(str(network), "", (16,))], candidates=candidates
+    )
+
+    assert choice.trained.name == "ensemble"
+    assert load_head(choice.trained.folder).options == choice.trained.options
+    source = open_images("sample:7:builtin:digits")
+    answers = Predictor(choice.found.selection(choice.positions), choice.trained).predict(source)
+    assert answers.probabilities.shape == (7, 10)
+    outcome = run_recipe(
+        read_recipe(choice.folder / "recipe.toml"), cache=tmp_path / "cache", runs=tmp_path / "2"
+    )
+    assert outcome.trained.val_accuracy == choice.trained.val_accuracy

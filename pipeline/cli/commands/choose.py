@@ -125,21 +125,19 @@ def _table(choice: Choice) -> Table:
     from pipeline.choosing.picture import best_of_cuts
 
     table = Table(
-        title=f"tried: {counted(len(choice.tried), 'trial')}, the best of each cut",
+        title=f"{counted(len(choice.tried), 'trial')}, the best of each cut",
         box=None,
         title_justify="left",
     )
-    for name in ("base", "size", "cut", "head", "accuracy", "95% interval", "ms an image"):
+    for name in ("base", "size", "cut", "head", "accuracy", "ms/image"):
         table.add_column(name, justify="left" if name in ("base", "cut", "head") else "right")
     for one in best_of_cuts(choice.tried)[:SHOWN]:
-        low, high = one.interval
         table.add_row(
             one.backbone,
             str(one.image_size),
             escape(one.layer),
             escape(one.label) if one.head else "(quick score)",
             f"{one.accuracy:.4f}",
-            f"{low:.4f} to {high:.4f}",
             "" if one.image_s is None else f"{1000 * one.image_s:.1f}",
         )
     return table
