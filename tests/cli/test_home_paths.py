@@ -31,7 +31,18 @@ Cli = Callable[..., Result]
 NO_PATHS = {
     *("address", "augment", "backbone", "engine", "resize", "batch_size", "entries", "executor"),
     *("gpus_per_worker", "grids", "head", "heads", "host", "layers", "leave_out", "logs"),
-    *("name", "pixel_range", "pooling", "precision", "preset", "settings", "store", "workers", "write"),
+    *(
+        "name",
+        "names",
+        "pixel_range",
+        "pooling",
+        "precision",
+        "preset",
+        "settings",
+        "store",
+        "workers",
+        "write",
+    ),
 }
 """Texts that are no paths; a new option is one of them, or has the type of paths."""
 

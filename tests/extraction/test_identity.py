@@ -35,6 +35,7 @@ ASKED: dict[str, dict[str, Any]] = {
 """What to ask for, so that one field of the spec is another."""
 SETTLED = {
     "preprocessing": "tf",
+    "geometry": "square-64",
     "calibration": "0" * 64,
     "schema": FeatureSpec.schema + 1,
 }

@@ -18,7 +18,10 @@ from pipeline.spec import FeatureSpec
 (SPEC,) = FeatureRequest(**BACKBONE, precision="float32").specs(resolve_weights("vgg16", "random", 32))
 RATES = {"openvino float32": 20.5, "keras float32": 10.0}
 QUESTION = "auto float32"
-UNLIKE = {"precision", "engine", "store", "augmentation", "calibration", "resize", "pixel_range", "schema"}
+UNLIKE = {
+    *("precision", "engine", "store", "augmentation", "calibration", "resize", "geometry"),
+    *("pixel_range", "schema"),
+}
 """Fields of a spec that say nothing of the network, or are what is measured."""
 
 
