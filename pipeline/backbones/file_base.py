@@ -114,6 +114,8 @@ class FileBase:
 
     def check_size(self, image_size: int) -> None:
         """Refuses a size that the graph does not take."""
+        if image_size < self.min_size:
+            raise UsageError(f"--image-size {image_size} is too small for {self.name}: it needs at least 1")
         if self.path is None:
             return
         size = self._input.size

@@ -130,6 +130,8 @@ def test_a_graph_of_any_size_takes_pictures_of_any(tmp_path: Path) -> None:
     fixed = find_base(str(save(convnet(), tmp_path / "fixed.onnx")))
     with pytest.raises(UsageError, match=r"--image-size 32: fixed\.onnx takes pictures of 16 pixels only"):
         fixed.check_size(32)
+    with pytest.raises(UsageError, match=r"--image-size -1 is too small for net\.onnx"):
+        base.check_size(-1)
 
 
 def test_the_identity_is_that_of_all_files(tmp_path: Path) -> None:
