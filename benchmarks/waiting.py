@@ -3,8 +3,8 @@
 python benchmarks/waiting.py
 python benchmarks/waiting.py --images photos/ --count 4000
 
-The last row is stage one with a base that computes nothing: the images that reading, decoding and the cache
-sustain, against ``cores / decode``.
+The null base computes nothing: the images that reading, decoding and the cache sustain, against
+``cores / decode``, with rows of its maps and with pooled ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipeline.hardware import cores
 
 BASE = ("--backbone", "mobilenet_v2", "--image-size", "224", "--pooling", "avg", "--weights", "random")
 HEADS = ("logreg", "dense")
-NULL_SHAPE = (7, 7, 1280)
+NULL_SHAPES = {"maps": (7, 7, 1280), "pooled": (1280,)}
 PORT = 8123
 
 
@@ -101,18 +101,19 @@ def server(command: list[str]) -> Iterator[None]:
 def measure_loops(images: Path, work: Path, given: argparse.Namespace) -> Iterator[dict[str, str]]:
     """Times a run that finds everything done, and one whose base computes nothing."""
     cache = work / "cache"
-    null = peer_command(
-        "extract_without", "base", images, cache, "--backbone", "mobilenet_v2", "--weights", "random",
-        "--size", 224, "--batch", 8, "--precision", "float32", "--shape", *NULL_SHAPE,
-    )  # fmt: skip
-    shares = []
-    for _ in range(given.rounds):
-        forget_features(cache)
-        timings = run_process(null).answer["timings"]
-        reached, possible = given.count / timings["fill"], given.count * cores() / timings["image_cpu"]
-        shares.append(reached / possible)
-        tell(f"  null base: {reached:.0f} of {possible:.0f} images/s")
-    yield row("null base", given.count, seconds=timings["fill"], share=max(shares))
+    for kind, shape in NULL_SHAPES.items():
+        null = peer_command(
+            "extract_without", "base", images, cache, "--backbone", "mobilenet_v2", "--weights", "random",
+            "--size", 224, "--batch", 8, "--precision", "float32", "--shape", *shape,
+        )  # fmt: skip
+        shares = []
+        for _ in range(given.rounds):
+            forget_features(cache)
+            timings = run_process(null).answer["timings"]
+            reached, possible = given.count / timings["fill"], given.count * cores() / timings["image_cpu"]
+            shares.append(reached / possible)
+            tell(f"  null base, {kind}: {reached:.0f} of {possible:.0f} images/s")
+        yield row(f"null base, {kind}", given.count, seconds=timings["fill"], share=max(shares))
     unchanged = extract_command(
         images, cache, "--backbone", "mobilenet_v2", "--image-size", 224, "--weights", "random",
         "--engine", "keras", "--precision", "float32",
