@@ -13,6 +13,7 @@ import recipe_tables
 import stage_one_table
 import trap_figures
 import views
+import waiting
 from tables import RESULTS, replace_between_marks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", bases.MARK): lambda: bases.summary(RESULTS / "bases.csv"),
     ("README.md", stage_one_table.MARK): lambda: stage_one_table.summary(RESULTS / "stage_one.csv"),
     ("docs/traps.md", trap_figures.MARK): lambda: trap_figures.summary(RESULTS / "traps.csv"),
+    ("docs/speed.md", waiting.MARK): lambda: waiting.summary(RESULTS / "waiting.csv"),
     ("docs/views.md", views.MARK): lambda: views.summary(RESULTS / "views.csv"),
     **{
         place: lambda summary=summary: summary(RESULTS / "recipes.csv")

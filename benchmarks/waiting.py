@@ -23,7 +23,7 @@ from typing import Any
 from inputs import add_image_option, place_images
 from measuring import run_process, tell
 from sitting import forget_features
-from tables import RESULTS, number, write_table
+from tables import RESULTS, markdown, number, read_table, write_table
 from workers import extract_command, peer_command
 
 from pipeline.hardware import cores
@@ -32,6 +32,7 @@ BASE = ("--backbone", "mobilenet_v2", "--image-size", "224", "--pooling", "avg",
 HEADS = ("logreg", "dense")
 NULL_SHAPES = {"maps": (7, 7, 1280), "pooled": (1280,)}
 PORT = 8123
+MARK = "waiting"
 
 
 def main() -> None:
@@ -128,6 +129,16 @@ def measure_loops(images: Path, work: Path, given: argparse.Namespace) -> Iterat
         work_s.append(sum(answer["timings"].values()))
     yield row("second run, whole command", given.count, seconds=min(whole))
     yield row("second run, its work", given.count, seconds=min(work_s))
+
+
+def summary(results: Path) -> str:
+    """Returns the table of the page."""
+    cells = [
+        (one["what"], one["images"], one["seconds"], one["share_of_possible"] or "-")
+        for one in read_table(results)
+    ]
+    rows = markdown(["what", "images", "seconds", "/ what is possible"], cells)
+    return f"{rows}\n\n{read_table(results)[0]['machine']}; {read_table(results)[0]['date']}."
 
 
 def row(what: str, images: int, *, seconds: float, share: float | None = None) -> dict[str, str]:
