@@ -120,6 +120,11 @@ WAYS: dict[str, Callable[[str, Path, argparse.Namespace], Row]] = {
 }
 
 
+def summary(results: Path) -> str:
+    """Returns the table of the page, or that there is none yet."""
+    return table([_plain(row) for row in read_table(results)]) if results.exists() else "not measured yet"
+
+
 def table(rows: list[Row]) -> str:
     """Returns the table of the page: what each way found, on val, and what it took."""
     columns = ("data", "way", "base", "size", "cut", "head", "val accuracy", "trials", "seconds")

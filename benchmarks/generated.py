@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import bases
+import choosing
 import recipe_tables
 import stage_one_table
 import trap_figures
@@ -22,6 +23,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", bases.MARK): lambda: bases.summary(RESULTS / "bases.csv"),
     ("README.md", stage_one_table.MARK): lambda: stage_one_table.summary(RESULTS / "stage_one.csv"),
     ("docs/traps.md", trap_figures.MARK): lambda: trap_figures.summary(RESULTS / "traps.csv"),
+    ("docs/choose.md", choosing.MARK): lambda: choosing.summary(choosing.TABLE),
     ("docs/speed.md", waiting.MARK): lambda: waiting.summary(RESULTS / "waiting.csv"),
     ("docs/views.md", views.MARK): lambda: views.summary(RESULTS / "views.csv"),
     **{

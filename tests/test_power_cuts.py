@@ -13,9 +13,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from onnx_files import convnet, save
 from photos import Photos
 from synced import SyncedFiles
 
+from pipeline.backbones import shelf
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.backbones.weights import Weights
 from pipeline.cache import FeatureSet
@@ -194,6 +196,16 @@ def test_converted_bases_and_measurements(tmp_path: Path, disk: Callable[[str], 
         assert_kept(cache, ".measurements.json")
 
 
+def test_bases_on_the_shelf(
+    tmp_path: Path, disk: Callable[[str], SyncedFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(shelf.PLACE, str(tmp_path / "shelf"))
+    network, followed = save(convnet(), tmp_path / "net.onnx"), disk("shelf")
+    for _ in range(2):
+        shelf.add("mine", network)
+        assert_kept(followed, "mine")
+
+
 def test_every_publisher_is_among_these() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -201,6 +213,7 @@ def test_every_publisher_is_among_these() -> None:
             if PUBLISHING & set(re.findall(r"\w+", names)):
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
+        "backbones/shelf.py",
         *("cache/converted_bases.py", "cache/entries.py", "cache/partial_file.py"),
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),

@@ -133,7 +133,7 @@ class Finetune(KerasHead):
     def _reached(self, history: History) -> tuple[float, float] | None:
         """Returns validation loss and accuracy of the epoch that was kept; None without such rows."""
         reached = list(zip(history.get("val_loss", []), history.get("val_accuracy", []), strict=True))
-        return min(reached, key=lambda pair: rank(*pair, self.keep), default=None)
+        return min(reached, key=lambda pair: rank(pair[0], pair[1], self.keep), default=None)
 
     def _schedule(self, epochs: int, rate_option: str, seed: int) -> Schedule:
         return Schedule(
