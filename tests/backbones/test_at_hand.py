@@ -192,12 +192,13 @@ def test_cuts_worth_trying(
 
 def test_real_files_are_told_apart(shared: Path) -> None:
     found = {
-        base.backbone: Path(base.weights or base.backbone).name
+        Path(base.backbone).name: Path(base.weights or base.backbone).name
         for base in bases_at_hand([str(shared / "weights")])
     }
 
     assert found == {
         "pixels": "pixels",
+        "efficientnet_lite0_imagenet.onnx": "efficientnet_lite0_imagenet.onnx",
         "mobilenet_v2_035": "mobilenet_v2_0.35_224_no_top.weights.h5",
         "mobilenet_v2": "mobilenet_v2_1.0_224_no_top.weights.h5",
         "vgg16": "vgg16_imagenet_no_top.weights.h5",
