@@ -79,8 +79,7 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, help="file whose table between marks is renewed")
     given = parser.parse_args()
     found: list[Mapping[str, object]] = []
-    there = read_table(given.out) if given.out.exists() else []
-    others = [row for row in there if row["backbone"] not in given.bases]
+    others = [row for row in read_table(given.out) if row["backbone"] not in given.bases]
     for base in (one for one in BASES if one.name in given.bases):
         tell(f"== {base.name} at {base.size} px")
         count = max(FEW_ROWS, int(base.count * given.scale))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ from pipeline.sweeps import preset
 
 MARK = "choosing"
 TABLE = RESULTS / "choosing.csv"
-SURROUNDINGS = ("machine", "versions", "date")
-Row = dict[str, object]
+Row = Mapping[str, object]
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
     parser.add_argument("--page", type=Path, help="a page whose table is renewed")
     given = parser.parse_args()
-    rows: list[Row] = [_plain(row) for row in read_table(TABLE)] if TABLE.exists() else []
+    rows: list[Row] = list(read_table(TABLE))
     for data in given.data:
         name = open_images(data).name
         for way in given.ways:
@@ -57,10 +56,6 @@ def main() -> None:
             write_table(TABLE, rows)
     if given.page:
         replace_between_marks(given.page, MARK, table(rows))
-
-
-def _plain(row: Mapping[str, str]) -> Row:
-    return {name: value for name, value in row.items() if name not in SURROUNDINGS}
 
 
 def _measured(data: str, name: str, way: str, given: argparse.Namespace) -> Row:
@@ -122,10 +117,11 @@ WAYS: dict[str, Callable[[str, Path, argparse.Namespace], Row]] = {
 
 def summary(results: Path) -> str:
     """Returns the table of the page, or that there is none yet."""
-    return table([_plain(row) for row in read_table(results)]) if results.exists() else "not measured yet"
+    rows = read_table(results)
+    return table(rows) if rows else "not measured yet"
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Returns the table of the page: what each way found, on val, and what it took."""
     columns = ("data", "way", "base", "size", "cut", "head", "val accuracy", "trials", "seconds")
     names = ("data", "way", "backbone", "image_size", "layer", "head", "val_accuracy", "tried", "seconds")

@@ -32,7 +32,7 @@ class Results:
             lines: In which order rows stand; those of other lines are dropped.
         """
         self._path, self._names = path, [line.name for line in lines]
-        self.rows: list[Row] = list(read_table(path)) if path.exists() else []
+        self.rows: list[Row] = list(read_table(path))
 
     def runs(self, line: Line) -> list[Row]:
         """Returns the rows of a line that came to an end, one a seed."""

@@ -92,7 +92,7 @@ TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
 
 def _lines(results: Path, wanted: Callable[[Line], bool]) -> list[tuple[Line, Rows]]:
     """Returns the lines of the list with what was measured of each, one row a seed."""
-    measured = read_table(results) if results.exists() else []
+    measured = read_table(results)
     return [
         (line, [row for row in measured if row["recipe"] == line.name and row["run_seconds"]])
         for line in LINES
@@ -154,7 +154,7 @@ def _share(accuracy: float) -> str:
 
 
 def _caption(results: Path) -> str:
-    rows = [row for row in (read_table(results) if results.exists() else []) if row["run_seconds"]]
+    rows = [row for row in read_table(results) if row["run_seconds"]]
     machines = dict.fromkeys(row["machine"] for row in rows)
     days = sorted({row["date"] for row in rows})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""

@@ -24,12 +24,12 @@ from measuring import Ended, run_process, tell
 from recipe_list import DATA, LINES, Line, Place, image_files, place
 from recipe_results import Results
 from tables import RESULTS, number
+from workers import extract_command, pipeline_command
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "build" / "seeds"
 EXTRACTING = ("stock", "measure", "load", "copy", "fill")
 """The steps of stage one that follow one another."""
-PIPELINE = (sys.executable, "-m", "pipeline")
 
 
 def main(words: Sequence[str] | None = None, lines: Sequence[Line] = LINES) -> None:
@@ -94,13 +94,13 @@ def run(line: Line, seed: int, there: Place, results: Results, given: argparse.N
 def whole(line: Line, seed: int, there: Place, results: Results, given: argparse.Namespace) -> dict[str, str]:
     """Runs a whole experiment; returns figures and seconds."""
     ended = run_process(
-        [
-            *PIPELINE, "run", str(line.path), "--data", there.data, "--name", line.data,
+        pipeline_command(
+            "run", line.path, "--data", there.data, "--name", line.data,
             *(["--weights", there.weights] if there.weights else []),
             *(["--backbone", line.backbone] if line.backbone else []),
             *(["--layer", line.layer] if line.layer else []),
-            "--seed", str(seed), "--cache", str(given.cache), "--runs", str(given.runs), "--json",
-        ]
+            "--seed", seed, "--cache", given.cache, "--runs", given.runs, "--json",
+        )
     )  # fmt: skip
     answer = ended.answer
     entry = "/".join(Path(answer["extract"]["entry"]).parts[-2:])
@@ -121,7 +121,6 @@ def cost(line: Line, there: Place, data: Path) -> dict[str, str]:
     """Extracts a few images with random filters; returns seconds."""
     files = image_files(data, DATA[line.data])
     chosen = files[:: max(1, len(files) // line.cost_images)][: line.cost_images]
-    size = str(line.parsed.request.image_size)
     with tempfile.TemporaryDirectory() as work:
         images = Path(work, "images")
         for position, file in enumerate(chosen):
@@ -129,11 +128,11 @@ def cost(line: Line, there: Place, data: Path) -> dict[str, str]:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, folder / f"{position}{file.suffix}")
         ended = run_process(
-            [
-                *PIPELINE, "extract", "--data", str(images), "--backbone", line.base,
-                "--weights", there.weights, "--image-size", size, "--cache", f"{work}/cache", "--json",
+            extract_command(
+                images, Path(work, "cache"), "--backbone", line.base, "--weights", there.weights,
+                "--image-size", line.parsed.request.image_size,
                 "--store", "float32",  # a hundred random layers leave the range of float16
-            ]
+            )
         )  # fmt: skip
     return stage_one(ended.answer, sum(ended.answer["timings"][step] for step in EXTRACTING), ended)
 

@@ -57,7 +57,9 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Reads what ``write_table`` wrote."""
+    """Reads what ``write_table`` wrote; no rows where it has not written yet."""
+    if not path.exists():
+        return []
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "traps.csv")
     parser.add_argument("--pages", action="store_true", help="renew the table of the documentation")
     given = parser.parse_args()
-    known = {row["script"]: row for row in (read_table(given.out) if given.out.exists() else [])}
+    known = {row["script"]: row for row in read_table(given.out)}
     for script in given.only:
         found = run(script, given.data, given.weights)
         if found["right"] or script not in known:

@@ -61,9 +61,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in given.kinds:
             found += measure(given, kind, Path(folder), given.cache or Path(folder) / "cache")
-    there = read_table(given.out) if given.out.exists() else []
     done = {(given.backbone, kind) for kind in given.kinds}
-    others = [row for row in there if (row["backbone"], row["augmentation"]) not in done]
+    others = [row for row in read_table(given.out) if (row["backbone"], row["augmentation"]) not in done]
     write_table(given.out, [*others, *found])
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from inputs import add_image_option, place_images
 from measuring import run_process, tell
 from sitting import forget_features
 from tables import RESULTS, markdown, number, read_table, write_table
-from workers import extract_command, peer_command
+from workers import extract_command, peer_command, pipeline_command
 
 from pipeline.hardware import cores
 
@@ -133,12 +132,10 @@ def measure_loops(images: Path, work: Path, given: argparse.Namespace) -> Iterat
 
 def summary(results: Path) -> str:
     """Returns the table of the page."""
-    cells = [
-        (one["what"], one["images"], one["seconds"], one["share_of_possible"] or "-")
-        for one in read_table(results)
-    ]
-    rows = markdown(["what", "images", "seconds", "/ what is possible"], cells)
-    return f"{rows}\n\n{read_table(results)[0]['machine']}; {read_table(results)[0]['date']}."
+    rows = read_table(results)
+    cells = [(one["what"], one["images"], one["seconds"], one["share_of_possible"] or "-") for one in rows]
+    table = markdown(["what", "images", "seconds", "/ what is possible"], cells)
+    return f"{table}\n\n{rows[0]['machine']}; {rows[0]['date']}."
 
 
 def row(what: str, images: int, *, seconds: float, share: float | None = None) -> dict[str, str]:
@@ -150,11 +147,6 @@ def row(what: str, images: int, *, seconds: float, share: float | None = None) -
         "seconds": number(seconds, 2),
         "share_of_possible": number(share, 3),
     }
-
-
-def pipeline_command(*arguments: object) -> list[str]:
-    """Returns a command of the pipeline with this interpreter."""
-    return [sys.executable, "-m", "pipeline", *map(str, arguments)]
 
 
 if __name__ == "__main__":

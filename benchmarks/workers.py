@@ -75,5 +75,9 @@ def peer_command(script: str, *arguments: object) -> list[str]:
 
 def extract_command(images: Path, cache: Path, *options: object) -> list[str]:
     """Returns the ``pipeline extract`` command with this interpreter."""
-    command = ["extract", "--json", "--data", str(images), "--cache", str(cache), *map(str, options)]
-    return [sys.executable, "-m", "pipeline", *command]
+    return pipeline_command("extract", "--json", "--data", images, "--cache", cache, *options)
+
+
+def pipeline_command(*words: object) -> list[str]:
+    """Returns a command of the pipeline with this interpreter."""
+    return [sys.executable, "-m", "pipeline", *map(str, words)]
