@@ -40,6 +40,11 @@ def between(low: float, high: float) -> Check:
     return Check(f"from {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
+def one_of(*choices: str) -> Check:
+    """A condition: one of some words."""
+    return Check(" or ".join(f"`{one}`" for one in choices), lambda value: value in choices)
+
+
 @dataclass(frozen=True)
 class Flag:
     """How a field is asked for on a command line; stands in the annotation of the field.

@@ -110,6 +110,7 @@ def _usual(name: str) -> tuple[int, ...]:
 
 def _networks(choices: Iterable[str], sizes: Sequence[int]) -> Iterator[tuple[int, BaseAtHand]]:
     """Yields bases in files, each with about as many weights as its file has numbers."""
+    own = shelved()
     for choice in choices:
         base = find_base(choice)
         taken = []
@@ -121,7 +122,7 @@ def _networks(choices: Iterable[str], sizes: Sequence[int]) -> Iterator[tuple[in
             else:
                 taken.append(size)
         if taken:
-            path = Path(choice) if choice not in shelved() else shelved()[choice].path
+            path = own[choice].path if choice in own else Path(choice)
             yield path.stat().st_size // 4, BaseAtHand(choice, "", tuple(taken))
 
 

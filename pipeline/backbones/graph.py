@@ -350,7 +350,7 @@ def _clean(model: openvino.Model) -> Iterator[str]:
     """Yields the operations whose output alone determines all that comes later, by their own names."""
     ops = [op for op in model.get_ordered_ops() if op.get_type_name() != "Result"]
     order = {op.get_name(): position for position, op in enumerate(ops)}
-    dependent, last_use = {0}, [0] * len(ops)
+    last_use = [0] * len(ops)
     dependent = {position for position, op in enumerate(ops) if op.get_type_name() == "Parameter"}
     for position, op in enumerate(ops):
         if op.get_type_name() == _SHAPE_ONLY:  # extents are the same for all pictures

@@ -14,13 +14,12 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.features import FeatureSet, Selection, open_features
 from pipeline.errors import UsageError
 from pipeline.extraction import FeatureRequest, engines, extract
-from pipeline.extraction.fastest import forward_rate
+from pipeline.extraction.fastest import TRIAL_BATCH, forward_rate
 from pipeline.extraction.settle import request_of
 from pipeline.images.source_options import SourceOptions
 from pipeline.serving.predictor import filters_of
 from pipeline.spec import RAW, FeatureSpec
 
-TRIAL_BATCH = 8
 ENOUGH_ROWS = 32
 """Rows from which on the time of a pass tells what an image takes."""
 

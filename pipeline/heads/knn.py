@@ -17,9 +17,9 @@ from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps, whole_steps
 from pipeline.heads._sklearn.skops import holds, read_array, read_object, write_object
 from pipeline.heads._sklearn.table import columns_of, scaled_blocks
-from pipeline.options import Check, Count
+from pipeline.options import Count, one_of
 
-Votes = Annotated[str, Check("`uniform` or `distance`", lambda value: value in ("uniform", "distance"))]
+Votes = Annotated[str, one_of("uniform", "distance")]
 ROWS = "rows"
 """Name of the array of rows in a saved model."""
 

@@ -14,14 +14,14 @@ import numpy as np
 from pipeline.heads._core.class_balance import class_weights
 from pipeline.heads._core.examples import Examples, read_finite, shuffled_runs
 from pipeline.memory import available_bytes
-from pipeline.options import Check
+from pipeline.options import one_of
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
 
 ALL, ONE = "all", "one"
 """Which rows of an image an epoch shows: the image and each of its augmented views, or one of them."""
 
-ViewChoice = Annotated[str, Check(f"{ALL} or {ONE}", lambda value: value in (ALL, ONE))]
+ViewChoice = Annotated[str, one_of(ALL, ONE)]
 
 BLOCK_ROWS = 256
 MEMORY_SHARE = 0.35

@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.heads._core.head import History
 from pipeline.heads._keras.feeding import Chunk, Feed
 from pipeline.heads._keras.network import KerasModel
-from pipeline.options import Check
+from pipeline.options import one_of
 from pipeline.progress import say
 from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted
@@ -28,7 +28,7 @@ LOSS, ACCURACY = "loss", "accuracy"
 """Which epoch is kept: that of the lowest validation loss; or of the highest accuracy, among equals of the
 lowest loss. A network that grows too sure of itself goes on to gain accuracy while its loss rises."""
 
-KeepChoice = Annotated[str, Check(f"{LOSS} or {ACCURACY}", lambda value: value in (LOSS, ACCURACY))]
+KeepChoice = Annotated[str, one_of(LOSS, ACCURACY)]
 
 LINE_INTERVAL_S = 1.0
 SMALLEST = 1e-7
