@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pipeline.cache.entries import Entry, is_features, is_leftover
 from pipeline.cache.locks import is_lock
 from pipeline.cache.partial_file import refused
-from pipeline.cache.reuse import Shelf, holds_unique_rows
+from pipeline.cache.reuse import DigestIndex, holds_unique_rows
 from pipeline.cache.shards import ShardName
 from pipeline.errors import ForeignFileError, UnreadableFileError
 from pipeline.files import LeftAlone, remove
@@ -58,11 +58,11 @@ def delete_redundant(entry: Entry, wanted: Collection[ShardName]) -> list[LeftAl
     """
     newer = [path for shard in wanted for path in (entry.file(shard.name), entry.partial(shard.name))]
     with refused(f"the cache at {entry.folder}"):
-        shelf = Shelf()  # there may be as many retired files as newer ones
+        digest_index = DigestIndex()  # there may be as many retired files as newer ones
         left = []
         for path in entry.retired():
             try:
-                if not holds_unique_rows(path, newer, shelf=shelf):
+                if not holds_unique_rows(path, newer, digest_index=digest_index):
                     left.append(remove(path, root=entry.cache, known=is_features))
             except UnreadableFileError as error:
                 left.append(LeftAlone(path, error.reason))

@@ -51,7 +51,7 @@ class StoredRows:
         return replace(self, keys=self.keys[keep], file=self.file[keep], row=self.row[keep])
 
 
-class Shelf:
+class DigestIndex:
     """Remembers which files hold which rows, by eight bytes of each digest, so that none is read in vain.
 
     A run that goes through many groups looks through the same files every time.
@@ -81,7 +81,7 @@ def stored_rows(
     *,
     entries: Iterable[Entry] | None = None,
     images: Iterable[RowTable] = (),
-    shelf: Shelf | None = None,
+    digest_index: DigestIndex | None = None,
 ) -> StoredRows:
     """Finds done rows that a spec can use in the whole cache; of damaged files, those that can be proved.
 
@@ -94,12 +94,12 @@ def stored_rows(
         wanted: void (n,), keys of the rows that are looked for; None = all.
         entries: The entries of the cache; None = read here.
         images: Rows of the source: they say which name and digest belong together.
-        shelf: What earlier calls for the same spec have learnt.
+        digest_index: What earlier calls for the same spec have learnt.
     """
     folders = dict.fromkeys(cache.glob(f"*/{spec.entry_name}"), spec)  # also where spec.json is damaged
     there = all_entries(cache) if entries is None else entries
     folders |= {one.folder: one.spec for one in there if one.spec.plain == spec.plain}
-    shelf = shelf or Shelf()
+    digest_index = digest_index or DigestIndex()
     sought = None if wanted is None else _beginnings(wanted)
     layouts: list[FeatureFile] = []
     rows: list[np.ndarray] = []
@@ -107,7 +107,7 @@ def stored_rows(
     damaged: list[Damage] = []
     shape, vouched = None, _Vouched(images)
     for path in sorted(path for folder in folders for path in folder.glob("*.h5*")):
-        if path.suffix not in FEATURE_FILES or not (sought is None or shelf.may_hold(path, sought)):
+        if path.suffix not in FEATURE_FILES or not (sought is None or digest_index.may_hold(path, sought)):
             continue
         version = _version(path)
         try:
@@ -122,7 +122,7 @@ def stored_rows(
             shape = shape or layout.feature_shape
             found = np.flatnonzero(_usable(salvage, spec))
             keys = layout.rows.keys[found]
-            shelf.remember(version, _beginnings(keys))
+            digest_index.remember(version, _beginnings(keys))
             if wanted is not None:
                 found = found[isin(keys, wanted)]
             if not salvage.proved:
@@ -223,7 +223,7 @@ def copy_rows(stored: StoredRows, chosen: np.ndarray, target: PartialFile, rows:
     return _concatenate(damaged, np.int64)
 
 
-def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None = None) -> bool:
+def holds_unique_rows(path: Path, newer: Iterable[Path], *, digest_index: DigestIndex | None = None) -> bool:
     """Tells whether a file to be replaced has done rows that none of the newer files holds.
 
     Of a damaged file only what can be proved counts, and else what could be, should its images come back:
@@ -233,12 +233,12 @@ def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None 
     Args:
         path: The file.
         newer: What is compared with it, one after the other.
-        shelf: What earlier calls have learnt of the newer files.
+        digest_index: What earlier calls have learnt of the newer files.
 
     Raises:
         UnreadableFileError: It cannot be read now, so it may hold any.
     """
-    shelf = shelf or Shelf()
+    digest_index = digest_index or DigestIndex()
     try:
         lacking = _done_keys(path)
     except DamagedFileError:
@@ -248,13 +248,13 @@ def holds_unique_rows(path: Path, newer: Iterable[Path], *, shelf: Shelf | None 
     for other in newer:
         if not len(lacking):
             break
-        if shelf.may_hold(other, _beginnings(lacking)):
+        if digest_index.may_hold(other, _beginnings(lacking)):
             version = _version(other)
             try:
                 keys = _done_keys(other)
             except (CacheMismatchError, UnreadableFileError, UsageError):
                 continue
-            shelf.remember(version, _beginnings(keys))
+            digest_index.remember(version, _beginnings(keys))
             lacking = lacking[~np.isin(lacking, keys)]
     return bool(len(lacking))
 

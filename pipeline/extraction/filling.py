@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.backbones.weights import Weights
 from pipeline.cache.entries import Entry
 from pipeline.cache.format import Header, row_bytes
-from pipeline.cache.reuse import Shelf, stored_rows
+from pipeline.cache.reuse import DigestIndex, stored_rows
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
 from pipeline.extraction.engines import BatchTooLargeError
@@ -167,7 +167,7 @@ class Filler:
         self._batch_size: int | None = None
         self._known_batches: Rates = {}
         self._announced = False
-        self._shelves: dict[FeatureSpec, Shelf] = {}
+        self._digest_indexes: dict[FeatureSpec, DigestIndex] = {}
         self._shapes: dict[FeatureSpec, tuple[int, ...]] = {}
 
     def fill(
@@ -207,14 +207,14 @@ class Filler:
         keys, shapes, found = wanted.keys, [], []
         for number, writer in enumerate(writers):
             spec = writer.entry.spec
-            shelf = self._shelves.setdefault(spec, Shelf())
+            digest_index = self._digest_indexes.setdefault(spec, DigestIndex())
             stored = stored_rows(
                 self._cache,
                 spec,
                 keys[~writer.done],
                 entries=self._entries,
                 images=wanted.rows.values(),
-                shelf=shelf,
+                digest_index=digest_index,
             )
             writer.damaged += stored.damaged
             if spec not in self._shapes:

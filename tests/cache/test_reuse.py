@@ -16,7 +16,7 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import FeatureFile, Header
 from pipeline.cache.partial_file import PartialFile, create_feature_file
-from pipeline.cache.reuse import Shelf, StoredRows, copy_rows, holds_unique_rows, stored_rows
+from pipeline.cache.reuse import DigestIndex, StoredRows, copy_rows, holds_unique_rows, stored_rows
 from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
@@ -171,7 +171,7 @@ def test_a_file_is_not_opened_twice_in_vain(
         return open_mapped(path)
 
     monkeypatch.setattr(reuse, "open_mapped", note)
-    shelf = Shelf()
+    digest_index = DigestIndex()
     for wanted, expected, read in (
         ("b", ["b"], ["test.h5", "train.h5"]),
         ("c", ["c"], ["test.h5"]),
@@ -179,17 +179,17 @@ def test_a_file_is_not_opened_twice_in_vain(
         ("ac", ["a", "c"], ["test.h5", "train.h5"]),
     ):
         opened.clear()
-        stored = stored_rows(cache, entry.spec, make_rows(list(wanted)).keys, shelf=shelf)
+        stored = stored_rows(cache, entry.spec, make_rows(list(wanted)).keys, digest_index=digest_index)
         assert sorted(names(stored)) == expected
         assert opened == read
     publish(["x"], "test")  # another version of the file
-    assert names(stored_rows(cache, entry.spec, make_rows(["x"]).keys, shelf=shelf)) == ["x"]
+    assert names(stored_rows(cache, entry.spec, make_rows(["x"]).keys, digest_index=digest_index)) == ["x"]
 
 
 def test_a_file_that_is_filled_further_is_looked_through_again(
     cache: Path, entry: Entry, make_header: Callable[..., Header], make_rows: MakeRows, make_values: Callable
 ) -> None:
-    rows, path, shelf = make_rows(list("ab")), entry.partial("train"), Shelf()
+    rows, path, digest_index = make_rows(list("ab")), entry.partial("train"), DigestIndex()
     create_feature_file(path, make_header(), rows, (2, 3))
     with PartialFile(path) as partial:
         for number in range(2):
@@ -197,7 +197,9 @@ def test_a_file_that_is_filled_further_is_looked_through_again(
             partial.commit()
             if number == 0:
                 os.utime(path, (0, 0))  # or both versions may be of one tick of the file system's clock
-            assert len(names(stored_rows(cache, entry.spec, rows.keys, shelf=shelf))) == number + 1
+            assert (
+                len(names(stored_rows(cache, entry.spec, rows.keys, digest_index=digest_index))) == number + 1
+            )
 
 
 @pytest.mark.parametrize("wanted", ["", "a", "bd", "xb"])
@@ -226,8 +228,12 @@ def test_newer_files_are_read_once_unless_they_may_hold_what_is_looked_for(
         return open_feature_file(path)
 
     monkeypatch.setattr(reuse, "open_feature_file", note)
-    shelf = Shelf()
-    assert [holds_unique_rows(path, newer, shelf=shelf) for path in retired] == [False, True, False]
+    digest_index = DigestIndex()
+    assert [holds_unique_rows(path, newer, digest_index=digest_index) for path in retired] == [
+        False,
+        True,
+        False,
+    ]
     assert opened == ["c.1.h5.retired", "ab.h5", "cd.h5", "x.1.h5.retired", "a.1.h5.retired", "ab.h5"]
 
 
