@@ -128,7 +128,7 @@ class WorkerPool:
             ShortageError: It does not suffice for a block alone.
             PipelineError: What a worker raised, or no worker can be started any more.
         """
-        begin = (self._ray.put(job), write)
+        begin, token = (self._ray.put(job), write), job.token
         fresh, again, tries = deque(blocks), deque[Block](), Counter[int]()
         too_large: BatchTooLargeError | None = None
         for member in self._members:
@@ -136,8 +136,9 @@ class WorkerPool:
             if member.introduction is not None:
                 self._call(member, "begin", begin)
         try:
-            while fresh or again or self._filling():
-                self._hand_out(fresh, again)
+            # A worker that is still preparing for this job must not be taken for one that has for the next.
+            while fresh or again or self._busy():
+                self._hand_out(fresh, again, token)
                 try:
                     call, result, fault = self._answer()
                 except BatchTooLargeError as error:  # others may be writing: they come to an end first
@@ -164,7 +165,7 @@ class WorkerPool:
                     else:
                         yield Worked(call.block, None, f"{main_reason(fault)} ({TRIES} tries)")
         finally:
-            if self._filling():
+            if self._busy():
                 self.end()  # nobody will take what they compute
         if too_large is not None:
             raise too_large
@@ -191,21 +192,22 @@ class WorkerPool:
         self._calls[getattr(member.actor, method).remote(*arguments)] = Call(member, method, block, takes)
         member.free -= takes
 
-    def _hand_out(self, fresh: deque[Block], again: deque[Block]) -> None:
+    def _hand_out(self, fresh: deque[Block], again: deque[Block], token: str) -> None:
         """Gives blocks to workers; never more than they can take."""
         while fresh:
             member = max(self._members, key=lambda one: one.free)
             if not member.free:
                 return
             block = fresh.popleft()
-            self._call(member, "fill", (block,), block, takes=1)
+            self._call(member, "fill", (block, token), block, takes=1)
         for member in self._members:
             if again and member.free == BLOCKS_AT_A_TIME:
                 block = again.popleft()
-                self._call(member, "fill", (block,), block, takes=BLOCKS_AT_A_TIME)
+                self._call(member, "fill", (block, token), block, takes=BLOCKS_AT_A_TIME)
 
-    def _filling(self) -> bool:
-        return any(call.block is not None for call in self._calls.values())
+    def _busy(self) -> bool:
+        """Tells whether a worker has to do with the job at hand; others may still load their base."""
+        return any(call.method in ("begin", "fill") for call in self._calls.values())
 
     def _answer(self) -> tuple[Call | None, Any, BaseException | None]:
         """Waits for the next answer: the call, what it returned, and what it failed with where it did.

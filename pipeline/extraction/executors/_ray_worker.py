@@ -99,6 +99,7 @@ class Worker:
         _check_weights(request, weights)
         engine = registry.load(engines, "engine", request.engine).load(request, weights)
         self._measured, self._engine = engine, OneAtATime(engine)
+        self._token, self._opened = "", ExitStack()
         return Introduction(platform.node(), os.getpid(), pipeline.__version__, engine.feature_shapes)
 
     def settle_batch_size(self, request: SettledRequest, rows: int, known: Rates) -> tuple[int, Rates]:
@@ -106,7 +107,7 @@ class Worker:
         return settle_batch_size(request, self._measured, rows, known)
 
     def begin(self, job: Job, write: str) -> str:
-        """Prepares for the blocks of a job.
+        """Prepares for the blocks of a job, and is done with those of the one before.
 
         Args:
             job: What they have in common.
@@ -118,7 +119,8 @@ class Worker:
         Raises:
             PipelineError: It is to write them and cannot.
         """
-        self._loader = job.loader
+        self._opened.close()
+        self._token, self._loader = job.token, job.loader
         self._files: list[FeatureFiles] | None = None
         reason = "as was asked" if write == "driver" else self._open_files(job)
         if reason and write == "workers":
@@ -128,13 +130,20 @@ class Worker:
             )
         return reason
 
-    def fill(self, block: Block) -> Filled:
+    def fill(self, block: Block, token: str) -> Filled:
         """Computes a block, and writes its features where this worker can.
 
+        Args:
+            block: Which rows.
+            token: Of the job that counts its rows so.
+
         Raises:
+            RuntimeError: This worker has prepared for another job: its rows would be other images.
             BatchTooLargeError: The memory does not suffice.
             PipelineError: Features overflow the stored dtype, or the disk refuses them.
         """
+        if token != self._token:
+            raise RuntimeError("a block came before its job had begun")
         size, timings = self._loader.batch_size, Timings()
         pieces = slices_of([block], size)
         failures: list[BadImage] = []
@@ -161,7 +170,7 @@ class Worker:
                 return f"another folder stands at {job.probe.parent}"
             with ExitStack() as opened:
                 self._files = [opened.enter_context(FeatureFiles(places)) for places in job.places]
-                opened.pop_all()  # open until the process ends
+                self._opened = opened.pop_all()  # until the next job begins
         except OSError as error:
             return f"{error.filename}: {reason_of(error)}"
         return ""

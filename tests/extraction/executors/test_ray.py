@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +104,38 @@ def test_splits_in_several_files(pictures: Photos, fill: Fill) -> None:
     assert len(distributed.splits["train"].files) == 4
     assert distributed.computed == alone.computed == 69
     assert_pixels(distributed, pictures)
+
+
+def test_a_worker_that_is_late_for_a_file_is_not_taken_for_one_that_is_ready_for_the_next(
+    pictures: Photos, fill: Fill, cluster: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, pools, left = cluster.wait, [], []
+
+    def beginnings_last(calls: list[object], **options: object) -> object:
+        under_way = pools[-1]._calls if pools else {}
+        others = [ref for ref in calls if ref not in under_way or under_way[ref].method != "begin"]
+        return wait(others or calls, **options)
+
+    class OfBoth(RayExecutor):
+        @contextmanager
+        def session(self) -> Iterator[RaySession]:
+            with super().session() as session:
+                one_file = session.fill
+
+                def whole(*arguments: Any, **options: Any) -> Any:
+                    session.gather(2)
+                    pools.append(session._pool)
+                    failures = one_file(*arguments, **options)
+                    left.append([call.method for call in session._pool._calls.values()])
+                    return failures
+
+                monkeypatch.setattr(session, "fill", whole)
+                yield session
+
+    monkeypatch.setattr(cluster, "wait", beginnings_last)
+    assert_pixels(fill(OfBoth(workers=2), "ray", rows_per_file=15), pictures)
+    assert len(left) >= 4
+    assert not any(left)
 
 
 def test_a_network_gives_the_same_features(pictures: Photos, fill: Fill) -> None:

@@ -12,6 +12,7 @@ from onnx_files import convnet, save, transformer
 from photos import Photos, noise
 
 from pipeline.backbones.weights import Weights, resolve_weights
+from pipeline.cache.row_places import FeaturePlace
 from pipeline.errors import PipelineError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.executors._ray_worker import Job, Worker
@@ -71,12 +72,32 @@ def test_a_block_comes_back_with_its_failures(worker: Worker, job: Job) -> None:
     worker.begin(job, "driver")
     keys = np.arange(4).astype("V8")
     (block,) = plan_blocks(keys, [np.zeros(4, bool)], 8)
-    filled = worker.fill(block)
+    filled = worker.fill(block, job.token)
     ((first, second),) = filled.cuts
     assert (filled.rows, filled.written) == (4, False)
     assert [rows.tolist() for rows, _ in (first, second)] == [[0, 1, 2], []]
     np.testing.assert_array_equal(first[1], [noise(i) for i in range(3)])
     assert [failure.id for failure in filled.failures] == [job.loader.items[3].id]
+
+
+def test_a_block_of_another_job_is_refused(worker: Worker, job: Job) -> None:
+    (block,) = plan_blocks(np.arange(4).astype("V8"), [np.zeros(4, bool)], 8)
+    worker.begin(job, "driver")
+    with pytest.raises(RuntimeError, match="before its job had begun"):
+        worker.fill(block, "of the next job")
+
+
+def test_the_files_of_a_job_are_closed_when_the_next_begins(worker: Worker, job: Job, tmp_path: Path) -> None:
+    path = tmp_path / "features"
+    path.touch()
+    job = replace(job, places=[[FeaturePlace(path, 0, 4, 0, 1)]])
+
+    def opened() -> int:
+        return sum(Path(each).resolve() == path for each in Path("/proc/self/fd").iterdir())
+
+    for _ in range(3):
+        assert worker.begin(job, "workers") == ""
+        assert opened() == 1
 
 
 @pytest.mark.parametrize("change", ["gone", "another"])
