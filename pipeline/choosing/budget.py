@@ -75,3 +75,22 @@ class Pace:
         if known is None:
             return None
         return self.fixed_s.get(contender.base.backbone, 0.0) + images * known
+
+
+@dataclass
+class HeadPace:
+    """What fits have taken so far.
+
+    Attributes:
+        value_s: Seconds for a number of the training rows, by head; those of the latest fit.
+    """
+
+    value_s: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, head: str, seconds: float, values: int) -> None:
+        """Takes down what a fit on so many numbers took, answers for val included."""
+        self.value_s[head] = seconds / values
+
+    def predicted(self, head: str, values: int) -> float:
+        """Returns the seconds of a fit on so many numbers; 0 where the head was never timed."""
+        return self.value_s.get(head, 0.0) * values

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.backbones.at_hand import BaseAtHand
+from pipeline.choosing.budget import HeadPace
 from pipeline.choosing.contender import Contender, Extracted, Images
-from pipeline.choosing.fits import Fit, fit_heads
+from pipeline.choosing.fits import LOOK_ROWS, Fit, fit_heads, look_at_heads
 from pipeline.choosing.joining import joined_fits
 from pipeline.choosing.passes import Passes, about
 from pipeline.choosing.record import Tried
@@ -74,7 +75,7 @@ class Chooser:
     seed: int = 0
     best: Best | None = None
     _final: tuple[Images, int] | None = None
-    _heads_pace: float | None = None  # seconds of all heads, for a number of a training row
+    _pace: HeadPace = field(default_factory=HeadPace)
 
     def run(self) -> Best:
         """Searches until nothing promising is left, or the time is spent.
@@ -141,9 +142,6 @@ class Chooser:
             if self.best is not None and self.passes.budget.left <= 0:
                 self.passes.leave_out(found.contender, f"no head is tried on {cut}, {self.passes.left}")
                 continue
-            seconds = self._heads_pace and self._heads_pace * _values(found, position)
-            heads = counted(len(self.candidates), "head")
-            say(f"choose: {found.contender}: {heads} on {cut}{about(seconds)}")
             here = self._fits(found, position)
             if here:
                 self._keep(min(here, key=lambda one: one.rank))
@@ -166,17 +164,46 @@ class Chooser:
             self._keep(together)
 
     def _fits(self, found: Extracted, position: int) -> list[Fit]:
+        """Fits the heads on one cut, the quickest first, as long as there is time."""
         fits: list[Fit] = []
+        values, cut = _values(found, position), found.cut(position)
+        self._look(found, position)
+        seconds = [self._pace.predicted(one.head, values) for one in self.candidates]
+        say(f"choose: {found.contender}: {counted(len(seconds), 'head')} on {cut}{about(sum(seconds))}")
+        late: set[str] = set()
+
+        def goes(candidate: Candidate) -> bool:
+            seconds = self._pace.predicted(candidate.head, values)
+            if seconds <= self.passes.budget.left or not (fits or self.best):
+                return True
+            if candidate.head not in late:
+                why = f"{candidate.label} on {cut} would take {seconds:.1f} s, {self.passes.left}"
+                self.passes.leave_out(found.contender, why)
+            late.add(candidate.head)
+            return False
+
+        in_order = sorted(self.candidates, key=lambda one: self._pace.predicted(one.head, 1))
         before = self.passes.budget.spent
-        for one in fit_heads(found, position, self.candidates, seed=self.seed):
+        for one in fit_heads(found, position, in_order, seed=self.seed, goes=goes):
             self._take_down(one)
             if one.result.score is not None:
+                self._pace.learn(one.result.head, self.passes.budget.spent - before, values)
                 fits.append(one)
-            if self.passes.budget.left <= 0 and (fits or self.best is not None):
-                say("choose: the time is spent: no other head is tried on this cut")
-                return fits
-        self._heads_pace = (self.passes.budget.spent - before) / _values(found, position)
+            before = self.passes.budget.spent
         return fits
+
+    def _look(self, found: Extracted, position: int) -> None:
+        """Times heads that were never timed with a few rows."""
+        train = found.open(position, "train")
+        new = [one for one in self.candidates if one.head not in self._pace.value_s]
+        if not new or len(train) <= LOOK_ROWS:
+            return
+        say(f"choose: {counted(len(new), 'head')}: how fast are they? {counted(LOOK_ROWS, 'row')}")
+        values, before = LOOK_ROWS * math.prod(train.feature_shape), self.passes.budget.spent
+        for result in look_at_heads(found, position, new, seed=self.seed):
+            if result.score is not None:
+                self._pace.learn(result.head, self.passes.budget.spent - before, values)
+            before = self.passes.budget.spent
 
     def _take_down(self, fit: Fit) -> None:
         contender, result = fit.found.contender, fit.result

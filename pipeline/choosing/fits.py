@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.cache import FeatureSet
 from pipeline.choosing.contender import Extracted
 from pipeline.heads import TrainedHead
+from pipeline.images import UNLABELLED
 from pipeline.sweeps import Candidate, Result
-from pipeline.sweeps.fitting import by_head, fit_and_answer, prepare, sweep_data
+from pipeline.sweeps.fitting import SweepData, by_head, fit_and_answer, prepare, sweep_data
 
-CHEAP = ("prototype", "ridge", "knn")
-"""Heads that are fitted in closed form, or not at all."""
+LOOK_ROWS = 256
+"""Rows of each split that heads are timed with before they are given all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +49,61 @@ class Fit:
 
 
 def fit_heads(
-    found: Extracted, position: int, candidates: Sequence[Candidate], *, seed: int
+    found: Extracted,
+    position: int,
+    candidates: Sequence[Candidate],
+    *,
+    seed: int,
+    goes: Callable[[Candidate], bool] = lambda _: True,
 ) -> Iterator[Fit]:
-    """Yields heads on one cut as they are fitted, those first that take no time; so there soon is one.
+    """Yields heads on one cut as they are fitted.
+
+    Args:
+        found: The features.
+        position: The cut.
+        candidates: The heads; those of one name are fitted together, in the order in which these come first.
+        seed: Seed of every fit.
+        goes: Asked before each fit whether it is to be made.
 
     Raises:
         UsageError: No train or val row has a label.
     """
     data = sweep_data(found.open(position, "train"), found.open(position, "val"), [])
-    for grid in by_head(sorted(candidates, key=lambda one: one.head not in CHEAP)):
-        started = time.perf_counter()
-        prepare(data, grid)
-        shared_s = (time.perf_counter() - started) / len(grid)
+    for result, trained, answers in _fitted(data, candidates, seed, goes):
+        kept = np.empty((0, 0), np.float32) if answers is None else answers.astype(np.float32)
+        yield Fit(found, (position,), result, kept, trained)
+
+
+def look_at_heads(
+    found: Extracted, position: int, candidates: Sequence[Candidate], *, seed: int
+) -> Iterator[Result]:
+    """Yields how heads do on some rows of one cut, taken from all over its splits: how long each takes.
+
+    Raises:
+        UsageError: No train or val row has a label.
+    """
+    train, valid = (_some(found.open(position, split)) for split in ("train", "val"))
+    for result, _, _ in _fitted(sweep_data(train, valid, []), candidates, seed, lambda _: True):
+        yield result
+
+
+def _some(features: FeatureSet) -> FeatureSet:
+    labelled = np.flatnonzero(features.labels != UNLABELLED)
+    places = np.linspace(0, len(labelled) - 1, min(LOOK_ROWS, len(labelled))).astype(int)
+    return features.take(labelled[places])
+
+
+def _fitted(
+    data: SweepData, candidates: Sequence[Candidate], seed: int, goes: Callable[[Candidate], bool]
+) -> Iterator[tuple[Result, TrainedHead | None, np.ndarray | None]]:
+    for grid in by_head(candidates):
+        shared_s: float | None = None
         for candidate in grid:
+            if not goes(candidate):
+                continue
+            if shared_s is None:
+                started = time.perf_counter()
+                prepare(data, grid)
+                shared_s = (time.perf_counter() - started) / len(grid)
             result, trained, answers = fit_and_answer(candidate, data, seed=seed)
-            result = replace(result, seconds=result.seconds + shared_s)
-            kept = np.empty((0, 0), np.float32) if answers is None else answers.astype(np.float32)
-            yield Fit(found, (position,), result, kept, trained)
+            yield replace(result, seconds=result.seconds + shared_s), trained, answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from onnx_files import TOML, convnet, save, transformer
 
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.cache import find_entries, open_features
-from pipeline.choosing import Choice, chooser, contender, ensembles
+from pipeline.choosing import Choice, chooser, contender, ensembles, fits
 from pipeline.cli import main
 from pipeline.errors import UsageError
 from pipeline.evaluation.ledger import LEDGER
@@ -28,6 +29,7 @@ from pipeline.plain_json import read_sealed
 from pipeline.recipe import read_recipe, run_recipe
 from pipeline.serving import Predictor
 from pipeline.sweeps import Candidate
+from pipeline.sweeps.fitting import SweepData, fit_and_answer
 
 Choose = Callable[..., Choice]
 
@@ -217,6 +219,40 @@ def test_without_time_there_is_a_head_all_the_same(chosen: Choose) -> None:
 
     assert choice.trained.folder.is_dir()
     assert any("s are left" in one.note for one in choice.tried)
+
+
+def test_a_head_for_which_there_is_no_time_is_passed_over_and_told(
+    chosen: Choose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {"knn": 1e6, "prototype": 1e-3}
+    monkeypatch.setattr(chooser.HeadPace, "predicted", lambda _, head, __: seconds[head])
+    choice = chosen()
+
+    assert {one.head for one in choice.tried if one.accuracy is not None and one.head} == {"prototype"}
+    late = [one.note for one in choice.tried if "would take 1000000.0 s" in one.note]
+    assert len(late) == len(set(late)) > 0
+    assert late[0].startswith("knn k=1 on ")
+
+
+def test_heads_are_timed_with_a_few_rows_and_the_quickest_goes_first(
+    chosen: Choose, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[int] = []
+
+    def slow_prototype(candidate: Candidate, data: SweepData, *, seed: int) -> Any:
+        rows.append(len(data.scored))
+        time.sleep(0.1 if candidate.head == "prototype" else 0)
+        return fit_and_answer(candidate, data, seed=seed)
+
+    monkeypatch.setattr(fits, "fit_and_answer", slow_prototype)
+    for module in (fits, chooser):
+        monkeypatch.setattr(module, "LOOK_ROWS", 20)
+    choice = chosen()
+
+    assert rows[:3] == [20, 20, 20]
+    assert min(rows[3:]) > 20
+    assert "3 heads: how fast are they? 20 rows" in capsys.readouterr().err
+    assert [one.head for one in choice.tried if one.head][:3] == ["knn", "knn", "prototype"]
 
 
 def test_a_head_that_cannot_be_fitted_is_told(chosen: Choose) -> None:
