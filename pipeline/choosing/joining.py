@@ -9,13 +9,13 @@ import numpy as np
 from pipeline.choosing.contender import Extracted
 from pipeline.choosing.ensembles import LIBRARY, MOST_ROWS, measure_gain, select_members
 from pipeline.choosing.fits import Fit
+from pipeline.heads import row_groups
 from pipeline.heads._core.members import Member, write_members
 from pipeline.heads._core.temperature import FLOOR
 from pipeline.heads.ensemble import NAME
 from pipeline.images import UNLABELLED
 from pipeline.progress import say
 from pipeline.sweeps import Result
-from pipeline.sweeps.fitting import row_groups
 from pipeline.wording import counted
 
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.heads import row_groups
 from pipeline.heads._core.examples import select
 from pipeline.heads._core.probabilities import softmax
 from pipeline.heads._core.temperature import FLOOR, fit_inverse_temperature
 from pipeline.heads.ridge import Ridge
 from pipeline.images.row_table import RowTable
-from pipeline.sweeps.fitting import row_groups
 
 PENALTIES = (0.1, 1.0, 10.0)
 SAME = 1e-3

@@ -6,6 +6,15 @@ options with their types and defaults, the first line of its docstring is what `
 
 from pipeline.heads._core.class_balance import ClassBalance, is_rare
 from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.folds import (
+    Fold,
+    keep_labels,
+    most_folds,
+    notes_on_folds,
+    out_of_fold,
+    row_groups,
+    split_folds,
+)
 from pipeline.heads._core.head import (
     ExamplesModel,
     GridHead,
@@ -28,6 +37,7 @@ __all__ = [
     "ClassBalance",
     "Examples",
     "ExamplesModel",
+    "Fold",
     "GridHead",
     "Head",
     "HeadInfo",
@@ -44,13 +54,19 @@ __all__ = [
     "fit_on",
     "fit_temperature",
     "is_rare",
+    "keep_labels",
     "layered_heads",
     "load_head",
     "make_head",
     "measured",
+    "most_folds",
+    "notes_on_folds",
+    "out_of_fold",
     "read_seen",
+    "row_groups",
     "run_folder",
     "save_head",
     "save_temperature",
+    "split_folds",
     "train_head",
 ]

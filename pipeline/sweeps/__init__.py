@@ -21,8 +21,10 @@ from pipeline.heads import (
     fit_on,
     make_head,
     measured,
+    notes_on_folds,
     run_folder,
     save_head,
+    split_folds,
 )
 from pipeline.images import UNLABELLED
 from pipeline.paths import expanded
@@ -30,7 +32,7 @@ from pipeline.progress import progress, say
 from pipeline.sweeps.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweeps.executors import make_executor
 from pipeline.sweeps.executors.local import LocalExecutor, LocalSession
-from pipeline.sweeps.fitting import SweepData, split_folds, sweep_data
+from pipeline.sweeps.fitting import SweepData, sweep_data
 from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
@@ -106,7 +108,7 @@ def sweep(
     runs = expanded(runs)
     pairs = [(train, _labelled(valid))] if folds is None else split_folds(train, folds, seed=seed)
     balance = ClassBalance.of(train, valid)
-    for note in balance.notes:
+    for note in [*([] if folds is None else notes_on_folds(train, pairs)), *balance.notes]:
         say(f"note: {note}")
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(pairs, seed))

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.heads import notes_on_folds, split_folds
 from pipeline.sweeps import candidates, sweep
-from pipeline.sweeps.fitting import split_folds
 from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
 
 Make = Callable[..., FeatureSet]
@@ -69,11 +69,16 @@ def test_val_rows_without_a_label_cannot_be_chosen_by(make: Make, tmp_path: Path
 
 
 def test_a_rare_class_is_told_of_once_and_in_our_words(
-    make: Make, capsys: pytest.CaptureFixture[str]
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folds = split_folds(make([0, 1] * 5 + [2]), 5, seed=0)
+    features = make([0, 1] * 5 + [2])
+    folds = split_folds(features, 5, seed=0)
     assert sum(int((measure.labels == 2).sum()) for _, measure in folds) == 1
-    assert capsys.readouterr().err == "note: fewer than 5 rows of c: some folds are not measured on them\n"
+    assert notes_on_folds(features, folds) == ["fewer than 5 rows of c: some folds are not measured on them"]
+    sweep(candidates([("prototype", {})]), features, None, runs=tmp_path, folds=5)
+    said = capsys.readouterr().err
+    assert said.startswith("note: fewer than 5 rows of c: some folds are not measured on them\n")
+    assert said.count("fewer than 5 rows") == 1
 
 
 @pytest.mark.parametrize(
@@ -92,12 +97,12 @@ def test_more_folds_than_rows_of_any_class_are_refused(
         split_folds(make(labels), folds, seed=0)
 
 
-def test_a_class_that_some_folds_cannot_learn_is_told(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_class_that_some_folds_cannot_learn_is_told(make: Make) -> None:
     features = make([0, 1, 2] * 4)
     groups = ["one" if label == 2 else "" for label in features.labels]
-    split_folds(replace(features, rows=replace(features.rows, groups=groups)), 2, seed=0)
-    said = "note: some folds have no training rows of c: accuracy on these is 0 there\n"
-    assert capsys.readouterr().err == said
+    features = replace(features, rows=replace(features.rows, groups=groups))
+    said = ["some folds have no training rows of c: accuracy on these is 0 there"]
+    assert notes_on_folds(features, split_folds(features, 2, seed=0)) == said
 
 
 @pytest.mark.parametrize("folds", [None, 2])

@@ -15,11 +15,10 @@ from PIL import Image
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation.metrics import wilson_interval
-from pipeline.heads import load_head
+from pipeline.heads import load_head, row_groups, split_folds
 from pipeline.sweeps import _identity as sweep_identity
 from pipeline.sweeps import candidates, sweep
 from pipeline.sweeps import results as results_module
-from pipeline.sweeps.fitting import row_groups, split_folds
 from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
 from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 
@@ -170,6 +169,17 @@ def test_folds_keep_views_and_copies_together(make_features: Make) -> None:
         assert not features.rows.views[measure.labels >= 0].any()
         seen += np.flatnonzero(measure.labels >= 0).tolist()
     assert sorted(seen) == list(range(0, 12, 2))
+
+
+def test_a_copy_in_another_group_joins_the_two(make_features: Make) -> None:
+    features = make_features(np.zeros((6, 2), np.float32), [0, 1] * 3)
+    features = replace(features, rows=replace(features.rows, groups=["a", "a", "b", "b", "", ""]))
+    assert len(set(row_groups(features))) == 4
+    features.rows.digests[2] = features.rows.digests[1]
+    features.rows.digests[4] = features.rows.digests[3]
+    groups = row_groups(features)
+    assert len(set(groups[:5])) == 1
+    assert len(set(groups)) == 2
 
 
 @pytest.mark.parametrize("count", [1, 7])

@@ -21,11 +21,11 @@ import pipeline
 from pipeline import heads, registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
-from pipeline.heads import make_head
+from pipeline.heads import make_head, split_folds
 from pipeline.heads._sklearn.table import standardised
 from pipeline.sweeps import Leaderboard, Result, candidates, make_executor, sweep
 from pipeline.sweeps.executors.local import LocalSession
-from pipeline.sweeps.fitting import SweepData, split_folds, sweep_data
+from pipeline.sweeps.fitting import SweepData, sweep_data
 from pipeline.sweeps.results import ResultStore
 
 FITTED_BY_RAY = [name for name in registry.names(heads) if hasattr(make_head(name, {}), "prepare")]
