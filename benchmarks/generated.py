@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bases
 import choosing
+import fold_intervals
 import recipe_tables
 import stage_one_table
 import trap_figures
@@ -23,6 +24,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", bases.MARK): lambda: bases.summary(RESULTS / "bases.csv"),
     ("README.md", stage_one_table.MARK): lambda: stage_one_table.summary(RESULTS / "stage_one.csv"),
     ("docs/traps.md", trap_figures.MARK): lambda: trap_figures.summary(RESULTS / "traps.csv"),
+    ("docs/figures.md", fold_intervals.MARK): lambda: fold_intervals.summary(RESULTS / "fold_intervals.csv"),
     ("docs/choose.md", choosing.MARK): lambda: choosing.summary(choosing.TABLE),
     ("docs/speed.md", waiting.MARK): lambda: waiting.summary(RESULTS / "waiting.csv"),
     ("docs/views.md", views.MARK): lambda: views.summary(RESULTS / "views.csv"),

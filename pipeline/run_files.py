@@ -28,6 +28,10 @@ _COMPARISON = {
     "comparison.json": (b'"heads"', b'"split"', b'"schema"'),
     "comparison.csv": (b"rank,", b"accuracy"),
 }
+_CROSS_VALIDATION = {
+    "cross-validation.json": (b'"by_fold"', b'"repeats"', b'"schema"'),
+    "predictions.csv": _REPORT["predictions.csv"],
+}
 _HEAD = {
     "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
     "model.skops": _SKOPS,
@@ -66,6 +70,11 @@ def is_page(name: PurePath, head: bytes) -> bool:
 def is_of_a_comparison(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one of a comparison of heads."""
     return _holds(_COMPARISON, name, head)
+
+
+def is_of_a_cross_validation(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of the cross-validation of a head."""
+    return _holds(_CROSS_VALIDATION, name, head)
 
 
 def is_of_a_leaderboard(name: PurePath, head: bytes) -> bool:

@@ -87,6 +87,7 @@ TRUSTED = {
     ("pipeline/serving/export/savedmodel.py", "write_text"): EXPORT,
     ("pipeline/serving/web/thumbnails.py", "save"): IN_MEMORY,
     ("pipeline/sweeps/__init__.py", "save"): "ResultStore.save, which is guarded",
+    ("pipeline/sweeps/cross_validation_files.py", ".open"): DRAFT,
     ("pipeline/sweeps/fitting.py", "save"): "into a temporary folder of the system",
     ("pipeline/sweeps/fitting.py", "tempfile.TemporaryDirectory"): "of the system, to measure a size",
     ("pipeline/sweeps/leaderboard.py", "savefig"): "into the open file of files.written",

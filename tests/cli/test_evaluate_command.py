@@ -168,3 +168,41 @@ def test_predict_says_which_images_it_was_trained_on(
     result = cli("predict", *images, *stored, "--json")
     assert [image["trained_on"] for image in the_object(result)["images"]] == [True, False]
     assert "the head was trained on 1 of 2 images" in result.stderr
+
+
+def test_cross_validation_answers_every_image(stored: list[str], cli: Cli, the_object: Read) -> None:
+    described = the_object(cli("evaluate", *stored, "--cv", 3, "--grid", "C=0.01,1", "--json"))
+    assert described["cv"]["folds"] == 3
+    assert described["cv"]["rows"] == 26
+    assert described["cv"]["splits"] == ["train", "val", "test"]
+    assert (Path(described["folder"]) / "cross-validation.json").is_file()
+    result = cli("evaluate", *stored, "--cv", 2, "--head", "knn", "--repeats", 2)
+    assert result.exit_code == 0, result.stderr
+    assert "knn on photos, 2 folds, 2 times" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--cv", 3, "--split", "val"], "leave --split out"),
+        (["--cv", 3, "--calibrate"], "leave --calibrate out"),
+        (["--cv", 3, "--head", "all"], "one head at a time"),
+        (["--cv", 300], "--cv 300 is out of bounds: choose from 2 to 13"),
+        (["--grid", "C=1"], "add `--cv 10`"),
+    ],
+)
+def test_what_has_no_meaning_beside_cross_validation_is_refused(
+    more: list[object], message: str, stored: list[str], cli: Cli
+) -> None:
+    result = cli("evaluate", *stored, *more)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_small_test_split_names_cross_validation(
+    stored: list[str], entry: Path, cli: Cli, the_object: Read
+) -> None:
+    described = the_object(cli("evaluate", *stored, "--json"))
+    assert any("`pipeline evaluate --cv 10 --repeats 3`" in note for note in described["notes"])
+    described = the_object(cli("evaluate", *stored, "--split", "val", "--json"))
+    assert not any("--cv" in note for note in described["notes"])

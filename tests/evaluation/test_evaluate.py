@@ -32,7 +32,7 @@ def test_json_has_exactly_the_promised_keys(make_report):
 @pytest.mark.parametrize(
     ("split", "weights", "words"),
     [
-        ("test", "sha256:00", []),
+        ("test", "sha256:00", ["test has only 60 rows"]),
         ("train", "sha256:00", ["this is the training split"]),
         ("val", "random:7", ["RANDOM FILTERS (random:7)"]),
         ("train", "random:7", ["this is the training split", "RANDOM FILTERS"]),

@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     json_option,
     print_json,
     runs_option,
+    seed_option,
     stored_features,
     told_changes,
 )
@@ -47,30 +48,67 @@ ALL = "all"
     help="Fit a temperature on val and save it with the head; or take it away. [as the head is]",
 )
 @click.option("--page/--no-page", default=True, help="Write report.html, which takes seconds. [page]")
+@click.option(
+    "--cv",
+    "folds",
+    type=int,
+    help="Cross-validate the head on the rows of all splits in so many folds instead.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --cv: how often to cut anew.",
+)
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="OPTION=V1,V2",
+    help="With --cv: values of an option that each fold chooses from; repeatable. [the trained head's own]",
+)
 @click.option("--log", "logs", multiple=True, help="Also log to tensorboard or mlflow; repeatable.")
+@seed_option
 @runs_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     features: StoredFeatures,
     head: str,
     split: str,
     calibrate: bool | None,
     page: bool,
+    folds: int | None,
+    repeats: int,
+    grids: tuple[str, ...],
     logs: tuple[str, ...],
+    seed: int,
     runs: Path,
     as_json: bool,
 ) -> None:
     """Measure a trained head on a split, with intervals and pictures.
 
     A temperature that --calibrate has fitted belongs to the head from then on: predict, serve and export
-    answer with it, too.
+    answer with it, too. --cv is for small sets: no fold is measured on an image, a view or a group that it
+    was trained on, and the options of --grid are chosen inside each fold.
 
     \b
     pipeline evaluate --split test
     pipeline evaluate --data photos/ --head dense --split val
     pipeline evaluate --head all --split val
     pipeline evaluate --head dense --calibrate --log tensorboard
+    pipeline evaluate --cv 10 --repeats 3 --grid C=0.001,0.01,0.1
     """
+    if folds is not None:
+        _refuse_beside_cv(ctx, head)
+        _cross_validate(
+            features, head, folds=folds, repeats=repeats, grids=grids, seed=seed, runs=runs, as_json=as_json
+        )
+        return
+    if grids or repeats > 1 or seed:
+        raise UsageError("--grid, --repeats and --seed belong to --cv: add `--cv 10`")
     from rich.console import Console
 
     from pipeline.evaluation.calibrating import calibrate_all, calibrate_head
@@ -119,6 +157,60 @@ def command(
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")
+
+
+def _cross_validate(
+    features: StoredFeatures,
+    head: str,
+    *,
+    folds: int,
+    repeats: int,
+    grids: tuple[str, ...],
+    seed: int,
+    runs: Path,
+    as_json: bool,
+) -> None:
+    from rich.console import Console
+
+    from pipeline.cache.whole_set import whole_set
+    from pipeline.heads import run_folder
+    from pipeline.sweeps import candidates, parse_grid
+    from pipeline.sweeps.cross_validation import cross_validate, trained_options
+    from pipeline.sweeps.cross_validation_files import (
+        count_looks,
+        print_cross_validation,
+        write_cross_validation,
+    )
+
+    chosen = features.selection()
+    folder = run_folder(runs, chosen.dataset, chosen.spec, head)
+    grid = candidates([(head, dict(map(parse_grid, grids)))]) if grids else [trained_options(head, folder)]
+    if not grids and grid[0].options:
+        say(f"note: options of the trained head, {grid[0].label}: --grid chooses them inside each fold")
+    changed = told_changes(chosen)
+    splits = [chosen.open(split) for split in chosen.splits]
+    result = cross_validate(grid, whole_set(splits), folds=folds, repeats=repeats, seed=seed)
+    count_looks(result, splits, folder.parent)
+    written = write_cross_validation(result, folder.parent)
+    if as_json:
+        for note in result.notes:
+            say(f"note: {note}")
+        print_json(result.to_json() | {"folder": str(written)} | changed)
+        return
+    print_cross_validation(result, console=Console(file=sys.stdout))
+    for path in sorted(written.iterdir()):
+        click.echo(f"  {path}")
+
+
+def _refuse_beside_cv(ctx: click.Context, head: str) -> None:
+    """Refuses what has no meaning beside ``--cv``, rather than passing it over."""
+    given = click.core.ParameterSource.COMMANDLINE
+    others = {"split": "--split", "calibrate": "--calibrate", "page": "--page", "logs": "--log"}
+    for name, flag in others.items():
+        if ctx.get_parameter_source(name) == given:
+            raise UsageError(f"--cv measures the rows of all splits by itself: leave {flag} out")
+    if head == ALL:
+        raise UsageError("--cv measures one head at a time: name it, for example `--cv 10 --head logreg`")
 
 
 def _no_split(features: StoredFeatures, chosen: Selection, split: str, head: str) -> UsageError:
