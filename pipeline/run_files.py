@@ -32,6 +32,11 @@ _CROSS_VALIDATION = {
     "cross-validation.json": (b'"by_fold"', b'"repeats"', b'"schema"'),
     "predictions.csv": _REPORT["predictions.csv"],
 }
+_LABEL_CHECK = {
+    "labels.json": (b'"suggested"', b'"odd"', b'"checked"', b'"schema"'),
+    "labels.html": _REPORT["report.html"],
+    "relabel.csv": (b"path,label,split,group,suggested",),
+}
 _HEAD = {
     "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
     "model.skops": _SKOPS,
@@ -75,6 +80,11 @@ def is_of_a_comparison(name: PurePath, head: bytes) -> bool:
 def is_of_a_cross_validation(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one of the cross-validation of a head."""
     return _holds(_CROSS_VALIDATION, name, head)
+
+
+def is_of_a_label_check(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of a check of labels."""
+    return _holds(_LABEL_CHECK, name, head)
 
 
 def is_of_a_leaderboard(name: PurePath, head: bytes) -> bool:

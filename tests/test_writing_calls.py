@@ -61,6 +61,8 @@ TRUSTED = {
     ("pipeline/choosing/picture.py", "savefig"): "into the open file of files.written",
     ("pipeline/evaluation/comparison.py", ".open"): DRAFT,
     ("pipeline/evaluation/files.py", "write_text"): DRAFT,
+    ("pipeline/evaluation/labels/files.py", ".open"): DRAFT,
+    ("pipeline/evaluation/labels/files.py", "write_text"): DRAFT,
     ("pipeline/evaluation/report.py", ".open"): DRAFT,
     ("pipeline/evaluation/plots.py", "savefig"): DRAFT,
     ("pipeline/evaluation/page/pictures.py", "save"): IN_MEMORY,

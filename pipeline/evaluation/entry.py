@@ -84,7 +84,7 @@ def write_with_page(
             path,
             head=head,
             features={name: chosen.open(name) for name in chosen.splits},
-            images=_images(chosen),
+            images=images_of(chosen),
             leaks=report.leaks,
             comparison=comparison,
         )
@@ -92,7 +92,7 @@ def write_with_page(
     return report.write(page=write_page)
 
 
-def _images(chosen: Selection) -> ImageSource | None:
+def images_of(chosen: Selection) -> ImageSource | None:
     """Opens the images behind an entry; None where they are gone, which costs only the thumbnails."""
     with suppress(PipelineError, OSError):
         entry = chosen.entries[0]

@@ -110,3 +110,25 @@ def test_names_steer_no_terminal(extract: Cli, some_photos: Photos, cli: Cli) ->
     assert result.exit_code == 0, result.stderr
     assert "exact: 1" in result.stdout
     assert not {"\x1b", "\u202e"} & set(result.stdout)
+
+
+def test_labels_are_checked_and_listed(stored: list[str], cli: Cli, the_object: Read) -> None:
+    described = the_object(cli("check", *stored, "--labels", "--json"))
+    assert described["checked"] == 26
+    assert {"id", "split", "given", "suggested", "score", "alike"} <= set(
+        *(one.keys() for one in described["labels"][:1])
+    ) or not described["labels"]
+    folder = Path(described["folder"])
+    assert sorted(path.name for path in folder.iterdir()) == ["labels.html", "labels.json", "relabel.csv"]
+    result = cli("check", *stored, "--labels")
+    assert result.exit_code == 0, result.stderr
+    assert "of 26 images likely wrong" in result.stdout
+
+
+@pytest.mark.parametrize("more", [["--fail-on-leak"], ["--most-bits", 3]])
+def test_options_about_leaks_are_refused_beside_labels(
+    more: list[object], stored: list[str], cli: Cli
+) -> None:
+    result = cli("check", *stored, "--labels", *more)
+    assert result.exit_code == 2
+    assert "--labels looks for no leaks" in result.stderr

@@ -37,6 +37,9 @@ from pipeline.progress import harmless, say
     is_flag=True,
     help=f"Exit with {CacheMismatchError.exit_code} where a leak is found; pictures to look at are none.",
 )
+@click.option(
+    "--labels", "labels", is_flag=True, help="Look for likely label errors and odd images instead of leaks."
+)
 @runs_option
 @json_option
 def command(
@@ -44,6 +47,7 @@ def command(
     most_bits: int | None,
     least_cosine: float | None,
     fail_on_leak: bool,
+    labels: bool,
     runs: Path,
     as_json: bool,
 ) -> None:
@@ -54,10 +58,21 @@ def command(
     it. Cut-outs and other angles are not looked for. Trained heads of the entry are asked for the val and
     test images that they have seen: splits may have changed since.
 
+    --labels asks heads that have not seen an image whether its label can be right, ranks the doubtful ones,
+    and writes a page to look through them and relabel.csv, a table that `pipeline extract` reads back.
+
     \b
     pipeline check
     pipeline check --data photos/ --backbone mobilenet_v2 --fail-on-leak
+    pipeline check --labels --data photos/
     """
+    if labels:
+        if fail_on_leak or most_bits is not None or least_cosine is not None:
+            raise UsageError(
+                "--labels looks for no leaks: leave --fail-on-leak, --most-bits and --least-cosine out"
+            )
+        _check_labels(features, runs=runs, as_json=as_json)
+        return
     from rich.console import Console
 
     from pipeline.evaluation.leaks import LEAST_COSINE, MOST_BITS, find_leaks
@@ -93,3 +108,26 @@ def command(
             click.echo(harmless(line))
     if fail_on_leak and (leaks.certain or heads.found):
         click.get_current_context().exit(CacheMismatchError.exit_code)
+
+
+def _check_labels(features: StoredFeatures, *, runs: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from pipeline.evaluation.entry import images_of
+    from pipeline.evaluation.labels import check_labels
+    from pipeline.evaluation.labels.files import print_label_check, write_label_check
+    from pipeline.heads import run_folder
+
+    chosen = features.selection()
+    changed = told_changes(chosen)
+    entry = run_folder(runs, chosen.dataset, chosen.spec, "any").parent
+    check = check_labels([chosen.open(split) for split in chosen.splits])
+    check, folder = write_label_check(check, images_of(chosen), entry)
+    if as_json:
+        for note in check.notes:
+            say(f"note: {note}")
+        print_json(check.to_json() | {"folder": str(folder)} | changed)
+        return
+    print_label_check(check, console=Console(file=sys.stdout))
+    for path in sorted(folder.iterdir()):
+        click.echo(f"  {path}")

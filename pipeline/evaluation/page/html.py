@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ PAGE, STYLE, SCRIPT = "report.html.j2", "style.css", "map.js"
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def render(contents: dict[str, Any]) -> str:
+def render(
+    contents: dict[str, Any], *, page: str = PAGE, styles: Sequence[str] = (STYLE,), script: str = SCRIPT
+) -> str:
     """Returns the page as text that is valid UTF-8.
 
     Names from outside are hostile input. Jinja escapes all of them, and whatever is no markup of ours
@@ -29,19 +32,23 @@ def render(contents: dict[str, Any]) -> str:
 
     Args:
         contents: What the templates show, by name.
+        page: The template.
+        styles: Its style sheets.
+        script: Its script.
     """
     from markupsafe import Markup
 
     environment = _environment()
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in (STYLE, SCRIPT))
-    return environment.get_template(PAGE).render(
+    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in styles)
+    code = (TEMPLATES / script).read_text(encoding="utf-8")
+    return environment.get_template(page).render(
         contents
         | {
             # Both are our own files, and the hash is that of exactly what stands between the tags.
             "style": Markup(style),  # noqa: S704 - our own file
-            "script": Markup(script),  # noqa: S704 - our own file
+            "script": Markup(code),  # noqa: S704 - our own file
             "policy": (
-                f"default-src 'none'; img-src data:; script-src '{_source_hash(script)}'; "
+                f"default-src 'none'; img-src data:; script-src '{_source_hash(code)}'; "
                 f"style-src '{_source_hash(style)}'; base-uri 'none'; form-action 'none'"
             ),
         }

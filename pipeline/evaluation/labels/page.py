@@ -1,0 +1,169 @@
+"""The page to look through: each suspect beside what is most like it, and a key for keep, change and drop."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+import pipeline
+from pipeline.evaluation.labels import LabelCheck, Suspect
+from pipeline.evaluation.labels.odd import OddImage
+from pipeline.evaluation.labels.relabel import RelabelRow
+from pipeline.evaluation.page.html import STYLE, embed, render
+from pipeline.evaluation.page.pictures import NAME, Album, encode
+from pipeline.images import SPLITS, ImageSource
+from pipeline.images.pixel_range import PixelRange
+from pipeline.wording import readable
+
+SIZE = 160
+SHOWN = 300
+"""Images that are shown, with up to three beside each: about 8 MB."""
+ALIKE = 3
+BLANK = 4.0
+"""Standard deviation of the pixels, of 255 levels, below which a picture is of one colour."""
+SURE = 0.99
+"""Above this, scores are estimates from so few rows that a page gives no more of them."""
+MEANING = {
+    "repeated": "the same picture is there {value:.0f} times, as placeholders are",
+    "unlike": "unlike anything in its class: the nearest of it have a cosine of {value:.2f}",
+    "blank": "all of one colour",
+}
+
+
+@dataclass(frozen=True)
+class Face:
+    """A picture with its words."""
+
+    id: str
+    name: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to decide: an image, its likes, what is wrong with it, and the class suggested for it."""
+
+    row: int
+    faces: tuple[Face, ...]
+    words: str
+    suggested: str
+
+
+def read_pictures(check: LabelCheck, images: ImageSource | None) -> tuple[dict[str, np.ndarray], str]:
+    """Reads what the page shows: uint8 (160, 160, 3) by id, and a note on what cannot be shown."""
+    rows = check.rows
+    known = {name: digest.tobytes() for name, digest in zip(rows.ids, rows.digests, strict=True)}
+    album = Album(images, known, PixelRange.of(check.features.spec.pixel_range))
+    shown = items_of(check)[:SHOWN]
+    found = album.read([face.id for item in shown for face in item.faces], size=SIZE)
+    return found, album.note
+
+
+def with_blanks(check: LabelCheck, pictures: Mapping[str, np.ndarray]) -> LabelCheck:
+    """Says of odd images whose picture is of one colour that they are blank."""
+    ids, digests = check.rows.ids, check.rows.digests
+    seen = {digests[one.row].tobytes(): pictures.get(ids[one.row]) for one in reversed(check.odd)}
+    blank = {
+        digest
+        for digest, picture in seen.items()
+        if picture is not None and float(picture.std(axis=(0, 1)).max()) < BLANK
+    }
+    odd = (replace(one, kind="blank") if digests[one.row].tobytes() in blank else one for one in check.odd)
+    return replace(check, odd=tuple(odd))
+
+
+def items_of(check: LabelCheck) -> list[Item]:
+    """Returns what is to be decided: suspects, then odd images, of files that are the same the first."""
+    items = [_suspect(check, one) for one in check.suspects]
+    rows, classes = check.rows, check.features.classes
+    seen = {rows.digests[one.row].tobytes() for one in check.suspects}
+    for one in check.odd:
+        digest = rows.digests[one.row].tobytes()
+        if digest not in seen:
+            seen.add(digest)
+            face = _face(check, one.row, f"labelled {readable(classes[rows.labels[one.row]])}")
+            items.append(Item(one.row, (face,), meaning(one), ""))
+    return items
+
+
+def meaning(one: OddImage) -> str:
+    """Says in words what is odd about an image."""
+    return MEANING[one.kind].format(value=one.value)
+
+
+def render_labels(
+    check: LabelCheck,
+    pictures: Mapping[str, np.ndarray],
+    note: str,
+    rows: list[RelabelRow],
+) -> str:
+    """Returns the page, one file that loads nothing.
+
+    Args:
+        check: What was found.
+        pictures: See :func:`read_pictures`.
+        note: What cannot be shown.
+        rows: All images as the saved table names them; empty where they have no files of their own.
+    """
+    every, classes = items_of(check), list(check.features.classes)
+    items = every[:SHOWN]
+    place = {row.row: i for i, row in enumerate(rows)}
+    data = {
+        "key": _key(check, items),
+        "classes": classes,
+        "names": [readable(name) for name in classes],
+        "splits": list(SPLITS),
+        "rows": [[row.path, row.label, SPLITS.index(row.split), row.group] for row in rows],
+        "items": [
+            {
+                "suggested": classes.index(one.suggested) if one.suggested else None,
+                "rows": [place[row] for row in check.same_picture(one.row) if row in place],
+            }
+            for one in items
+        ],
+    }
+    contents = {
+        "dataset": check.features.dataset,
+        "checked": check.checked,
+        "suspects": len(check.suspects),
+        "odd": sum(not check.suspected[one.row] for one in check.odd),
+        "hidden": len(every) - len(items),
+        "items": items,
+        "faces": {name: encode(picture) for name, picture in pictures.items()},
+        "notes": [one for one in (*check.notes, note) if one],
+        "effect": check.effect.line if check.effect else "",
+        "readable_back": bool(rows),
+        "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "version": pipeline.__version__,
+        "data": embed(data),
+    }
+    return render(contents, page="labels.html.j2", styles=(STYLE, "labels.css"), script="labels.js")
+
+
+def _key(check: LabelCheck, items: list[Item]) -> str:
+    """Names what is decided on this page, so that the browser brings back the decisions of no other."""
+    digests = check.rows.digests[[one.row for one in items]]
+    return hashlib.sha256(f"{check.features.dataset} ".encode() + digests.tobytes()).hexdigest()[:16]
+
+
+def _suspect(check: LabelCheck, one: Suspect) -> Item:
+    classes = check.features.classes
+    given, suggested = classes[one.given], classes[one.suggested]
+    faces = [_face(check, one.row, f"labelled {readable(given)}")]
+    first = [one.suggested, one.given]
+    others = [label for label in range(len(classes)) if label not in first]
+    near = [(label, int(one.alike[label])) for label in first + others if one.alike[label] >= 0]
+    faces += [_face(check, row, f"most like it of {readable(classes[label])}") for label, row in near[:ALIKE]]
+    likely = f"{one.score:.0%}" if one.score < SURE else f"over {SURE:.0%}"
+    words = f"{readable(suggested)} rather than {readable(given)}: {likely} likely an error"
+    return Item(one.row, tuple(faces), words, suggested)
+
+
+def _face(check: LabelCheck, row: int, words: str) -> Face:
+    name: Any = check.rows.ids[row]
+    return Face(name, readable(name, NAME), words)

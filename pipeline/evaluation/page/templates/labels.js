@@ -1,0 +1,95 @@
+"use strict";
+{
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const cards = [...document.querySelectorAll(".look")];
+  const memory = `labels ${data.key}`;
+  const history = [];
+  let decided = {}, current = 0;
+  try { decided = JSON.parse(localStorage.getItem(memory)) || {}; } catch { /* this browser keeps nothing */ }
+
+  const said = (what) => what === "keep" ? "kept" : what === "drop" ? "dropped" : `is ${data.names[what]}`;
+
+  const show = () => {
+    cards.forEach((card, i) => {
+      const what = decided[i];
+      card.classList.toggle("decided", what !== undefined);
+      card.classList.toggle("current", i === current);
+      card.querySelector(".said").textContent = what === undefined ? "" : said(what);
+      card.querySelector("select").value = typeof what === "number" ? String(what) : "";
+    });
+    const done = Object.keys(decided).length;
+    document.getElementById("counts").textContent = `${done} of ${cards.length} decided`;
+    try { localStorage.setItem(memory, JSON.stringify(decided)); } catch { /* as above */ }
+  };
+
+  const go = (to) => {
+    current = Math.max(0, Math.min(cards.length - 1, to));
+    show();
+    cards[current].focus({ preventScroll: true });
+    cards[current].scrollIntoView({ block: "nearest" });
+  };
+
+  const set = (i, what) => { if (what === undefined) delete decided[i]; else decided[i] = what; };
+
+  const decide = (i, what) => {
+    history.push([i, decided[i]]);
+    set(i, what);
+    go(what === undefined ? i : i + 1);
+  };
+
+  // Decisions of an earlier visit are undone where one stands.
+  const undo = () => {
+    const [i, before] = history.pop() || [current, undefined];
+    set(i, before);
+    go(i);
+  };
+
+  const suggested = (i) => data.items[i].suggested;
+
+  cards.forEach((card, i) => {
+    const choice = card.querySelector("select");
+    choice.append(new Option("", ""), ...data.names.map((name, label) => new Option(name, String(label))));
+    choice.addEventListener("change", () => decide(i, choice.value === "" ? undefined : Number(choice.value)));
+    card.addEventListener("focus", () => { current = i; show(); });
+    card.querySelectorAll("button").forEach((button) => button.addEventListener("click", () =>
+      decide(i, button.dataset.does === "change" ? suggested(i) : button.dataset.does)));
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT" || !cards.length) return;
+    const key = event.key.toLowerCase();
+    if (key === "k") decide(current, "keep");
+    else if (key === "c" && suggested(current) !== null) decide(current, suggested(current));
+    else if (key === "d") decide(current, "drop");
+    else if (key === "u") undo();
+    else if (key === "arrowdown" || key === "arrowright") go(current + 1);
+    else if (key === "arrowup" || key === "arrowleft") go(current - 1);
+    else return;
+    event.preventDefault();
+  });
+
+  const quoted = (text) => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+
+  const table = () => {
+    const labels = data.rows.map((row) => row[1]), dropped = new Set();
+    for (const [i, what] of Object.entries(decided)) {
+      for (const row of data.items[i].rows) {
+        if (what === "drop") dropped.add(row); else if (typeof what === "number") labels[row] = what;
+      }
+    }
+    const lines = data.rows.map(([path, , split, group], row) =>
+      [path, labels[row] < 0 ? "" : data.classes[labels[row]], data.splits[split], group].map(quoted).join(","));
+    return ["path,label,split,group", ...lines.filter((_, row) => !dropped.has(row)), ""].join("\n");
+  };
+
+  const save = document.getElementById("save");
+  if (save) save.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
+    link.download = "relabel.csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+
+  show();
+}
