@@ -11,6 +11,7 @@ from pathlib import Path
 import bases
 import choosing
 import fold_intervals
+import learning_curves
 import planted_labels
 import recipe_tables
 import stage_one_table
@@ -26,6 +27,9 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", stage_one_table.MARK): lambda: stage_one_table.summary(RESULTS / "stage_one.csv"),
     ("docs/traps.md", trap_figures.MARK): lambda: trap_figures.summary(RESULTS / "traps.csv"),
     ("docs/figures.md", fold_intervals.MARK): lambda: fold_intervals.summary(RESULTS / "fold_intervals.csv"),
+    ("docs/figures.md", learning_curves.MARK): lambda: learning_curves.summary(
+        RESULTS / "learning_curves.csv"
+    ),
     ("docs/labels.md", planted_labels.MARK): lambda: planted_labels.summary(RESULTS / "planted_labels.csv"),
     ("docs/choose.md", choosing.MARK): lambda: choosing.summary(choosing.TABLE),
     ("docs/speed.md", waiting.MARK): lambda: waiting.summary(RESULTS / "waiting.csv"),

@@ -37,6 +37,10 @@ _LABEL_CHECK = {
     "labels.html": _REPORT["report.html"],
     "relabel.csv": (b"path,label,split,group,suggested",),
 }
+_LEARNING_CURVE = {
+    "learning-curve.json": (b'"by_draw"', b'"law"', b'"schema"'),
+    "learning-curve.png": _PNG,
+}
 _HEAD = {
     "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
     "model.skops": _SKOPS,
@@ -85,6 +89,11 @@ def is_of_a_cross_validation(name: PurePath, head: bytes) -> bool:
 def is_of_a_label_check(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is one of a check of labels."""
     return _holds(_LABEL_CHECK, name, head)
+
+
+def is_of_a_learning_curve(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is one of a learning curve."""
+    return _holds(_LEARNING_CURVE, name, head)
 
 
 def is_of_a_leaderboard(name: PurePath, head: bytes) -> bool:
