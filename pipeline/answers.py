@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -27,6 +27,7 @@ def write_answers(
     *,
     labels: Iterable[int] | None = None,
     top: int,
+    more: Mapping[str, Sequence[object]] = {},
 ) -> None:
     r"""Writes one CSV row an image: id, label, predicted, probability, and the other probabilities.
 
@@ -43,6 +44,7 @@ def write_answers(
         probabilities: float (k,) each.
         labels: Index of the true class, -1 = unlabelled; None = no column of labels.
         top: Classes to name where there are more than 100.
+        more: Other columns by name, n values each; they stand behind the others.
     """
     names = [guarded(name) for name in classes]
     wide, top = len(names) <= MOST_COLUMNS, min(top, len(names))
@@ -51,9 +53,12 @@ def write_answers(
     else:
         columns = [column for i in range(1, top + 1) for column in (f"top{i}", f"p(top{i})")]
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow(["id", *([] if labels is None else ["label"]), "predicted", "probability", *columns])
+    writer.writerow(
+        ["id", *([] if labels is None else ["label"]), "predicted", "probability", *columns, *more]
+    )
     truths = [[] for _ in ids] if labels is None else [[names[i] if i >= 0 else ""] for i in labels]
-    for name, row, truth in zip(ids, probabilities, truths, strict=True):
+    for i, (name, row, truth) in enumerate(zip(ids, probabilities, truths, strict=True)):
         best = most_probable(row, top)
         others = row if wide else [cell for i in best for cell in (names[i], row[i])]
-        writer.writerow([guarded(name), *truth, names[best[0]], row[best[0]], *others])
+        known = [guarded(one) if isinstance(one := column[i], str) else one for column in more.values()]
+        writer.writerow([guarded(name), *truth, names[best[0]], row[best[0]], *others, *known])

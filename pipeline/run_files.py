@@ -43,6 +43,7 @@ _LEARNING_CURVE = {
 }
 _HEAD = {
     "head.json": (b'"classes"', b'"spec"', b'"feature_shape"'),
+    "familiar.bin": (b"familiar",),
     "model.skops": _SKOPS,
     "model.weights.h5": _HDF5,
     "model.zip": (_ZIP, b"shapes.json"),

@@ -201,7 +201,7 @@ def test_a_head_of_the_version_before_answers_as_it_did(entry: Path) -> None:
     rows, path = make_rows("test", 30), entry / FILES["head"]
     expected, content = load_head(path.parent).predict_proba(rows), path.read_text()
     try:
-        unseal(path, "seen", "temperature")
+        unseal(path, "seen", "temperature", "familiarity")
         np.testing.assert_array_equal(load_head(path.parent).predict_proba(rows), expected)
         rewrite(path, seed=3)
         assert load_head(path.parent).seed == 3

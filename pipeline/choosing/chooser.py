@@ -19,7 +19,7 @@ from pipeline.choosing.passes import Passes, about
 from pipeline.choosing.record import Tried
 from pipeline.choosing.rounds import SAMPLES, best_of_rounds
 from pipeline.errors import PipelineError
-from pipeline.heads import TrainedHead, save_head, train_head
+from pipeline.heads import TrainedHead, save_head, train_head, with_familiarity
 from pipeline.progress import say
 from pipeline.sweeps import Candidate, Result
 from pipeline.wording import counted
@@ -228,17 +228,14 @@ class Chooser:
         if self.best is not None and fit.rank >= self.best.rank:
             return
         result: Result = fit.result
+        chosen = fit.found.selection(fit.positions)
+        train, valid = chosen.open("train"), chosen.open("val")
         if fit.trained is not None:
-            trained = save_head(replace(fit.trained, val_accuracy=result.score), runs=self.runs)
+            trained = with_familiarity(replace(fit.trained, val_accuracy=result.score), train, valid)
+            trained = save_head(trained, runs=self.runs)
         else:
-            chosen = fit.found.selection(fit.positions)
             trained = train_head(
-                result.head,
-                chosen.open("train"),
-                chosen.open("val"),
-                options=result.options,
-                seed=self.seed,
-                runs=self.runs,
+                result.head, train, valid, options=result.options, seed=self.seed, runs=self.runs
             )
         self.best = Best(fit.found, fit.positions, result.head, result.options, fit.rank, trained)
         say(

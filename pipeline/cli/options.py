@@ -74,6 +74,16 @@ def _stack(*options: Decorator) -> Decorator:
     return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
+coverage_options = _stack(
+    click.option(
+        "--coverage",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Give each image the set of classes that holds the true one so often, e.g. 0.95.",
+    ),
+    click.option("--per-class", is_flag=True, help="... so often among the images of each class."),
+)
+
+
 def print_json(value: Any) -> None:
     """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
     click.echo(json_text(value))

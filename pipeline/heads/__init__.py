@@ -6,6 +6,7 @@ options with their types and defaults, the first line of its docstring is what `
 
 from pipeline.heads._core.class_balance import ClassBalance, is_rare
 from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.folds import (
     Fold,
     keep_labels,
@@ -31,12 +32,13 @@ from pipeline.heads._core.saving import load_head, read_seen, run_folder, save_h
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature, fit_temperature
 from pipeline.heads._core.trained import TrainedHead, classes_not_found, measured
-from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head
+from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head, with_familiarity
 
 __all__ = [
     "ClassBalance",
     "Examples",
     "ExamplesModel",
+    "Familiarity",
     "Fold",
     "GridHead",
     "Head",
@@ -69,4 +71,5 @@ __all__ = [
     "save_temperature",
     "split_folds",
     "train_head",
+    "with_familiarity",
 ]

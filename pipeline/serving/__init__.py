@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.cache.entries import SPEC_FILE, read_entry
 from pipeline.cache.features import Selection, single_specs
@@ -14,7 +15,10 @@ from pipeline.serving.given import Given, gather_images
 from pipeline.serving.predictions import Predictions
 from pipeline.serving.predictor import Answer, Predictor
 
-__all__ = ["Answer", "Predictions", "Predictor", "features_behind", "gather_images", "predict"]
+if TYPE_CHECKING:
+    from pipeline.evaluation.conformal import ConformalSets
+
+__all__ = ["Answer", "Predictions", "Predictor", "features_behind", "gather_images", "predict", "sets_of"]
 
 
 def predict(
@@ -24,6 +28,8 @@ def predict(
     cache: str | Path = "features_cache",
     weights: str | None = None,
     batch_size: int | None = None,
+    coverage: float | None = None,
+    per_class: bool = False,
 ) -> Predictions:
     """Says what is in some images.
 
@@ -41,6 +47,8 @@ def predict(
         weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
             their identity.
         batch_size: Images in a forward pass; None = as stage one chooses it.
+        coverage: Share of the sets of classes that are to hold the true one; None = no sets are made.
+        per_class: Whether that is to be so for the images of each class.
 
     Returns:
         The answers in the order in which the images were given, those of a folder in the order of its files.
@@ -52,8 +60,26 @@ def predict(
     """
     source = gather_images(images)
     trained = head if isinstance(head, TrainedHead) else load_head(expanded(head))
-    predictor = Predictor(features_behind(trained, expanded(cache)), trained, weights=weights)
+    selection = features_behind(trained, expanded(cache))
+    sets = sets_of(selection, trained, coverage, per_class=per_class)
+    predictor = Predictor(selection, trained, weights=weights, sets=sets)
     return predictor.predict(source, batch_size=batch_size)
+
+
+def sets_of(
+    selection: Selection, head: TrainedHead, coverage: float | None, *, per_class: bool = False
+) -> ConformalSets | None:
+    """Finds what makes the conformal sets of a head, by the val split of its features; None without coverage.
+
+    Raises:
+        UsageError: As :func:`pipeline.evaluation.conformal.conformal_sets`, or there is no val split.
+        CacheMismatchError: The val split is damaged, or belongs to another head.
+    """
+    if coverage is None:
+        return None
+    from pipeline.evaluation.conformal import conformal_sets
+
+    return conformal_sets(head, selection.open("val"), coverage, per_class=per_class)
 
 
 def features_behind(head: TrainedHead, cache: Path) -> Selection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from pipeline.serving.predictions import Predictions
 from pipeline.spec import RAW
 from pipeline.wording import readable
 
+if TYPE_CHECKING:
+    from pipeline.evaluation.conformal import ConformalSets
+
 NOTE_WIDTH = 300
 
 
@@ -44,6 +48,8 @@ class Answer:
         digest: SHA-256 (32 bytes) of its content; zeros where it could not be read.
         probabilities: float64 (k,), in the order of the head's classes; None where there is no answer.
         features: What the base made of it, as stage one would store it; None where there is no answer.
+        familiarity: How near it is to images that the head was trained on; None where that is not known.
+        members: bool (k,), the classes of its conformal set; None where none were asked for.
         reason: Why there is no answer, in a few words.
         remark: What the pixel range of the data set costs this image; mostly empty.
     """
@@ -52,6 +58,8 @@ class Answer:
     digest: bytes
     probabilities: np.ndarray | None = None
     features: np.ndarray | None = None
+    familiarity: float | None = None
+    members: np.ndarray | None = None
     reason: str = ""
     remark: str = ""
 
@@ -62,9 +70,17 @@ class Predictor:
     Attributes:
         selection: The stored features that the head was trained on; they say how new ones are made.
         head: The trained head.
+        sets: What makes a set of classes of each answer, if anything.
     """
 
-    def __init__(self, selection: Selection, head: TrainedHead, *, weights: str | None = None) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        head: TrainedHead,
+        *,
+        weights: str | None = None,
+        sets: ConformalSets | None = None,
+    ) -> None:
         """Loads the base as stage one did: filters, cuts, arithmetic and engine.
 
         Args:
@@ -72,6 +88,7 @@ class Predictor:
             head: The trained head.
             weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
                 their identity.
+            sets: What makes a set of classes of each answer; None = none are made.
 
         Raises:
             UsageError: The filters cannot be found, or this machine lacks the engine, the arithmetic or what
@@ -81,6 +98,7 @@ class Predictor:
         """
         self.selection = selection
         self.head = head
+        self.sets = sets
         entries = selection.entries
         spec = entries[0].spec
         filters = filters_of(entries[0], weights)
@@ -121,6 +139,10 @@ class Predictor:
             temperature=self.head.temperature,
             trained_on=None if seen is None else seen.trained_on(digests.reshape(-1, DIGEST_BYTES)),
             remarks={one.id: one.remark for one in answered if one.remark},
+            familiar_by=self.head.familiarity,
+            familiarity=_column([one.familiarity for one in answered]),
+            sets_by=self.sets,
+            members=_column([one.members for one in answered]),
         )
 
     def answer(self, source: ImageSource, *, batch_size: int | None = None) -> Iterator[Answer]:
@@ -181,19 +203,36 @@ class Predictor:
     def _answers(self, ids: list[str], batch: Batch, features: np.ndarray) -> list[Answer]:
         finite = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
         index = np.flatnonzero(batch.loaded & finite)
-        probabilities = dict(zip(index.tolist(), self.head.predict_new(features[index]), strict=True))
+        good = features[index]
+        made = dict(zip(index.tolist(), self._judged(self.head.predict_new(good), good), strict=True))
         failures = iter(batch.failures)
         answers = []
         for i, (name, digest) in enumerate(zip(ids, batch.digests, strict=True)):
             answer = Answer(name, digest.tobytes(), remark=batch.remarks.get(i, ""))
-            if i in probabilities:
-                answer = replace(answer, probabilities=probabilities[i], features=features[i])
+            if i in made:
+                answer = replace(answer, features=features[i], **made[i])
             elif batch.loaded[i]:
                 answer = replace(answer, reason=f"its features are not finite in {features.dtype}")
             else:
                 answer = replace(answer, reason=next(failures).reason)
             answers.append(answer)
         return answers
+
+    def _judged(self, probabilities: np.ndarray, features: np.ndarray) -> list[dict[str, Any]]:
+        """Puts together what there is to say of each image: fields of its :class:`Answer`."""
+        judged = [{"probabilities": row} for row in probabilities]
+        if self.head.familiarity is not None:
+            for one, value in zip(judged, self.head.familiarity.measure(features).tolist(), strict=True):
+                one["familiarity"] = value
+        if self.sets is not None:
+            for one, members in zip(judged, self.sets.sets(probabilities), strict=True):
+                one["members"] = members
+        return judged
+
+
+def _column(values: list[Any]) -> np.ndarray | None:
+    """Returns what is known of all images as an array; None where it is known of none."""
+    return None if not values or values[0] is None else np.array(values)
 
 
 def filters_of(entry: Entry, choice: str | None) -> Weights:

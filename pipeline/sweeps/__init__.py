@@ -25,6 +25,7 @@ from pipeline.heads import (
     run_folder,
     save_head,
     split_folds,
+    with_familiarity,
 )
 from pipeline.images import UNLABELLED
 from pipeline.paths import expanded
@@ -134,7 +135,7 @@ def sweep(
         trained = measured(trained, valid)
     for note in balance.missed(trained.not_found or ()):
         say(f"note: {note}")
-    winner = save_head(trained, runs=runs)
+    winner = save_head(with_familiarity(trained, train, valid), runs=runs)
     chosen_on = "val" if folds is None else f"{counted(folds, 'fold')} of train"
     return Leaderboard(order, winner, folder, chosen_on)
 

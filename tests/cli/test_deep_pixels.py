@@ -173,7 +173,7 @@ def test_predict_says_what_the_range_costs_a_new_image(cli: Cli, tmp_path: Path,
     assert cli("train-head", "--data", data).exit_code == 0
     fine = cli("predict", data / "pos" / "0.png", "--data", data, "--json")
     assert "clipped" not in fine.stderr
-    assert list(the_object(fine)["images"][0]) == ["id", "top", "trained_on"]
+    assert list(the_object(fine)["images"][0]) == ["id", "top", "trained_on", "familiar", "familiarity"]
     beyond = cli("predict", new / "pos", "--data", data, "--json")
     assert "go beyond those of the data set, 0..4095: they are clipped" in beyond.stderr
     assert all("clipped" in image["remark"] for image in the_object(beyond)["images"])

@@ -153,7 +153,7 @@ def test_check_asks_the_heads(swapped: list[str], entry: Path, cli: Cli, the_obj
 
 
 def test_check_names_heads_that_do_not_know(stored: list[str], entry: Path, cli: Cli) -> None:
-    unseal(entry / "knn" / "head.json", "seen", "temperature")
+    unseal(entry / "knn" / "head.json", "seen", "temperature", "familiarity")
     (entry / "logreg" / "head.json").write_text("{")
     result = cli("check", *stored, "--fail-on-leak")
     assert result.exit_code == 0

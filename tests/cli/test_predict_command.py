@@ -15,6 +15,7 @@ from photos import Photos
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
+ANSWER = ("id", "predicted", "probability")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_json_is_one_object_and_agrees_with_evaluate(
     predict: Cli, cli: Cli, photos: Photos, the_object: Read
 ) -> None:
     described = the_object(predict(photos.root / "test", "--json"))
-    assert list(described) == ["head", "dataset", "temperature", "images", "unreadable"]
+    assert list(described) == ["head", "dataset", "temperature", "familiarity", "images", "unreadable"]
     run = Path(the_object(cli("evaluate", "--data", photos.root, "--json"))["run"])
     with open(run / "test/predictions.csv", newline="") as file:
         expected = list(csv.DictReader(file))
@@ -58,7 +59,7 @@ def test_csv_has_the_columns_of_predictions(predict: Cli, photos: Photos) -> Non
     photos.write("new/=1+1.png")
     photos.write('new/a",b.png')
     rows = list(csv.DictReader(io.StringIO(predict(photos.root / "new", "--csv").stdout)))
-    assert list(rows[0]) == ["id", "predicted", "probability", "p(cats)", "p(dogs)"]
+    assert list(rows[0]) == [*ANSWER, "p(cats)", "p(dogs)", "familiar", "familiarity"]
     assert [Path(row["id"]).name for row in rows] == ["=1+1.png", 'a",b.png']
     for row in rows:
         assert float(row["probability"]) == max(float(row["p(cats)"]), float(row["p(dogs)"]))
@@ -130,3 +131,39 @@ def test_bad_input(
 
 def test_random_filters_are_said(predict: Cli, photos: Photos) -> None:
     assert "note: RANDOM FILTERS (random:0)" in predict(photos.root / "test").stderr
+
+
+def test_whether_images_are_familiar_is_said_where_val_tells(
+    extract: Cli, photos: Photos, cli: Cli, the_object: Read
+) -> None:
+    for split, count in (("train", 6), ("val", 10), ("test", 2)):
+        for name in ("cats", "dogs"):
+            photos.add(f"{split}/{name}", count)
+    data = ["--data", photos.root]
+    assert extract().exit_code == 0
+    assert cli("train-head", *data).exit_code == 0
+    known = photos.files("train")[0]
+    described = the_object(cli("predict", *data, known, "--coverage", "0.9", "--json"))
+    assert described["familiarity"]["val_rows"] == 20
+    assert described["familiarity"]["rate"] == pytest.approx(1 / 21)
+    (image,) = described["images"]
+    assert image["familiar"] is True
+    assert image["familiarity"] > described["familiarity"]["threshold"]
+    assert {row["val_rows"] for row in described["sets"]["classes"].values()} == {20}
+    assert set(image["set"]) <= {"cats", "dogs"}
+    (line,) = cli("predict", *data, known, "--coverage", "0.9").stdout.splitlines()
+    assert line.endswith(f"{{{', '.join(image['set'])}}}")
+    (row,) = csv.DictReader(io.StringIO(cli("predict", *data, known, "--coverage", "0.9", "--csv").stdout))
+    assert (row["familiar"], row["set"]) == ("yes", "|".join(image["set"]))
+    refused = cli("predict", *data, known, "--coverage", "0.99")
+    assert refused.exit_code == 2
+    assert "needs 99 val images" in refused.stderr
+
+
+def test_of_a_head_without_val_images_it_is_not_known(predict: Cli, photos: Photos, the_object: Read) -> None:
+    result = predict(photos.files("test")[0], "--json")
+    assert "not known of this head" in result.stderr
+    described = the_object(result)
+    assert described["familiarity"] is None
+    assert described["images"][0]["familiar"] is None
+    assert "set" not in described["images"][0]

@@ -79,7 +79,7 @@ def test_training_again_drops_it_and_says_so(
 
 
 def test_a_head_of_the_version_before_can_be_calibrated(saved: TrainedHead) -> None:
-    unseal(saved.folder / "head.json", "seen", "temperature")
+    unseal(saved.folder / "head.json", "seen", "temperature", "familiarity")
     (saved.folder / "seen.bin").unlink()
     save_temperature(load_head(saved.folder), T)
     again = load_head(saved.folder)

@@ -102,7 +102,7 @@ def test_images_out_of_order_are_refused() -> None:
 
 def test_a_head_of_the_version_before_does_not_know(train: FeatureSet, tmp_path: Path) -> None:
     folder = train_head("prototype", train, None, runs=tmp_path).folder
-    unseal(folder / "head.json", "seen", "temperature")
+    unseal(folder / "head.json", "seen", "temperature", "familiarity")
     (folder / "seen.bin").unlink()
     old = load_head(folder)
     assert old.seen is None

@@ -11,11 +11,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.heads import Temperature
+from pipeline.cache.descriptions import Descriptions
+from pipeline.evaluation.conformal import ConformalSets
+from pipeline.heads import Familiarity, Temperature
 from pipeline.images import BadImage
 from pipeline.serving import Predictions
 from pipeline.spec import FeatureSpec
 
+KNOWN = Familiarity(Descriptions(((4,),)), np.ones((1, 4), np.float16), 0.7, 0.01, 99)
+KNOWN_COLUMNS = ["familiar", "familiarity"]
 Make = Callable[..., Predictions]
 
 
@@ -52,6 +56,8 @@ def test_the_most_probable_come_first_and_of_equals_the_first(make: Make) -> Non
             "id": "0.png",
             "top": [{"class": "class1", "probability": 0.5}, {"class": "class0", "probability": 0.25}],
             "trained_on": None,
+            "familiar": None,
+            "familiarity": None,
         }
     ]
 
@@ -64,16 +70,20 @@ def test_failures_are_told_with_their_reason(make: Make) -> None:
 
 def test_what_would_mislead_is_told(make: Make, spec: FeatureSpec) -> None:
     trained = replace(spec, weights=f"sha256:{'0' * 64}")
-    assert make([[1.0, 0.0]] * 3, spec=trained, trained_on=np.zeros(3, bool)).notes == ()
+    near = {"familiar_by": KNOWN, "familiarity": np.array([0.9, 0.7, 0.8])}
+    assert make([[1.0, 0.0]] * 3, spec=trained, trained_on=np.zeros(3, bool), **near).notes == ()
     warm = Temperature(value=2.0, low=1.5, high=2.5, rows=80)
-    random, calibrated, known = make(
+    random, calibrated, known, strange = make(
         [[1.0, 0.0]] * 3,
         temperature=warm,
         trained_on=np.array([True, False, True]),
+        **near | {"familiarity": np.array([0.9, 0.1, 0.7])},
     ).notes
     assert random.startswith("RANDOM FILTERS (random:0)")
     assert calibrated == f"probabilities are calibrated: {warm.line}"
     assert known == "the head was trained on 2 of 3 images, so it knows their answers"
+    assert strange.startswith("1 of 3 images is unlike anything the head was trained on (below 0.700, where")
+    assert "not known of this head" in make([[1.0, 0.0]]).notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_what_would_mislead_is_told(make: Make, spec: FeatureSpec) -> None:
 )
 def test_of_many_remarks_the_first_ten_are_told(count: int, last: str, make: Make) -> None:
     predictions = make([[1.0, 0.0]] * 12, remarks={f"{i}.png": "dark" for i in range(count)})
-    _, *told = predictions.notes  # the filters are random
+    _, _, *told = predictions.notes  # the filters are random, and val told nothing
     assert told[:10] == [f"'{i}.png': dark" for i in range(10)]
     assert len(told) == min(count, 11)
     assert told[-1].startswith(last)
@@ -97,14 +107,43 @@ def test_few_classes_have_a_column_each(make: Make) -> None:
         "probability": "0.9",
         "p(class0)": "0.1",
         "p(class1)": "0.9",
+        "familiar": "",
+        "familiarity": "",
     }
+
+
+def test_familiarity_and_sets_stand_behind(make: Make) -> None:
+    sets = ConformalSets(0.9, np.array([0.2, 0.2, 0.9]), np.array([30, 30, 30]), False, False)
+    probabilities = np.array([[0.3, 0.6, 0.1], [0.0, 0.1, 0.9], [0.1, 0.1, 0.8]])
+    made = make(
+        probabilities.tolist(),
+        familiar_by=KNOWN,
+        familiarity=np.array([0.9, 0.7, 0.6]),
+        sets_by=sets,
+        members=sets.sets(probabilities),
+    )
+    rows = table(made)
+    assert [row["familiar"] for row in rows] == ["yes", "yes", "no"]
+    assert [row["set"] for row in rows] == ["class1|class0", "class2", ""]
+    images = made.to_json(top=1)["images"]
+    assert [image["set"] for image in images] == [["class1", "class0"], ["class2"], []]
+    assert [image["familiarity"] for image in images] == [0.9, 0.7, 0.6]
 
 
 def test_of_many_classes_the_most_probable_are_named(make: Make) -> None:
     probabilities = np.full(150, 0.5 / 149)
     probabilities[77] = 0.5
     (row,) = table(make([probabilities.tolist()]), top=2)
-    assert list(row) == ["id", "predicted", "probability", "top1", "p(top1)", "top2", "p(top2)"]
+    assert list(row) == [
+        "id",
+        "predicted",
+        "probability",
+        "top1",
+        "p(top1)",
+        "top2",
+        "p(top2)",
+        *KNOWN_COLUMNS,
+    ]
     assert (row["predicted"], row["top1"], row["top2"]) == ("class77", "class77", "class0")
     assert float(row["p(top1)"]) == 0.5
 

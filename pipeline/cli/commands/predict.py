@@ -11,6 +11,7 @@ import click
 from pipeline.answers import most_probable
 from pipeline.cli.options import (
     StoredFeatures,
+    coverage_options,
     head_option,
     json_option,
     print_json,
@@ -37,6 +38,7 @@ NAME_WIDTH = 60
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to name for each image."
 )
+@coverage_options
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, as predictions.csv has it.")
 @runs_option
 @json_option
@@ -46,6 +48,8 @@ def command(
     head: str,
     batch_size: str,
     top: int,
+    coverage: float | None,
+    per_class: bool,
     as_csv: bool,
     runs: Path,
     as_json: bool,
@@ -54,22 +58,26 @@ def command(
 
     The stage options pick the features that the head was trained on; new images are decoded and computed the
     same way. --weights FILE names the filters of the base where the file they were read from has moved.
+    Images unlike anything the head was trained on are marked; a new class that looks like a known one is not.
 
     \b
     pipeline predict holiday.jpg
     pipeline predict inbox/ more/cat.png --data photos/ --head dense --top 3
     pipeline predict inbox/ --data photos/ --csv
+    pipeline predict inbox/ --data photos/ --coverage 0.95
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one answer: choose one")
     from pipeline.heads import load_head, run_folder
-    from pipeline.serving import Predictor, gather_images
+    from pipeline.serving import Predictor, gather_images, sets_of
 
     size = parse_batch_size(batch_size)
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
     source = gather_images(images)
-    answers = Predictor(chosen, trained, weights=features.options["weights"]).predict(source, batch_size=size)
+    sets = sets_of(chosen, trained, coverage, per_class=per_class)
+    predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
+    answers = predictor.predict(source, batch_size=size)
     for note in answers.notes:
         say(f"note: {note}")
     if as_json:
@@ -84,16 +92,20 @@ def command(
 
 
 def _print(answers: Predictions, top: int) -> None:
-    """Prints a line an image: its name, then classes with their probabilities."""
+    """Prints a line an image: its name, classes with their probabilities, its set, and if it is strange."""
     from rich.cells import cell_len, set_cell_size
 
     from pipeline.wording import readable
 
     names = [readable(name, NAME_WIDTH) for name in answers.ids]
     width = max(map(cell_len, names), default=0)
-    for name, row in zip(names, answers.probabilities, strict=True):
-        best = [f"{readable(answers.classes[i])} {row[i]:.2%}" for i in most_probable(row, top)]
-        click.echo(f"{set_cell_size(name, width)}  {', '.join(best)}")
+    for i, (name, row) in enumerate(zip(names, answers.probabilities, strict=True)):
+        said = ", ".join(f"{readable(answers.classes[i])} {row[i]:.2%}" for i in most_probable(row, top))
+        if (members := answers.set_of(i)) is not None:
+            said += f"  {{{', '.join(map(readable, members))}}}"
+        if answers.is_strange(i):
+            said += "  unlike anything seen"
+        click.echo(f"{set_cell_size(name, width)}  {said}")
 
 
 def _list_failures(answers: Predictions) -> None:

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.options import (
     StoredFeatures,
+    coverage_options,
     head_option,
     json_option,
     print_json,
@@ -39,9 +40,19 @@ NEEDED = ("starlette", "uvicorn")
     show_default=True,
     help="Address to listen on; 0.0.0.0 lets other machines in.",
 )
+@coverage_options
 @runs_option
 @json_option
-def command(features: StoredFeatures, head: str, port: int, host: str, runs: Path, as_json: bool) -> None:
+def command(
+    features: StoredFeatures,
+    head: str,
+    port: int,
+    host: str,
+    coverage: float | None,
+    per_class: bool,
+    runs: Path,
+    as_json: bool,
+) -> None:
     """Open a page on this machine where dropped images are answered.
 
     It shows the classes of each image and the training images that are most like it. Images are answered in
@@ -57,15 +68,16 @@ def command(features: StoredFeatures, head: str, port: int, host: str, runs: Pat
             f"the page needs the package {' and '.join(missing)}: pip install 'two-stage-pipeline[serve]'"
         )
     from pipeline.heads import load_head, run_folder
-    from pipeline.serving import Predictor
+    from pipeline.serving import Predictor, sets_of
     from pipeline.serving.web.app import Site, make_app
     from pipeline.serving.web.server import address_of, listen, serve_until_interrupted
 
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
     train = chosen.open("train")
+    sets = sets_of(chosen, trained, coverage, per_class=per_class)
     with listen(host, port) as listening:
-        predictor = Predictor(chosen, trained, weights=features.options["weights"])
+        predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
         app = make_app(Site(predictor, train), names=[host, socket.gethostname()])
         address = address_of(listening)
         if not _is_loopback(listening):
@@ -77,6 +89,8 @@ def command(features: StoredFeatures, head: str, port: int, host: str, runs: Pat
         else:
             if trained.temperature is not None:
                 say(f"note: probabilities are calibrated: {trained.temperature.line}")
+            for note in () if sets is None else sets.notes(trained.classes):
+                say(f"note: {note}")
             click.echo(f"{trained.name} on {chosen.dataset}: {address}  (Ctrl-C ends it)")
         serve_until_interrupted(app, listening)
 

@@ -1,6 +1,6 @@
-"""Trained heads on disk: a folder with a sealed ``head.json``, the model and the images it has seen.
+"""Trained heads on disk: a folder with a sealed ``head.json``, the model and what it has seen.
 
-The folder is whole or absent; ``head.json`` has the checksums of the other two files.
+The folder is whole or absent; ``head.json`` has the checksums of the other files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from pipeline.errors import (
     system_refusal,
 )
 from pipeline.files import refuse_links
-from pipeline.heads._core.head import Head, describe_head, make_head
+from pipeline.heads._core.familiarity import Familiarity
+from pipeline.heads._core.head import Head, Task, describe_head, make_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
 from pipeline.heads._core.trained import NEWER, RECORD, TrainedHead, from_record, to_record
@@ -38,7 +39,7 @@ from pipeline.publishing import pinned, published, replace_within
 from pipeline.run_files import is_of_a_head, runs_of
 from pipeline.spec import FeatureSpec
 
-SEEN = "seen.bin"
+SEEN, FAMILIAR = "seen.bin", "familiar.bin"
 TRIES = 5
 """How often a head is read that others train again meanwhile."""
 
@@ -94,7 +95,11 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
         file = draft / trained.head.file
         trained.model.save(file)
         checksum = _sha256(file)
-        files = {"sha256": checksum, "seen": _save_seen(trained.seen, draft / SEEN)}
+        files = {
+            "sha256": checksum,
+            "seen": _save_seen(trained.seen, draft / SEEN),
+            "familiarity": _save_familiarity(trained.familiarity, draft / FAMILIAR),
+        }
         (draft / RECORD).write_bytes(_text(to_record(trained) | files))
     return replace(trained, folder=folder, checksum=checksum)
 
@@ -134,7 +139,7 @@ def save_temperature(trained: TrainedHead, temperature: Temperature | None) -> T
             record = parse_sealed(_read(handle, RECORD), newer=NEWER)
         if record["sha256"] != trained.checksum:
             raise again
-        files = {"sha256": record["sha256"], "seen": record.get("seen")}
+        files = {"sha256": record["sha256"], **{name: record.get(name) for name in ("seen", "familiarity")}}
         replace_within(handle, RECORD, _text(to_record(changed) | files))
         if not os.path.samestat(os.fstat(handle), os.stat(folder)):
             raise again
@@ -186,6 +191,7 @@ def _load(folder: Path) -> TrainedHead:
         head = make_head(record["name"], record["options"])
         known = from_record(record)
     seen = _load_seen(folder / SEEN, record.get("seen"))
+    familiarity = _load_familiarity(folder / FAMILIAR, record.get("familiarity"), known["task"])
     file = folder / head.file
     with _blaming(file):
         require_regular_file(file)
@@ -193,7 +199,15 @@ def _load(folder: Path) -> TrainedHead:
             raise ValueError("its SHA-256 is not the one that head.json records")
         model = head.load(file, known["task"])
     _say_if_upgraded(head, known["versions"])
-    return TrainedHead(head=head, model=model, folder=folder, seen=seen, checksum=record["sha256"], **known)
+    return TrainedHead(
+        head=head,
+        model=model,
+        folder=folder,
+        seen=seen,
+        familiarity=familiarity,
+        checksum=record["sha256"],
+        **known,
+    )
 
 
 def _text(record: dict[str, Any]) -> bytes:
@@ -228,11 +242,32 @@ def _load_seen(file: Path, described: dict[str, Any] | None) -> SeenImages | Non
     if described is None:
         return None
     with _blaming(file):
-        require_regular_file(file)
         counts = tuple(map(int, described["counts"]))
-        if _sha256(file) != described["sha256"]:
-            raise ValueError("its SHA-256 is not the one that head.json records")
-        return SeenImages.of_bytes(file.read_bytes(), counts)
+        return SeenImages.of_bytes(_checked(file, described["sha256"]), counts)
+
+
+def _save_familiarity(familiarity: Familiarity | None, file: Path) -> dict[str, Any] | None:
+    if familiarity is None:
+        return None
+    content = familiarity.to_bytes()
+    file.write_bytes(content)
+    return familiarity.to_json() | {"sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _load_familiarity(file: Path, described: dict[str, Any] | None, task: Task) -> Familiarity | None:
+    if described is None:
+        return None
+    with _blaming(file):
+        return Familiarity.read(_checked(file, described["sha256"]), described, task.feature_shape)
+
+
+def _checked(file: Path, sha256: str) -> bytes:
+    """Reads a file whose checksum is known."""
+    require_regular_file(file)
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not the one that head.json records")
+    return content
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, read_finite, refuse_other_spec
+from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import ExamplesModel, Head, History, Model, Task
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
@@ -22,7 +23,7 @@ from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
 RECORD = "head.json"
-NEWER = frozenset({"seen", "temperature"})
+NEWER = frozenset({"seen", "temperature", "familiarity"})
 """Keys that came with the seal, or after it."""
 
 BLOCK_ROWS = 256
@@ -105,6 +106,8 @@ class TrainedHead:
         seen: The images that it was trained and validated on; None where an earlier version saved it.
         balance: How many rows each class had, for whoever trained it; None for a saved head.
         temperature: What its answers are calibrated with; None where they are as it learnt them.
+        familiarity: How near new images are to those it was trained on; None where val has too few images to
+            tell, or an earlier version saved the head.
         folder: Where it is saved; None before that.
         checksum: SHA-256, in hex, of its saved model; empty before that.
     """
@@ -125,6 +128,7 @@ class TrainedHead:
     seen: SeenImages | None = None
     balance: ClassBalance | None = None
     temperature: Temperature | None = None
+    familiarity: Familiarity | None = None
     folder: Path | None = None
     checksum: str = ""
 
@@ -168,7 +172,7 @@ class TrainedHead:
 
         What it returns and raises is otherwise that of :meth:`uncalibrated_proba`.
         """
-        return self._calibrated(self.uncalibrated_proba(features))
+        return self.calibrated(self.uncalibrated_proba(features))
 
     def uncalibrated_proba(self, features: FeatureSet) -> np.ndarray:
         """Returns the probability of each class for each row as the head learnt it, without a temperature.
@@ -203,7 +207,7 @@ class TrainedHead:
         if not len(features):
             return proba
         proba[:, learnt_classes(self.class_counts)] = self._answers(features)
-        return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
+        return self.calibrated(proba / proba.sum(axis=1, keepdims=True))
 
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Returns the probabilities of some rows, which models that can share them read once.
@@ -217,9 +221,10 @@ class TrainedHead:
         proba = np.zeros((len(rows), len(self.classes)))
         answers = np.asarray(self.model.predict_examples(rows))
         proba[:, learnt_classes(self.class_counts)] = self._probabilities(answers, len(rows))
-        return self._calibrated(proba / proba.sum(axis=1, keepdims=True))
+        return self.calibrated(proba / proba.sum(axis=1, keepdims=True))
 
-    def _calibrated(self, proba: np.ndarray) -> np.ndarray:
+    def calibrated(self, proba: np.ndarray) -> np.ndarray:
+        """Returns probabilities, float (n, len(classes)), at the head's temperature, if it has one."""
         return proba if self.temperature is None else self.temperature.apply(proba, self.known)
 
     def _refuse_other_shape(self, features: FeatureSet) -> None:

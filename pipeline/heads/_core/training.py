@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, refuse_other_classes, refuse_other_spec, select
+from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
@@ -120,7 +121,13 @@ def train_head(
         CacheMismatchError: ``train`` and ``valid`` do not belong together, or a row is damaged.
         PipelineError: A feature is not a finite number, or the training diverged.
     """
-    return save_head(fit_head(name, train, valid, options=options, seed=seed), runs=expanded(runs))
+    trained = fit_head(name, train, valid, options=options, seed=seed)
+    return save_head(with_familiarity(trained, train, valid), runs=expanded(runs))
+
+
+def with_familiarity(trained: TrainedHead, train: FeatureSet, valid: FeatureSet | None) -> TrainedHead:
+    """Adds what tells images like those it was trained on from others; arguments are those of a training."""
+    return replace(trained, familiarity=Familiarity.of(train, valid))
 
 
 def fit_head(

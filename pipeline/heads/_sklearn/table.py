@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.cache.halves import widen
 from pipeline.heads._core.examples import Examples, read_finite
 from pipeline.heads._sklearn.moments import ColumnMoments, MomentSums
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 << 20
 """Size of the float32 blocks in which rows are read: what is in memory twice stays small."""
-CONVERTED = 1 << 17
-"""Half-precision numbers that are converted at a time: they stay in the cache of a core meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,41 +122,14 @@ def flat(features: np.ndarray) -> np.ndarray:
     Always a copy, so that an estimator may scale it in place.
     """
     table = np.empty((len(features), math.prod(features.shape[1:])), np.float32)
-    _convert(features.reshape(table.shape), table)
+    widen(features.reshape(table.shape), table)
     return table
 
 
 def _read_into(values: np.ndarray, rows: slice, examples: Examples) -> None:
     block = read_finite(examples.source, examples.index[rows])
-    _convert(block.reshape(len(block), -1), values[rows])
+    widen(block.reshape(len(block), -1), values[rows])
 
 
 def _classes_of(examples: Examples) -> int:
     return int(examples.labels.max()) + 1
-
-
-def _convert(features: np.ndarray, table: np.ndarray) -> None:
-    """Writes features (n, d) of any dtype into a float32 table (n, d)."""
-    if features.dtype != np.float16:
-        table[:] = features
-        return
-    size = max(CONVERTED // max(table.shape[1], 1), 1)
-    for start in range(0, len(table), size):
-        _convert_halves(features[start : start + size], table[start : start + size])
-
-
-def _convert_halves(halves: np.ndarray, table: np.ndarray) -> None:
-    """Moves sign, exponent and fraction to where float32 has them: five times as fast as NumPy's conversion.
-
-    A half has an exponent of 5 bits, whose zero is 15, and float32 one of 8, whose zero is 127. The product
-    with 2**112 makes up for the difference, and subnormal numbers become normal ones by it, exactly.
-    """
-    bits = halves.view(np.int16)
-    if ((bits & 0x7C00) == 0x7C00).any():  # infinite or no number, which this way would become one
-        table[:] = halves
-        return
-    wide = table.view(np.int32)
-    wide[:] = bits
-    wide <<= 13
-    wide &= np.int32(-0x7000_2000)  # the sign has filled all bits before the exponent
-    table *= np.float32(2.0**112)

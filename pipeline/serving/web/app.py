@@ -19,12 +19,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.answers import most_probable
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError
 from pipeline.progress import say
 from pipeline.serving.neighbours import Neighbour, Neighbours
 from pipeline.serving.predictions import named
-from pipeline.serving.predictor import Predictor
+from pipeline.serving.predictor import Answer, Predictor
 from pipeline.serving.web import uploads
 from pipeline.serving.web.guard import Guard
 from pipeline.serving.web.thumbnails import Thumbnails
@@ -77,6 +78,8 @@ class Site:
             "searched": len(self._neighbours.rows),
             "train_images": self._neighbours.total,
             "thumbnails": self._thumbnails.there,
+            "familiarity": None if head.familiarity is None else head.familiarity.rule,
+            "coverage": None if self._predictor.sets is None else self._predictor.sets.coverage,
             "limits": {
                 "file_bytes": uploads.MAX_BYTES,
                 "files": uploads.MAX_FILES,
@@ -104,12 +107,23 @@ class Site:
             if answer.probabilities is None or answer.features is None:
                 raise UploadError(HTTPStatus.UNPROCESSABLE_ENTITY, answer.reason)
             nearest = self._neighbours.nearest(answer.features, NEAREST)
+        head = self._predictor.head
         return {
-            "top": named(answer.probabilities, self._predictor.head.classes, TOP),
+            "top": named(answer.probabilities, head.classes, TOP),
             "trained_on": self._trained_on(answer.digest),
+            "familiarity": answer.familiarity,
+            "familiar": None if head.familiarity is None else head.familiarity.knows(answer.familiarity),
+            **self._set(answer),
             "remark": answer.remark,
             "nearest": [self._described(one, answer.digest) for one in nearest],
         }
+
+    def _set(self, answer: Answer) -> dict[str, list[str]]:
+        if answer.members is None or answer.probabilities is None:
+            return {}
+        classes = self._predictor.head.classes
+        order = most_probable(answer.probabilities, len(classes))
+        return {"set": [classes[i] for i in order if answer.members[i]]}
 
     def _trained_on(self, digest: bytes) -> bool | None:
         """Tells whether the head was trained on this very image; None where that is not known."""

@@ -42,6 +42,11 @@ async function introduce() {
   find("#limits").textContent =
     `Up to ${files} files of ${megabytes(each)}, ${megabytes(total)} in all. ` +
     "Images are answered in memory and never stored.";
+  find("#blind").textContent =
+    about.familiarity === null
+      ? "Whether an image is like those of the training is not known of this head."
+      : "Images unlike all of the training are marked. A kind that it never learnt but that looks like a known one is not: " +
+        "a fox may be answered as a dog.";
   const warning = find("#warning");
   warning.hidden = !about.random_filters;
   warning.textContent =
@@ -124,10 +129,30 @@ function show(card, answer) {
   const state = find(".state", card);
   state.hidden = !answer.remark;
   state.textContent = answer.remark && `Mind: ${answer.remark}.`;
+  const strange = find(".strange", card);
+  strange.hidden = answer.familiar !== false;
+  strange.textContent = strange.hidden ? "" : unlike(answer);
+  const set = find(".set", card);
+  set.hidden = answer.set === undefined;
+  set.textContent = set.hidden ? "" : members(answer.set);
   find(".classes", card).replaceChildren(...answer.top.map(bar));
   find("h2", card).textContent = searched();
   find(".nearest ul", card).replaceChildren(...answer.nearest.map(neighbour));
   find(".nearest", card).hidden = !answer.nearest.length;
+}
+
+function unlike({ familiarity }) {
+  const { threshold, rate, val_rows: rows } = about.familiarity;
+  return (
+    `Unlike anything this head was trained on: its familiarity is ${familiarity.toFixed(3)}, and only ` +
+    `${percent(rate)} of ${rows.toLocaleString("en")} validation images are below ${threshold.toFixed(3)}. ` +
+    "The classes below mean nothing."
+  );
+}
+
+function members(set) {
+  const held = set.length ? set.join(", ") : "no class reaches the least probability";
+  return `Set that holds the true class in ${percent(about.coverage)} of the cases: ${held}`;
 }
 
 function searched() {
