@@ -7,6 +7,9 @@ import numpy as np
 CONVERTED = 1 << 17
 """Half-precision numbers that are converted at a time: they stay in the cache of a core meanwhile."""
 
+INFINITE = 0x7C00
+"""All bits of the exponent: infinity, and with others no number. Halves below it are not negative."""
+
 
 def widen(features: np.ndarray, table: np.ndarray) -> None:
     """Writes features (n, d) of any dtype into a float32 table (n, d)."""
@@ -24,12 +27,13 @@ def _widen_halves(halves: np.ndarray, table: np.ndarray) -> None:
     A half has an exponent of 5 bits, whose zero is 15, and float32 one of 8, whose zero is 127. The product
     with 2**112 makes up for the difference, and subnormal numbers become normal ones by it, exactly.
     """
-    bits = halves.view(np.int16)
-    if ((bits & 0x7C00) == 0x7C00).any():  # infinite or no number, which this way would become one
+    bits, wide = halves.view(np.int16), table.view(np.int32)
+    plain = halves.view(np.uint16).max(initial=0) < INFINITE  # neither negative nor infinite: after a ReLU
+    if not plain and ((bits & INFINITE) == INFINITE).any():  # which this way would become a number
         table[:] = halves
         return
-    wide = table.view(np.int32)
     wide[:] = bits
     wide <<= 13
-    wide &= np.int32(-0x7000_2000)  # the sign has filled all bits before the exponent
+    if not plain:
+        wide &= np.int32(-0x7000_2000)  # the sign has filled all bits before the exponent
     table *= np.float32(2.0**112)

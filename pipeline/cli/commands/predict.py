@@ -19,14 +19,13 @@ from pipeline.cli.options import (
     stored_features,
 )
 from pipeline.cli.parameters import PATH, parse_batch_size
-from pipeline.errors import UnreadableImagesError, UsageError
+from pipeline.cli.unreadable import refuse_unreadable
+from pipeline.errors import UsageError
 from pipeline.progress import say
-from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.serving import Predictions
 
-SHOWN = 20
 NAME_WIDTH = 60
 
 
@@ -88,7 +87,7 @@ def command(
         click.echo(table.getvalue().encode("utf-8", "backslashreplace"), nl=False)
     else:
         _print(answers, top)
-    _list_failures(answers)
+    refuse_unreadable(answers.failures, answered=len(answers.ids))
 
 
 def _print(answers: Predictions, top: int) -> None:
@@ -106,17 +105,3 @@ def _print(answers: Predictions, top: int) -> None:
         if answers.is_strange(i):
             said += "  unlike anything seen"
         click.echo(f"{set_cell_size(name, width)}  {said}")
-
-
-def _list_failures(answers: Predictions) -> None:
-    for failure in answers.failures[:SHOWN]:
-        say(f"unreadable: {failure.id!r}: {failure.reason}")
-    hidden = len(answers.failures) - SHOWN
-    if hidden > 0:
-        say(f"... and {hidden:,} more (all of them with --json)")
-    if answers.failures:
-        total = len(answers.failures) + len(answers.ids)
-        raise UnreadableImagesError(
-            f"{len(answers.failures):,} of {counted(total, 'image')} gave no answer; "
-            "all others are above. Mend or remove them and run again"
-        )
