@@ -87,6 +87,7 @@ TRUSTED = {
     ("pipeline/serving/export/savedmodel.py", "mkdir"): EXPORT,
     ("pipeline/serving/export/savedmodel.py", "save"): EXPORT,
     ("pipeline/serving/export/savedmodel.py", "write_text"): EXPORT,
+    ("pipeline/serving/evidence_files.py", "save"): "into the open file of files.written",
     ("pipeline/serving/web/thumbnails.py", "save"): IN_MEMORY,
     ("pipeline/sweeps/__init__.py", "save"): "ResultStore.save, which is guarded",
     ("pipeline/sweeps/cross_validation_files.py", ".open"): DRAFT,

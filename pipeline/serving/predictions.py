@@ -46,6 +46,7 @@ class Predictions:
         sets_by: What makes the conformal sets; None where none were asked for.
         members: bool (n, k), the classes of the set of each image; None likewise.
         remarks: What the pixel range of the data set costs an image, by its name; most have none.
+        evidence: The picture of what spoke for the first class of an image, by its name; where it was drawn.
     """
 
     head: str
@@ -62,6 +63,7 @@ class Predictions:
     sets_by: ConformalSets | None = None
     members: np.ndarray | None = None
     remarks: dict[str, str] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
 
     @property
     def predicted(self) -> list[str]:
@@ -153,7 +155,8 @@ class Predictions:
         return [None] * len(self.ids) if self.trained_on is None else self.trained_on.tolist()
 
     def _remark(self, name: str) -> dict[str, str]:
-        return {"remark": self.remarks[name]} if name in self.remarks else {}
+        known = {"remark": self.remarks, "evidence": self.evidence}
+        return {key: values[name] for key, values in known.items() if name in values}
 
     def write_csv(self, file: TextIO, *, top: int) -> None:
         r"""Writes one CSV row an image, with the columns and the quoting of ``predictions.csv``.

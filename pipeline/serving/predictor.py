@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,14 +78,28 @@ class Predictor:
         self.base = Base(selection, weights=weights)
         _refuse_other_head(selection, head)
 
-    def predict(self, source: ImageSource, *, batch_size: int | None = None) -> Predictions:
-        """Answers for every image of a source, and shows how far it is; see :meth:`answer`."""
+    def predict(
+        self,
+        source: ImageSource,
+        *,
+        batch_size: int | None = None,
+        watch: Callable[[Answer], None] | None = None,
+    ) -> Predictions:
+        """Answers for every image of a source, and shows how far it is; see :meth:`answer`.
+
+        Args:
+            source: Lists and reads the images.
+            batch_size: Images in a forward pass.
+            watch: Is given every answer, with the features that it is made of.
+        """
         for one in source.left_out:
             say(f"note: {readable(one.line, NOTE_WIDTH)}")
         answered: list[Answer] = []
         failures: list[BadImage] = []
         with progress("predict", len(source.items()), "images") as advance:
             for answer in self.answer(source, batch_size=batch_size):
+                if watch is not None:
+                    watch(answer)
                 if answer.probabilities is None:
                     failures.append(BadImage(answer.id, answer.reason))
                 else:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from photos import Photos
+from PIL import Image
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -167,3 +168,20 @@ def test_of_a_head_without_val_images_it_is_not_known(predict: Cli, photos: Phot
     assert described["familiarity"] is None
     assert described["images"][0]["familiar"] is None
     assert "set" not in described["images"][0]
+
+
+def test_evidence_is_drawn_into_a_folder(
+    predict: Cli, photos: Photos, the_object: Read, tmp_path: Path
+) -> None:
+    first, second, *_ = photos.files("test")
+    out = tmp_path / "out"
+    described = the_object(predict(first, second, "--evidence", out, "--json"))
+    written = sorted(out.iterdir())
+    assert [image["evidence"] for image in described["images"]] == list(map(str, written))
+    with Image.open(written[0]) as picture:
+        assert picture.size == (640, 320)
+    (out / written[0].name).unlink()
+    photos.write("mine.png").rename(out / written[0].name)
+    refused = predict(first, "--evidence", out)
+    assert refused.exit_code == 1
+    assert written[0].name in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from pipeline.cli.parameters import PATH, parse_batch_size
 from pipeline.cli.unreadable import refuse_unreadable
 from pipeline.errors import UsageError
 from pipeline.progress import say
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.serving import Predictions
@@ -38,6 +40,9 @@ NAME_WIDTH = 60
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to name for each image."
 )
 @coverage_options
+@click.option(
+    "--evidence", type=PATH, metavar="FOLDER", help="Draw there what in each image spoke for its first class."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, as predictions.csv has it.")
 @runs_option
 @json_option
@@ -49,6 +54,7 @@ def command(
     top: int,
     coverage: float | None,
     per_class: bool,
+    evidence: Path | None,
     as_csv: bool,
     runs: Path,
     as_json: bool,
@@ -63,7 +69,7 @@ def command(
     pipeline predict holiday.jpg
     pipeline predict inbox/ more/cat.png --data photos/ --head dense --top 3
     pipeline predict inbox/ --data photos/ --csv
-    pipeline predict inbox/ --data photos/ --coverage 0.95
+    pipeline predict inbox/ --data photos/ --coverage 0.95 --evidence out/
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one answer: choose one")
@@ -76,7 +82,15 @@ def command(
     source = gather_images(images)
     sets = sets_of(chosen, trained, coverage, per_class=per_class)
     predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
-    answers = predictor.predict(source, batch_size=size)
+    if evidence is None:
+        answers = predictor.predict(source, batch_size=size)
+    else:
+        from pipeline.serving.evidence_files import EvidenceFolder
+
+        drawings = EvidenceFolder(evidence, trained, chosen.open("train"), source)
+        answers = predictor.predict(source, batch_size=size, watch=drawings.draw)
+        answers = replace(answers, evidence=drawings.files)
+        say(f"{counted(len(drawings.files), 'picture')} of evidence in {evidence}")
     for note in answers.notes:
         say(f"note: {note}")
     if as_json:

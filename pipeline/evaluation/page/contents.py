@@ -13,6 +13,7 @@ from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
 from pipeline.evaluation.page import confusions, facts, pictures, rankings
 from pipeline.evaluation.page.curves import diagram, learning_curves
+from pipeline.evaluation.page.evidence_pictures import evidence_pictures
 from pipeline.evaluation.page.feature_map import map_contents
 from pipeline.evaluation.page.pictures import Album, encode
 from pipeline.evaluation.page.rankings import compared_heads
@@ -100,6 +101,7 @@ def gather(
         "mistakes": mistakes,
         "uncertain": uncertain,
         "gallery_pictures": _encoded(album, [one.id for one in mistakes + uncertain], GALLERY_SIZE),
+        "evidence_pictures": evidence_pictures(report, head, features, album, mistakes, size=GALLERY_SIZE),
         "leaks_checked": leaks is not None,
         "not_looked_for": NOT_LOOKED_FOR,
         "leaks": kinds,

@@ -21,7 +21,8 @@ from starlette.routing import Route
 
 from pipeline.answers import most_probable
 from pipeline.cache import FeatureSet
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
+from pipeline.evaluation.evidence import Evidence
 from pipeline.progress import say
 from pipeline.serving.neighbours import Neighbour, Neighbours
 from pipeline.serving.predictions import named
@@ -57,6 +58,7 @@ class Site:
         self._predictor = predictor
         self._train = train
         self._neighbours = Neighbours(train)
+        self._evidence = _evidence(predictor, train)
         self._thumbnails = Thumbnails(predictor.selection.entries[0], train.rows)
         self._uploads = HeldUploads()
         self._places = asyncio.Semaphore(uploads.MAX_AT_A_TIME)
@@ -114,6 +116,7 @@ class Site:
             "familiarity": answer.familiarity,
             "familiar": None if head.familiarity is None else head.familiarity.knows(answer.familiarity),
             **self._set(answer),
+            "evidence": self._evidence_of(answer.features, int(answer.probabilities.argmax())),
             "remark": answer.remark,
             "nearest": [self._described(one, answer.digest) for one in nearest],
         }
@@ -124,6 +127,13 @@ class Site:
         classes = self._predictor.head.classes
         order = most_probable(answer.probabilities, len(classes))
         return {"set": [classes[i] for i in order if answer.members[i]]}
+
+    def _evidence_of(self, features: np.ndarray, label: int) -> list[list[float]] | None:
+        """Returns what each place adds to the score of a class, the strongest of size 1."""
+        if self._evidence is None:
+            return None
+        found = self._evidence.of_class(features, label)
+        return (found / (np.abs(found).max() or 1.0)).round(3).tolist()
 
     def _trained_on(self, digest: bytes) -> bool | None:
         """Tells whether the head was trained on this very image; None where that is not known."""
@@ -139,6 +149,13 @@ class Site:
             "similarity": one.similarity,
             "same": rows.digests[one.row].tobytes() == digest,
         }
+
+
+def _evidence(predictor: Predictor, train: FeatureSet) -> Evidence | None:
+    try:
+        return Evidence.of(predictor.head, train)
+    except UsageError:  # the features do not tell places apart
+        return None
 
 
 def make_app(site: Site, *, names: Collection[str]) -> Starlette:

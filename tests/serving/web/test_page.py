@@ -155,3 +155,48 @@ def test_a_large_picture_arrives_whole(server: Server, visit: Open, tmp_path: Pa
     shown.page.set_input_files("#files", tmp_path / "large.bmp")
     answered(shown.page, 1)
     assert all(drawn(shown.page))
+
+
+def test_what_spoke_for_the_class_is_laid_over_the_picture(server: Server, visit: Open) -> None:
+    shown = visit(server.url)
+    shown.page.set_input_files("#files", server.photos.files("test")[0])
+    answered(shown.page, 1)
+    button, canvas = shown.page.locator(".why"), shown.page.locator(".stage canvas")
+    assert not canvas.is_visible()
+    best = shown.page.locator(".classes .name").first.text_content()
+    assert button.text_content() == f"What spoke for {best}"
+    button.click()
+    assert canvas.is_visible()
+    assert button.get_attribute("aria-pressed") == "true"
+    picture = shown.page.locator(".stage img")
+    assert canvas.bounding_box() == picture.bounding_box()
+    painted = "one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some((x) => x > 0)"
+    assert canvas.evaluate(painted)
+    button.click()
+    assert not canvas.is_visible()
+    assert shown.problems == []
+
+
+def test_what_is_unlike_all_of_the_training_is_marked(server: Server, visit: Open) -> None:
+    shown = visit("about:blank")
+    rule = {"threshold": 0.5, "rate": 0.01, "val_rows": 1000}
+
+    def known(route: Route) -> None:
+        about = route.fetch().json() | {"familiarity": rule, "coverage": 0.95}
+        route.fulfill(json=about)
+
+    def strange(route: Route) -> None:
+        answer = route.fetch().json()
+        answer |= {"familiar": False, "familiarity": 0.25, "set": [answer["top"][0]["class"]]}
+        route.fulfill(json=answer)
+
+    shown.page.route("**/about", known)
+    shown.page.route("**/predict", strange)
+    shown.page.goto(server.url)
+    shown.page.set_input_files("#files", server.photos.files("test")[0])
+    answered(shown.page, 1)
+    told = shown.page.locator(".strange").text_content()
+    assert "its familiarity is 0.250, and only 1.00 % of 1,000 validation images are below 0.500" in told
+    assert "95.00 % of the cases" in shown.page.locator(".set").text_content()
+    assert "a fox may be answered as a dog" in shown.page.locator("#blind").text_content()
+    assert shown.problems == []

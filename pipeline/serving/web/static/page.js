@@ -135,10 +135,39 @@ function show(card, answer) {
   const set = find(".set", card);
   set.hidden = answer.set === undefined;
   set.textContent = set.hidden ? "" : members(answer.set);
+  offer(card, answer);
   find(".classes", card).replaceChildren(...answer.top.map(bar));
   find("h2", card).textContent = searched();
   find(".nearest ul", card).replaceChildren(...answer.nearest.map(neighbour));
   find(".nearest", card).hidden = !answer.nearest.length;
+}
+
+// What spoke for the first class, laid over the preview: orange for it, blue against.
+function offer(card, { evidence, top }) {
+  const picture = find(".picture img", card);
+  const button = find(".why", card);
+  if (!evidence || !picture) return;
+  button.textContent = `What spoke for ${top[0].class}`;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const canvas = find("canvas", card);
+    if (canvas.hidden && picture.naturalWidth) lay(evidence, canvas, picture);
+    canvas.hidden = !canvas.hidden;
+    button.setAttribute("aria-pressed", String(!canvas.hidden));
+  });
+}
+
+function lay(evidence, canvas, picture) {
+  const small = make("canvas");
+  [small.width, small.height] = [evidence[0].length, evidence.length];
+  const cells = small.getContext("2d").createImageData(small.width, small.height);
+  evidence.flat().forEach((share, i) => {
+    cells.data.set([...(share > 0 ? [255, 106, 0] : [0, 90, 255]), 255 * Math.abs(share)], 4 * i);
+  });
+  small.getContext("2d").putImageData(cells, 0, 0);
+  canvas.width = 320; // of the picture's own proportions, so that both lie in the same place
+  canvas.height = Math.max(1, Math.round((320 * picture.naturalHeight) / picture.naturalWidth));
+  canvas.getContext("2d").drawImage(small, 0, 0, canvas.width, canvas.height);
 }
 
 function unlike({ familiarity }) {

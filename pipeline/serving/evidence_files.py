@@ -1,0 +1,87 @@
+"""Evidence for answers as pictures in a folder: the image, and beside it what spoke for its first class."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePath
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pipeline.cache import FeatureSet
+from pipeline.errors import disk_errors
+from pipeline.evaluation.evidence import Evidence, drawn
+from pipeline.files import make_folder, written
+from pipeline.heads import TrainedHead
+from pipeline.images import ImageSource
+from pipeline.images.decode import DecodeError, decode
+from pipeline.images.pixel_range import PixelRange
+from pipeline.serving.predictor import Answer
+
+SIDE = 320
+MARK = "evidence for the first class of an answer"
+_NAME = re.compile(r"[^0-9A-Za-z._-]+")
+
+
+def is_evidence(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is a picture that :class:`EvidenceFolder` wrote."""
+    return name.suffix == ".png" and head.startswith(b"\x89PNG") and MARK.encode() in head
+
+
+class EvidenceFolder:
+    """Draws the evidence of one answer after the other.
+
+    Attributes:
+        files: The picture of each image, by its name; those that cannot be read again have none.
+    """
+
+    def __init__(self, folder: Path, head: TrainedHead, train: FeatureSet, source: ImageSource) -> None:
+        """Reads some training images.
+
+        Args:
+            folder: Where pictures go; it is made.
+            head: What answers.
+            train: Features of its training images.
+            source: The images that are answered.
+
+        Raises:
+            UsageError: The features do not tell places apart.
+            ForeignFileError: A link stands on the way.
+            PipelineError: The folder cannot be made.
+        """
+        self._evidence = Evidence.of(head, train)
+        self._folder = folder
+        self._source = source
+        self._items = {item.id: item for item in source.items()}
+        self._pixel_range = PixelRange.of(train.spec.pixel_range)
+        self.files: dict[str, str] = {}
+        with self._disk_errors():
+            make_folder(folder, root=folder)
+
+    def draw(self, answer: Answer) -> None:
+        """Writes the picture of an answer, if there is one.
+
+        Raises:
+            ForeignFileError: A file of somebody else has its name.
+            PipelineError: It cannot be written.
+        """
+        if answer.probabilities is None or answer.features is None:
+            return
+        try:
+            picture = decode(self._source.read(self._items[answer.id]), SIDE, self._pixel_range)
+        except (OSError, DecodeError):  # it has changed since it was answered
+            return
+        found = self._evidence.of_class(answer.features, int(answer.probabilities.argmax()))
+        stem = _NAME.sub("_", Path(answer.id).stem)[:60]
+        path = self._folder / f"{len(self.files) + 1:04}-{stem}.png"
+        about = PngInfo()
+        about.add_text("Description", MARK)
+        with self._disk_errors(), written(path, root=self._folder, known=is_evidence) as file:
+            both = np.concatenate([picture, drawn(picture, found)], axis=1)
+            Image.fromarray(both).save(file, "PNG", pnginfo=about)
+        self.files[answer.id] = str(path)
+
+    def _disk_errors(self) -> AbstractContextManager[None]:
+        return disk_errors(f"cannot write to {self._folder}", "Choose another folder with `--evidence`")
