@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.descriptions import Descriptions
+from pipeline.cache.halves import INFINITE, widen
 from pipeline.heads._core.seen import SeenImages
 from pipeline.wording import counted
 
@@ -113,7 +114,9 @@ class Familiarity:
 
     @cached_property
     def _wide(self) -> np.ndarray:
-        return self.known.astype(np.float32)
+        wide = np.empty(self.known.shape, np.float32)
+        widen(self.known, wide)
+        return wide
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -143,7 +146,8 @@ class Familiarity:
             raise ValueError(f"it does not hold {counted(rows, 'description')}")
         known = np.frombuffer(content, _STORED, offset=len(_MARK)).reshape(rows, descriptions.width)
         threshold, rate = float(record["threshold"]), float(record["rate"])
-        if not (np.isfinite(known).all() and -1 <= threshold <= 1 and 0 < rate <= 1):
+        finite = ((known.view("<u2") & INFINITE) != INFINITE).all()
+        if not (finite and -1 <= threshold <= 1 and 0 < rate <= 1):
             raise ValueError("it holds numbers that are no cosines")
         return cls(descriptions, known, threshold, rate, val_rows)
 
