@@ -16,7 +16,7 @@ SAMPLE = 256
 FOR, AGAINST = (255, 106, 0), (0, 90, 255)
 MOST_SIDE = 8
 """Places along a side; finer maps are taken in blocks, and the evidence of one is spread over it."""
-SUREST, LEAST_SHARE = 1e-5, 1 / 64
+SUREST, LEAST_SHARE = 1e-3, 1 / 64
 """What all classes but the first have to share, at least: in single precision, less is lost in rounding."""
 STRONGEST = 0.65
 """How much of a picture the colour of its strongest place covers."""
