@@ -17,7 +17,7 @@ from pipeline.extraction import FeatureRequest, engines, extract
 from pipeline.extraction.fastest import TRIAL_BATCH, forward_rate
 from pipeline.extraction.settle import request_of
 from pipeline.images.source_options import SourceOptions
-from pipeline.serving.base import filters_of
+from pipeline.serving.extractor import filters_of
 from pipeline.spec import RAW, FeatureSpec
 
 ENOUGH_ROWS = 32

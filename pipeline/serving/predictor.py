@@ -14,7 +14,7 @@ from pipeline.heads import TrainedHead
 from pipeline.images import BadImage, ImageSource
 from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.progress import progress, say
-from pipeline.serving.base import Base, NewImage
+from pipeline.serving.extractor import Extractor, NewImage
 from pipeline.serving.predictions import Predictions
 from pipeline.wording import readable
 
@@ -45,7 +45,7 @@ class Predictor:
     Attributes:
         selection: The stored features that the head was trained on; they say how new ones are made.
         head: The trained head.
-        base: What makes features of new images.
+        extractor: What makes features of new images.
         sets: What makes a set of classes of each answer, if anything.
     """
 
@@ -75,7 +75,7 @@ class Predictor:
         self.selection = selection
         self.head = head
         self.sets = sets
-        self.base = Base(selection, weights=weights)
+        self.extractor = Extractor(selection, weights=weights)
         _refuse_other_head(selection, head)
 
     def predict(
@@ -129,12 +129,12 @@ class Predictor:
     def answer(self, source: ImageSource, *, batch_size: int | None = None) -> Iterator[Answer]:
         """Answers for every image of a source, in its order.
 
-        Arguments and errors are those of :meth:`pipeline.serving.base.Base.batches`.
+        Arguments and errors are those of :meth:`pipeline.serving.extractor.Extractor.batches`.
 
         Yields:
             One answer per image; an image that cannot be read or used has a reason instead of probabilities.
         """
-        for images in self.base.batches(source, batch_size=batch_size):
+        for images in self.extractor.batches(source, batch_size=batch_size):
             made = [image.features for image in images if image.features is not None]
             features = np.stack(made) if made else np.empty((0, *self.head.task.feature_shape))
             judged = iter(self._judged(self.head.predict_new(features), features))

@@ -65,7 +65,7 @@ def command(
     pipeline export --data photos/ --format litert --out photos.tflite
     """
     from pipeline.heads import load_head, run_folder
-    from pipeline.serving.base import filters_of
+    from pipeline.serving.extractor import filters_of
 
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))

@@ -43,7 +43,7 @@ def command(
     import numpy as np
 
     from pipeline.serving import gather_images
-    from pipeline.serving.base import Base
+    from pipeline.serving.extractor import Extractor
     from pipeline.serving.search import like_in_cache, search
     from pipeline.wording import counted, readable
 
@@ -52,8 +52,8 @@ def command(
     among = like_in_cache(chosen) if everywhere else [chosen]
     splits = [one.open(split) for one in among for split in one.splits]
     source = gather_images(images)
-    base = Base(chosen, weights=features.options["weights"])
-    made = [image for batch in base.batches(source, batch_size=size) for image in batch]
+    extractor = Extractor(chosen, weights=features.options["weights"])
+    made = [image for batch in extractor.batches(source, batch_size=size) for image in batch]
     failures = [BadImage(image.id, image.reason) for image in made if image.features is None]
     asked = {image.id: image.features for image in made if image.features is not None}
     found = search(splits, np.stack(list(asked.values())), count) if asked else []

@@ -1,4 +1,4 @@
-"""A frozen base, loaded once, that makes features of raw images as stage one made those of an entry."""
+"""Extractor: a base, loaded once, that makes features of new images as stage one made those of an entry."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class NewImage:
     remark: str = ""
 
 
-class Base:
-    """Takes raw images the way of stage one.
+class Extractor:
+    """Makes features of new images the way stage one makes those of a data set.
 
     Attributes:
         selection: The stored features that say how new ones are made.
