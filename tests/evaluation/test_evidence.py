@@ -52,7 +52,7 @@ def test_of_linear_heads_it_sums_to_the_score(name: str, classes: int, make_feat
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 def test_it_lies_where_the_class_is(name: str, make_features: Make) -> None:
     train = planted(make_features)
-    options = {"epochs": 20, "units": 8} if name == "dense" else {}
+    options = {"epochs": 20, "learning_rate": 0.01} if name == "dense" else {}
     evidence = Evidence.of(fit_head(name, train, options=options), train)
     rows = train.to_memory()
     # What is there speaks for the class, and so does what is missing where the other class shows.
