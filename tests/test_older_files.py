@@ -99,6 +99,8 @@ def test_new_images_are_answered_as_they_were(
         assert [top["class"] for top in one["top"]] == [top["class"] for top in then["top"]]
         found = [top["probability"] for top in one["top"]]
         assert found == pytest.approx([top["probability"] for top in then["top"]], rel=1e-5)
+    assert now["familiarity"] is None
+    assert {one["familiar"] for one in now["images"]} == {None}
 
 
 def test_reports_are_listed_and_heads_compared(

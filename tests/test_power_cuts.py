@@ -22,6 +22,7 @@ from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.backbones.weights import Weights
 from pipeline.cache import FeatureSet
 from pipeline.cache.converted_bases import ConvertedBase
+from pipeline.cache.features import Selection
 from pipeline.cache.networks import FILES
 from pipeline.choosing import choose
 from pipeline.evaluation import evaluate, page
@@ -32,6 +33,8 @@ from pipeline.extraction import Extraction, FeatureRequest
 from pipeline.extraction.engines import _networks
 from pipeline.extraction.measurements import Measurements
 from pipeline.heads import Temperature, save_temperature, train_head
+from pipeline.serving import Answer, gather_images
+from pipeline.serving.evidence_files import EvidenceFolder
 from pipeline.serving.export._exporting import replacing
 from pipeline.sweeps import Candidate, candidates, sweep
 from pipeline.sweeps.leaderboard import write_leaderboard
@@ -206,6 +209,21 @@ def test_bases_on_the_shelf(
         assert_kept(followed, "mine")
 
 
+def test_evidence(
+    photos: Photos, run: Callable[..., list[Extraction]], tmp_path: Path, disk: Callable[[str], SyncedFiles]
+) -> None:
+    photos.add("train/cats", 3)
+    photos.add("train/dogs", 3)
+    train = Selection(tuple(one.entry for one in run(backbone="pixels"))).open("train")
+    head = train_head("prototype", train, None, runs=tmp_path / "runs")
+    source, out = gather_images(photos.files("train")[:1]), disk("out")
+    for _ in range(2):
+        drawings = EvidenceFolder(tmp_path / "out", head, train, source)
+        features, (item,) = train.read(np.array([0]))[0], source.items()
+        drawings.draw(Answer(item.id, b"", features, probabilities=np.array([1.0, 0.0])))
+        assert_kept(out, "0001-*.png")
+
+
 def test_every_publisher_is_among_these() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -218,6 +236,6 @@ def test_every_publisher_is_among_these() -> None:
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),
         *("choosing/results.py", "heads/_core/saving.py"),
-        "serving/export/_exporting.py",
+        *("serving/evidence_files.py", "serving/export/_exporting.py"),
         *("sweeps/leaderboard.py", "sweeps/results.py"),
     }, "another module publishes: add it to a test of this file, which follows what it syncs"

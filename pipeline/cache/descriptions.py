@@ -77,18 +77,23 @@ def _wide(rows: np.ndarray) -> np.ndarray:
 
 
 def _width(shape: tuple[int, ...]) -> int:
+    if len(shape) > 1 and shape[-1] >= FEW_CHANNELS:
+        return shape[-1]
     if len(shape) != 3:
         return prod(shape)
-    cells = 1 if shape[2] >= FEW_CHANNELS else min(GRID, shape[0]) * min(GRID, shape[1])
-    return cells * shape[2]
+    return min(GRID, shape[0]) * min(GRID, shape[1]) * shape[2]
 
 
 def _pooled(features: np.ndarray) -> np.ndarray:
-    """Averages maps (n, height, width, channels) over all positions, or over the cells of a grid."""
+    """Averages maps (n, height, width, channels) and tokens (n, tokens, channels) over all positions.
+
+    Those of few channels keep their tokens, or the cells of a grid.
+    """
+    places = tuple(range(1, features.ndim - 1))
+    if places and features.shape[-1] >= FEW_CHANNELS:
+        return features.mean(axis=places)
     if features.ndim != 4:
         return features.reshape(len(features), -1)
-    if features.shape[3] >= FEW_CHANNELS:
-        return features.mean(axis=(1, 2))
     for axis in (1, 2):
         starts = np.unique(np.arange(GRID) * features.shape[axis] // GRID)
         counts = np.diff([*starts, features.shape[axis]])

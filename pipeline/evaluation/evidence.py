@@ -10,6 +10,10 @@ from PIL import Image
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead
+from pipeline.images.decode import decode
+from pipeline.images.pixel_range import PixelRange
+from pipeline.images.resizing import find_resize
+from pipeline.spec import FeatureSpec
 
 SAMPLE = 256
 """Training images whose mean is the usual picture."""
@@ -47,10 +51,15 @@ class Evidence:
         """Makes it from the training split.
 
         Raises:
-            UsageError: The features have no places: they are averaged over them, or of several cuts.
+            UsageError: The features have no places: they are averaged over them, tokens, or of several cuts.
             CacheMismatchError: A row is damaged.
         """
         shape = head.task.feature_shape
+        if len(train.cuts) > 1:
+            raise UsageError(
+                "features of several cuts stand side by side and do not tell places apart, so there is no "
+                "evidence to be drawn: train a head on one of them, with --layer"
+            )
         if len(shape) != 3 or shape[0] * shape[1] < 2:
             raise UsageError(
                 f"features of shape {shape} do not tell places apart, so there is no evidence to be drawn: "
@@ -100,6 +109,22 @@ class Evidence:
         logarithms = np.log(np.maximum(answers[:, known], np.finfo(np.float64).tiny))
         own = np.flatnonzero(known).tolist().index(label)
         return logarithms[:, own] - np.delete(logarithms, own, axis=1).mean(axis=1)
+
+
+def square_of(data: bytes | np.ndarray, spec: FeatureSpec, side: int) -> np.ndarray:
+    """Returns the part of a picture that a base was shown, uint8 (side, side, 3): where evidence lies.
+
+    Args:
+        data: The picture, encoded or as pixels.
+        spec: Of the features.
+        side: Height and width in pixels.
+
+    Raises:
+        DecodeError: It is damaged, or no picture.
+    """
+    resize = find_resize(spec.resize, spec.geometry)
+    shown = decode(data, spec.image_size, PixelRange.of(spec.pixel_range), resize)
+    return np.asarray(Image.fromarray(shown).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _blocks(side: int) -> list[slice]:

@@ -12,12 +12,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import disk_errors
-from pipeline.evaluation.evidence import Evidence, drawn
+from pipeline.evaluation.evidence import Evidence, drawn, square_of
 from pipeline.files import make_folder, written
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
-from pipeline.images.decode import DecodeError, decode
-from pipeline.images.pixel_range import PixelRange
+from pipeline.images.decode import DecodeError
 from pipeline.serving.predictor import Answer
 
 SIDE = 320
@@ -55,7 +54,7 @@ class EvidenceFolder:
         self._folder = folder
         self._source = source
         self._items = {item.id: item for item in source.items()}
-        self._pixel_range = PixelRange.of(train.spec.pixel_range)
+        self._spec = train.spec
         self.files: dict[str, str] = {}
         with self._disk_errors():
             make_folder(folder, root=folder)
@@ -70,7 +69,7 @@ class EvidenceFolder:
         if answer.probabilities is None or answer.features is None:
             return
         try:
-            picture = decode(self._source.read(self._items[answer.id]), SIDE, self._pixel_range)
+            picture = square_of(self._source.read(self._items[answer.id]), self._spec, SIDE)
         except (OSError, DecodeError):  # it has changed since it was answered
             return
         found = self._evidence.of_class(answer.features, int(answer.probabilities.argmax()))

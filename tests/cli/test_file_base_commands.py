@@ -97,6 +97,25 @@ def test_heads_take_what_a_transformer_gives(
     ok(cli("evaluate", *stage, "--split", "test"))
 
 
+def test_what_a_network_sees_is_searched_and_its_evidence_drawn(
+    network: Path, cli: Cli, some_photos: Photos, the_object: Read, tmp_path: Path
+) -> None:
+    some_photos.add("val/cats", 10)
+    some_photos.add("val/dogs", 10)
+    stage = ["--data", some_photos.root, "--backbone", network, "--layer", "map"]
+    ok(cli("extract", *stage))
+    ok(cli("train-head", *stage, "--head", "ensemble"))
+    known = some_photos.files("train")[0]
+    asked = ["--head", "ensemble", "--evidence", tmp_path / "out", "--coverage", "0.9", "--json"]
+    (image,) = the_object(ok(cli("predict", known, *stage, *asked)))["images"]
+    assert image["familiar"] is True
+    assert set(image["set"]) <= {"cats", "dogs"}
+    with Image.open(image["evidence"]) as picture:
+        assert picture.size == (640, 320)
+    (found,) = the_object(ok(cli("search", known, *stage, "--n", 1, "--json")))["images"]
+    assert found["nearest"][0]["id"] == str(known.relative_to(some_photos.root))
+
+
 def test_an_exported_model_answers_for_pixels(
     network: Path, cli: Cli, some_photos: Photos, the_object: Read
 ) -> None:

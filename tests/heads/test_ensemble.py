@@ -14,6 +14,7 @@ import pytest
 from pipeline.cache import FeatureSet
 from pipeline.cache.features import join_features
 from pipeline.errors import UsageError
+from pipeline.evaluation.evidence import Evidence
 from pipeline.heads import fit_head, load_head, make_head, train_head
 from pipeline.heads._core.member_files import SHAPES, read_archive
 from pipeline.heads._core.members import Member, read_members, write_members
@@ -72,7 +73,23 @@ def test_members_answer_as_they_would_alone(cuts: Callable[[str], Cuts], tmp_pat
     expected = sum(votes * answers for votes, answers in alone) / 4
     np.testing.assert_allclose(together.predict_proba(joined), expected, atol=1e-7)
     assert np.array_equal(load_head(together.folder).predict_proba(joined), together.predict_proba(joined))
-    assert {path.name for path in together.folder.iterdir()} == {"head.json", "model.zip", "seen.bin"}
+    kept = {"head.json", "model.zip", "seen.bin", "familiar.bin"}
+    assert {path.name for path in together.folder.iterdir()} == kept
+
+
+def test_what_is_unlike_the_training_is_known_of_several_cuts(
+    cuts: Callable[[str], Cuts], tmp_path: Path
+) -> None:
+    train, valid = join_features(cuts("train")), join_features(cuts("val"))
+    trained = train_head("ensemble", train, valid, options={"members": TWO_CUTS}, runs=tmp_path)
+
+    known = load_head(trained.folder).familiarity
+
+    rows = train.to_memory()
+    assert (known.measure(rows[:5]) >= known.threshold).all()
+    assert (known.measure(-rows[:5]) < known.threshold).all()
+    with pytest.raises(UsageError, match=r"several cuts.*--layer"):
+        Evidence.of(trained, train)
 
 
 def test_a_network_answers_the_same(cuts: Callable[[str], Cuts]) -> None:

@@ -43,6 +43,12 @@ def test_the_nearest_of_several_splits_come_first(
         np.testing.assert_allclose([hit.similarity for hit in hits], expected[best], atol=1e-3)
 
 
+def test_tokens_are_averaged(make_features: Make) -> None:
+    tokens = np.random.default_rng(0).random((20, 5, 64)).astype(np.float16)
+    (hits,) = search([make_features(tokens, np.zeros(20))], tokens[4:5, ::-1], 1)
+    assert (hits[0].row, hits[0].similarity) == (4, pytest.approx(1, abs=1e-3))
+
+
 def test_maps_and_several_cuts_are_searched(make_features: Make) -> None:
     random = np.random.default_rng(0)
     maps = random.random((20, 2, 3, 64)).astype(np.float16)

@@ -38,7 +38,7 @@ def evidence_pictures(
         evidence = Evidence.of(head, features["train"])
     except UsageError:
         return {}
-    pictures = album.read([one.id for one in answers], size=size)
+    pictures = album.read([one.id for one in answers], size=size, spec=own.spec)
     wanted = set(pictures)
     places = {name: i for i, name in enumerate(own.rows.ids) if own.rows.views[i] == 0 and name in wanted}
     guesses = dict(zip(report.rows.ids, report.probabilities.argmax(axis=1).tolist(), strict=True))

@@ -15,12 +15,14 @@ import numpy as np
 from PIL import Image, features
 
 from pipeline.answers import most_probable
+from pipeline.evaluation.evidence import square_of
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
 from pipeline.evaluation.report import Report
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.pixel_range import PixelRange
+from pipeline.spec import FeatureSpec
 from pipeline.wording import readable, verb
 
 SHEET = 1024
@@ -79,8 +81,15 @@ class Album:
         self._pixel_range = pixel_range
         self._items: dict[str, ImageItem] = {item.id: item for item in images.items()} if images else {}
 
-    def read(self, ids: Sequence[str], *, size: int) -> dict[str, np.ndarray]:
+    def read(
+        self, ids: Sequence[str], *, size: int, spec: FeatureSpec | None = None
+    ) -> dict[str, np.ndarray]:
         """Decodes pictures in threads.
+
+        Args:
+            ids: Of the rows.
+            size: Height and width in pixels.
+            spec: Of features, to cut out what their base was shown; None = the whole picture as a square.
 
         Returns:
             uint8 (size, size, 3) by id, without those that cannot be shown.
@@ -90,7 +99,7 @@ class Album:
         unique = list(dict.fromkeys(ids))
         pool = ThreadPoolExecutor(THREADS)
         try:
-            pictures = pool.map(lambda name: self._read(name, size), unique)
+            pictures = pool.map(lambda name: self._read(name, size, spec), unique)
             found = dict(zip(unique, pictures, strict=True))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for thousands of pictures
@@ -111,13 +120,13 @@ class Album:
             parts.append(f"{counts[CHANGED]:,} {were} changed after the features were computed")
         return f"Some pictures are not shown: {' and '.join(parts)}." if parts else ""
 
-    def _read(self, name: str, size: int) -> np.ndarray | str:
+    def _read(self, name: str, size: int, spec: FeatureSpec | None) -> np.ndarray | str:
         item = self._items.get(name)
         if item is None or self._images is None:
             return GONE
         try:
             data, _ = read_checked(self._images, item, self._digests.get(name))
-            return decode(data, size, self._pixel_range)
+            return decode(data, size, self._pixel_range) if spec is None else square_of(data, spec, size)
         except ChangedError:
             return CHANGED
         except (OSError, DecodeError):

@@ -23,6 +23,7 @@ from pipeline.answers import most_probable
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
 from pipeline.evaluation.evidence import Evidence
+from pipeline.images.geometry import Geometry
 from pipeline.progress import say
 from pipeline.serving.neighbours import Neighbour, Neighbours
 from pipeline.serving.predictions import named
@@ -67,6 +68,7 @@ class Site:
     def about(self) -> dict[str, Any]:
         """Describes what answers, for the head of the page."""
         head, spec = self._predictor.head, self._predictor.selection.spec
+        geometry = Geometry.parse(spec.geometry)
         return {
             "head": head.name,
             "dataset": head.dataset,
@@ -81,6 +83,7 @@ class Site:
             "train_images": self._neighbours.total,
             "thumbnails": self._thumbnails.there,
             "familiarity": None if head.familiarity is None else head.familiarity.rule,
+            "geometry": {"edge": geometry.edge, "keeps_ratio": geometry.keeps_ratio},
             "coverage": None if self._predictor.sets is None else self._predictor.sets.coverage,
             "limits": {
                 "file_bytes": uploads.MAX_BYTES,

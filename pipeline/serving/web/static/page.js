@@ -167,7 +167,15 @@ function lay(evidence, canvas, picture) {
   small.getContext("2d").putImageData(cells, 0, 0);
   canvas.width = 320; // of the picture's own proportions, so that both lie in the same place
   canvas.height = Math.max(1, Math.round((320 * picture.naturalHeight) / picture.naturalWidth));
-  canvas.getContext("2d").drawImage(small, 0, 0, canvas.width, canvas.height);
+  canvas.getContext("2d").drawImage(small, ...shown(canvas.width, canvas.height));
+}
+
+// The part of a picture that the base was shown: left, top, width, height.
+function shown(width, height) {
+  const { edge, keeps_ratio: keepsRatio } = about.geometry;
+  const share = edge ? about.image_size / edge : 1;
+  const [wide, high] = edge && keepsRatio ? Array(2).fill(share * Math.min(width, height)) : [share * width, share * height];
+  return [(width - wide) / 2, (height - high) / 2, wide, high];
 }
 
 function unlike({ familiarity }) {
