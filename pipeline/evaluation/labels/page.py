@@ -14,7 +14,7 @@ import pipeline
 from pipeline.evaluation.labels import LabelCheck, Suspect
 from pipeline.evaluation.labels.odd import OddImage
 from pipeline.evaluation.labels.relabel import RelabelRow
-from pipeline.evaluation.page.html import STYLE, embed, render
+from pipeline.evaluation.page.html import STYLES, embed, render
 from pipeline.evaluation.page.pictures import NAME, Album, encode
 from pipeline.images import SPLITS, ImageSource
 from pipeline.images.pixel_range import PixelRange
@@ -142,7 +142,7 @@ def render_labels(
         "version": pipeline.__version__,
         "data": embed(data),
     }
-    return render(contents, page="labels.html.j2", styles=(STYLE, "labels.css"), script="labels.js")
+    return render(contents, page="labels.html.j2", styles=(*STYLES, "labels.css"), scripts=("labels.js",))
 
 
 def _key(check: LabelCheck, items: list[Item]) -> str:

@@ -11,34 +11,28 @@ import pipeline
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.comparison import WINNER, Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
-from pipeline.evaluation.page import confusions, facts, pictures, rankings
+from pipeline.evaluation.page import confusions, facts, pictures, rankings, thresholds
+from pipeline.evaluation.page.advice import steps
+from pipeline.evaluation.page.chapters import CHAPTERS
+from pipeline.evaluation.page.class_counts import class_counts
+from pipeline.evaluation.page.commands import Commands
 from pipeline.evaluation.page.curves import diagram, learning_curves
+from pipeline.evaluation.page.data import data_contents
 from pipeline.evaluation.page.evidence_pictures import evidence_pictures
 from pipeline.evaluation.page.feature_map import map_contents
+from pipeline.evaluation.page.gallery import gallery
 from pipeline.evaluation.page.pictures import Album, encode
 from pipeline.evaluation.page.rankings import compared_heads
+from pipeline.evaluation.page.story import short_answers
 from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.pixel_range import PixelRange
 from pipeline.wording import counted, verb
 
-PARTS = (
-    ("figures", "Figures"),
-    ("run", "What was run"),
-    ("ranking", "Other heads"),
-    ("classes", "Classes"),
-    ("confusion", "Confusion matrix"),
-    ("curves", "Learning curves"),
-    ("calibration", "Calibration"),
-    ("map", "Map of the features"),
-    ("gallery", "Mistakes and doubts"),
-    ("leaks", "Leaks between splits"),
-)
-"""The sections of the page in order: the name is that of its template."""
 MISLEADING = ("RANDOM FILTERS", "LEAK", "this is the training split")
 """How notes begin that take the meaning from the figures, rather than adding to it."""
-GALLERY_SIZE, LEAK_SIZE = 160, 128
+GALLERY_SIZE, LEAK_SIZE = 224, 128
 
 
 def gather(
@@ -58,12 +52,22 @@ def gather(
     started = time.perf_counter()
     figures = report.figures
     album = Album(images, _digests(report, features), PixelRange.of(report.spec.pixel_range))
-    mistakes, uncertain = pictures.worst_mistakes(report), pictures.least_certain(report)
+    shown, counts = gallery(report), class_counts(report, features)
+    warnings, kept_back = _warnings(report, leaks), thresholds.answers_kept_back(report)
     kinds = pictures.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
     heads, sweep = rankings.trained_heads(report), rankings.sweep_results(report)
     others = comparison if comparison is not None and len(comparison.reports) > 1 else None
     compared = compared_heads(others, head=report.head) if others else []
+    advice = steps(
+        report,
+        head,
+        leaks=leaks,
+        commands=Commands.about(report, features),
+        heads=len(heads),
+        splits=list(features),
+        kept_back=kept_back,
+    )
     contents = {
         "subject": report.subject,
         "head": report.head,
@@ -75,9 +79,17 @@ def gather(
         "grouped": any(report.rows.groups),
         "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": pipeline.__version__,
-        "parts": PARTS,
+        "chapters": CHAPTERS,
         "looks": report.looks.line if report.looks else "",
-        "warnings": _warnings(report, leaks),
+        "warnings": warnings,
+        "short_answers": short_answers(
+            report,
+            rows=counts.rows,
+            leaks=leaks,
+            misleading=any(one["danger"] for one in warnings),
+            steps=[one.title for one in advice],
+        ),
+        "data": data_contents(report, features, album, images, counts=counts, seed=head.seed),
         "main_figures": facts.main_figures(figures),
         "other_figures": facts.other_figures(figures),
         "stage_one": facts.stage_one(report, features),
@@ -98,10 +110,15 @@ def gather(
         "ece": figures.ece,
         "temperature": _temperature(report),
         "map": map_contents(report, features.get(report.split), album, seed=head.seed),
-        "mistakes": mistakes,
-        "uncertain": uncertain,
-        "gallery_pictures": _encoded(album, [one.id for one in mistakes + uncertain], GALLERY_SIZE),
-        "evidence_pictures": evidence_pictures(report, head, features, album, mistakes, size=GALLERY_SIZE),
+        "gallery": shown,
+        "gallery_pictures": _encoded(album, shown.ids, GALLERY_SIZE),
+        "evidence": evidence_pictures(report, head, features, album, shown.answers),
+        "kept_back": kept_back,
+        "class_curves": thresholds.class_curves(report),
+        "classes_with_rows": sum(one.support > 0 for one in figures.per_class),
+        "share_axes": thresholds.AXES,
+        "remarks": report.notes,
+        "steps": advice,
         "leaks_checked": leaks is not None,
         "not_looked_for": NOT_LOOKED_FOR,
         "leaks": kinds,
@@ -133,7 +150,7 @@ def _warnings(report: Report, leaks: Leaks | None) -> list[dict[str, Any]]:
         stand = f"{leaking:,} of {counted(len(report.rows), 'image')} {verb(leaking, 'stands', 'stand')}"
         text = (
             f"LEAK: {stand} in the training split, too, so the figures are better than they should be. "
-            "The last part of this page shows them"
+            "The part on leaks shows them"
         )
         found.append({"text": text, "danger": True})
     return sorted(found, key=lambda one: not one["danger"])

@@ -1,8 +1,9 @@
-"""Pictures of mistakes with what spoke for the wrong class drawn over them."""
+"""Pictures with what spoke for the class that a head gave them drawn over them: mistakes first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,24 @@ from pipeline.evaluation.page.pictures import Album, PicturedAnswer, encode
 from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 
+MOST = 24
+SIZE = 224
+
+
+@dataclass(frozen=True)
+class EvidencePictures:
+    """What the section on evidence shows.
+
+    Attributes:
+        answers: The images, mistakes first, as the gallery has them.
+        pictures: ``data:`` address of each with its evidence drawn over it, by id.
+        note: Why there are none; empty where there are.
+    """
+
+    answers: tuple[PicturedAnswer, ...] = ()
+    pictures: Mapping[str, str] | None = None
+    note: str = ""
+
 
 def evidence_pictures(
     report: Report,
@@ -21,29 +40,35 @@ def evidence_pictures(
     album: Album,
     answers: Sequence[PicturedAnswer],
     *,
-    size: int,
-) -> dict[str, str]:
+    most: int = MOST,
+) -> EvidencePictures:
     """Draws what spoke for the class that each of some images was taken for.
 
-    Returns:
-        ``data:`` addresses by id; empty where the features do not tell places apart, or are not there.
+    Args:
+        report: The evaluation.
+        head: The evaluated head.
+        features: The splits by name.
+        album: Reads the pictures.
+        answers: The images, the most telling first.
+        most: Images that are drawn.
 
     Raises:
         CacheMismatchError: A row of the features is damaged.
     """
     own = features.get(report.split)
-    if own is None or "train" not in features or not answers:
-        return {}
+    if own is None or "train" not in features:
+        return EvidencePictures(note="The features are no longer there to be looked at.")
     try:
         evidence = Evidence.of(head, features["train"])
-    except UsageError:
-        return {}
-    pictures = album.read([one.id for one in answers], size=size, spec=own.spec)
-    wanted = set(pictures)
-    places = {name: i for i, name in enumerate(own.rows.ids) if own.rows.views[i] == 0 and name in wanted}
+    except UsageError as error:
+        return EvidencePictures(note=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    pictures = album.read([one.id for one in answers[:most]], size=SIZE, spec=own.spec)
+    if not pictures:
+        return EvidencePictures(note="The images are no longer there to be drawn on.")
+    places = {name: i for i, name in enumerate(own.rows.ids) if own.rows.views[i] == 0 and name in pictures}
     guesses = dict(zip(report.rows.ids, report.probabilities.argmax(axis=1).tolist(), strict=True))
     found = {}
     for name, row in places.items():
         map_of_row = evidence.of_class(own.read(np.array([row]))[0], guesses[name])
         found[name] = encode(drawn(pictures[name], map_of_row))
-    return found
+    return EvidencePictures(tuple(one for one in answers if one.id in found), found)

@@ -95,7 +95,7 @@ def _text(key: str, value: float | None) -> str:
 def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
     """Says what made the features."""
     spec = report.spec
-    header = _header(features.get(report.split))
+    header = header_of(features.get(report.split))
     software = (header.software if header else None) or {}
     facts = {
         "backbone": spec.backbone,
@@ -169,7 +169,7 @@ def _balance(head: TrainedHead) -> str:
     return f"{'' if low == high else f'{low:,} to '}{counted(high, 'row')} each"
 
 
-def _header(features: FeatureSet | None) -> Header | None:
+def header_of(features: FeatureSet | None) -> Header | None:
     """Returns what the feature file says of itself; None where there is none."""
     if features is None:
         return None

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
-PAGE, STYLE, SCRIPT = "report.html.j2", "style.css", "map.js"
+PAGE = "report.html.j2"
+STYLES = ("style.css", "story.css")
+SCRIPTS = ("map.js", "gallery.js")
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def render(
-    contents: dict[str, Any], *, page: str = PAGE, styles: Sequence[str] = (STYLE,), script: str = SCRIPT
+    contents: dict[str, Any],
+    *,
+    page: str = PAGE,
+    styles: Sequence[str] = STYLES,
+    scripts: Sequence[str] = SCRIPTS,
 ) -> str:
     """Returns the page as text that is valid UTF-8.
 
@@ -34,21 +40,23 @@ def render(
         contents: What the templates show, by name.
         page: The template.
         styles: Its style sheets.
-        script: Its script.
+        scripts: Its scripts, which become one element.
     """
     from markupsafe import Markup
 
     environment = _environment()
-    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in styles)
-    code = (TEMPLATES / script).read_text(encoding="utf-8")
+    style, script = (
+        "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+        for names in (styles, scripts)
+    )
     return environment.get_template(page).render(
         contents
         | {
-            # Both are our own files, and the hash is that of exactly what stands between the tags.
+            # Both are of our own files, and the hash is that of exactly what stands between the tags.
             "style": Markup(style),  # noqa: S704 - our own file
-            "script": Markup(code),  # noqa: S704 - our own file
+            "script": Markup(script),  # noqa: S704 - our own file
             "policy": (
-                f"default-src 'none'; img-src data:; script-src '{_source_hash(code)}'; "
+                f"default-src 'none'; img-src data:; script-src '{_source_hash(script)}'; "
                 f"style-src '{_source_hash(style)}'; base-uri 'none'; form-action 'none'"
             ),
         }
@@ -77,6 +85,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: readable(value, max(len(value), 3)) if type(value) is str and value else value,
     )
+    environment.globals["zip"] = zip
     environment.filters |= {"share": lambda value: f"{value:.1%}", "count": lambda value: f"{value:,}"}
     return environment
 

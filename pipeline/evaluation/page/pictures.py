@@ -7,9 +7,11 @@ import io
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, features
@@ -24,6 +26,8 @@ from pipeline.images.decode import DecodeError, decode
 from pipeline.images.pixel_range import PixelRange
 from pipeline.spec import FeatureSpec
 from pipeline.wording import readable, verb
+
+_T = TypeVar("_T")
 
 SHEET = 1024
 """Most pictures on one sheet: at 96 pixels a picture, 28 MB when decoded, which a phone can hold."""
@@ -94,17 +98,31 @@ class Album:
         Returns:
             uint8 (size, size, 3) by id, without those that cannot be shown.
         """
+        if spec is not None:
+            return self.look(ids, partial(square_of, spec=spec, side=size))
+        return self.look(ids, lambda data: decode(data, size, self._pixel_range))
+
+    def look(self, ids: Sequence[str], at: Callable[[bytes | np.ndarray], _T]) -> dict[str, _T]:
+        """Reads images in threads and asks something of each.
+
+        Args:
+            ids: Names of rows; one that occurs twice is read once.
+            at: What is asked of an image as the source returns it; may raise ``DecodeError``.
+
+        Returns:
+            The answers by id, without images that cannot be read.
+        """
         if self._images is None:
             return {}
         unique = list(dict.fromkeys(ids))
         pool = ThreadPoolExecutor(THREADS)
         try:
-            pictures = pool.map(lambda name: self._read(name, size, spec), unique)
-            found = dict(zip(unique, pictures, strict=True))
+            answers = list(pool.map(lambda name: self._look(name, at), unique))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for thousands of pictures
-        self.failures |= {name: what for name, what in found.items() if isinstance(what, str)}
-        return {name: what for name, what in found.items() if not isinstance(what, str)}
+        both = list(zip(unique, answers, strict=True))
+        self.failures |= {name: failure for name, (_, failure) in both if failure}
+        return {name: found for name, (found, failure) in both if not failure and found is not None}
 
     @property
     def note(self) -> str:
@@ -120,17 +138,18 @@ class Album:
             parts.append(f"{counts[CHANGED]:,} {were} changed after the features were computed")
         return f"Some pictures are not shown: {' and '.join(parts)}." if parts else ""
 
-    def _read(self, name: str, size: int, spec: FeatureSpec | None) -> np.ndarray | str:
+    def _look(self, name: str, at: Callable[[bytes | np.ndarray], _T]) -> tuple[_T | None, str]:
+        """Returns the answer and why there is none; one of both is empty."""
         item = self._items.get(name)
         if item is None or self._images is None:
-            return GONE
+            return None, GONE
         try:
             data, _ = read_checked(self._images, item, self._digests.get(name))
-            return decode(data, size, self._pixel_range) if spec is None else square_of(data, spec, size)
+            return at(data), ""
         except ChangedError:
-            return CHANGED
+            return None, CHANGED
         except (OSError, DecodeError):
-            return GONE
+            return None, GONE
 
 
 def encode(picture: np.ndarray, *, quality: int = 75) -> str:

@@ -14,7 +14,7 @@ from pipeline.evaluation import Report, evaluate
 from pipeline.evaluation.page import write_report_page
 from pipeline.heads import Task, TrainedHead
 from pipeline.heads import make_head as make_recipe
-from pipeline.images import ImageItem
+from pipeline.images import ImageItem, LeftOut
 from pipeline.images.contents import digest
 from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
@@ -29,6 +29,7 @@ class Pictures:
     name: str = "pictures"
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
         return [ImageItem(name, 0) for name in self.pictures]

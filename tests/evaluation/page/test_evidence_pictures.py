@@ -1,4 +1,4 @@
-"""Mistakes on the page show what spoke for the wrong class, where features tell places apart."""
+"""The page shows what spoke for answers, mistakes first, where features tell places apart."""
 
 from __future__ import annotations
 
@@ -44,7 +44,14 @@ def test_pictures_are_drawn_where_there_are_places(places: bool, make_features: 
     report = evaluate(head, test)
     answers = least_certain(report, most=3)
     album = Album(Grey(list(test.rows.ids)), {})
-    found = evidence_pictures(report, head, {"train": train, "test": test}, album, answers, size=32)
-    assert set(found) == ({one.id for one in answers} if places else set())
-    assert all(address.startswith("data:image/") for address in found.values())
-    assert evidence_pictures(report, head, {"test": test}, album, answers, size=32) == {}
+    shown = evidence_pictures(report, head, {"train": train, "test": test}, album, answers, most=2)
+    if places:
+        assert shown.answers == tuple(answers[:2])
+        assert set(shown.pictures) == {one.id for one in answers[:2]}
+        assert all(address.startswith("data:image/") for address in shown.pictures.values())
+    else:
+        assert not shown.answers
+        assert "--pooling none` makes features that do" in shown.note
+    assert "no longer" in evidence_pictures(report, head, {"test": test}, album, answers).note
+    gone = evidence_pictures(report, head, {"train": train, "test": test}, Album(None, {}), answers)
+    assert ("no longer there to be drawn on" in gone.note) == places

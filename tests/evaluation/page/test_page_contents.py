@@ -15,7 +15,7 @@ from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.evaluation.leaks import Finding, Leaks, Place
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.page import feature_map
-from pipeline.evaluation.page.contents import PARTS
+from pipeline.evaluation.page.chapters import PARTS
 from pipeline.evaluation.page.html import TEMPLATES
 from pipeline.evaluation.page.pictures import Album, sheets
 from pipeline.evaluation.page.rankings import compared_heads

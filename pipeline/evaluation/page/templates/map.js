@@ -1,6 +1,8 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("map-data").textContent);
+  const holder = document.getElementById("map-data");
+  if (!holder) return;
+  const data = JSON.parse(holder.textContent);
   const byId = (name) => document.getElementById("map-" + name);
   const canvas = byId("canvas"), card = byId("card"), thumb = byId("thumb"), stage = byId("stage");
   const layoutMenu = byId("layout"), colourMenu = byId("colour"), onlyWrong = byId("wrong");
