@@ -23,7 +23,8 @@ FEW_HEADS = 3
 WEAK = 0.1
 """How far below the mean of all classes a recall is weak."""
 MOST_NAMED = 5
-RELIABLE = 0.99
+RELIABLE, MOST = 0.99, 0.5
+"""Accuracy that is as good as right, and the share of answers that has to be left."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,14 @@ def steps(
 def _on_data(report: Report, leaks: Leaks | None, commands: Commands) -> Iterator[Step]:
     if report.spec.weights.startswith("random:"):
         yield Step(
-            "Use trained filters", "The base was never trained, so no figure here says what it can do."
+            "Use trained filters",
+            "The base was never trained, so no figure here says what it can do: "
+            "extract with --weights imagenet.",
         )
     if report.trained_on is None:
         yield Step("Train the head again", "Which images it has seen is not known.", (commands.train(),))
     if leaks is None:
-        if "random" not in report.spec.weights:
-            yield Step("Look for images in two splits", "The splits were not compared.", (commands.check(),))
+        yield Step("Look for images in two splits", "The splits were not compared.", (commands.check(),))
     elif leaks.certain:
         count = counted(len(leaks.certain), "pair")
         reason = f"{count} of images {verb(leaks.certain, 'stands', 'stand')} in two splits. {MEND}."
@@ -177,7 +179,7 @@ def _on_use(kept_back: Sequence[Answered]) -> Iterator[Step]:
     if everything.accuracy is None or everything.accuracy >= RELIABLE:
         return
     good = next((one for one in others if one.accuracy is not None and one.accuracy >= RELIABLE), None)
-    if good is not None:
+    if good is not None and good.share >= MOST:
         yield Step(
             "Leave the unsure rest to people",
             f"Answers with a confidence of at least {good.threshold:.0%} are right in {good.accuracy:.1%}; "

@@ -98,17 +98,22 @@ def test_counts_turn_into_shares_and_pictures_are_loaded(make_case, visit):
     count = int(hits.inner_text())
     page.check("#shares")
     assert hits.inner_text() == f"{count / case.report.figures.per_class[0].support:.1%}"
-    loaded = page.evaluate("[...document.images].map((one) => one.complete && one.naturalWidth > 0)")
+    page.evaluate("for (const one of document.images) one.loading = 'eager'")
+    page.wait_for_function("[...document.images].every((one) => !one.src || one.complete)")
+    loaded = page.evaluate(
+        "[...document.images].filter((one) => one.src).map((one) => one.complete && one.naturalWidth > 0)"
+    )
     assert len(loaded) > 20
     assert all(loaded)
 
 
-def test_without_scripts_all_but_the_map_is_there(make_case, visit):
+def test_without_scripts_all_but_the_map_and_the_filter_is_there(make_case, visit):
     case = make_case(("cats", "dogs"), history=HISTORY)
     case.write()
     page = visit(case.path.as_uri(), java_script_enabled=False).page
     text = page.inner_text("body")
     assert "The map needs JavaScript" in text
+    assert not page.locator("#gallery-controls").is_visible()
     assert all(word in text for word in ("Figures", "Worst mistakes", "Learning curves", "Calibration"))
 
 
