@@ -98,8 +98,6 @@ def test_counts_turn_into_shares_and_pictures_are_loaded(make_case, visit):
     count = int(hits.inner_text())
     page.check("#shares")
     assert hits.inner_text() == f"{count / case.report.figures.per_class[0].support:.1%}"
-    page.evaluate("for (const one of document.images) one.loading = 'eager'")
-    page.wait_for_function("[...document.images].every((one) => !one.src || one.complete)")
     loaded = page.evaluate(
         "[...document.images].filter((one) => one.src).map((one) => one.complete && one.naturalWidth > 0)"
     )
