@@ -9,6 +9,7 @@ from pipeline.evaluation.leaks.findings import MEND, Leaks
 from pipeline.evaluation.page.commands import Commands
 from pipeline.evaluation.page.confusions import Pair, worst_pairs
 from pipeline.evaluation.page.thresholds import Answered
+from pipeline.evaluation.remarks import FEW_ROWS
 from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 from pipeline.wording import counted, readable, verb
@@ -51,6 +52,7 @@ def steps(
     heads: int,
     splits: Sequence[str],
     kept_back: Sequence[Answered],
+    unlabelled: int = 0,
 ) -> list[Step]:
     """Lists what would help, the most important first: the data, then the figure, then the head.
 
@@ -62,10 +64,12 @@ def steps(
         heads: Heads that were trained on the same features.
         splits: Splits whose features are there.
         kept_back: Answers that are left at each confidence.
+        unlabelled: Training images without a label.
     """
     return [
         *_on_data(report, leaks, commands),
-        *_on_classes(report, head),
+        *_on_labels(report, commands, unlabelled),
+        *_on_classes(report, head, commands),
         *_on_figure(report, commands, splits),
         *_on_head(report, commands, heads, splits),
         *_on_use(kept_back),
@@ -101,7 +105,24 @@ def _on_data(report: Report, leaks: Leaks | None, commands: Commands) -> Iterato
         yield Step("Look at images that are much alike", reason, (commands.check(),))
 
 
-def _on_classes(report: Report, head: TrainedHead) -> Iterator[Step]:
+def _on_labels(report: Report, commands: Commands, unlabelled: int) -> Iterator[Step]:
+    if report.figures.accuracy < RELIABLE:
+        yield Step(
+            "Look through the labels",
+            "Some mistakes may be right answers to wrong labels: those that heads contradict which have not "
+            "seen the image are shown one by one.",
+            (commands.check_labels(),),
+        )
+    if unlabelled:
+        yield Step(
+            "Label more images",
+            f"{counted(unlabelled, 'training image')} {verb(unlabelled, 'has', 'have')} no label; "
+            "some of them tell much more than others.",
+            (commands.next_images(),),
+        )
+
+
+def _on_classes(report: Report, head: TrainedHead, commands: Commands) -> Iterator[Step]:
     figures = report.figures
     rows = dict(zip(head.classes, head.class_counts, strict=True))
     weak = [
@@ -118,6 +139,12 @@ def _on_classes(report: Report, head: TrainedHead) -> Iterator[Step]:
         yield Step(
             "Collect images of the weak classes",
             f"They are found less often than the mean of {figures.balanced_accuracy:.0%}: {named}{more}.",
+        )
+    if figures.accuracy < RELIABLE:
+        yield Step(
+            "Ask what more images would bring",
+            "A learning curve says what twice as many would, overall and for each class.",
+            (commands.learning_curve(),),
         )
     pairs = worst_pairs(figures, most=2)
     if pairs:
@@ -147,6 +174,13 @@ def _on_figure(report: Report, commands: Commands, splits: Sequence[str]) -> Ite
             "Measure on more images",
             f"The accuracy is known to {100 * half:.1f} points more or less. About {needed:,.0f} images "
             f"of {report.split} instead of {figures.n:,} would make that one point.",
+        )
+    if report.split == "test" and figures.n < FEW_ROWS:
+        yield Step(
+            "Measure on every image",
+            f"{counted(figures.n, 'row')} of test tell little; cross-validation has every labelled image of "
+            "all splits answered by heads that have not seen it.",
+            (commands.cross_validate(),),
         )
     can_calibrate = "val" in splits and report.split != "val" and report.calibration is None
     if can_calibrate and figures.ece >= LARGE_ERROR:

@@ -50,6 +50,22 @@ class Commands:
         """Looks for leaks with everything that can be compared."""
         return self._line("check", *self.features)
 
+    def check_labels(self) -> str:
+        """Looks for labels that are likely wrong."""
+        return self._line("check", *self.features, *self.runs, "--labels")
+
+    def learning_curve(self) -> str:
+        """Says what more training rows would bring."""
+        return self._line("learning-curve", *self.features, *self.head, *self.runs)
+
+    def next_images(self) -> str:
+        """Says which images without a label to label first."""
+        return self._line("next", *self.features, *self.head, *self.runs)
+
+    def cross_validate(self) -> str:
+        """Measures the same head on every image."""
+        return self.evaluate("--cv", "10", "--repeats", "3")
+
     def evaluate(self, *options: str) -> str:
         """Measures the same head in another way."""
         return self._line("evaluate", *self.features, *self.head, *self.runs, *options)

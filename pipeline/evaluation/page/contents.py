@@ -67,6 +67,7 @@ def gather(
         heads=len(heads),
         splits=list(features),
         kept_back=kept_back,
+        unlabelled=dict(zip(counts.splits, counts.unlabelled, strict=True)).get("train", 0),
     )
     contents = {
         "subject": report.subject,

@@ -13,7 +13,7 @@ from pipeline.evaluation.page.commands import Commands
 from pipeline.evaluation.page.thresholds import answers_kept_back
 
 
-def advice(case, *, leaks=None, heads=1, splits=("train", "val", "test")):
+def advice(case, *, leaks=None, heads=1, splits=("train", "val", "test"), unlabelled=0):
     report = dataclasses.replace(case.report, spec=dataclasses.replace(case.report.spec, weights="imagenet"))
     found = steps(
         report,
@@ -23,6 +23,7 @@ def advice(case, *, leaks=None, heads=1, splits=("train", "val", "test")):
         heads=heads,
         splits=splits,
         kept_back=answers_kept_back(case.report),
+        unlabelled=unlabelled,
     )
     return {step.title: step for step in found}
 
@@ -62,6 +63,17 @@ def test_a_head_without_mistakes_on_many_rows_needs_little(make_case):
     assert list(found) == ["Choose among the heads on val"]
 
 
+def test_labels_and_more_images_are_asked_about_where_there_are_mistakes(make_case):
+    labels = np.repeat([0, 1], 60)
+    case = make_case(("a", "b"), answers=said(labels, np.arange(120) % 10 > 0))
+    found = advice(case, unlabelled=7)
+    assert found["Look through the labels"].commands[0].endswith(" --labels")
+    assert "learning-curve" in found["Ask what more images would bring"].commands[0]
+    assert "120 rows of test" in found["Measure on every image"].reason
+    assert "7 training images have no label" in found["Label more images"].reason
+    assert "Label more images" not in advice(case)
+
+
 def test_so_many_rows_as_are_said_to_be_needed_make_the_interval_a_point(make_case):
     from pipeline.evaluation.metrics import wilson_interval
 
@@ -97,7 +109,8 @@ def test_commands_are_such_that_the_command_line_takes(make_case, monkeypatch):
     features = dataclasses.replace(case.features["test"], path=Path("my cache/pets/entry/test.h5"))
     commands = Commands.about(case.report, {"test": features})
     every = [commands.check(), commands.sweep(), commands.train(), commands.evaluate("--calibrate")]
-    for line in [*every, commands.evaluate_all()]:
+    every += [commands.evaluate_all(), commands.cross_validate(), commands.check_labels()]
+    for line in [*every, commands.learning_curve(), commands.next_images()]:
         program, name, *options = shlex.split(line)
         assert program == "pipeline"
         assert options[: options.index("--cache") + 2] == [
