@@ -49,7 +49,7 @@ class ConformalSets:
 
     def notes(self, classes: tuple[str, ...]) -> list[str]:
         """Says how far the promise reaches."""
-        of = "of each class" if self.per_class else "of images like those of val"
+        of = "of the images of each class" if self.per_class else "of images like those of val"
         rows = counted(int(self.rows.sum() if self.per_class else self.rows.max(initial=0)), "val image")
         each = ", one of each group" if self.grouped else ""
         said = [f"sets hold the class of {self.coverage:.1%} {of}, by {rows}{each}"]

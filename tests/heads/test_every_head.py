@@ -12,6 +12,7 @@ import pipeline.heads
 from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.evaluation.evidence import Evidence
 from pipeline.heads import TrainedHead, describe_head, fit_head, load_head, make_head, train_head
 from pipeline.heads._keras.keras_head import PIXELS
 from pipeline.options import describe_type
@@ -20,6 +21,9 @@ NAMES = registry.names(pipeline.heads)
 
 QUICK = {"epochs": 15, "head_epochs": 5, "learning_rate": 0.01, "filters": (8, 16)}
 """Given to the heads that know them, so that a toy set is learnt in a few steps."""
+
+IN_STEPS = "hist-gradient-boosting"
+"""Its trees agree so far on a toy set that no place alone changes an answer."""
 
 pytestmark = [
     pytest.mark.parametrize("name", NAMES),
@@ -81,9 +85,22 @@ def test_loaded_head_gives_the_same_scores(name: str, saved: TrainedHead, valid:
         "seen",
         "not_found",
         "balance",
+        "familiarity",
     }:
         assert getattr(loaded, field) == getattr(saved, field)
     assert loaded.seen.to_bytes() == saved.seen.to_bytes()
+    assert loaded.familiarity.to_json() == saved.familiarity.to_json()
+    assert loaded.familiarity.to_bytes() == saved.familiarity.to_bytes()
+
+
+def test_shows_what_spoke_for_a_class(name: str, saved: TrainedHead, train: FeatureSet) -> None:
+    row = train.to_memory()[0]
+
+    found = Evidence.of(saved, train).of_class(row, int(train.labels[0]))
+
+    assert found.shape == row.shape[:2]
+    assert np.isfinite(found).all()
+    assert found.any() or name == IN_STEPS
 
 
 def test_learns_uint8_features(
