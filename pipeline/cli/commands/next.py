@@ -47,11 +47,12 @@ def command(
 
     They are those that the head is least sure of, and different from one another; where no two classes have
     labelled images yet, the most different ones. Prints a table of the whole data set, these images first:
-    fill in their labels, and it is a source for `pipeline extract`, which computes nothing again.
+    put it into a file (`> next.csv`) and fill in their labels, and it is a source for `pipeline extract`,
+    which computes nothing again.
 
     \b
-    pipeline next --n 50 --data photos/ > next.csv
-    pipeline extract --data next.csv
+    pipeline next --n 50 --data photos.csv
+    pipeline next --n 50 --data photos.csv --json
     """
     import numpy as np
 

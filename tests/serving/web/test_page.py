@@ -177,6 +177,25 @@ def test_what_spoke_for_the_class_is_laid_over_the_picture(server: Server, visit
     assert shown.problems == []
 
 
+def test_evidence_lies_in_the_part_that_the_base_was_shown(server: Server, visit: Open) -> None:
+    shown = visit("about:blank")
+    middle = {"geometry": {"edge": 64, "keeps_ratio": True}, "image_size": 32}
+    shown.page.route("**/about", lambda route: route.fulfill(json=route.fetch().json() | middle))
+    shown.page.goto(server.url)
+    shown.page.set_input_files("#files", server.photos.files("test")[0])
+    answered(shown.page, 1)
+    shown.page.locator(".why").click()
+    painted = """one => {
+        const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+        const rows = [];
+        data.forEach((value, i) => { if (i % 4 === 3 && value) rows.push(Math.floor(i / 4 / one.width)); });
+        return [Math.min(...rows) / one.height, Math.max(...rows) / one.height];
+    }"""
+    first, last = shown.page.locator(".stage canvas").evaluate(painted)
+    assert 0.24 < first < last < 0.76
+    assert shown.problems == []
+
+
 def test_what_is_unlike_all_of_the_training_is_marked(server: Server, visit: Open) -> None:
     shown = visit("about:blank")
     rule = {"threshold": 0.5, "rate": 0.01, "val_rows": 1000}
