@@ -88,8 +88,8 @@ def _on_data(report: Report, leaks: Leaks | None, commands: Commands) -> Iterato
     if leaks is None:
         yield Step("Look for images in two splits", "The splits were not compared.", (commands.check(),))
     elif leaks.certain:
-        count = counted(len(leaks.certain), "pair")
-        reason = f"{count} of images {verb(leaks.certain, 'stands', 'stand')} in two splits. {MEND}."
+        pairs = counted(len(leaks.certain), "pair of images", "pairs of images")
+        reason = f"{pairs} {verb(leaks.certain, 'stands', 'stand')} in two splits. {MEND}."
         yield Step("Take leaks out", reason, (commands.check(),))
     elif leaks.notes:
         yield Step(
@@ -98,10 +98,8 @@ def _on_data(report: Report, leaks: Leaks | None, commands: Commands) -> Iterato
             (commands.check(),),
         )
     elif leaks.findings:
-        count = counted(len(leaks.findings), "pair")
-        reason = (
-            f"{count} of images {verb(leaks.findings)} much alike; only eyes can tell whether they are one."
-        )
+        pairs = counted(len(leaks.findings), "pair of images", "pairs of images")
+        reason = f"{pairs} {verb(leaks.findings)} much alike; only eyes can tell whether they are one."
         yield Step("Look at images that are much alike", reason, (commands.check(),))
 
 

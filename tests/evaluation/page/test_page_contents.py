@@ -168,7 +168,7 @@ def test_a_map_of_many_rows_says_that_it_is_a_sample(make_case, monkeypatch):
 def test_without_the_features_there_is_no_map_and_no_data_for_one(make_case):
     text = make_case(("a", "b")).write(features={})
     assert "There is no map" in text
-    assert 'map-data"' not in text
+    assert 'id="map-data"' not in text
 
 
 def test_two_rows_and_no_mistakes_make_a_page(make_case):

@@ -44,6 +44,11 @@
     if (among.length) show(among[(among.indexOf(shots[current]) + step + among.length) % among.length]);
   }
 
+  for (const menu of [classMenu, answerMenu, sureMenu]) menu.addEventListener("change", filter);
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  filter();
+
+  if (!large) return;  // there are no pictures
   byId("groups").addEventListener("click", (event) => {
     const link = event.target.closest(".enlarge");
     if (!link || event.ctrlKey || event.metaKey) return;
@@ -61,7 +66,4 @@
   byId("back").addEventListener("click", () => move(-1));
   byId("on").addEventListener("click", () => move(1));
   byId("close").addEventListener("click", () => large.close());
-  for (const menu of [classMenu, answerMenu, sureMenu]) menu.addEventListener("change", filter);
-  byId("controls").addEventListener("submit", (event) => event.preventDefault());
-  filter();
 })();
