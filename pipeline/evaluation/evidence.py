@@ -10,10 +10,6 @@ from PIL import Image
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead
-from pipeline.images.decode import decode
-from pipeline.images.pixel_range import PixelRange
-from pipeline.images.resizing import find_resize
-from pipeline.spec import FeatureSpec
 
 SAMPLE = 256
 """Training images whose mean is the usual picture."""
@@ -109,22 +105,6 @@ class Evidence:
         logarithms = np.log(np.maximum(answers[:, known], np.finfo(np.float64).tiny))
         own = np.flatnonzero(known).tolist().index(label)
         return logarithms[:, own] - np.delete(logarithms, own, axis=1).mean(axis=1)
-
-
-def square_of(data: bytes | np.ndarray, spec: FeatureSpec, side: int) -> np.ndarray:
-    """Returns the part of a picture that a base was shown, uint8 (side, side, 3): where evidence lies.
-
-    Args:
-        data: The picture, encoded or as pixels.
-        spec: Of the features.
-        side: Height and width in pixels.
-
-    Raises:
-        DecodeError: It is damaged, or no picture.
-    """
-    resize = find_resize(spec.resize, spec.geometry)
-    shown = decode(data, spec.image_size, PixelRange.of(spec.pixel_range), resize)
-    return np.asarray(Image.fromarray(shown).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _blocks(side: int) -> list[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import UsageError
 
@@ -53,6 +53,15 @@ class Geometry:
             return ""
         what = "shorter-edge" if self.keeps_ratio else "square"
         return f"{what}-{self.edge}{'-even' if self.even else ''}"
+
+    def in_size(self, size: int, *, of: int) -> Geometry:
+        """Returns what shows the same part of a picture in a square of another size.
+
+        Args:
+            size: Height and width of that square in pixels.
+            of: Those of the square that this geometry was stated for.
+        """
+        return replace(self, edge=max(round(self.edge * size / of), size)) if self.edge else self
 
     def reduced_to(self, size: int) -> int:
         """Returns the pixels that the shorter edge of the whole picture is resized to."""

@@ -12,11 +12,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import disk_errors
-from pipeline.evaluation.evidence import Evidence, drawn, square_of
+from pipeline.evaluation.evidence import Evidence, drawn
 from pipeline.files import make_folder, written
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.decode import DecodeError
+from pipeline.images.shown import shown_square
 from pipeline.serving.predictor import Answer
 
 SIDE = 320
@@ -69,7 +70,7 @@ class EvidenceFolder:
         if answer.probabilities is None or answer.features is None:
             return
         try:
-            picture = square_of(self._source.read(self._items[answer.id]), self._spec, SIDE)
+            picture = shown_square(self._source.read(self._items[answer.id]), self._spec, SIDE)
         except (OSError, DecodeError):  # it has changed since it was answered
             return
         found = self._evidence.of_class(answer.features, int(answer.probabilities.argmax()))

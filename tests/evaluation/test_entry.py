@@ -48,7 +48,7 @@ def test_figures_are_given_with_and_without_what_leaks(chosen: Selection, head: 
     (note,) = [note for note in report.notes if note.startswith("LEAK")]
     assert "2 of 10 rows stand in the training split" in note
     page = (report.folder / "report.html").read_text()
-    assert page.count("2 of 10 rows stand in the training split") == 1
+    assert page.count("2 of 10 rows stand in the training split") == 2  # at the top, and where help is
     assert "copy.png" in page
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.evaluation.evidence import Evidence, drawn, square_of
+from pipeline.evaluation.evidence import Evidence, drawn
 from pipeline.heads import fit_head
-from pipeline.spec import FeatureSpec
 
 Make = Callable[..., FeatureSet]
 
@@ -77,16 +75,6 @@ def test_averaged_features_have_no_places(make_features: Make) -> None:
     train = make_features(np.eye(8, dtype=np.float16), np.arange(8) % 2)
     with pytest.raises(UsageError, match="do not tell places apart"):
         Evidence.of(fit_head("prototype", train), train)
-
-
-def test_it_lies_in_what_the_base_was_shown(spec: FeatureSpec) -> None:
-    picture = np.zeros((100, 200, 3), np.uint8)
-    picture[14:86, 64:136] = 255
-    shown = replace(spec, image_size=30, geometry="shorter-edge-50", resize="bilinear-antialias")
-    assert square_of(picture, shown, 90).shape == (90, 90, 3)
-    assert square_of(picture, shown, 90).min() > 250
-    whole = square_of(picture, replace(shown, geometry=""), 90)
-    assert whole[[0, -1], [0, -1]].max() == 0
 
 
 def test_for_is_orange_and_against_is_blue() -> None:

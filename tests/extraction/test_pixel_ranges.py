@@ -195,7 +195,7 @@ def test_pictures_are_shown_in_the_range(extraction: Extraction, data: Path) -> 
     name = features.rows.ids[0]
     content = (data / name).read_bytes()
     wanted = decode(content, SIDE, TWELVE)
-    album = Album(open_images(str(data)), {}, TWELVE)
+    album = Album(open_images(str(data)), {}, extraction.entry.spec)
     np.testing.assert_array_equal(album.read([name], size=SIDE)[name], wanted)
     with Image.open(io.BytesIO(Thumbnails(extraction.entry, features.rows).draw(0))) as drawn:
         assert np.abs(np.asarray(drawn).astype(int) - wanted).mean() < 3

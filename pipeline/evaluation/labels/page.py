@@ -17,7 +17,6 @@ from pipeline.evaluation.labels.relabel import RelabelRow
 from pipeline.evaluation.page.html import STYLES, embed, render
 from pipeline.evaluation.page.pictures import NAME, Album, encode
 from pipeline.images import SPLITS, ImageSource
-from pipeline.images.pixel_range import PixelRange
 from pipeline.wording import readable
 
 SIZE = 160
@@ -58,7 +57,7 @@ def read_pictures(check: LabelCheck, images: ImageSource | None) -> tuple[dict[s
     """Reads what the page shows: uint8 (160, 160, 3) by id, and a note on what cannot be shown."""
     rows = check.rows
     known = {name: digest.tobytes() for name, digest in zip(rows.ids, rows.digests, strict=True)}
-    album = Album(images, known, PixelRange.of(check.features.spec.pixel_range))
+    album = Album(images, known, check.features.spec)
     shown = items_of(check)[:SHOWN]
     found = album.read([face.id for item in shown for face in item.faces], size=SIZE)
     return found, album.note

@@ -27,7 +27,6 @@ from pipeline.evaluation.page.story import short_answers
 from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
-from pipeline.images.pixel_range import PixelRange
 from pipeline.wording import counted, verb
 
 MISLEADING = ("RANDOM FILTERS", "LEAK", "this is the training split")
@@ -51,7 +50,7 @@ def gather(
     """
     started = time.perf_counter()
     figures = report.figures
-    album = Album(images, _digests(report, features), PixelRange.of(report.spec.pixel_range))
+    album = Album(images, _digests(report, features), report.spec)
     shown, counts = gallery(report), class_counts(report, features)
     warnings, kept_back = _warnings(report, leaks), thresholds.answers_kept_back(report)
     kinds = pictures.kinds_of_leaks(leaks) if leaks else []

@@ -62,7 +62,7 @@ def evidence_pictures(
         evidence = Evidence.of(head, features["train"])
     except UsageError as error:
         return EvidencePictures(note=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-    pictures = album.read([one.id for one in answers[:most]], size=SIZE, spec=own.spec)
+    pictures = album.read([one.id for one in answers[:most]], size=SIZE)
     if not pictures:
         return EvidencePictures(note="The images are no longer there to be drawn on.")
     places = {name: i for i, name in enumerate(own.rows.ids) if own.rows.views[i] == 0 and name in pictures}

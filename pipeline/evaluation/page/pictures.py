@@ -10,20 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image, features
 
 from pipeline.answers import most_probable
-from pipeline.evaluation.evidence import square_of
 from pipeline.evaluation.leaks.findings import KINDS, Finding, Leaks, Place
 from pipeline.evaluation.report import Report
 from pipeline.images import UNLABELLED, ImageItem, ImageSource
 from pipeline.images.contents import ChangedError, read_checked
 from pipeline.images.decode import DecodeError, decode
-from pipeline.images.pixel_range import PixelRange
+from pipeline.images.shown import shown_square
 from pipeline.spec import FeatureSpec
 from pipeline.wording import readable, verb
 
@@ -70,37 +68,33 @@ class Album:
         self,
         images: ImageSource | None,
         digests: Mapping[str, bytes],
-        pixel_range: PixelRange | None = None,
+        spec: FeatureSpec | None = None,
     ) -> None:
         """Finds the images of the rows.
 
         Args:
             images: Reads the images; None where they are gone.
             digests: SHA-256 of each row's image by id; an id that is not in it is not checked.
-            pixel_range: Black and white of pixels deeper than 8 bits.
+            spec: Of features, to show what their base is shown; None = whole pictures as squares.
         """
         self.failures: dict[str, str] = {}
         self._images = images
         self._digests = digests
-        self._pixel_range = pixel_range
+        self._spec = spec
         self._items: dict[str, ImageItem] = {item.id: item for item in images.items()} if images else {}
 
-    def read(
-        self, ids: Sequence[str], *, size: int, spec: FeatureSpec | None = None
-    ) -> dict[str, np.ndarray]:
+    def read(self, ids: Sequence[str], *, size: int) -> dict[str, np.ndarray]:
         """Decodes pictures in threads.
 
         Args:
             ids: Of the rows.
             size: Height and width in pixels.
-            spec: Of features, to cut out what their base was shown; None = the whole picture as a square.
 
         Returns:
             uint8 (size, size, 3) by id, without those that cannot be shown.
         """
-        if spec is not None:
-            return self.look(ids, partial(square_of, spec=spec, side=size))
-        return self.look(ids, lambda data: decode(data, size, self._pixel_range))
+        spec = self._spec
+        return self.look(ids, lambda data: shown_square(data, spec, size) if spec else decode(data, size))
 
     def look(self, ids: Sequence[str], at: Callable[[bytes | np.ndarray], _T]) -> dict[str, _T]:
         """Reads images in threads and asks something of each.

@@ -11,9 +11,9 @@ from pipeline.cache import Entry
 from pipeline.errors import PipelineError
 from pipeline.images import ImageItem, ImageSource, open_images
 from pipeline.images.contents import read_checked
-from pipeline.images.decode import DecodeError, decode
-from pipeline.images.pixel_range import PixelRange
+from pipeline.images.decode import DecodeError
 from pipeline.images.row_table import RowTable
+from pipeline.images.shown import shown_square
 from pipeline.memory import ShortageError
 from pipeline.progress import say
 
@@ -32,7 +32,7 @@ class Thumbnails:
             rows: What is to be drawn.
         """
         self._rows = rows
-        self._pixel_range = PixelRange.of(entry.spec.pixel_range)
+        self._spec = entry.spec
         self._reading = threading.Lock()
         self._source: ImageSource | None = None
         self._items: dict[str, ImageItem] = {}
@@ -58,7 +58,7 @@ class Thumbnails:
         try:
             with self._reading:
                 data, _ = read_checked(self._source, item, self._rows.digests[row].tobytes())
-            pixels = decode(data, SIDE, self._pixel_range)
+            pixels = shown_square(data, self._spec, SIDE)
         except (OSError, DecodeError, MemoryError, ShortageError):  # the page can ask again
             return None
         picture = io.BytesIO()
