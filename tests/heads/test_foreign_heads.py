@@ -303,6 +303,6 @@ def test_what_the_system_lacks_is_no_damage(
     def lack(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(saving, "_sha256", lack)
+    monkeypatch.setattr(saving, "_checked", lack)
     with pytest.raises(UnreadableFileError, match=r"seen\.bin cannot be read now"):
         load_head(logreg.parent)
