@@ -16,7 +16,9 @@ SHOWN = ("cifar10-vgg16-32px", "cats-and-dogs-vgg16", "cats-and-dogs-vgg16-finet
 """What the README shows."""
 FROM_8_BITS = ("mobilenet_v2",)
 """Bases whose file of filters was made from filters of 8 bits."""
-NOT_MEASURED = "not measured yet"
+NOT_MEASURED, NOT_TIMED = "not measured yet", "not timed"
+BESIDE = "beside other work"
+"""Note of a row whose machine had other work to do: its figures count, and its seconds do not."""
 
 Rows = Sequence[dict[str, str]]
 
@@ -122,9 +124,12 @@ def _mean(rows: Rows, split: str) -> str:
 
 
 def _seconds(rows: Rows) -> str:
-    """What the features took, and what all else of a run did."""
+    """What the features took, and what all else of a run did, on a machine that did nothing else."""
     if not rows:
         return "-"
+    rows = [row for row in rows if row["note"] != BESIDE]
+    if not rows:
+        return NOT_TIMED
     rest = statistics.mean(float(row["run_seconds"]) - float(row["extract_seconds"]) for row in rows)
     known = [row["features_took"] for row in rows if row["features_took"]]
     return f"{float(known[-1]):.0f} + {rest:.0f}" if known else f"not seen + {rest:.0f}"
@@ -159,7 +164,8 @@ def _caption(results: Path) -> str:
     days = sorted({row["date"] for row in rows})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
     return (
-        f"Seconds: the features, once, + all else of a run. {'; '.join(machines)}; {when}."
+        "Seconds: the features, once, + all else of a run; not timed: other work ran beside. "
+        f"{'; '.join(machines)}; {when}."
         if rows
         else ("Nothing is measured yet: `make seeds`.")
     )

@@ -192,3 +192,19 @@ def test_the_table_holds_mean_interval_spread_and_seconds(
         "none needed",
         "- |",
     ]
+
+
+def test_seconds_of_a_machine_that_had_other_work_are_not_shown(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_tables, "LINES", [line])
+    results = Results(tmp_path / "recipes.csv", [line])
+    took = {"test": "0.9", "test_rows": "1000", "extract_seconds": "1", "features_took": "20.0", "val": ""}
+
+    def shown() -> str:
+        return recipe_tables.published(tmp_path / "recipes.csv").splitlines()[2].split(" | ")[6]
+
+    results.add(line, 0, "a", {"run_seconds": "900", "note": recipe_tables.BESIDE, **took})
+    assert shown() == recipe_tables.NOT_TIMED
+    results.add(line, 1, "a", {"run_seconds": "30", **took})
+    assert shown() == "20 + 29"
