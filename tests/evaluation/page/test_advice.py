@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from pathlib import Path
 
+import click
 import numpy as np
 
 from pipeline.cli import main
@@ -118,9 +119,9 @@ def test_commands_are_such_that_the_command_line_takes(make_case, monkeypatch):
             *("--cache", "my cache"),
         ]
         command = main.get_command(None, name)
-        assert command.make_context(name, options, resilient_parsing=False).params["cache"] == Path(
-            "my cache"
-        )
+        # Below the program, as when it is typed: a command keeps the first help option that it was given.
+        above = click.Context(main, **main.context_settings)
+        assert command.make_context(name, options, parent=above).params["cache"] == Path("my cache")
 
 
 def test_what_is_the_usual_is_left_out_of_a_command(make_case):
