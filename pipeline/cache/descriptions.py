@@ -69,6 +69,11 @@ class Descriptions:
             yield self.describe(features.read(index[start : start + BLOCK_ROWS]))
 
 
+def draw_rows(index: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Draws at most so many of some rows, int (n,), in order; all where there are no more."""
+    return index if len(index) <= most else np.sort(random.choice(index, most, replace=False))
+
+
 def _wide(rows: np.ndarray) -> np.ndarray:
     """Returns rows (n, d) in float32."""
     wide = np.empty(rows.shape, np.float32)

@@ -194,9 +194,8 @@ class Chooser:
 
     def _look(self, found: Extracted, position: int) -> None:
         """Times heads that were never timed with a few rows."""
-        train = found.open(position, "train")
         new = [one for one in self.candidates if one.head not in self._pace.value_s]
-        if not new or len(train) <= LOOK_ROWS:
+        if not new or len(train := found.open(position, "train")) <= LOOK_ROWS:
             return
         say(f"choose: {counted(len(new), 'head')}: how fast are they? {counted(LOOK_ROWS, 'row')}")
         values, before = LOOK_ROWS * math.prod(train.feature_shape), self.passes.budget.spent

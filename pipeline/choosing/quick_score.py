@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.heads import row_groups
+from pipeline.heads import keep_labels, row_groups
 from pipeline.heads._core.examples import select
 from pipeline.heads._core.probabilities import softmax
 from pipeline.heads._core.temperature import FLOOR, fit_inverse_temperature
@@ -104,6 +104,4 @@ def _stacked(parts: Sequence[FeatureSet]) -> FeatureSet:
 def _alone(features: FeatureSet) -> FeatureSet:
     """Takes the labels of all rows of a group but the first away."""
     _, first = np.unique(row_groups(features), return_index=True)
-    labels = np.full(len(features), -1, np.int32)
-    labels[first] = features.labels[first]
-    return replace(features, rows=replace(features.rows, labels=labels))
+    return keep_labels(features, first)

@@ -52,6 +52,9 @@ seed_option = click.option(
     "--seed", type=seed_type, default=0, show_default=True, help="Same seed, same scores."
 )
 head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
+)
 
 FEATURES = flags_of(FeatureRequest)
 """The flag of each field of ``FeatureRequest`` that has one."""
@@ -88,6 +91,12 @@ def print_json(value: Any) -> None:
     """Prints the one object that ``--json`` promises; a failure after it is told on stderr only."""
     click.echo(json_text(value))
     click.get_current_context().find_root().obj["json"] = False
+
+
+def print_files(folder: Path) -> None:
+    """Names the files of a folder that a command has written."""
+    for path in sorted(folder.iterdir()):
+        click.echo(f"  {path}")
 
 
 def data_option(help: str) -> Decorator:

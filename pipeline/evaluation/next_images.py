@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.descriptions import Descriptions
+from pipeline.cache.descriptions import Descriptions, draw_rows
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead
 from pipeline.images import UNLABELLED
@@ -101,7 +101,7 @@ def next_images(
     probabilities = None if head is None else head.predict_proba(features)[open_rows]
     margins = None if probabilities is None else margins_of(probabilities)
     if margins is None:
-        pool = _sample(np.arange(len(open_rows)), max(SAMPLE, count), seed)
+        pool = draw_rows(np.arange(len(open_rows)), max(SAMPLE, count), np.random.default_rng(seed))
         weights = None
     else:
         pool = np.sort(np.argsort(margins, kind="stable")[: POOL * count])
@@ -165,7 +165,7 @@ def _kinds(
     features: FeatureSet, rows: np.ndarray, descriptions: Descriptions, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the kind of each row, int (n,), the size of each kind, and the position of its middle row."""
-    sample = _sample(rows, SAMPLE, seed)
+    sample = draw_rows(rows, SAMPLE, np.random.default_rng(seed))
     known = np.concatenate(list(descriptions.read(features, sample)))
     centres = _centres(known, min(count, len(known)), None, seed)
     lengths = (centres**2).sum(axis=1)
@@ -176,9 +176,3 @@ def _kinds(
     used, nearest = np.unique(nearest, return_inverse=True)
     middles = [int(np.flatnonzero(nearest == i)[best[nearest == i].argmax()]) for i in range(len(used))]
     return nearest, np.bincount(nearest), np.array(middles)
-
-
-def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

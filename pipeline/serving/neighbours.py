@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.descriptions import Descriptions
+from pipeline.cache.descriptions import Descriptions, draw_rows
 from pipeline.progress import progress
 
 MOST_BYTES = 256 * 2**20
@@ -50,9 +50,7 @@ class Neighbours:
         originals = np.flatnonzero(features.rows.views == 0)
         self.total = len(originals)
         room = max(1, most_bytes // (4 * self._descriptions.width))
-        if len(originals) > room:
-            originals = np.sort(np.random.default_rng(SEED).choice(originals, room, replace=False))
-        self.rows = originals
+        self.rows = originals = draw_rows(originals, room, np.random.default_rng(SEED))
         self._described = np.empty((len(originals), self._descriptions.width), np.float32)
         done = 0
         with progress("reading training features", len(originals)) as advance:

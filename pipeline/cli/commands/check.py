@@ -11,6 +11,7 @@ import click
 from pipeline.cli.options import (
     StoredFeatures,
     json_option,
+    print_files,
     print_json,
     runs_option,
     stored_features,
@@ -129,5 +130,4 @@ def _check_labels(features: StoredFeatures, *, runs: Path, as_json: bool) -> Non
         print_json(check.to_json() | {"folder": str(folder)} | changed)
         return
     print_label_check(check, console=Console(file=sys.stdout))
-    for path in sorted(folder.iterdir()):
-        click.echo(f"  {path}")
+    print_files(folder)

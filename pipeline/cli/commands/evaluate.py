@@ -14,6 +14,7 @@ from pipeline.cache.features import Selection
 from pipeline.cli.options import (
     StoredFeatures,
     json_option,
+    print_files,
     print_json,
     runs_option,
     seed_option,
@@ -198,8 +199,7 @@ def _cross_validate(
         print_json(result.to_json() | {"folder": str(written)} | changed)
         return
     print_cross_validation(result, console=Console(file=sys.stdout))
-    for path in sorted(written.iterdir()):
-        click.echo(f"  {path}")
+    print_files(written)
 
 
 def _refuse_beside_cv(ctx: click.Context, head: str) -> None:

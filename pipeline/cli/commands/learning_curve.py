@@ -11,9 +11,11 @@ from pipeline.cli.options import (
     StoredFeatures,
     head_option,
     json_option,
+    print_files,
     print_json,
     runs_option,
     seed_option,
+    settings_option,
     stored_features,
     told_changes,
 )
@@ -23,9 +25,7 @@ from pipeline.errors import UsageError
 @click.command(name="learning-curve")
 @stored_features
 @head_option
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
-)
+@settings_option
 @click.option(
     "--split", type=click.Choice(("val", "test")), help="Rows to measure on. [val where there is one]"
 )
@@ -81,5 +81,4 @@ def command(
         print_json(curve.to_json() | {"folder": str(folder)} | changed)
         return
     print_learning_curve(curve, console=Console(file=sys.stdout))
-    for path in sorted(folder.iterdir()):
-        click.echo(f"  {path}")
+    print_files(folder)

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     print_json,
     runs_option,
     seed_option,
+    settings_option,
     stored_features,
     told_changes,
 )
@@ -22,9 +23,7 @@ from pipeline.wording import counted
 @click.command(name="train-head")
 @stored_features
 @head_option
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
-)
+@settings_option
 @seed_option
 @runs_option
 @json_option

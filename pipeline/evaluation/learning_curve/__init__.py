@@ -114,7 +114,7 @@ class LearningCurve:
         gain = np.quantile(now - then, ENDS).tolist()
         return Forecast(rows, 1 - own_then, (low, high), own_now - own_then, (gain[0], gain[1]))
 
-    @property
+    @cached_property
     def forecast(self) -> Forecast:
         """What twice as many rows would bring."""
         return self.at(2 * int(self.sizes[-1]))

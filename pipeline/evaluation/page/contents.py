@@ -52,6 +52,7 @@ def gather(
     figures = report.figures
     album = Album(images, _digests(report, features), report.spec)
     shown, counts = gallery(report), class_counts(report, features)
+    seen = album.read(shown.ids, size=GALLERY_SIZE)
     warnings, kept_back = _warnings(report, leaks), thresholds.answers_kept_back(report)
     kinds = pictures.kinds_of_leaks(leaks) if leaks else []
     sides = [side.id for kind in kinds for pair in kind.pairs for side in (pair.first, pair.second)]
@@ -111,8 +112,8 @@ def gather(
         "temperature": _temperature(report),
         "map": map_contents(report, features.get(report.split), album, seed=head.seed),
         "gallery": shown,
-        "gallery_pictures": _encoded(album, shown.ids, GALLERY_SIZE),
-        "evidence": evidence_pictures(report, head, features, album, shown.answers),
+        "gallery_pictures": {name: encode(picture) for name, picture in seen.items()},
+        "evidence": evidence_pictures(report, head, features, seen, shown.answers),
         "kept_back": kept_back,
         "class_curves": thresholds.class_curves(report),
         "classes_with_rows": sum(one.support > 0 for one in figures.per_class),

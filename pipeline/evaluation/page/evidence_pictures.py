@@ -10,12 +10,11 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.evaluation.evidence import Evidence, drawn
-from pipeline.evaluation.page.pictures import Album, PicturedAnswer, encode
+from pipeline.evaluation.page.pictures import PicturedAnswer, encode
 from pipeline.evaluation.report import Report
 from pipeline.heads import TrainedHead
 
 MOST = 24
-SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def evidence_pictures(
     report: Report,
     head: TrainedHead,
     features: Mapping[str, FeatureSet],
-    album: Album,
+    shown: Mapping[str, np.ndarray],
     answers: Sequence[PicturedAnswer],
     *,
     most: int = MOST,
@@ -48,7 +47,7 @@ def evidence_pictures(
         report: The evaluation.
         head: The evaluated head.
         features: The splits by name.
-        album: Reads the pictures.
+        shown: The pictures as the base sees them, uint8 (size, size, 3), by id.
         answers: The images, the most telling first.
         most: Images that are drawn.
 
@@ -62,7 +61,7 @@ def evidence_pictures(
         evidence = Evidence.of(head, features["train"])
     except UsageError as error:
         return EvidencePictures(note=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-    pictures = album.read([one.id for one in answers[:most]], size=SIZE)
+    pictures = {one.id: shown[one.id] for one in answers[:most] if one.id in shown}
     if not pictures:
         return EvidencePictures(note="The images are no longer there to be drawn on.")
     places = {name: i for i, name in enumerate(own.rows.ids) if own.rows.views[i] == 0 and name in pictures}

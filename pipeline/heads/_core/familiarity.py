@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.cache.descriptions import Descriptions
+from pipeline.cache.descriptions import Descriptions, draw_rows
 from pipeline.cache.halves import INFINITE, widen
 from pipeline.heads._core.seen import SeenImages
 from pipeline.wording import counted
@@ -76,9 +76,9 @@ class Familiarity:
         room = max(1, MOST_BYTES // (_STORED.itemsize * descriptions.width))
         random = np.random.default_rng(SEED)
         originals = np.flatnonzero((train.labels >= 0) & (train.rows.views == 0))
-        known = np.concatenate(list(descriptions.read(train, _some(originals, room, random))))
+        known = np.concatenate(list(descriptions.read(train, draw_rows(originals, room, random))))
         among = cls(descriptions, known.astype(_STORED), -1.0, 0.0, 0)
-        asked = _some(np.flatnonzero(new), MOST_VAL, random)
+        asked = draw_rows(np.flatnonzero(new), MOST_VAL, random)
         found = np.concatenate([among._measure(block) for block in descriptions.read(valid, asked)])
         place = max(floor(RATE * (len(found) + 1)), 1)
         threshold = float(np.partition(found, place - 1)[place - 1])
@@ -150,8 +150,3 @@ class Familiarity:
         if not (finite and -1 <= threshold <= 1 and 0 < rate <= 1):
             raise ValueError("it holds numbers that are no cosines")
         return cls(descriptions, known, threshold, rate, val_rows)
-
-
-def _some(index: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
-    """Draws at most so many of some rows, in order."""
-    return index if len(index) <= most else np.sort(random.choice(index, most, replace=False))

@@ -43,8 +43,8 @@ def test_pictures_are_drawn_where_there_are_places(places: bool, make_features: 
     head = train_head("ridge", train, None, runs=tmp_path / "runs")
     report = evaluate(head, test)
     answers = least_certain(report, most=3)
-    album = Album(Grey(list(test.rows.ids)), {})
-    shown = evidence_pictures(report, head, {"train": train, "test": test}, album, answers, most=2)
+    pictures = Album(Grey(list(test.rows.ids)), {}).read(list(test.rows.ids), size=32)
+    shown = evidence_pictures(report, head, {"train": train, "test": test}, pictures, answers, most=2)
     if places:
         assert shown.answers == tuple(answers[:2])
         assert set(shown.pictures) == {one.id for one in answers[:2]}
@@ -52,6 +52,6 @@ def test_pictures_are_drawn_where_there_are_places(places: bool, make_features: 
     else:
         assert not shown.answers
         assert "--pooling none` makes features that do" in shown.note
-    assert "no longer" in evidence_pictures(report, head, {"test": test}, album, answers).note
-    gone = evidence_pictures(report, head, {"train": train, "test": test}, Album(None, {}), answers)
+    assert "no longer" in evidence_pictures(report, head, {"test": test}, pictures, answers).note
+    gone = evidence_pictures(report, head, {"train": train, "test": test}, {}, answers)
     assert ("no longer there to be drawn on" in gone.note) == places
