@@ -2,6 +2,7 @@
 
 python benchmarks/choosing.py --data photos/ --data more/ --weights filters/
 python benchmarks/choosing.py --data photos/ --weights filters/ --ways choose --page docs/choose.md
+python benchmarks/choosing.py --data photos/ --weights filters/ --largest 150
 
 Both ways have the same bases, sizes, cuts and heads, and a cache of their own. Trying everything computes the
 features of all images for every base and size and fits every head on every cut; it has no ensembles. A row
@@ -14,13 +15,15 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from measuring import tell
 from tables import RESULTS, markdown, number, read_table, replace_between_marks, write_table
 
-from pipeline.choosing import bases_at_hand, choose
+from pipeline.backbones.at_hand import BaseAtHand, bases_at_hand
+from pipeline.choosing import choose
 from pipeline.choosing.contender import Contender, Images, extracted
 from pipeline.choosing.fits import Fit, fit_heads
 from pipeline.images import open_images
@@ -39,6 +42,12 @@ def main() -> None:
     parser.add_argument("--data", action="append", required=True, help="a data set; repeatable")
     parser.add_argument("--weights", action="append", default=[], help="filters; repeatable")
     parser.add_argument("--minutes", type=float, default=10.0, help="what choose is given")
+    parser.add_argument(
+        "--largest",
+        type=int,
+        default=0,
+        help="for both ways: no larger image size, where a base has a choice",
+    )
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
     parser.add_argument("--page", type=Path, help="a page whose table is renewed")
@@ -63,14 +72,14 @@ def _measured(data: str, name: str, way: str, given: argparse.Namespace) -> Row:
         started = time.perf_counter()
         found = WAYS[way](data, Path(folder), given)
         seconds = time.perf_counter() - started
-    return {"data": name, "way": way, **found, "seconds": number(seconds, 0)}
+    return {"data": name, "way": way, "largest": given.largest or "", **found, "seconds": number(seconds, 0)}
 
 
 def _choose(data: str, folder: Path, given: argparse.Namespace) -> Row:
     choice = choose(
         data,
         minutes=given.minutes,
-        bases=bases_at_hand(given.weights),
+        bases=_bases(given),
         cache=folder / "cache",
         runs=folder / "runs",
     )
@@ -80,7 +89,7 @@ def _choose(data: str, folder: Path, given: argparse.Namespace) -> Row:
 def _exhaustive(data: str, folder: Path, given: argparse.Namespace) -> Row:
     images = Images(data=data, cache=str(folder / "cache"))
     fits: list[Fit] = []
-    for base in bases_at_hand(given.weights):
+    for base in _bases(given):
         for size in base.sizes:
             contender = Contender(base, size)
             tell(f"  {contender}")
@@ -97,6 +106,14 @@ def _exhaustive(data: str, folder: Path, given: argparse.Namespace) -> Row:
         "val_accuracy": best.result.score,
     }
     return _row(chosen, tried=len(fits))
+
+
+def _bases(given: argparse.Namespace) -> list[BaseAtHand]:
+    bases = bases_at_hand(given.weights)
+    if not given.largest:
+        return bases
+    small = [tuple(size for size in base.sizes if size <= given.largest) for base in bases]
+    return [replace(base, sizes=sizes or base.sizes[:1]) for base, sizes in zip(bases, small, strict=True)]
 
 
 def _row(chosen: Mapping[str, Any], *, tried: int) -> Row:
@@ -123,9 +140,21 @@ def summary(results: Path) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns the table of the page: what each way found, on val, and what it took."""
-    columns = ("data", "way", "base", "size", "cut", "head", "val accuracy", "trials", "seconds")
-    names = ("data", "way", "backbone", "image_size", "layer", "head", "val_accuracy", "tried", "seconds")
-    return markdown(columns, [[str(row[name]) for name in names] for row in rows])
+    columns = ("data", "way", "sizes", "base", "size", "cut", "head", "val accuracy", "trials", "seconds")
+    names = (
+        "data",
+        "way",
+        "sizes",
+        "backbone",
+        "image_size",
+        "layer",
+        "head",
+        "val_accuracy",
+        "tried",
+        "seconds",
+    )
+    said = [{**row, "sizes": f"up to {row['largest']}" if row["largest"] else "usual"} for row in rows]
+    return markdown(columns, [[str(row[name]) for name in names] for row in said])
 
 
 if __name__ == "__main__":
