@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.cache.whole_set import whole_set
 from pipeline.errors import UsageError
 from pipeline.heads import keep_labels, row_groups
 from pipeline.heads._core.examples import select
 from pipeline.heads._core.probabilities import softmax
 from pipeline.heads._core.temperature import FLOOR, fit_inverse_temperature
 from pipeline.heads.ridge import Ridge
-from pipeline.images.row_table import RowTable
 
 PENALTIES = (0.1, 1.0, 10.0)
 SAME = 1e-3
@@ -73,7 +73,8 @@ def quick_score(parts: Sequence[FeatureSet]) -> QuickScore:
     Raises:
         UsageError: Fewer than two classes have two rows.
     """
-    rows = _alone(_stacked(parts))
+    whole = whole_set(parts)
+    rows = _alone(replace(whole, features=whole.to_memory()))
     counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
     usable = np.flatnonzero(counts >= 2)
     if len(usable) < 2:
@@ -90,15 +91,6 @@ def _of_scores(scores: np.ndarray, labels: np.ndarray) -> QuickScore:
     answers = softmax(fit_inverse_temperature(scores, labels) * scores)
     of_truth = answers[np.arange(len(labels)), labels]
     return QuickScore(float(np.mean(answers.argmax(axis=1) == labels)), -np.log(np.maximum(of_truth, FLOOR)))
-
-
-def _stacked(parts: Sequence[FeatureSet]) -> FeatureSet:
-    return replace(
-        parts[0],
-        features=np.concatenate([part.to_memory() for part in parts]),
-        rows=RowTable.joined([part.rows for part in parts]),
-        crc32=np.concatenate([part.crc32 for part in parts]),
-    )
 
 
 def _alone(features: FeatureSet) -> FeatureSet:
