@@ -238,7 +238,19 @@ class StoredFeatures:
         exact = [one for one in found if {one.folder.name, one.full_name} & set(wanted.entries)]
         if wanted.entries and not found:
             raise no_entry(wanted.entries, self.cache)
+        if not found and wanted.source:
+            self._refuse_other_source(wanted, published)
         return only_entry(exact or found, cache=self.cache, extract_command=self.command("extract"))
+
+    def _refuse_other_source(self, wanted: EntryFilter, published: bool) -> None:
+        """Says where the images of features are that are as wanted, if there are such of other images."""
+        others = find_entries(self.cache, replace(wanted, source=None).matches, published=published)
+        if sources := list(dict.fromkeys(entry.source for entry in others)):
+            named = "\n".join(f"  --data {shlex.quote(source)}" for source in sources)
+            raise UsageError(
+                f"no features in {self.cache} match these options. Run `{self.command('extract')}` first, or "
+                f"choose images whose features are there:\n{named}"
+            )
 
     def _filter(self) -> EntryFilter:
         given = split_settings(self.options["augment"], "--augment")

@@ -103,6 +103,16 @@ def test_the_default_source_is_the_built_in_one(entries: None, cli: Cli) -> None
     assert "Run `pipeline extract --data builtin:digits --layer block2_pool` first" in result.stderr
 
 
+def test_images_whose_features_are_there_are_named(entries: None, cli: Cli, some_photos: Photos) -> None:
+    result = cli("cache", "show", "--data", "photographs", "--layer", "block2_pool")
+    assert result.exit_code == 2
+    assert "Run `pipeline extract --data photographs --layer block2_pool` first, or choose" in result.stderr
+    *_, listed = result.stderr.splitlines()
+    assert listed == f"  --data {some_photos.root}"
+    assert cli("cache", "show", "--layer", "block2_pool", "--pooling", "avg", *listed.split()).exit_code == 0
+    assert "or choose" not in cli("cache", "show", "--data", "photographs", "--layer", "block9").stderr
+
+
 @pytest.mark.parametrize("address", ["{root}", "{root}/", "{relative}", "{root}/../photos", "./{relative}"])
 def test_a_folder_is_known_by_any_of_its_addresses(
     address: str, entries: None, cli: Cli, some_photos: Photos
