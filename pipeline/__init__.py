@@ -16,6 +16,7 @@ _HOMES = {
     "SourceOptions": "pipeline.images.source_options",
     "find_entries": "pipeline.cache",
     "open_features": "pipeline.cache",
+    "CachedFeatures": "pipeline.cached_features",
     "FeatureSpec": "pipeline.spec",
     "train_head": "pipeline.heads",
     "load_head": "pipeline.heads",

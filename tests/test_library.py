@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,3 +56,41 @@ def test_from_images_to_answers(kind: Kind, photos: Photos, tmp_path: Path) -> N
     image = photos.files("test")[0]
     answers = pipeline.predict(kind(head.folder), kind(image), cache=kind(cache))
     assert answers.ids == [str(image)]
+
+
+README = Path(__file__).parents[1] / "README.md"
+BASE = 'backbone="mobilenet_v2", image_size=224'
+"""What the README names, and a test has no filters of."""
+
+
+def lines_of_readme(first: str) -> str:
+    """Returns the block of Python in the README that begins with some words."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (block,) = [block for block in blocks if block.startswith(first)]
+    return str(block)
+
+
+def test_ten_lines_of_the_readme_lead_from_a_folder_to_a_figure(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split, count in (("train", 6), ("val", 3), ("test", 3)):
+        for label in ("cats", "dogs"):
+            photos.add(f"{split}/{label}", count)
+    monkeypatch.chdir(photos.root.parent)
+    block = lines_of_readme("import pipeline\n")
+    assert len(block.splitlines()) <= 10
+    assert set(re.findall(r"pipeline\.(\w+)", block)) <= set(pipeline.__all__)
+    assert 'extract("photos/"' in block
+    assert BASE in block
+    exec(block.replace(BASE, f'backbone="pixels", image_size={SIDE}'), {})  # noqa: S102 (our own README)
+    assert re.search(r"accuracy \d\.\d{4}, 95 % interval \d\.\d{4} to \d\.\d{4}", capsys.readouterr().out)
+
+
+def test_the_transformer_of_the_readme(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"paths": [*photos.add("cats", 6), *photos.add("dogs", 6)], "labels": [0] * 6 + [1] * 6}
+    monkeypatch.chdir(photos.root.parent)
+    block = lines_of_readme("from sklearn")
+    made = 'CachedFeatures("mobilenet_v2", image_size=224)'
+    assert made in block
+    exec(block.replace(made, f'CachedFeatures("pixels", image_size={SIDE})').replace("cv=10", "cv=3"), names)  # noqa: S102
+    assert len(names["scores"]) == 3

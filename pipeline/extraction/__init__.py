@@ -38,7 +38,7 @@ __all__ = ["Extraction", "FeatureRequest", "extract", "make_executor"]
 
 
 def extract(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | ImageSource,
     request: FeatureRequest | None = None,
     *,
     cache: str | os.PathLike[str] = "features_cache",
@@ -58,7 +58,7 @@ def extract(
         >>> train = open_features(report.entry, "train")
 
     Args:
-        data: Address of the image source, see ``open_images``.
+        data: Address of the image source, see ``open_images``; or a source that is open.
         request: Which features; default: those of VGG16 at 150 x 150 pixels.
         cache: Folder of the cache.
         name: Name of the data set in the cache; default: the source's own.
@@ -66,7 +66,7 @@ def extract(
         rows_per_file: Most rows of a feature file; a split of more has several. Default: what the entry has
             been made with, else ``DEFAULT_ROWS_PER_FILE``.
         executor: Who computes, see ``make_executor``; default: this process.
-        source_options: How the source is to be read, where its layout leaves that open.
+        source_options: How the source at an address is to be read, where its layout leaves that open.
 
     Returns:
         One report per cut.
@@ -75,7 +75,7 @@ def extract(
         UsageError: The source, the request or the name cannot be used.
         PipelineError: The cache cannot be written; all finished rows are kept.
     """
-    data, cache = os.fspath(data), expanded(cache)
+    cache = expanded(cache)
     looked_again: set[str] = set()
     earlier: list[Counter[str]] = []
     none: Counter[str] = Counter()
@@ -109,7 +109,7 @@ def extract(
 
 
 def _extract(
-    data: str,
+    data: str | os.PathLike[str] | ImageSource,
     request: FeatureRequest,
     *,
     cache: Path,
@@ -123,7 +123,7 @@ def _extract(
     """Does what ``extract`` promises, unless digests of an earlier run turn out to be wrong."""
     started = time.perf_counter()
     stat_cache = cache / STAT_CACHE
-    source = open_images(data, source_options)
+    source = open_images(data, source_options) if isinstance(data, str | os.PathLike) else data
     for note in remarks_on(source):
         say(f"note: {note}")
     manifest = scan(source, stat_cache, looked_again=looked_again)

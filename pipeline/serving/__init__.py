@@ -10,8 +10,8 @@ from pipeline.cache.entries import SPEC_FILE, read_entry
 from pipeline.cache.features import Selection, single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead, load_head
+from pipeline.images.given import Given, gather_images
 from pipeline.paths import expanded
-from pipeline.serving.given import Given, gather_images
 from pipeline.serving.predictions import Predictions
 from pipeline.serving.predictor import Answer, Predictor
 
@@ -41,8 +41,8 @@ def predict(
 
     Args:
         head: A trained head, or its run folder.
-        images: Files, folders of files, Pillow images, and uint8 arrays (H, W, 3) or (N, H, W, 3), RGB: one
-            of these or several, mixed as one likes. One string is one path.
+        images: Files, folders of files, encoded images as bytes, Pillow images, and uint8 arrays (H, W, 3) or
+            (N, H, W, 3), RGB: one of these or several, mixed as one likes. One string is one path.
         cache: The cache that holds the features that the head was trained on; they say how new ones are made.
         weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
             their identity.

@@ -1,4 +1,4 @@
-"""Images as a caller gives them: paths, Pillow images and arrays, as one image source."""
+"""Images as a caller gives them: paths, bytes, Pillow images and arrays, as one image source."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
 from pipeline.paths import expanded
 
-Given = str | Path | Image.Image | np.ndarray
-"""A file, a folder of files, a Pillow image, or uint8 pixels (H, W, 3) or (N, H, W, 3), RGB."""
+Given = str | Path | bytes | Image.Image | np.ndarray
+"""A file, a folder of files, an encoded image, a Pillow image, or uint8 (H, W, 3) or (N, H, W, 3), RGB."""
+Held = bytes | Image.Image | np.ndarray
 
 
 _FILES = FileSource(uri="", name="files", classes=(), notes=(), listed=())
@@ -38,14 +39,18 @@ class GivenImages:
         left_out: What stands in the folders and is no image.
     """
 
-    uri: ClassVar[str] = ""
-    name: ClassVar[str] = "images"
     classes: ClassVar[tuple[str, ...]] = ()
     notes: ClassVar[tuple[str, ...]] = ()
     listed: Sequence[ImageItem]
-    held: Mapping[str, Image.Image | np.ndarray]
-    left_out: tuple[LeftOut, ...]
+    held: Mapping[str, Held]
+    left_out: tuple[LeftOut, ...] = ()
+    name: str = "images"
     _opening: threading.Lock = field(default_factory=threading.Lock, init=False, compare=False)
+
+    @property
+    def uri(self) -> str:
+        """No address: nothing can open these images again."""
+        return f"given:{self.name}"
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images."""
@@ -60,13 +65,13 @@ class GivenImages:
         if item.path is not None:
             return _FILES.read(item)
         held = self.held[item.id]
-        if isinstance(held, np.ndarray):
+        if not isinstance(held, Image.Image):
             return held
         with self._opening:  # Pillow reads a file when it is first asked for pixels: not in two threads
             return _pixels(held)
 
 
-def gather_images(images: Given | Iterable[Given]) -> GivenImages:
+def gather_images(images: Given | Iterable[Given], *, split: str | None = None) -> GivenImages:
     """Lists images without labels, in the order in which they are given.
 
     A file that is named is taken whatever its name ends in. Folders are walked as the folder source does:
@@ -74,6 +79,7 @@ def gather_images(images: Given | Iterable[Given]) -> GivenImages:
 
     Args:
         images: One or several, mixed as one likes. One string is one path.
+        split: The split that all of them are in; None = none is stated.
 
     Returns:
         A source whose files are named as the user would name them, and the others by their place,
@@ -85,15 +91,15 @@ def gather_images(images: Given | Iterable[Given]) -> GivenImages:
     """
     given: Sequence[Given] = [images] if isinstance(images, Given) else list(images)
     items = ImageListBuilder()
-    held: dict[str, Image.Image | np.ndarray] = {}
+    held: dict[str, Held] = {}
     left_out: list[LeftOut] = []
     for place, one in enumerate(given):
         if isinstance(one, str | Path):
             for shown, path in _files(str(expanded(one)), left_out):
-                items.add(shown, UNLABELLED, path=path)
+                items.add(shown, UNLABELLED, split=split, path=path)
             continue
         for name, image in _in_memory(f"images[{place}]", one):
-            items.add(name, UNLABELLED)
+            items.add(name, UNLABELLED, split=split)
             held[name] = image
     if not len(items):
         where = ", ".join(repr(str(one)) for one in given[:3] if isinstance(one, str | Path)) or "nothing"
@@ -116,13 +122,13 @@ def _files(place: str, left_out: list[LeftOut]) -> Iterator[tuple[str, str]]:
     left_out += walker.omissions.left_out()
 
 
-def _in_memory(name: str, image: object) -> Iterator[tuple[str, Image.Image | np.ndarray]]:
-    if isinstance(image, Image.Image):
+def _in_memory(name: str, image: object) -> Iterator[tuple[str, Held]]:
+    if isinstance(image, bytes | Image.Image):
         yield name, image
         return
     if not isinstance(image, np.ndarray):
         raise UsageError(
-            f"{name} is of type {type(image).__name__}: give paths, Pillow images, or uint8 arrays "
+            f"{name} is of type {type(image).__name__}: give paths, bytes, Pillow images, or uint8 arrays "
             "(H, W, 3) or (N, H, W, 3)"
         )
     if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3:
