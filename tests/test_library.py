@@ -51,8 +51,12 @@ def test_from_images_to_answers(kind: Kind, photos: Photos, tmp_path: Path) -> N
     assert pipeline.load_head(kind(head.folder)).classes == ("cats", "dogs")
     report = pipeline.evaluate(kind(head.folder), test)
     assert report.figures.accuracy == pipeline.evaluate(head, test).figures.accuracy
+    answered = report.to_frame()
+    assert list(answered.columns) == ["id", "label", "predicted", "right", "p(cats)", "p(dogs)"]
+    assert answered["right"].mean() == report.figures.accuracy
     board = pipeline.sweep(["ridge", "knn"], train, val, runs=kind(runs))
     assert {row.head for row in board.results} == {"ridge", "knn"}
+    assert board.to_frame()["head"].tolist() == [row.head for row in board.results]
     image = photos.files("test")[0]
     answers = pipeline.predict(kind(head.folder), kind(image), cache=kind(cache))
     assert answers.ids == [str(image)]

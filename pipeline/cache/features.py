@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +22,11 @@ from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import RowTable
 from pipeline.paths import expanded
+from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 ATTEMPTS = 20
 PAUSE_S = 0.05
@@ -123,6 +128,18 @@ class FeatureSet:
             index = np.arange(start, min(start + 1024, len(self)))
             whole[index] = self.read(index)
         return whole
+
+    def to_frame(self) -> DataFrame:
+        """Returns a pandas table, a row an image: ``id, sha256, split, label, group, view``, and ``f0`` on.
+
+        Raises:
+            UsageError: pandas is not installed.
+            CacheMismatchError: A row is damaged.
+        """
+        pandas = import_pandas()
+        known = pandas.DataFrame(self.rows.columns(self.split, self.classes)).replace("", None)
+        features = pandas.DataFrame(self.to_memory().reshape(len(self), -1)).add_prefix("f")
+        return pandas.concat([known, features], axis=1)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pipeline.choosing.fits import LOOK_ROWS, Fit, fit_heads, look_at_heads
 from pipeline.choosing.joining import joined_fits
 from pipeline.choosing.passes import Passes, about
 from pipeline.choosing.record import Tried
-from pipeline.choosing.rounds import SAMPLES, best_of_rounds
+from pipeline.choosing.rounds import SAMPLES, play_rounds
 from pipeline.errors import PipelineError
 from pipeline.heads import TrainedHead, save_head, train_head, with_familiarity
 from pipeline.progress import say
@@ -84,11 +84,21 @@ class Chooser:
             UsageError: The images cannot be chosen by.
             PipelineError: Not one head could be trained.
         """
-        scored = best_of_rounds(self.passes, self.bases, self.usable)
+        rounds = play_rounds(self.passes, self.bases, self.usable)
         finalists: list[tuple[Contender, Sequence[int] | None]] = [
-            (one.contender, one.positions) for one in scored
+            (one.contender, one.positions) for one in rounds.left
         ] or [(Contender(base, size), None) for base in self.bases for size in base.sizes]
-        problem = PipelineError(f"no head could be trained on {self.passes.images.data}: see the notes above")
+        problem = self._try_all(finalists)
+        if self.best is None:
+            raise problem or PipelineError(
+                f"no head could be trained on {self.passes.images.data}: see the notes above"
+            )
+        self._try_others([one.contender for one in rounds.out])
+        return self.best
+
+    def _try_all(self, finalists: Sequence[tuple[Contender, Sequence[int] | None]]) -> PipelineError | None:
+        """Tries heads on some cuts of each contender, None = on all; returns the last error."""
+        problem = None
         for number, (contender, positions) in enumerate(finalists):
             try:
                 found = self._features(contender, is_last=number == len(finalists) - 1)
@@ -97,9 +107,19 @@ class Chooser:
             except PipelineError as error:  # of this base; the others may do
                 self.passes.leave_out(contender, str(error))
                 problem = error
-        if self.best is None:
-            raise problem
-        return self.best
+        return problem
+
+    def _try_others(self, out: Sequence[Contender]) -> None:
+        """Gives what is left of the time to those that did worse on a sample, all cuts of each.
+
+        A sample favours few features: maps that are not averaged need more images to show what is in them.
+        """
+        if out and self.passes.budget.left > 0:
+            say(
+                f"choose: {self.passes.left}: the next best on the sample are tried on all images, too, as "
+                "many features need many images. Ctrl-C ends it with the best so far"
+            )
+            self._try_all([(contender, None) for contender in out])
 
     def _features(self, contender: Contender, *, is_last: bool) -> Extracted | None:
         """Brings about the features of all images, or of as many as there is time for.

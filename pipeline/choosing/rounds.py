@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.choosing.contender import Contender, Extracted
@@ -60,30 +60,42 @@ class Scored:
         return kept
 
 
-def best_of_rounds(passes: Passes, bases: Sequence[BaseAtHand], usable: int) -> list[Scored]:
+@dataclass(eq=False)
+class Rounds:
+    """What came of the rounds.
+
+    Attributes:
+        left: Those who are left, the best first; none where there are too few images for a round.
+        out: The others that were scored, the best first.
+    """
+
+    left: list[Scored] = field(default_factory=list)
+    out: list[Scored] = field(default_factory=list)
+
+
+def play_rounds(passes: Passes, bases: Sequence[BaseAtHand], usable: int) -> Rounds:
     """Plays the rounds.
 
     Args:
         passes: Runs contenders.
         bases: What can be tried, the cheapest first.
         usable: How many images a sample could be drawn from.
-
-    Returns:
-        Those who are left, the best first; none where there are too few images for a round.
     """
+    rounds = Rounds()
     counts = [count for count in SAMPLES if 2 * count < usable]
     if not counts:
-        return []
-    pool = _first_round(passes, bases, counts[0])
+        return rounds
+    _first_round(passes, rounds, bases, counts[0])
     for count in counts[1:]:
-        pool = _later_round(passes, pool, count)
-    return pool
+        _later_round(passes, rounds, count)
+    rounds.out.sort(key=lambda one: one.best.log_loss)
+    return rounds
 
 
-def _first_round(passes: Passes, bases: Sequence[BaseAtHand], count: int) -> list[Scored]:
+def _first_round(passes: Passes, rounds: Rounds, bases: Sequence[BaseAtHand], count: int) -> None:
     """Scores every base at one size, and the better half of them at their other sizes, too."""
     contenders = [Contender(base, base.sizes[0]) for base in bases]
-    pool = _halved(passes, _all_scored(passes, contenders, count, share=STEP_SHARE))
+    pool = _halved(passes, rounds, _all_scored(passes, contenders, count, share=STEP_SHARE))
     others = [
         Contender(one.contender.base, size)
         for one in pool
@@ -91,24 +103,25 @@ def _first_round(passes: Passes, bases: Sequence[BaseAtHand], count: int) -> lis
         if size != one.contender.image_size
     ]
     more = _all_scored(passes, others, count, share=STEP_SHARE, before=pool)
-    return _halved(passes, pool + more, half=False)
+    rounds.left = _halved(passes, rounds, pool + more, half=False)
 
 
-def _later_round(passes: Passes, pool: list[Scored], count: int) -> list[Scored]:
+def _later_round(passes: Passes, rounds: Rounds, count: int) -> None:
     """Scores the best once more, as many as there is time for; all stay as they are where that is one."""
-    going, seconds = [], 0.0
+    going, seconds, pool = [], 0.0, rounds.left
     for one in pool:
         seconds += passes.predicted(one.contender, count) or 0.0
         if seconds > ROUND_SHARE * passes.budget.left:
             break
         going.append(one.contender)
     if len(going) < 2:
-        return pool
+        return
+    rounds.out += pool[len(going) :]
     for one in pool[len(going) :]:
         passes.leave_out(
             one.contender, f"there is no time for {counted(count, 'image')} of it, too: {passes.left}"
         )
-    return _halved(passes, _all_scored(passes, going, count, share=1.0))
+    rounds.left = _halved(passes, rounds, _all_scored(passes, going, count, share=1.0))
 
 
 def _all_scored(
@@ -173,7 +186,7 @@ def _scored(passes: Passes, contender: Contender, count: int) -> Scored:
     return Scored(found, tuple(scores))
 
 
-def _halved(passes: Passes, pool: Sequence[Scored], *, half: bool = True) -> list[Scored]:
+def _halved(passes: Passes, rounds: Rounds, pool: Sequence[Scored], *, half: bool = True) -> list[Scored]:
     """Keeps those who are not clearly worse than the best, and of more than two only the better half."""
     order = sorted(pool, key=lambda one: one.best.log_loss)
     first = order[0]
@@ -188,4 +201,6 @@ def _halved(passes: Passes, pool: Sequence[Scored], *, half: bool = True) -> lis
             )
         else:
             kept.append(one)
+            continue
+        rounds.out.append(one)
     return kept

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,15 @@ from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_json
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
+from pipeline.images import UNLABELLED
 from pipeline.images.row_table import RowTable
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
+from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PREDICTIONS = "predictions.csv"
 CONFUSION, CURVES, RELIABILITY = "confusion_matrix.png", "curves.png", "reliability.png"
@@ -126,6 +131,32 @@ class Report:
                 "accuracy_ci": list(self.without_leaks.accuracy_ci),
             }
         return record
+
+    def to_frame(self) -> DataFrame:
+        """Returns a pandas table, a row an image: ``id, label, predicted, right`` and each ``p(<class>)``.
+
+        ``label`` and ``right`` are missing where an image has no label.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        pandas = import_pandas()
+        classes, labels = self.figures.classes, self.rows.labels.tolist()
+        predicted = self.probabilities.argmax(axis=1).tolist()
+        known = [label != UNLABELLED for label in labels]
+        names = [classes[label] if there else None for label, there in zip(labels, known, strict=True)]
+        right = [
+            label == best if there else None
+            for label, best, there in zip(labels, predicted, known, strict=True)
+        ]
+        table = {
+            "id": list(self.rows.ids),
+            "label": names,
+            "predicted": [classes[best] for best in predicted],
+            "right": pandas.array(right, dtype="boolean"),
+        }
+        table |= {f"p({name})": self.probabilities[:, i] for i, name in enumerate(classes)}
+        return pandas.DataFrame(table)
 
     def write(self, folder: Path | None = None, *, page: Callable[[Path], object] | None = None) -> Path:
         """Writes metrics.json, predictions.csv and the pictures, replacing an older report.

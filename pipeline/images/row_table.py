@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pipeline.images.packed_strings import Categorical, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, same, take_rows, whole_positions
+from pipeline.images.source import UNLABELLED
 
 DIGEST_BYTES = 32
 _MARK_BYTES = 8
@@ -45,6 +47,22 @@ class RowTable:
         """What identifies each row's features under a spec: void (N,) of digest and view, 33 bytes."""
         packed = np.concatenate([self.digests, self.views[:, None]], axis=1)
         return np.ascontiguousarray(packed).view(f"V{DIGEST_BYTES + 1}").reshape(-1)
+
+    def columns(self, split: str, classes: Sequence[str]) -> dict[str, list[Any]]:
+        """Returns what is known of each row as texts, and its view as a number, by the names of the columns.
+
+        Args:
+            split: Where the rows stand.
+            classes: Class names; an unlabelled row has an empty one, as has a row without a group.
+        """
+        return {
+            "id": list(self.ids),
+            "sha256": [digest.tobytes().hex() for digest in self.digests],
+            "split": [split] * len(self),
+            "label": ["" if label == UNLABELLED else classes[label] for label in self.labels.tolist()],
+            "group": list(self.groups),
+            "view": self.views.tolist(),
+        }
 
     @classmethod
     def joined(cls, parts: Sequence[RowTable]) -> RowTable:

@@ -30,6 +30,7 @@ from pipeline.heads import (
 from pipeline.images import UNLABELLED
 from pipeline.paths import expanded
 from pipeline.progress import progress, say
+from pipeline.runtimes.pandas import import_pandas
 from pipeline.sweeps.candidates import Candidate, candidates, parse_grid, preset
 from pipeline.sweeps.executors import make_executor
 from pipeline.sweeps.executors.local import LocalExecutor, LocalSession
@@ -38,6 +39,8 @@ from pipeline.sweeps.results import Result, ResultStore, joined, ranked
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from pipeline.sweeps.executors import Executor, FitSession, Fitted
 
 __all__ = [
@@ -67,6 +70,27 @@ class Leaderboard:
     winner: TrainedHead
     folder: Path
     chosen_on: str
+
+    def to_frame(self) -> DataFrame:
+        """Returns a pandas table, a row a candidate, the best first: head, options and figures.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        rows = [
+            {
+                "head": one.head,
+                **one.options,
+                "accuracy": one.score,
+                "log_loss": one.log_loss,
+                "rows": one.rows,
+                "seconds": one.seconds,
+                "bytes": one.bytes,
+                "problem": one.problem,
+            }
+            for one in self.results
+        ]
+        return import_pandas().DataFrame(rows)
 
 
 def sweep(

@@ -221,6 +221,18 @@ def test_without_time_there_is_a_head_all_the_same(chosen: Choose) -> None:
     assert any("s are left" in one.note for one in choice.tried)
 
 
+def test_time_that_is_left_goes_to_those_that_did_worse_on_the_sample(
+    chosen: Choose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choice = chosen(bases=[BaseAtHand("pixels", "", (1, 8))])
+
+    assert "pixels at 1 goes no further: it is clearly worse" in capsys.readouterr().err
+    assert choice.found.contender.image_size == 8
+    fitted = [one.image_size for one in choice.tried if one.head and one.accuracy is not None]
+    assert fitted == sorted(fitted, reverse=True)
+    assert {*fitted} == {1, 8}
+
+
 def test_a_head_for_which_there_is_no_time_is_passed_over_and_told(
     chosen: Choose, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline import registry
+from pipeline.cache import exports
 from pipeline.cli import Group
 from pipeline.cli.options import (
     StoredFeatures,
@@ -19,7 +21,9 @@ from pipeline.cli.options import (
     print_json,
     stored_features,
 )
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.cli.parameters import PATH
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.images import SPLITS
 from pipeline.progress import say
 from pipeline.wording import counted, verb
 
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def command() -> None:
-    """List, show, verify and remove cached features."""
+    """List, show, verify, export and remove cached features."""
 
 
 @command.command()
@@ -123,6 +127,40 @@ def _print_finding(finding: dict[str, Any]) -> None:
     click.echo(f"{state} {finding['file']}: {counted(finding['rows'], 'row')}")
     for row in finding["bad_rows"]:
         click.echo(f"       row {row['row']}: {row['id']!r}")
+
+
+@command.command()
+@stored_features
+@click.option("--out", type=PATH, required=True, help="The file; its ending says the format.")
+@click.option("--format", "form", type=click.Choice(registry.names(exports)), help="[as --out ends]")
+@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Repeatable. [all]")
+@click.option("--force", is_flag=True, help="Replace what stands there.")
+@json_option
+def export(
+    features: StoredFeatures, out: Path, form: str | None, splits: tuple[str, ...], force: bool, as_json: bool
+) -> None:
+    """Write features with names, splits, labels and groups as a file for other programs.
+
+    Views of training images are rows of their own, told by the column "view".
+
+    \b
+    pipeline cache export --out features.parquet
+    pipeline cache export --data photos/ --split train --split val --out photos.npz
+    """
+    chosen = features.selection()
+    wanted = [split for split in chosen.splits if not splits or split in splits]
+    if missing := [split for split in splits if split not in wanted]:
+        raise UsageError(
+            f"no features of split {', '.join(missing)} in {chosen.entries[0].folder}: choose from "
+            f"{', '.join(chosen.splits) or 'none, run `pipeline extract` first'}"
+        )
+    written = exports.export_features([chosen.open(one) for one in wanted], out, format=form, force=force)
+    if as_json:
+        print_json(written.to_json())
+        return
+    click.echo(f"{counted(written.rows, 'row')} of {counted(written.width, 'feature')}")
+    for file in written.files:
+        click.echo(f"  {file}")
 
 
 @command.command()
