@@ -153,7 +153,8 @@ def table(rows: Sequence[Row]) -> str:
         "tried",
         "seconds",
     )
-    said = [{**row, "sizes": f"up to {row['largest']}" if row["largest"] else "usual"} for row in rows]
+    in_order = sorted(rows, key=lambda row: (str(row["data"]), str(row["way"])))
+    said = [{**row, "sizes": f"up to {row['largest']}" if row["largest"] else "usual"} for row in in_order]
     return markdown(columns, [[str(row[name]) for name in names] for row in said])
 
 

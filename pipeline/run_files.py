@@ -59,6 +59,7 @@ _CHOICE = {
     "recipe.toml": (b"[extract]", b"pipeline choose"),
 }
 _RESULT = (b'"identity"', b'"scores"', b'"schema"')
+_CARD = b'pipeline_tag: "image-classification"'
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
 
@@ -132,11 +133,18 @@ def _are_seen_images(head: bytes) -> bool:
 
 
 def is_of_an_export(name: PurePath, head: bytes) -> bool:
-    """Tells whether a file is an exported model, or one of the folder that a model is."""
+    """Tells whether a file is an exported model or its card, or one of the folder that a model is."""
+    if is_model_card(name, head):
+        return True
     if len(name.parts) > 1:
         return is_of_a_saved_model(PurePath(*name.parts[1:]), head)
     marks = {".keras": _ZIP, ".onnx": b"\x08", ".tflite": head[:4] + b"TFL3"}
     return name.suffix in marks and head.startswith(marks[name.suffix])
+
+
+def is_model_card(name: PurePath, head: bytes) -> bool:
+    """Tells whether a file is the card of an exported model."""
+    return len(name.parts) == 1 and name.suffix == ".md" and (is_blank(head) or _CARD in head)
 
 
 def is_of_a_saved_model(name: PurePath, head: bytes) -> bool:

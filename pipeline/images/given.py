@@ -13,8 +13,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pipeline.errors import UsageError
-from pipeline.images import UNLABELLED, ImageItem, LeftOut
+from pipeline.images import UNLABELLED, ImageItem, ImageSource, LeftOut
 from pipeline.images.image_list import ImageListBuilder
+from pipeline.images.source_options import SourceOptions
+from pipeline.images.sources import claiming, open_source
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
@@ -105,6 +107,25 @@ def gather_images(images: Given | Iterable[Given], *, split: str | None = None) 
         where = ", ".join(repr(str(one)) for one in given[:3] if isinstance(one, str | Path)) or "nothing"
         raise UsageError(f"no image in {where}: give image files, or folders with images in them")
     return GivenImages(items.finish(), held, tuple(left_out))
+
+
+def open_or_gather(places: Sequence[str]) -> ImageSource:
+    """Opens what a user points at: files and folders without labels, or one source of another kind.
+
+    That is a table, arrays, tar shards, or a folder in a remote store, as :func:`pipeline.images.open_images`
+    takes them; what they say of labels and splits is of no consequence here.
+
+    Raises:
+        UsageError: A source stands beside other places, or cannot be opened; or as :func:`gather_images`.
+    """
+    claimed = [(place, kind) for place in places if (kind := claiming(place))]
+    if not claimed:
+        return gather_images(places)
+    place, kind = claimed[0]
+    if len(places) > 1:
+        raise UsageError(f"{place!r} holds images of its own: give it alone, without other places")
+    needs_none = "label_column" in kind.OPTIONS  # which a table of new images has no use for
+    return open_source(place, SourceOptions(label_column="none") if needs_none else None)
 
 
 def _files(place: str, left_out: list[LeftOut]) -> Iterator[tuple[str, str]]:

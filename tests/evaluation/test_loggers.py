@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
+import os
+import struct
 import subprocess
 import sys
 
@@ -106,3 +109,60 @@ def test_mlflow_finds_what_is_logged(make_report, tmp_path, monkeypatch):
     names = {file.path for file in client.list_artifacts(first.info.run_id)}
     assert names == {path.name for path in files.iterdir()}
     assert client.list_artifacts(later.info.run_id) == []
+
+
+@pytest.fixture
+def without_settings(tmp_path, monkeypatch):
+    """No settings of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "settings"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+
+
+def records_of(path):
+    """Reads the log of an offline run: pieces in blocks of 32 KiB behind 7 bytes, as LevelDB has them."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    raw, place, parts = path.read_bytes(), 7, []
+    while place + 7 <= len(raw):
+        if 32768 - place % 32768 < 7:
+            place += 32768 - place % 32768
+            continue
+        length, kind = struct.unpack_from("<HB", raw, place + 4)
+        parts.append(raw[place + 7 : place + 7 + length])
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            yield Record.FromString(b"".join(parts))
+            parts = []
+
+
+def test_wandb_keeps_a_run_on_this_machine(make_report, tmp_path, without_settings):
+    report = make_report(("a", "b", "c", "d"), history=HISTORY)
+    files = report.write()
+    line = open_logger("wandb")(report, runs=tmp_path / "runs", files=files)
+    (folder,) = (tmp_path / "runs" / "wandb").glob("offline-run-*")
+    assert line == f"wandb sync {folder}"
+    (path,) = folder.glob("*.wandb")
+    records = list(records_of(path))
+    (run,) = [record.run for record in records if record.HasField("run")]
+    assert (run.project, run.display_name) == ("toy", "stored test")
+    assert json.loads(next(one.value_json for one in run.config.update if one.key == "head")) == "stored"
+    logged = {}
+    for record in records:
+        if record.HasField("history"):
+            logged |= {
+                ("/".join(item.nested_key) or item.key, record.history.step.num): json.loads(item.value_json)
+                for item in record.history.item
+            }
+    assert logged["accuracy", 3] == pytest.approx(report.figures.accuracy)
+    assert [logged["training/loss", epoch] for epoch in (1, 2)] == HISTORY["loss"]
+    assert logged["reliability/_type", 3] == "image-file", sorted(logged)
+    assert list((folder / "files/media/images").glob("reliability_*.png"))
+
+
+def test_wandb_that_cannot_write_is_one_clear_line(make_report, tmp_path, without_settings):
+    (tmp_path / "wandb").write_text("in the way")
+    with pytest.raises(PipelineError, match=r"cannot log to .*`--runs`"):
+        open_logger("wandb")(make_report(("a", "b")), runs=tmp_path, files=None)

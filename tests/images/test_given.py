@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from photos import Photos
 
 from pipeline.errors import UsageError
-from pipeline.serving import gather_images
+from pipeline.images.given import gather_images, open_or_gather
 
 
 def ids(*places: object) -> list[str]:
@@ -77,3 +78,28 @@ def test_a_link_to_nothing_is_listed_and_fails_alone(photos: Photos) -> None:
     (item,) = source.items()
     with pytest.raises(FileNotFoundError):
         source.read(item)
+
+
+def test_a_table_of_new_images_needs_no_labels(photos: Photos, tmp_path: Path) -> None:
+    paths = photos.add("a", 2)
+    for name, header in (("plain.csv", "path"), ("labelled.tsv", "path\tlabel")):
+        table = tmp_path / name
+        table.write_text(
+            "\n".join([header, *(f"{path}\tcat" if "label" in name else str(path) for path in paths)])
+        )
+        source = open_or_gather([str(table)])
+        assert [item.path for item in source.items()] == paths
+        assert source.classes == ()
+
+
+def test_arrays_are_a_source_of_their_own(tmp_path: Path) -> None:
+    np.savez(tmp_path / "new.npz", x=np.zeros((3, 8, 8, 3), np.uint8))
+    assert len(open_or_gather([str(tmp_path / "new.npz")]).items()) == 3
+
+
+def test_a_source_stands_alone(photos: Photos, tmp_path: Path) -> None:
+    (path,) = photos.add("a")
+    (tmp_path / "table.csv").write_text(f"path\n{path}\n")
+    with pytest.raises(UsageError, match=r"table\.csv' holds images of its own: give it alone"):
+        open_or_gather([str(path), str(tmp_path / "table.csv")])
+    assert [item.path for item in open_or_gather([str(path), str(photos.root)]).items()] == [path, path]

@@ -69,7 +69,7 @@ ALL = "all"
     metavar="OPTION=V1,V2",
     help="With --cv: values of an option that each fold chooses from; repeatable. [the trained head's own]",
 )
-@click.option("--log", "logs", multiple=True, help="Also log to tensorboard or mlflow; repeatable.")
+@click.option("--log", "logs", multiple=True, help="Also log to tensorboard, mlflow or wandb; repeatable.")
 @seed_option
 @runs_option
 @json_option

@@ -110,6 +110,7 @@ def _print(exported: Exported) -> None:
     size = exported.image_size
     click.echo(f"{exported.head} on {exported.dataset} as {exported.format}")
     click.echo(f"  {exported.path}")
+    click.echo(f"  {exported.card}")
     click.echo(f"  size     {exported.bytes:,} bytes")
     click.echo(f"  input    images: uint8 (n, {size}, {size}, 3), RGB from 0 to 255")
     click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")

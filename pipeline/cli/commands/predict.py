@@ -19,7 +19,7 @@ from pipeline.cli.options import (
     runs_option,
     stored_features,
 )
-from pipeline.cli.parameters import PATH, parse_batch_size
+from pipeline.cli.parameters import PATH, PATH_OR_NAME, parse_batch_size
 from pipeline.cli.unreadable import refuse_unreadable
 from pipeline.errors import UsageError
 from pipeline.progress import say
@@ -32,7 +32,7 @@ NAME_WIDTH = 60
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH_OR_NAME)
 @stored_features
 @head_option
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
@@ -47,7 +47,7 @@ NAME_WIDTH = 60
 @runs_option
 @json_option
 def command(
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     features: StoredFeatures,
     head: str,
     batch_size: str,
@@ -61,6 +61,7 @@ def command(
 ) -> None:
     """Say what is in new images: files, or folders with all that is below them.
 
+    One table, .npz file, set of tar shards or remote folder does as well; a table needs no labels.
     The stage options pick the features that the head was trained on; new images are decoded and computed the
     same way. --weights FILE names the filters of the base where the file they were read from has moved.
     Images unlike anything the head was trained on are marked; a new class that looks like a known one is not.
@@ -69,17 +70,19 @@ def command(
     pipeline predict holiday.jpg
     pipeline predict inbox/ more/cat.png --data photos/ --head dense --top 3
     pipeline predict inbox/ --data photos/ --csv
+    pipeline predict inbox.csv --data photos/
     pipeline predict inbox/ --data photos/ --coverage 0.95 --evidence out/
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of one answer: choose one")
     from pipeline.heads import load_head, run_folder
-    from pipeline.serving import Predictor, gather_images, sets_of
+    from pipeline.images.given import open_or_gather
+    from pipeline.serving import Predictor, sets_of
 
     size = parse_batch_size(batch_size)
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
-    source = gather_images(images)
+    source = open_or_gather(images)
     sets = sets_of(chosen, trained, coverage, per_class=per_class)
     predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
     if evidence is None:

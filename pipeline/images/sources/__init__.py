@@ -27,6 +27,13 @@ def kinds() -> list[ModuleType]:
     return [registry.load(package, "image source", name) for name in registry.names(package)]
 
 
+def claiming(uri: str) -> ModuleType | None:
+    """Returns the kind of source that claims an address by its form; local folders are none here."""
+    if os.path.isdir(os.path.expanduser(uri)):
+        return None
+    return next((kind for kind in kinds() if kind.claims(uri)), None)
+
+
 def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
     """Opens the source of the first kind that claims the address.
 

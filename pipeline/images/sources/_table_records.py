@@ -92,7 +92,7 @@ class ImageTable:
             place = read_path(self._file.parent, text["path"])
         except ValueError as error:
             raise table_error(self._file, line, str(error)) from error
-        label, group = text["label"].strip(), text.get("group", "").strip()
+        label, group = text.get("label", "").strip(), text.get("group", "").strip()
         self._lines.append(line)
         self._last_label = label
         self._labels[label] += 1

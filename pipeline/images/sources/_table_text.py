@@ -40,7 +40,8 @@ _STATED = re.compile(r"sep=(.)", re.IGNORECASE)
 _HEAD = 64
 _HEADER = 1 << 20  # bytes of the longest first line that is looked at
 
-REQUIRED = ("path", "label")
+PATH = "path"
+REQUIRED = (PATH, "label")
 MEANINGS = (*REQUIRED, "split", "group")
 """What a column can mean; each is also the name of the column that means it."""
 
@@ -179,12 +180,13 @@ def find_columns(names: Sequence[str], options: SourceOptions) -> TableColumns:
     """
     wanted = {meaning: getattr(options, f"{meaning}_column") for meaning in MEANINGS}
     position = {meaning: _find(meaning, names, wanted[meaning]) for meaning in MEANINGS}
-    missing = [meaning for meaning in REQUIRED if position[meaning] is None]
+    missing = [one for one in REQUIRED if position[one] is None and (one == PATH or wanted[one] != NONE)]
     if missing:
         ways = " ".join(f"{flag(f'{meaning}_column')} COLUMN" for meaning in missing)
         raise ValueError(
             f"no {' and no '.join(missing)}: expected {', '.join(MEANINGS)}; "
             f"found {some(names, _SHOWN) or 'nothing'}. If a column of another name holds it, give {ways}"
+            f"{'; for images without labels, --label-column none' if 'label' in missing else ''}"
         )
     found = {meaning: at for meaning, at in position.items() if at is not None}
     for meaning, at in found.items():
@@ -222,7 +224,7 @@ def _wanted(meaning: str, names: Sequence[str], wanted: str) -> int | None:
     option = f"{flag(f'{meaning}_column')} {on_one_line(wanted)}"
     found = [at for at, name in enumerate(names) if name.strip() == wanted.strip()]
     found = found or [at for at, name in enumerate(names) if _plain(name) == _plain(wanted)]
-    if not found and wanted == NONE and meaning not in REQUIRED:
+    if not found and wanted == NONE and meaning != PATH:
         return None
     if not found:
         raise ValueError(f"no column for {option}: found {some(names, _SHOWN) or 'nothing'}")

@@ -14,13 +14,14 @@ import numpy as np
 
 import pipeline
 from pipeline.errors import PipelineError, UsageError, disk_errors
-from pipeline.files import make_folder, refuse_links, replace
+from pipeline.files import make_folder, refuse_links, replace, written
 from pipeline.heads import Temperature, TrainedHead
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import put_in_place
-from pipeline.run_files import is_of_a_saved_model, is_of_an_export, runs_of
+from pipeline.run_files import is_model_card, is_of_a_saved_model, is_of_an_export, runs_of
+from pipeline.serving.export._card import card_of, write_card
 from pipeline.serving.export._format import JOINING, Format, JoiningFormat, example, find_format
 from pipeline.serving.export._joining import front_of
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
@@ -70,6 +71,7 @@ class Exported:
         dataset: Name of the data set that the head learnt from.
         format: Name of its format.
         path: The file or folder.
+        card: The model card beside it.
         bytes: Size on disk.
         image_size: Height and width in pixels of the images it takes.
         classes: Names of the classes its probabilities are about, in their order.
@@ -84,6 +86,7 @@ class Exported:
     dataset: str
     format: str
     path: Path
+    card: Path
     bytes: int
     image_size: int
     classes: tuple[str, ...]
@@ -99,6 +102,7 @@ class Exported:
         return {
             **asdict(self),
             "path": str(self.path),
+            "card": str(self.card),
             "temperature": None if self.temperature is None else self.temperature.value,
             "input": {"name": INPUT, "dtype": "uint8", "shape": [None, size, size, 3]},
             "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, len(self.classes)]},
@@ -157,11 +161,25 @@ def export_model(
             cast("JoiningFormat", module).write_above(front, network, draft, about=_about(trained))
         difference = None if sample is None else _difference(module, draft, sample, trained, format)
         size = _bytes(draft)
+    answers = example(module, target, trained.spec, pixel_range)
+    card = _put_card(
+        write_card(
+            trained,
+            format=format,
+            name=target.name,
+            example=answers,
+            checked=0 if sample is None else len(sample.images),
+            difference=difference,
+        ),
+        target,
+        root,
+    )
     return Exported(
         head=trained.name,
         dataset=trained.dataset,
         format=format,
         path=target,
+        card=card,
         bytes=size,
         image_size=trained.spec.image_size,
         classes=trained.classes,
@@ -169,8 +187,24 @@ def export_model(
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
         max_difference=difference,
-        example=example(module, target, trained.spec, pixel_range),
+        example=answers,
     )
+
+
+def _put_card(text: str, target: Path, root: Path | None) -> Path:
+    """Writes the card beside a model; an older card gives way.
+
+    Raises:
+        ForeignFileError: Something else stands there; the model is whole all the same.
+        PipelineError: It cannot be written.
+    """
+    path = card_of(target if root is not None else target.resolve())
+    with (
+        disk_errors(f"the model card cannot be written to {path}", "The model is whole; export it elsewhere"),
+        written(path, root=root or path.parent, known=is_model_card) as file,
+    ):
+        file.write(text.encode("utf-8", "backslashreplace"))
+    return path
 
 
 def own_place(trained: TrainedHead, module: Format) -> tuple[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from pipeline import registry
@@ -241,3 +243,27 @@ def test_a_calibrated_head_answers_as_it_does_here(form: str, train: Train, tmp_
     np.testing.assert_allclose(answers, sample.probabilities[:1], atol=1e-3)
     uncalibrated = sample_rows(trained, chosen.open("test"), open_images(chosen.entries[0].source), count=16)
     assert np.abs(uncalibrated.probabilities - sample.probabilities).max() > 0.02
+
+
+def test_a_card_stands_beside_the_model(form: str, model: Exported, train: Train) -> None:
+    text = model.card.read_text()
+    assert model.card == model.path.with_name(f"{model.path.name}.md")
+    _, front, body = text.split("---\n", 2)
+    head = yaml.safe_load(front)
+    assert head["pipeline_tag"] == "image-classification"
+    assert head["library_name"] == form
+    assert "model-index" not in head
+    assert "Not evaluated on test yet" in body
+    assert model.example in body
+    assert all(f"| {name} | " in body for name in model.classes)
+    assert f"| base | {train('logreg')[0].spec.backbone} |" in body
+
+
+def test_a_file_of_yours_in_the_place_of_the_card_stays(
+    form: str, model: Exported, older: Path, train: Train
+) -> None:
+    card = older.with_name(f"{older.name}.md")
+    card.write_text("mine")
+    with pytest.raises(PipelineError, match=re.escape(card.name)):
+        export_model(train("logreg")[0], older, format=form)
+    assert card.read_text() == "mine"
