@@ -142,11 +142,18 @@ def _print_failure(ctx: click.Context, message: str, code: int) -> None:
         click.echo(json.dumps({"error": message, "exit_code": code}))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "obj": {}})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "obj": {"json": False}},
+)
 @click.version_option(__version__, prog_name="pipeline")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:
     """Transfer learning in two stages: extract features once, train heads in seconds.
+
+    Without a command it shows what there is in this folder, and what to do next.
 
     \b
     pipeline extract     --data photos/ --backbone mobilenet_v2
@@ -155,3 +162,6 @@ def main(debug: bool) -> None:
     """
     # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
     atexit.register(gc.freeze)
+    if context.invoked_subcommand is None:
+        context.invoke(registry.load(commands, "command", "status").command)
+        click.echo("\n`pipeline --help` lists the commands.")

@@ -1,0 +1,73 @@
+"""What there is, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.options import cache_option, json_option, print_json, runs_option
+from pipeline.wording import counted, readable
+
+if TYPE_CHECKING:
+    from pipeline.overview import EntryState, HeadState
+
+SHOWN = 5
+"""Heads of an entry, and commands, that are shown; --json has all."""
+
+
+@click.command()
+@cache_option
+@runs_option
+@json_option
+def command(cache: Path, runs: Path, as_json: bool) -> None:
+    """Show which features and heads there are, what they are worth, and what to do next.
+
+    Nothing is computed and nothing checked in full; `pipeline` alone shows the same.
+
+    \b
+    pipeline status
+    """
+    from pipeline.overview import look_around
+
+    overview = look_around(cache, runs)
+    if as_json:
+        print_json(overview.to_json())
+        return
+    for one in overview.entries:
+        _print_entry(one)
+    if not overview.entries:
+        click.echo(f"no features in {cache}")
+    commands = overview.next_commands
+    click.echo("\nnext:")
+    for line in commands[:SHOWN]:
+        click.echo(f"  {line}")
+    if len(commands) > SHOWN:
+        click.echo(f"  ... and {counted(len(commands) - SHOWN, 'more command')} (all of them with --json)")
+
+
+def _print_entry(one: EntryState) -> None:
+    rows = [f"{split} {'damaged' if count is None else f'{count:,}'}" for split, count in one.rows.items()]
+    rows += [f"{split} not finished" for split in one.unfinished]
+    click.echo(f"{one.entry.full_name}  {', '.join(rows) or 'nothing published'}")
+    for head in one.heads[:SHOWN]:
+        click.echo(f"  {_described(head)}")
+    if len(one.heads) > SHOWN:
+        click.echo(f"  ... and {counted(len(one.heads) - SHOWN, 'more head')}")
+    if not one.heads:
+        click.echo("  no head yet" if one.labelled else "  no labels to train a head on")
+
+
+def _described(head: HeadState) -> str:
+    said = [readable(head.name)]
+    if head.val_accuracy is not None:
+        said.append(f"val {head.val_accuracy:.4f}")
+    said += [
+        f"{split} {value:.4f} ({low:.4f} to {high:.4f})"
+        for split, (value, low, high) in head.accuracy.items()
+        if split != "val"
+    ]
+    if not head.accuracy:
+        said.append("not evaluated yet")
+    return "  ".join(said)

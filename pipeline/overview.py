@@ -1,0 +1,243 @@
+"""An overview of a folder: which features and heads there are, what they are worth, and what to do next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache.entries import Entry
+from pipeline.cache.feature_file import open_feature_file
+from pipeline.cache.finding import all_entries
+from pipeline.errors import PipelineError
+from pipeline.images import SPLITS, UNLABELLED
+from pipeline.images.formats.kinds import Kind, kind_of
+from pipeline.images.sources import claiming
+from pipeline.plain_json import read_sealed
+
+CACHE, RUNS = Path("features_cache"), Path("runs")
+"""What commands take where nothing else is said."""
+RECORD, METRICS = "head.json", "metrics.json"
+LOOKED_AT = 200
+"""Files and folders that are looked at to find out whether a folder holds images."""
+
+
+@dataclass(frozen=True)
+class HeadState:
+    """A trained head.
+
+    Attributes:
+        name: Its name.
+        folder: Where it is saved.
+        val_accuracy: As training measured it; None without val.
+        accuracy: Of each split that was evaluated, with its interval: (accuracy, low, high).
+    """
+
+    name: str
+    folder: Path
+    val_accuracy: float | None
+    accuracy: dict[str, tuple[float, float, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as plain types."""
+        return {
+            "head": self.name,
+            "run": str(self.folder),
+            "val_accuracy": self.val_accuracy,
+            "evaluated": {
+                split: {"accuracy": value, "accuracy_ci": [low, high]}
+                for split, (value, low, high) in self.accuracy.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class EntryState:
+    """Features, and the heads that were trained on them alone.
+
+    Attributes:
+        entry: The entry.
+        rows: Rows of each published split; None where its file cannot be used.
+        labelled: Whether a head can be trained on them.
+        unfinished: Splits that are being filled, or were when a run ended.
+        heads: The heads, the best on val first.
+    """
+
+    entry: Entry
+    rows: dict[str, int | None]
+    labelled: bool
+    unfinished: tuple[str, ...]
+    heads: tuple[HeadState, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as plain types."""
+        return {
+            "entry": str(self.entry.folder),
+            "source": self.entry.source,
+            "rows": self.rows,
+            "labelled": self.labelled,
+            "unfinished": list(self.unfinished),
+            "heads": [head.to_json() for head in self.heads],
+        }
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What there is.
+
+    Attributes:
+        cache: Folder of the cache.
+        runs: Folder of trained heads.
+        entries: The entries that can be read.
+        sources: Images in this folder that no entry was made of, as ``--data`` takes them.
+    """
+
+    cache: Path
+    runs: Path
+    entries: tuple[EntryState, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def next_commands(self) -> list[str]:
+        """The commands that lead on, the nearest first."""
+        return list(dict.fromkeys(self._leading_on()))
+
+    def _leading_on(self) -> Iterator[str]:
+        for one in self.entries:
+            if one.unfinished:
+                yield self._line("extract", "--data", one.entry.source)
+        for one in self.entries:
+            place = ["--entry", one.entry.full_name]
+            if one.labelled and not one.heads:
+                yield self._line("train-head", *place)
+            for head in one.heads[:1]:
+                named = [*place, "--head", head.name]
+                if "test" not in head.accuracy and one.rows.get("test"):
+                    yield self._line("evaluate", *named, "--split", "test")
+                else:
+                    yield self._line("predict", "photo.jpg", *named)
+        for source in self.sources:
+            yield self._line("extract", "--data", source)
+        if not self.entries and not self.sources:
+            yield self._line("extract", "--data", "folder/of/images")
+
+    def _line(self, name: str, *options: str) -> str:
+        elsewhere = [] if self.cache == CACHE else ["--cache", str(self.cache)]
+        if self.runs != RUNS and name != "extract":
+            elsewhere += ["--runs", str(self.runs)]
+        return shlex.join(["pipeline", name, *options, *elsewhere])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline status --json`` prints."""
+        return {
+            "cache": str(self.cache),
+            "runs": str(self.runs),
+            "entries": [one.to_json() for one in self.entries],
+            "sources": list(self.sources),
+            "next": self.next_commands,
+        }
+
+
+def look_around(cache: Path = CACHE, runs: Path = RUNS, *, here: Path | None = None) -> Overview:
+    """Looks at a cache, at the heads and at the images of a folder; nothing is changed, or checked in full.
+
+    Args:
+        cache: Folder of the cache.
+        runs: Folder of trained heads.
+        here: Where images are looked for; None = where the process is.
+    """
+    entries = tuple(_state(entry, runs) for entry in all_entries(cache))
+    known = {one.entry.source for one in entries}
+    folder = here or Path()
+    found = _sources(folder, {cache.resolve(), runs.resolve()})
+    sources = tuple(name for name in found if str((folder / name).resolve()) not in known)
+    return Overview(cache, runs, entries, sources)
+
+
+def _state(entry: Entry, runs: Path) -> EntryState:
+    rows: dict[str, int | None] = {}
+    labelled = False
+    for split, shards in entry.shards.items():
+        try:
+            tables = [open_feature_file(entry.file(shard.name)).rows for shard in shards]
+        except PipelineError:
+            rows[split] = None
+            continue
+        rows[split] = sum(map(len, tables))
+        if split == "train":
+            labelled = any((table.labels != UNLABELLED).any() for table in tables)
+    partial = {path.name.partition(".")[0].partition("-")[0] for path in entry.folder.glob("*.partial")}
+    unfinished = tuple(split for split in SPLITS if split in partial)
+    heads = tuple(_heads(runs / entry.dataset / entry.folder.name))
+    return EntryState(entry, rows, labelled, unfinished, heads)
+
+
+def _heads(folder: Path) -> Iterator[HeadState]:
+    """Yields the heads of an entry, the best on val first; one that cannot be read is left to `evaluate`."""
+    found = []
+    for record in folder.glob(f"*/{RECORD}"):
+        try:
+            described = read_sealed(record, newer=("seen", "temperature", "familiarity"))
+            value = described["val_accuracy"]
+            found.append(
+                HeadState(
+                    str(described["name"]),
+                    record.parent,
+                    None if value is None else float(value),
+                    _evaluated(record.parent),
+                )
+            )
+        except (OSError, PipelineError, ValueError, KeyError, TypeError):
+            continue
+    yield from sorted(found, key=lambda head: (-(head.val_accuracy or 0.0), head.name))
+
+
+def _evaluated(folder: Path) -> dict[str, tuple[float, float, float]]:
+    figures = {}
+    for split in SPLITS:
+        try:
+            metrics = read_sealed(folder / split / METRICS)
+            low, high = metrics["accuracy_ci"]
+            figures[split] = (float(metrics["accuracy"]), float(low), float(high))
+        except (OSError, PipelineError, ValueError, KeyError, TypeError):
+            continue
+    return figures
+
+
+def _sources(folder: Path, ours: set[Path]) -> Iterator[str]:
+    """Yields what in a folder may be a set of images: folders that hold some, and files of sources."""
+    try:
+        listed = sorted(os.scandir(folder), key=lambda item: item.name)
+    except OSError:
+        return
+    for item in listed:
+        if item.name.startswith(".") or Path(item.path).resolve() in ours:
+            continue
+        try:
+            is_folder = item.is_dir()
+            if (is_folder and _holds_images(Path(item.path))) or (item.is_file() and _is_set(item.name)):
+                yield f"{item.name}/" if is_folder else item.name
+        except OSError:
+            continue
+
+
+def _is_set(name: str) -> bool:
+    return name.lower().endswith((".npz", ".tar")) and claiming(name) is not None
+
+
+def _holds_images(folder: Path) -> bool:
+    """Tells whether there is an image among the first files below a folder."""
+    looked = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if kind_of(name) is Kind.IMAGE:
+                return True
+            looked += 1
+        looked += len(folders)
+        if looked > LOOKED_AT or place.count(os.sep) - str(folder).count(os.sep) > 4:
+            return False
+    return False
