@@ -13,6 +13,7 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
 from pipeline.errors import PipelineError
+from pipeline.extraction.command import extract_command
 from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import claiming
@@ -108,7 +109,7 @@ class Overview:
     def _leading_on(self) -> Iterator[str]:
         for one in self.entries:
             if one.unfinished:
-                yield self._line("extract", "--data", one.entry.source)
+                yield extract_command([one.entry])
         for one in self.entries:
             place = ["--entry", one.entry.full_name]
             if one.labelled and not one.heads:

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar in a terminal, plain lines in a log."""
+"""Progress on stderr: a live bar in a terminal, a widget in a notebook, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -37,9 +38,16 @@ def progress(title: str, total: int, unit: str = "rows") -> Iterator[Advance]:
     Yields:
         A function that is told how many units have just been finished.
     """
-    show = _bar if sys.stderr.isatty() else _lines
+    show = _bar if sys.stderr.isatty() or _shows_widgets() else _lines
     with show(title, total, unit) as advance:
         yield advance
+
+
+def _shows_widgets() -> bool:
+    """Tells whether this is a notebook with ipywidgets at hand, with which rich draws its bar."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell" and find_spec("ipywidgets") is not None
 
 
 @contextmanager

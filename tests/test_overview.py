@@ -92,9 +92,8 @@ def test_what_is_damaged_costs_nobody_the_rest(folder: Path) -> None:
 
 
 def test_features_without_labels_lead_to_no_head(photos: Photos, tmp_path: Path) -> None:
-    photos.add("a", 3)
     table = tmp_path / "table.csv"
-    table.write_text("path\n" + "\n".join(str(path) for path in photos.files("a")))
+    table.write_text("\n".join(["path", *map(str, photos.add("a", 3))]))
     extract(table, PIXELS, cache=tmp_path / "cache", source_options=SourceOptions(label_column="none"))
     overview = look_around(tmp_path / "cache", tmp_path / "runs", here=tmp_path / "cache")
     assert not overview.entries[0].labelled
@@ -116,3 +115,14 @@ print({"tensorflow", "keras", "sklearn", "scipy"} & {*sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_was_not_finished_goes_on_with_the_same_options(folder: Path) -> None:
+    (report,) = extract("photos/", PIXELS)
+    published = report.entry.file("val")
+    published.rename(published.with_name("val.h5.partial"))
+    (entry,) = look_around().entries
+    assert entry.unfinished == ("val",)
+    command = look_around().next_commands[0]
+    assert command.startswith("pipeline extract --data ")
+    assert "--backbone pixels --image-size 4" in command

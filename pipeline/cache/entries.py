@@ -21,6 +21,7 @@ from pipeline.errors import (
 )
 from pipeline.files import discard, is_blank, make_folder, name_also, open_file, rename, root_of, written
 from pipeline.images.source_options import SourceOptions
+from pipeline.notebook import facts_html
 from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
@@ -127,6 +128,21 @@ class Entry:
     def splits(self) -> list[str]:
         """The published splits, in the order train, val, test."""
         return list(self.shards)
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook what the features are, and of what."""
+        spec = self.spec
+        facts = {
+            "images": self.source,
+            "base": f"{spec.backbone}, weights {self.weights_label}",
+            "image size": spec.image_size,
+            "cut": f"{spec.layer}:{spec.pooling}",
+            "computed by": f"{spec.engine}, {spec.precision}",
+            "stored as": spec.store,
+            "splits": ", ".join(self.splits) or "none is whole yet",
+            "folder": self.folder,
+        }
+        return facts_html(self.full_name, facts)
 
     def file(self, name: str) -> Path:
         """Where a shard's published features stand; the only shard of a split has the split's name."""

@@ -21,9 +21,11 @@ from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import RowTable
+from pipeline.notebook import facts_html
 from pipeline.paths import expanded
 from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
+from pipeline.wording import first_few, readable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,6 +73,17 @@ class FeatureSet:
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of one row's features."""
         return self.features.shape[1:]
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook what the set holds."""
+        facts = {
+            "rows": f"{len(self):,}",
+            "features": f"{self.feature_shape} in {self.features.dtype}",
+            "base": f"{self.spec.backbone}, {self.spec.image_size} pixels",
+            "cut": f"{self.spec.layer}:{self.spec.pooling}",
+            "classes": f"{len(self.classes):,}: {first_few([readable(one) for one in self.classes], 10)}",
+        }
+        return facts_html(f"{self.dataset}, {self.split}", facts)
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """Copies rows into memory and checks each against its checksum.

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.choosing.contender import Contender, Extracted
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.heads import TrainedHead
+from pipeline.notebook import facts_html, table_html
 
 QUICK = ""
 """In the place of a head: the quick score on a sample."""
@@ -99,6 +100,29 @@ class Choice:
     def layer(self) -> str:
         """The cut, or several with ``+`` between them."""
         return "+".join(self.found.cut(position) for position in self.positions)
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook what was chosen, and all that was tried."""
+        chosen = self.found.contender
+        facts = {
+            "base": f"{chosen.base.backbone}, {chosen.image_size} pixels",
+            "cut": self.layer,
+            "head": self.trained.name,
+            "took": f"{self.seconds:.0f} s",
+            "folder": self.folder,
+        }
+        tried = [
+            (
+                f"{one.backbone} {one.image_size} {one.layer}",
+                one.label if one.head else "quick score",
+                "" if one.accuracy is None else f"{one.accuracy:.4f}",
+                "" if one.accuracy is None else "{:.4f} to {:.4f}".format(*one.interval),
+                one.note,
+            )
+            for one in self.tried
+        ]
+        names = ("features", "head", "accuracy", "95% interval", "note")
+        return facts_html("chosen", facts) + table_html(names, tried)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline choose --json`` prints."""

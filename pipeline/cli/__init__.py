@@ -163,5 +163,6 @@ def main(context: click.Context, debug: bool) -> None:
     # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
     atexit.register(gc.freeze)
     if context.invoked_subcommand is None:
+        context.obj["json"] = False  # another call in this process may have left it otherwise
         context.invoke(registry.load(commands, "command", "status").command)
         click.echo("\n`pipeline --help` lists the commands.")

@@ -14,12 +14,14 @@ from pipeline.answers import write_answers
 from pipeline.errors import UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.calibrating import TemperatureEffect
+from pipeline.evaluation.figure_lines import figure_lines
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_json
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.images import UNLABELLED
 from pipeline.images.row_table import RowTable
+from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
@@ -98,6 +100,17 @@ class Report:
     def subject(self) -> str:
         """What was evaluated, in words."""
         return f"{self.head} on {self.dataset}, {self.split} split"
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook the notes, the figures, and a line for each class."""
+        per_class = [
+            (one.name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", one.support)
+            for one in self.figures.worst(MOST_LINES)
+        ]
+        looks = () if self.looks is None else (self.looks.line,)
+        return facts_html(self.subject, figure_lines(self.figures), [*self.notes, *looks]) + table_html(
+            ("class", "precision", "recall", "F1", "rows"), per_class
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --json`` prints."""

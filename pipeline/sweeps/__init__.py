@@ -28,6 +28,7 @@ from pipeline.heads import (
     with_familiarity,
 )
 from pipeline.images import UNLABELLED
+from pipeline.notebook import facts_html, table_html
 from pipeline.paths import expanded
 from pipeline.progress import progress, say
 from pipeline.runtimes.pandas import import_pandas
@@ -71,26 +72,29 @@ class Leaderboard:
     folder: Path
     chosen_on: str
 
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        """What leaderboard.csv says of each result, the best first."""
+        return [result.line(rank) for rank, result in enumerate(self.results, 1)]
+
     def to_frame(self) -> DataFrame:
-        """Returns a pandas table, a row a candidate, the best first: head, options and figures.
+        """Returns the lines of leaderboard.csv as a table of pandas.
 
         Raises:
             UsageError: pandas is not installed.
         """
-        rows = [
-            {
-                "head": one.head,
-                **one.options,
-                "accuracy": one.score,
-                "log_loss": one.log_loss,
-                "rows": one.rows,
-                "seconds": one.seconds,
-                "bytes": one.bytes,
-                "problem": one.problem,
-            }
-            for one in self.results
+        return import_pandas().DataFrame(self.lines)
+
+    def _repr_html_(self) -> str:
+        """Shows the leaderboard in a notebook."""
+        shown = [
+            (rank, one.candidate.label, f"{one.score:.4f}", "{:.4f} to {:.4f}".format(*one.interval))
+            if one.score is not None
+            else ("-", one.candidate.label, "failed", one.problem)
+            for rank, one in enumerate(self.results, 1)
         ]
-        return import_pandas().DataFrame(rows)
+        title = f"{self.winner.dataset}: accuracy on {self.chosen_on}"
+        return facts_html(title, {}) + table_html(("", "head", "accuracy", "95% interval"), shown)
 
 
 def sweep(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.evaluation.metrics import wilson_interval
 from pipeline.files import root_of, written
 from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
-from pipeline.sweeps import Leaderboard, Result
+from pipeline.sweeps import Leaderboard
 from pipeline.sweeps.results import not_written
 from pipeline.wording import counted
 
@@ -30,7 +28,7 @@ def write_leaderboard(board: Leaderboard) -> list[Path]:
         ForeignFileError: Something that is no leaderboard stands there.
         PipelineError: The folder cannot be written.
     """
-    rows = [_row(rank, result) for rank, result in enumerate(board.results, 1)]
+    rows = board.lines
     paths = [board.folder / f"leaderboard.{suffix}" for suffix in ("csv", "json", "png")]
     root = root_of(paths[0], 3)  # <runs>/<dataset>/<entry>/sweep/leaderboard.csv
     with not_written(board.folder), ExitStack() as drafts:
@@ -61,7 +59,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
         if result.score is None:
             table.add_row("-", f"{label}: {escape(result.problem)}", "failed", "", "", "", "")
             continue
-        low, high = interval(result)
+        low, high = result.interval
         table.add_row(
             str(rank),
             label,
@@ -74,30 +72,6 @@ def leaderboard_table(board: Leaderboard) -> Table:
     return table
 
 
-def interval(result: Result) -> tuple[float, float]:
-    """Returns the Wilson interval of a result's accuracy over all rows it was measured on."""
-    return wilson_interval(round((result.score or 0.0) * result.rows), result.rows)
-
-
-def _row(rank: int, result: Result) -> dict[str, object]:
-    low, high = interval(result) if result.score is not None else (None, None)
-    fields = asdict(result)
-    return {
-        "rank": rank,
-        "head": fields["head"],
-        "options": " ".join(f"{name}={value}" for name, value in result.options.items()),
-        "score": fields["score"],
-        "low": low,
-        "high": high,
-        "scores": " ".join(map(str, result.scores)),
-        "log_loss": fields["log_loss"],
-        "rows": fields["rows"],
-        "seconds": round(result.seconds, 3),
-        "bytes": fields["bytes"],
-        "problem": fields["problem"],
-    }
-
-
 def _draw(board: Leaderboard, file: BinaryIO) -> None:
     """Draws each candidate's accuracy with its interval, the best on top."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -108,7 +82,7 @@ def _draw(board: Leaderboard, file: BinaryIO) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for place, result in enumerate(shown):
-        low, high = interval(result)
+        low, high = result.interval
         colour = "#08519c" if place == 0 else "#6b7785"
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot([result.score or 0.0], [place], "o", color=colour)

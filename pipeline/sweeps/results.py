@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UnreadableFileError, disk_errors, system_refusal
+from pipeline.evaluation.metrics import wilson_interval
 from pipeline.files import make_folder, remove, root_of, written
 from pipeline.plain_json import json_text, plain, read_sealed, sealed
 from pipeline.progress import say
@@ -49,6 +50,29 @@ class Result:
     def candidate(self) -> Candidate:
         """What was measured."""
         return Candidate(self.head, self.options)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy over all rows it was measured on."""
+        return wilson_interval(round((self.score or 0.0) * self.rows), self.rows)
+
+    def line(self, rank: int) -> dict[str, object]:
+        """Returns the line of leaderboard.csv, by its columns."""
+        low, high = self.interval if self.score is not None else (None, None)
+        return {
+            "rank": rank,
+            "head": self.head,
+            "options": " ".join(f"{name}={value}" for name, value in self.options.items()),
+            "score": self.score,
+            "low": low,
+            "high": high,
+            "scores": " ".join(map(str, self.scores)),
+            "log_loss": self.log_loss,
+            "rows": self.rows,
+            "seconds": round(self.seconds, 3),
+            "bytes": self.bytes,
+            "problem": self.problem,
+        }
 
 
 def ranked(results: Sequence[Result]) -> list[Result]:

@@ -36,11 +36,12 @@ def test_what_is_written_is_told(trained: list[Any], cli: Cli, some_photos: Phot
 
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
-    title, path, size, takes, gives, checked, blank, *example = result.stdout.splitlines()
+    title, path, card, size, takes, gives, checked, blank, *example = result.stdout.splitlines()
     file = Path(path.strip())
     assert title == "logreg on photos as keras"
     assert file.parent.name == "export"
     assert file.name == "photos-logreg.keras"
+    assert card.strip() == f"{file}.md"
     assert size.split()[1] == f"{file.stat().st_size:,}"
     assert "uint8 (n, 16, 16, 3), RGB from 0 to 255" in takes
     assert gives.endswith("float32 (n, 2): cats, dogs")
@@ -66,6 +67,7 @@ def test_json_is_one_object(trained: list[Any], cli: Cli, the_object: Read) -> N
         "dataset": "photos",
         "format": "keras",
         "path": "here/model.keras",
+        "card": "here/model.keras.md",
         "image_size": 16,
         "classes": ["cats", "dogs"],
         "temperature": None,

@@ -67,11 +67,20 @@ def test_commands_come_in_the_order_of_use(cli: Cli) -> None:
     assert {"backbones", "cache", "heads"} <= set(names)
 
 
-@pytest.mark.parametrize("words", [(), ("cache",)])
-def test_a_group_alone_prints_its_help(words: tuple[str, ...], cli: Cli) -> None:
-    result = cli(*words)
+def test_a_group_alone_prints_its_help(cli: Cli) -> None:
+    result = cli("cache")
     assert result.exit_code == 2
     assert "Commands:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("pipeline ex", ["extract", "export"]), ("pipeline extract --backb", ["--backbone"])],
+)
+def test_a_shell_can_complete(words: str, completed: list[str], cli: Cli) -> None:
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    result = cli(env={"_PIPELINE_COMPLETE": "bash_complete", **asked})
+    assert {line.partition(",")[2] for line in result.stdout.splitlines()} == {*completed}
 
 
 def test_the_version_is_printed(cli: Cli) -> None:

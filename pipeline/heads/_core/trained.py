@@ -18,6 +18,7 @@ from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import ExamplesModel, Head, History, Model, Task
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature
+from pipeline.notebook import facts_html
 from pipeline.paths import is_folder_name
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -151,6 +152,20 @@ class TrainedHead:
     def known(self) -> np.ndarray:
         """Classes that had training rows, bool (k,)."""
         return np.array(self.class_counts) > 0
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook what the head is, and how it does on val."""
+        facts = {
+            "options": " ".join(f"{name}={value}" for name, value in self.options.items()) or "none",
+            "features": f"{self.spec.backbone}, {self.spec.layer}:{self.spec.pooling}",
+            "trained on": f"{counted(self.train_rows, 'row')} of {self.dataset}",
+            "classes": counted(len(self.classes), "class"),
+            "accuracy on val": "not measured" if self.val_accuracy is None else f"{self.val_accuracy:.2%}",
+            "temperature": "none" if self.temperature is None else f"{self.temperature.value:.3f}",
+            "took": f"{self.seconds:.1f} s",
+            "folder": self.folder or "not saved",
+        }
+        return facts_html(self.name, facts)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline train-head --json`` prints."""

@@ -198,7 +198,7 @@ def _put_card(text: str, target: Path, root: Path | None) -> Path:
         ForeignFileError: Something else stands there; the model is whole all the same.
         PipelineError: It cannot be written.
     """
-    path = card_of(target if root is not None else target.resolve())
+    path = card_of(target)
     with (
         disk_errors(f"the model card cannot be written to {path}", "The model is whole; export it elsewhere"),
         written(path, root=root or path.parent, known=is_model_card) as file,
