@@ -47,6 +47,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
         )
         _fill(run, report, files)
         run.finish()
+        wandb.teardown()  # which waits until all is on disk
     except (wandb.Error, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise PipelineError(
