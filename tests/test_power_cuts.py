@@ -17,10 +17,11 @@ from onnx_files import convnet, save
 from photos import Photos
 from synced import SyncedFiles
 
+from pipeline import registry
 from pipeline.backbones import shelf
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.backbones.weights import Weights
-from pipeline.cache import FeatureSet
+from pipeline.cache import FeatureSet, exports
 from pipeline.cache.converted_bases import ConvertedBase
 from pipeline.cache.features import Selection
 from pipeline.cache.networks import FILES
@@ -224,6 +225,16 @@ def test_evidence(
         assert_kept(out, "0001-*.png")
 
 
+@pytest.mark.parametrize("format", registry.names(exports))
+def test_exported_features(
+    format: str, rows: Callable[[str], FeatureSet], tmp_path: Path, disk: Callable[[str], SyncedFiles]
+) -> None:
+    out = disk("out")
+    for _ in range(2):
+        written = exports.export_features([rows("train")], tmp_path / f"out/a.{format}", force=True)
+        assert_kept(out, *(file.name for file in written.files))
+
+
 def test_every_publisher_is_among_these() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -232,7 +243,8 @@ def test_every_publisher_is_among_these() -> None:
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
         "backbones/shelf.py",
-        *("cache/converted_bases.py", "cache/entries.py", "cache/partial_file.py"),
+        *("cache/converted_bases.py", "cache/entries.py", "cache/exports/__init__.py"),
+        "cache/partial_file.py",
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),
         *("choosing/results.py", "heads/_core/saving.py"),

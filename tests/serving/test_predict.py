@@ -104,7 +104,7 @@ def test_bad_images_fail_alone_and_the_others_keep_their_order(
         ([], "no image in nothing"),
         ([noise(1).astype(np.float32)], r"images\[0\] is float32 \(32, 32, 3\): give uint8 arrays"),
         ([noise(1)[..., 0]], r"images\[0\] is uint8 \(32, 32\): give"),
-        ([noise(1), 7], r"images\[1\] is of type int: give paths, Pillow images, or uint8"),
+        ([noise(1), 7], r"images\[1\] is of type int: give paths, bytes, Pillow images, or uint8"),
     ],
 )
 def test_what_is_no_image_is_refused(given: Any, message: str) -> None:
