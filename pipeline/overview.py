@@ -22,6 +22,8 @@ from pipeline.plain_json import read_sealed
 CACHE, RUNS = Path("features_cache"), Path("runs")
 """What commands take where nothing else is said."""
 RECORD, METRICS = "head.json", "metrics.json"
+OURS = (RECORD, "spec.json", "leaderboard.json", "choice.json")
+"""Files by which a folder is a cache or holds heads: pictures in it are none to learn from."""
 LOOKED_AT = 200
 """Files and folders that are looked at to find out whether a folder holds images."""
 
@@ -235,6 +237,8 @@ def _holds_images(folder: Path) -> bool:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
+            if name in OURS:
+                return False
             if kind_of(name) is Kind.IMAGE:
                 return True
             looked += 1

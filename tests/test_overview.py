@@ -100,6 +100,14 @@ def test_features_without_labels_lead_to_no_head(photos: Photos, tmp_path: Path)
     assert not any("train-head" in line for line in overview.next_commands)
 
 
+def test_pictures_of_reports_are_no_images_to_learn_from(folder: Path) -> None:
+    (report,) = extract("photos/", PIXELS)
+    train, val, test = (open_features(report.entry, split) for split in ("train", "val", "test"))
+    evaluate(train_head("prototype", train, val, runs="elsewhere"), test).write()
+    assert list(folder.glob("elsewhere/**/*.png"))
+    assert look_around().sources == ()
+
+
 def test_other_folders_are_named_in_the_commands(folder: Path) -> None:
     extract("photos/", PIXELS, cache="store")
     (line,) = look_around(Path("store"), Path("heads")).next_commands
