@@ -23,6 +23,7 @@ from pipeline.cache.lookup import look_up
 from pipeline.errors import CacheMismatchError, UnreadableImagesError, UsageError
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.extraction.continuing import continued, settle_resize
+from pipeline.images import BadImage
 from pipeline.images.given_rows import GivenRows, gather_rows
 from pipeline.paths import expanded
 from pipeline.spec import RAW, FeatureSpec
@@ -116,6 +117,15 @@ class CachedFeatures(TransformerMixin, BaseEstimator):
             UnreadableImagesError: Some images cannot be read; the features of all others are kept.
             PipelineError: The cache cannot be written; all finished rows are kept.
         """
+        self._fitted(X)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Does what :meth:`fit` and :meth:`transform` do, with one look at the images and at the cache."""
+        return _side_by_side(self._fitted(X))
+
+    def _fitted(self, X: Any) -> list[np.ndarray]:
+        """Settles what is left open; returns the features of each cut, (n, ...) as stored."""
         images, asked, cache = self._gathered(X), self._request(), expanded(self.cache)
         weights = asked.base.weights(asked.weights, asked.image_size, stat_cache=cache / STAT_CACHE)
         with _alone(cache, asked):
@@ -132,7 +142,7 @@ class CachedFeatures(TransformerMixin, BaseEstimator):
         self.n_computed_ += computed
         self._shapes = [one.shape[1:] for one in found]
         self.n_features_out_ = sum(int(np.prod(shape)) for shape in self._shapes)
-        return self
+        return found
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns the features of n images, float32 (n, ``n_features_out_``), in their order.
@@ -147,7 +157,7 @@ class CachedFeatures(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "specs_")
         found, self.n_computed_ = self._features(self._gathered(X))
-        return np.concatenate([one.reshape(len(one), -1) for one in found], axis=1, dtype=np.float32)
+        return _side_by_side(found)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Returns the names of the columns, ``<layer>_<number>``, object (``n_features_out_``,).
@@ -174,19 +184,18 @@ class CachedFeatures(TransformerMixin, BaseEstimator):
         return tags
 
     def _request(self) -> FeatureRequest:
-        layers = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer or ())
+        options = self.get_params(deep=False)
+        layer = options.pop("layer")
+        del options["cache"]
         request = FeatureRequest(
-            backbone=os.fspath(self.backbone),
-            layers=layers,
-            pooling="none" if self.backbone == RAW else self.pooling,
-            image_size=self.image_size or 0,
-            weights=os.fspath(self.weights),
-            engine=self.engine,
-            precision=self.precision,
-            store=self.store,
-            resize=self.resize,
-            pixel_range=self.pixel_range,
-            batch_size=self.batch_size,
+            **options
+            | {
+                "backbone": os.fspath(self.backbone),
+                "weights": os.fspath(self.weights),
+                "layers": (layer,) if isinstance(layer, str) else tuple(layer or ()),
+                "pooling": "none" if self.backbone == RAW else self.pooling,
+                "image_size": self.image_size or 0,
+            }
         )
         if request.precision == "int8":
             raise UsageError(
@@ -279,11 +288,15 @@ def _alone(cache: Path, request: FeatureRequest) -> Iterator[None]:
         yield
 
 
+def _side_by_side(cuts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([cut.reshape(len(cut), -1) for cut in cuts], axis=1, dtype=np.float32)
+
+
 def _column(mask: np.ndarray, like: np.ndarray) -> np.ndarray:
     return mask.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def _refuse_unreadable(failures: Sequence[Any]) -> None:
+def _refuse_unreadable(failures: Sequence[BadImage]) -> None:
     """Refuses images that gave no features.
 
     Raises:

@@ -13,15 +13,14 @@ from pipeline.cache.entries import Entry
 from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.finding import all_entries
 from pipeline.errors import PipelineError
-from pipeline.extraction.command import extract_command
+from pipeline.extraction.command import DEFAULT_CACHE, extract_command
 from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import claiming
-from pipeline.plain_json import read_sealed
+from pipeline.stored_heads import RECORD, StoredFigures, read_stored_figures, read_stored_head
 
-CACHE, RUNS = Path("features_cache"), Path("runs")
+CACHE, RUNS = DEFAULT_CACHE, Path("runs")
 """What commands take where nothing else is said."""
-RECORD, METRICS = "head.json", "metrics.json"
 OURS = (RECORD, "spec.json", "leaderboard.json", "choice.json")
 """Files by which a folder is a cache or holds heads: pictures in it are none to learn from."""
 LOOKED_AT = 200
@@ -36,13 +35,13 @@ class HeadState:
         name: Its name.
         folder: Where it is saved.
         val_accuracy: As training measured it; None without val.
-        accuracy: Of each split that was evaluated, with its interval: (accuracy, low, high).
+        figures: Those of each split that was evaluated.
     """
 
     name: str
     folder: Path
     val_accuracy: float | None
-    accuracy: dict[str, tuple[float, float, float]]
+    figures: dict[str, StoredFigures]
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as plain types."""
@@ -51,8 +50,8 @@ class HeadState:
             "run": str(self.folder),
             "val_accuracy": self.val_accuracy,
             "evaluated": {
-                split: {"accuracy": value, "accuracy_ci": [low, high]}
-                for split, (value, low, high) in self.accuracy.items()
+                split: {"accuracy": one.accuracy, "accuracy_ci": list(one.interval)}
+                for split, one in self.figures.items()
             },
         }
 
@@ -118,7 +117,7 @@ class Overview:
                 yield self._line("train-head", *place)
             for head in one.heads[:1]:
                 named = [*place, "--head", head.name]
-                if "test" not in head.accuracy and one.rows.get("test"):
+                if "test" not in head.figures and one.rows.get("test"):
                     yield self._line("evaluate", *named, "--split", "test")
                 else:
                     yield self._line("predict", "photo.jpg", *named)
@@ -178,36 +177,15 @@ def _state(entry: Entry, runs: Path) -> EntryState:
     return EntryState(entry, rows, labelled, unfinished, heads)
 
 
-def _heads(folder: Path) -> Iterator[HeadState]:
-    """Yields the heads of an entry, the best on val first; one that cannot be read is left to `evaluate`."""
+def _heads(folder: Path) -> list[HeadState]:
+    """Lists the heads of an entry, the best on val first; one that cannot be read is left to `evaluate`."""
     found = []
-    for record in folder.glob(f"*/{RECORD}"):
-        try:
-            described = read_sealed(record, newer=("seen", "temperature", "familiarity"))
-            value = described["val_accuracy"]
-            found.append(
-                HeadState(
-                    str(described["name"]),
-                    record.parent,
-                    None if value is None else float(value),
-                    _evaluated(record.parent),
-                )
-            )
-        except (OSError, PipelineError, ValueError, KeyError, TypeError):
-            continue
-    yield from sorted(found, key=lambda head: (-(head.val_accuracy or 0.0), head.name))
-
-
-def _evaluated(folder: Path) -> dict[str, tuple[float, float, float]]:
-    figures = {}
-    for split in SPLITS:
-        try:
-            metrics = read_sealed(folder / split / METRICS)
-            low, high = metrics["accuracy_ci"]
-            figures[split] = (float(metrics["accuracy"]), float(low), float(high))
-        except (OSError, PipelineError, ValueError, KeyError, TypeError):
-            continue
-    return figures
+    for place in (record.parent for record in folder.glob(f"*/{RECORD}")):
+        head = read_stored_head(place)
+        if head is not None:
+            figures = {split: one for split in SPLITS if (one := read_stored_figures(place, split))}
+            found.append(HeadState(head.name, place, head.val_accuracy, figures))
+    return sorted(found, key=lambda head: (-(head.val_accuracy or 0.0), head.name))
 
 
 def _sources(folder: Path, ours: set[Path]) -> Iterator[str]:

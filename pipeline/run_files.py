@@ -59,7 +59,8 @@ _CHOICE = {
     "recipe.toml": (b"[extract]", b"pipeline choose"),
 }
 _RESULT = (b'"identity"', b'"scores"', b'"schema"')
-_CARD = b'pipeline_tag: "image-classification"'
+CARD_MARK = "model card of two-stage-pipeline"
+"""Stands in the head of every model card, and tells it from a file of the user's."""
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
 
@@ -144,7 +145,7 @@ def is_of_an_export(name: PurePath, head: bytes) -> bool:
 
 def is_model_card(name: PurePath, head: bytes) -> bool:
     """Tells whether a file is the card of an exported model."""
-    return len(name.parts) == 1 and name.suffix == ".md" and (is_blank(head) or _CARD in head)
+    return len(name.parts) == 1 and name.suffix == ".md" and (is_blank(head) or CARD_MARK.encode() in head)
 
 
 def is_of_a_saved_model(name: PurePath, head: bytes) -> bool:

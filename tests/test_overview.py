@@ -54,7 +54,9 @@ def test_each_step_leads_to_the_next(folder: Path) -> None:
     (entry,) = look_around().entries
     for one in entry.heads:
         expected = figures[one.name]
-        assert one.accuracy == {"test": (expected.accuracy, *expected.accuracy_ci)}
+        assert {split: (found.accuracy, *found.interval) for split, found in one.figures.items()} == {
+            "test": (expected.accuracy, *expected.accuracy_ci)
+        }
     assert look_around().next_commands == [f"pipeline predict photo.jpg {place} --head {best.name}"]
 
 
@@ -63,7 +65,7 @@ def test_the_commands_can_be_typed(folder: Path) -> None:
     for _ in range(2):
         (line,) = look_around().next_commands
         shown(*shlex.split(line)[1:])
-    assert look_around().entries[0].heads[0].accuracy.keys() == {"test"}
+    assert look_around().entries[0].heads[0].figures.keys() == {"test"}
 
 
 def test_the_program_alone_shows_the_same(folder: Path) -> None:

@@ -25,13 +25,8 @@ def whole_set(splits: Sequence[FeatureSet]) -> FeatureSet:
     Raises:
         CacheMismatchError: They have other classes.
     """
+    refuse_other_classes(splits)
     first = splits[0]
-    for one in splits[1:]:
-        if one.classes != first.classes:
-            raise CacheMismatchError(
-                f"{first.path} and {one.path} have other classes: run `pipeline extract` to bring the splits "
-                "to the same state"
-            )
     cuts = [_cuts(one) for one in splits]
     return replace(
         first,
@@ -42,6 +37,21 @@ def whole_set(splits: Sequence[FeatureSet]) -> FeatureSet:
         crc32=np.concatenate([one.crc32 for one in splits]),
         split="+".join(one.split for one in splits),
     )
+
+
+def refuse_other_classes(splits: Sequence[FeatureSet]) -> None:
+    """Refuses splits that cannot stand below each other.
+
+    Raises:
+        CacheMismatchError: They have other classes.
+    """
+    first = splits[0]
+    for one in splits[1:]:
+        if one.classes != first.classes:
+            raise CacheMismatchError(
+                f"{first.path} and {one.path} have other classes: run `pipeline extract` to bring the splits "
+                "to the same state"
+            )
 
 
 def _cuts(features: FeatureSet) -> tuple[tuple[np.ndarray, ...], ...]:

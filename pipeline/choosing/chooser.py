@@ -17,7 +17,7 @@ from pipeline.choosing.fits import LOOK_ROWS, Fit, fit_heads, look_at_heads
 from pipeline.choosing.joining import joined_fits
 from pipeline.choosing.passes import Passes, about
 from pipeline.choosing.record import Tried
-from pipeline.choosing.rounds import SAMPLES, play_rounds
+from pipeline.choosing.rounds import SAMPLES, Scored, play_rounds
 from pipeline.errors import PipelineError
 from pipeline.heads import TrainedHead, save_head, train_head, with_familiarity
 from pipeline.progress import say
@@ -93,7 +93,7 @@ class Chooser:
             raise problem or PipelineError(
                 f"no head could be trained on {self.passes.images.data}: see the notes above"
             )
-        self._try_others([one.contender for one in rounds.out])
+        self._try_others(rounds.out)
         return self.best
 
     def _try_all(self, finalists: Sequence[tuple[Contender, Sequence[int] | None]]) -> PipelineError | None:
@@ -109,7 +109,7 @@ class Chooser:
                 problem = error
         return problem
 
-    def _try_others(self, out: Sequence[Contender]) -> None:
+    def _try_others(self, out: Sequence[Scored]) -> None:
         """Gives what is left of the time to those that did worse on a sample, all cuts of each.
 
         A sample favours few features: maps that are not averaged need more images to show what is in them.
@@ -119,7 +119,7 @@ class Chooser:
                 f"choose: {self.passes.left}: the next best on the sample are tried on all images, too, as "
                 "many features need many images. Ctrl-C ends it with the best so far"
             )
-            self._try_all([(contender, None) for contender in out])
+            self._try_all([(one.contender, one.different) for one in out])
 
     def _features(self, contender: Contender, *, is_last: bool) -> Extracted | None:
         """Brings about the features of all images, or of as many as there is time for.

@@ -50,14 +50,18 @@ class Scored:
         return min(self.scores, key=lambda score: score.log_loss)
 
     @property
-    def positions(self) -> list[int]:
-        """The cuts that are not clearly worse than the best one, the best first; of equal ones the first."""
+    def different(self) -> list[int]:
+        """The cuts, the best first; of equal ones the first."""
         kept: list[int] = []
         for i in sorted(range(len(self.scores)), key=lambda i: self.scores[i].log_loss):
-            known = any(self.scores[i].equals(self.scores[j]) for j in kept)
-            if not known and not self.scores[i].clearly_worse(self.best):
+            if not any(self.scores[i].equals(self.scores[j]) for j in kept):
                 kept.append(i)
         return kept
+
+    @property
+    def positions(self) -> list[int]:
+        """Those of them that are not clearly worse than the best one."""
+        return [i for i in self.different if not self.scores[i].clearly_worse(self.best)]
 
 
 @dataclass(eq=False)

@@ -145,7 +145,7 @@ def _print_failure(ctx: click.Context, message: str, code: int) -> None:
 @click.group(
     cls=Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "obj": {"json": False}},
+    context_settings={"help_option_names": ["-h", "--help"], "obj": {}},
 )
 @click.version_option(__version__, prog_name="pipeline")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -163,6 +163,6 @@ def main(context: click.Context, debug: bool) -> None:
     # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
     atexit.register(gc.freeze)
     if context.invoked_subcommand is None:
-        context.obj["json"] = False  # another call in this process may have left it otherwise
+        context.obj["json"] = False
         context.invoke(registry.load(commands, "command", "status").command)
         click.echo("\n`pipeline --help` lists the commands.")

@@ -118,7 +118,11 @@ def open_or_gather(places: Sequence[str]) -> ImageSource:
     Raises:
         UsageError: A source stands beside other places, or cannot be opened; or as :func:`gather_images`.
     """
-    claimed = [(place, kind) for place in places if (kind := claiming(place))]
+    claimed = [
+        (place, kind)
+        for place in places
+        if not os.path.isdir(os.path.expanduser(place)) and (kind := claiming(place))
+    ]
     if not claimed:
         return gather_images(places)
     place, kind = claimed[0]

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
@@ -20,7 +19,8 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.cache.features import FeatureSet, single_specs
-from pipeline.errors import CacheMismatchError, UsageError, disk_errors
+from pipeline.cache.whole_set import refuse_other_classes
+from pipeline.errors import UsageError, disk_errors
 from pipeline.files import make_folder, replace
 from pipeline.paths import expanded
 from pipeline.progress import progress
@@ -62,6 +62,11 @@ class Block:
     features: np.ndarray
     columns: dict[str, list[Any]]
 
+    @property
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """What is known of each row, in the order of ``COLUMNS``."""
+        return zip(*(self.columns[name] for name in COLUMNS), strict=True)
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
@@ -86,12 +91,12 @@ class FeatureTable:
         """Stored dtype of the features."""
         return np.dtype(self.splits[0].features.dtype)
 
-    @cached_property
-    def metadata(self) -> dict[str, Any]:
-        """What determines the features, and what labels mean, as plain types."""
+    @property
+    def metadata(self) -> str:
+        """What determines the features, and what labels mean, as JSON."""
         first = self.splits[0]
         specs = single_specs(first.spec)
-        return {
+        told = {
             "dataset": first.dataset,
             "classes": list(first.classes),
             "feature_shape": list(first.feature_shape),
@@ -99,6 +104,7 @@ class FeatureTable:
             "spec": [asdict(spec) for spec in specs],
             "rows": {split.split: len(split) for split in self.splits},
         }
+        return json.dumps(told)
 
     def blocks(self) -> Iterator[Block]:
         """Yields all rows, each checked against its checksum, and shows how far it is.
@@ -114,11 +120,6 @@ class FeatureTable:
                     columns = split.rows.take(index).columns(split.split, split.classes)
                     yield Block(split.read(index).reshape(len(index), -1), columns)
                     advance(len(index))
-
-
-def metadata_json(table: FeatureTable) -> str:
-    """Returns the metadata as JSON."""
-    return json.dumps(table.metadata)
 
 
 @dataclass(frozen=True)
@@ -142,15 +143,6 @@ class ExportedFeatures:
         return asdict(self) | {"files": [str(path) for path in self.files]}
 
 
-def format_of(path: Path, name: str | None) -> str:
-    """Returns the format that is asked for, else what the name of a file ends in.
-
-    Raises:
-        UsageError: There is no such format.
-    """
-    return name or path.suffix.lower().removeprefix(".")
-
-
 def export_features(
     splits: Sequence[FeatureSet], path: Path, *, format: str | None = None, force: bool = False
 ) -> ExportedFeatures:
@@ -165,15 +157,14 @@ def export_features(
         force: Whether files that stand there give way.
 
     Raises:
-        UsageError: The format is unknown or lacks its package.
-        ForeignFileError: Something stands there.
+        UsageError: The format is unknown or lacks its package, or something stands there.
         CacheMismatchError: A row is damaged, or splits have other classes.
         PipelineError: The files cannot be written.
     """
-    name = format_of(path, format)
+    name = format or path.suffix.lower().removeprefix(".")
     module = _load(name)
     table = FeatureTable(splits)
-    _refuse_other_classes(splits)
+    refuse_other_classes(splits)
     target = expanded(path).resolve()
     stem = target.name.removesuffix(f".{name}")
     files = [target.with_name(stem + suffix) for suffix in module.SUFFIXES]
@@ -198,12 +189,3 @@ def _load(name: str) -> Format:
             f"format {name!r} needs {', '.join(missing)}: pip install 'two-stage-pipeline[{module.EXTRA}]'"
         )
     return cast(Format, module)
-
-
-def _refuse_other_classes(splits: Sequence[FeatureSet]) -> None:
-    for one in splits[1:]:
-        if one.classes != splits[0].classes:
-            raise CacheMismatchError(
-                f"{splits[0].path} and {one.path} have other classes: run `pipeline extract` to bring the "
-                "splits to the same state"
-            )

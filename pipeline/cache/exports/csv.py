@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.cache.exports import COLUMNS, FeatureTable, metadata_json
+from pipeline.cache.exports import COLUMNS, FeatureTable
 
 SUFFIXES = (".csv", ".json")
 PACKAGES = ()
@@ -20,11 +18,6 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow([*COLUMNS, *(f"f{number}" for number in range(table.width))])
         for block in table.blocks():
-            known = zip(*(block.columns[name] for name in COLUMNS), strict=True)
-            for beginning, features in zip(known, block.features, strict=True):
-                rows.writerow([*beginning, *_shortest(features)])
-    (folder / f"{stem}.json").write_text(metadata_json(table), encoding="utf-8")
-
-
-def _shortest(features: np.ndarray) -> list[str]:
-    return list(features.astype(str))
+            for known, features in zip(block.lines, block.features, strict=True):
+                rows.writerow([*known, *features.astype(str)])
+    (folder / f"{stem}.json").write_text(table.metadata, encoding="utf-8")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cache.exports import FeatureTable, metadata_json
+from pipeline.cache.exports import FeatureTable
+from pipeline.cache.exports.npy import begin_array
 
 SUFFIXES = (".npz",)
 PACKAGES = ()
@@ -24,8 +25,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
     columns: dict[str, list[Any]] = defaultdict(list)
     with zipfile.ZipFile(folder / f"{stem}.npz", "w", allowZip64=True) as archive:
         with archive.open("features.npy", "w", force_zip64=True) as file:
-            header = np.lib.format.header_data_from_array_1_0(np.empty((0, table.width), table.dtype))
-            np.lib.format.write_array_header_2_0(file, header | {"shape": (len(table), table.width)})
+            begin_array(table, file)
             for block in table.blocks():
                 file.write(np.ascontiguousarray(block.features).data)
                 for name, values in block.columns.items():
@@ -33,7 +33,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
         for name, values in columns.items():
             kind = np.uint8 if name == "view" else np.str_
             _add(archive, name, np.array(values, kind))
-        _add(archive, "metadata", np.array(metadata_json(table)))
+        _add(archive, "metadata", np.array(table.metadata))
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:

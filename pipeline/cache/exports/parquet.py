@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.exports import COLUMNS, METADATA, FeatureTable, metadata_json
+from pipeline.cache.exports import COLUMNS, METADATA, FeatureTable
 
 SUFFIXES = (".parquet",)
 PACKAGES = ("pyarrow",)
@@ -20,7 +20,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
 
     texts = [(name, pa.uint8() if name == "view" else pa.string()) for name in COLUMNS]
     lists = pa.list_(pa.float32(), table.width)  # few readers know half-precision numbers
-    schema = pa.schema([*texts, ("features", lists)], {METADATA: metadata_json(table)})
+    schema = pa.schema([*texts, ("features", lists)], {METADATA: table.metadata})
     with parquet.ParquetWriter(folder / f"{stem}.parquet", schema) as file:
         for block in table.blocks():
             numbers = pa.array(block.features.astype(np.float32).reshape(-1))

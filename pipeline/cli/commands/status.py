@@ -64,10 +64,10 @@ def _described(head: HeadState) -> str:
     if head.val_accuracy is not None:
         said.append(f"val {head.val_accuracy:.4f}")
     said += [
-        f"{split} {value:.4f} ({low:.4f} to {high:.4f})"
-        for split, (value, low, high) in head.accuracy.items()
+        f"{split} {one.accuracy:.4f} ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
+        for split, one in head.figures.items()
         if split != "val"
     ]
-    if not head.accuracy:
+    if not head.figures:
         said.append("not evaluated yet")
     return "  ".join(said)

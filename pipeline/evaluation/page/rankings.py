@@ -11,11 +11,12 @@ from pipeline.errors import reason_of
 from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.evaluation.report import Report
 from pipeline.plain_json import read_sealed
+from pipeline.stored_heads import METRICS, RECORD, read_stored_figures, read_stored_head
 from pipeline.wording import readable
 
 SMALLEST = 0.0001
 MOST_HEADS = 30
-RECORD, METRICS, LEADERBOARD = "head.json", "metrics.json", "sweep/leaderboard.json"
+LEADERBOARD = "sweep/leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -171,27 +172,21 @@ def _damage(path: Path) -> Iterator[str]:
 
 
 def _standing(folder: Path, report: Report) -> Standing | None:
-    record = _read(folder / RECORD)
-    try:
-        val_accuracy, seconds = _number(record["val_accuracy"]), _number(record["seconds"])
-        if folder == report.run:
-            return _current(report, val_accuracy, seconds)
-        name = readable(str(record["name"]))
-    except (KeyError, TypeError, ValueError):
+    head = read_stored_head(folder)
+    if head is None:
         return None
-    metrics = _read(folder / report.split / METRICS)
-    try:
-        low, high = map(float, metrics["accuracy_ci"])
-        accuracy, log_loss = float(metrics["accuracy"]), _number(metrics["log_loss"])
-    except (KeyError, TypeError, ValueError):
-        return Standing(name, val_accuracy=val_accuracy, seconds=seconds)
+    if folder == report.run:
+        return _current(report, head.val_accuracy, head.seconds)
+    name, figures = readable(head.name), read_stored_figures(folder, report.split)
+    if figures is None:
+        return Standing(name, val_accuracy=head.val_accuracy, seconds=head.seconds)
     return Standing(
         name,
-        val_accuracy=val_accuracy,
-        accuracy=accuracy,
-        accuracy_interval=(low, high),
-        log_loss=log_loss,
-        seconds=seconds,
+        val_accuracy=head.val_accuracy,
+        accuracy=figures.accuracy,
+        accuracy_interval=figures.interval,
+        log_loss=figures.log_loss,
+        seconds=head.seconds,
     )
 
 

@@ -28,10 +28,11 @@ def kinds() -> list[ModuleType]:
 
 
 def claiming(uri: str) -> ModuleType | None:
-    """Returns the kind of source that claims an address by its form; local folders are none here."""
-    if os.path.isdir(os.path.expanduser(uri)):
-        return None
-    return next((kind for kind in kinds() if kind.claims(uri)), None)
+    """Returns the first kind of source that claims an address by its form; None where none does."""
+    scheme = f"{__name__}.{uri.partition(':')[0]}"  # sample:500:x.npz is no .npz file
+    return next(
+        (kind for kind in sorted(kinds(), key=lambda kind: kind.__name__ != scheme) if kind.claims(uri)), None
+    )
 
 
 def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
@@ -44,10 +45,9 @@ def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
     options = options or SourceOptions()
     if meant := meant_address(uri):
         raise UsageError(f"{on_one_line(uri)} is no address of a store: write {on_one_line(meant)}")
-    scheme = f"{__name__}.{uri.partition(':')[0]}"  # sample:500:x.npz is no .npz file
-    for kind in sorted(kinds(), key=lambda kind: kind.__name__ != scheme):
-        if kind.claims(uri):
-            options.refuse_others(kind.OPTIONS, uri)
-            return kind.open_uri(uri, options)
+    if kind := claiming(uri):
+        options.refuse_others(kind.OPTIONS, uri)
+        source: ImageSource = kind.open_uri(uri, options)
+        return source
     trouble = "is a file of another kind" if os.path.exists(os.path.expanduser(uri)) else "does not exist"
     raise UsageError(f"{uri!r} {trouble}: give {'; '.join(kind.ADDRESS for kind in kinds())}")

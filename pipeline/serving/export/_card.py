@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.errors import PipelineError
 from pipeline.heads import TrainedHead
-from pipeline.plain_json import read_sealed
+from pipeline.run_files import CARD_MARK
+from pipeline.stored_heads import StoredFigures, read_stored_figures
 from pipeline.wording import counted, readable
 
-MARK = "<!-- model card of two-stage-pipeline -->"
 MOST_CLASSES = 100
-METRICS = "metrics.json"
 SPLIT = "test"
 
 
@@ -41,10 +39,9 @@ def write_card(
         checked: Images that it was checked on.
         difference: Largest difference of a probability to the head's, in that check.
     """
-    metrics = _metrics(trained)
+    figures = _measured(trained)
     parts = [
-        _front(trained, format, metrics),
-        MARK,
+        _front(trained, format, figures),
         f"# {_shown(trained.dataset)}: {trained.name} on {_shown(trained.spec.backbone)}",
         f"An image classifier with {counted(len(trained.classes), 'class')}: a pretrained base, frozen, with "
         "a small head that was trained on its features.",
@@ -55,7 +52,7 @@ def write_card(
         f"`{name}` takes uint8 images, RGB, {trained.spec.image_size} x {trained.spec.image_size} pixels, "
         "and gives a probability for each class; scaling of pixels is inside, decoding and resizing are not.",
         "## Figures",
-        *_figures(trained, metrics),
+        *_figures(trained, figures),
         "## Limits",
         *_limits(trained, checked, difference),
         "## Trained on",
@@ -66,58 +63,51 @@ def write_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _front(trained: TrainedHead, format: str, metrics: dict[str, Any] | None) -> str:
+def _front(trained: TrainedHead, format: str, figures: StoredFigures | None) -> str:
     """Writes the head of the page; JSON is YAML, too, so names cannot leave their place."""
     front: dict[str, Any] = {
         "library_name": format,
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", "transfer-learning", trained.spec.backbone],
     }
-    if metrics is not None:
+    if figures is not None:
+        metrics: list[dict[str, Any]] = [{"type": "accuracy", "value": figures.accuracy}]
+        if figures.macro_f1 is not None:
+            metrics.append({"type": "f1", "value": figures.macro_f1, "args": {"average": "macro"}})
         result = {
             "task": {"type": "image-classification"},
             "dataset": {"name": trained.dataset, "type": trained.dataset, "split": SPLIT},
-            "metrics": [
-                {"type": "accuracy", "value": metrics["accuracy"]},
-                {"type": "f1", "value": metrics["macro_f1"], "args": {"average": "macro"}},
-            ],
+            "metrics": metrics,
         }
         front["model-index"] = [{"name": f"{trained.dataset}-{trained.name}", "results": [result]}]
     lines = [f"{key}: {json.dumps(value)}" for key, value in front.items()]
-    return "\n".join(["---", *lines, "---"])
+    return "\n".join(["---", f"# {CARD_MARK}", *lines, "---"])
 
 
-def _metrics(trained: TrainedHead) -> dict[str, Any] | None:
+def _measured(trained: TrainedHead) -> StoredFigures | None:
     """Returns the figures on test in the head's own folder; None where there are none that can be read."""
-    if trained.folder is None:
-        return None
-    try:
-        found = read_sealed(trained.folder / SPLIT / METRICS)
-        float(found["accuracy"]), float(found["macro_f1"]), [float(end) for end in found["accuracy_ci"]]
-    except (OSError, PipelineError, ValueError, KeyError, TypeError):
-        return None
-    return found
+    return None if trained.folder is None else read_stored_figures(trained.folder, SPLIT)
 
 
-def _figures(trained: TrainedHead, metrics: dict[str, Any] | None) -> Iterator[str]:
-    if metrics is None:
+def _figures(trained: TrainedHead, figures: StoredFigures | None) -> Iterator[str]:
+    if figures is None:
         yield (
             f"Not evaluated on {SPLIT} yet: `pipeline evaluate --head {trained.name} --split {SPLIT}`, then "
             "export again."
         )
     else:
-        low, high = metrics["accuracy_ci"]
+        low, high = figures.interval
         rows = {
-            "images": f"{metrics['n']:,}",
-            "accuracy": f"{metrics['accuracy']:.4f}, 95 % interval {low:.4f} to {high:.4f}",
-            "macro F1": f"{metrics['macro_f1']:.4f}",
-            "log-loss": f"{metrics['log_loss']:.4f}",
-            "always the largest class": f"{metrics['majority_accuracy']:.4f}",
+            "images": "" if figures.rows is None else f"{figures.rows:,}",
+            "accuracy": f"{figures.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}",
+            "macro F1": _digits(figures.macro_f1),
+            "log-loss": _digits(figures.log_loss),
+            "always the largest class": _digits(figures.majority_accuracy),
         }
         yield f"On the {SPLIT} split, which took no part in training:"
-        yield _table(rows)
-        if notes := metrics.get("notes"):
-            yield "\n".join(f"* {_shown(str(note))}" for note in notes)
+        yield _table({name: value for name, value in rows.items() if value})
+        if figures.notes:
+            yield "\n".join(f"* {_shown(note)}" for note in figures.notes)
     if trained.val_accuracy is not None:
         yield f"On val, which the head may have been chosen on: accuracy {trained.val_accuracy:.4f}."
     if trained.temperature is None:
@@ -169,6 +159,10 @@ def _making(trained: TrainedHead) -> dict[str, str]:
         "made with": ", ".join(f"{name} {number}" for name, number in trained.versions.items()),
         "exported with": f"pipeline {pipeline.__version__}",
     }
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _table(rows: dict[str, str], first: str = "", second: str = "") -> str:

@@ -1,0 +1,89 @@
+"""What training and evaluation have left of a head on disk, for whoever shows it and never runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.plain_json import read_sealed
+
+RECORD, METRICS = "head.json", "metrics.json"
+
+
+@dataclass(frozen=True)
+class StoredHead:
+    """What the record of a head says.
+
+    Attributes:
+        name: Its name.
+        val_accuracy: Accuracy on the rows it was chosen on; None without any.
+        seconds: Seconds its training took; None where unknown.
+    """
+
+    name: str
+    val_accuracy: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class StoredFigures:
+    """Figures of a head on one split.
+
+    Attributes:
+        accuracy: Its accuracy.
+        interval: The 95 % interval of that.
+        log_loss: In nats; None where it has none.
+        rows: Rows that it was measured on; this and what follows is None where an earlier version wrote it.
+        macro_f1: Mean F1 of the classes.
+        majority_accuracy: That of always saying the largest class.
+        notes: Remarks without which the figures would mislead.
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    log_loss: float | None
+    rows: int | None
+    macro_f1: float | None
+    majority_accuracy: float | None
+    notes: tuple[str, ...]
+
+
+def read_stored_head(folder: Path) -> StoredHead | None:
+    """Reads the record in the folder of a head; None where there is none that can be believed."""
+    record = _read(folder / RECORD)
+    try:
+        return StoredHead(str(record["name"]), _number(record["val_accuracy"]), _number(record["seconds"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
+    """Reads the figures on a split below the folder of a head; None where there are none to be believed."""
+    record = _read(folder / split / METRICS)
+    try:
+        low, high = map(float, record["accuracy_ci"])
+        rows = _number(record.get("n"))
+        return StoredFigures(
+            accuracy=float(record["accuracy"]),
+            interval=(low, high),
+            log_loss=_number(record["log_loss"]),
+            rows=None if rows is None else int(rows),
+            macro_f1=_number(record.get("macro_f1")),
+            majority_accuracy=_number(record.get("majority_accuracy")),
+            notes=tuple(map(str, record.get("notes") or ())),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Returns the record in a file; an empty one where there is none that can be believed."""
+    try:
+        return read_sealed(path)
+    except (OSError, ValueError, RecursionError):
+        return {}
