@@ -12,6 +12,8 @@ from pipeline.plain_json import parse_json
 
 RAW = "pixels"
 """The base, and the engine, of raw pixels."""
+IMPORTED = "imported"
+"""The engine of features that another program made, and their base where nobody says what it was."""
 SCHEMA = 1
 """Version of the feature file and of the meaning of every field of a spec."""
 PIXELS = "pixels"
@@ -29,7 +31,7 @@ class FeatureSpec:
         weights: ``sha256:<hex>`` of the weights file, ``random:<seed>``, or ``none`` for ``pixels``.
         layer: Name of the layer whose output is kept (the cut).
         pooling: ``none``, ``avg`` or ``max``: global pooling after the cut.
-        image_size: Height and width in pixels that images are resized to.
+        image_size: Height and width in pixels that images are resized to; 0 of imported features.
         preprocessing: Pixel scaling that belongs to the backbone (never a user's choice).
         precision: Arithmetic of the forward pass: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
         store: dtype on disk: ``float16``, ``float32`` or ``uint8`` (``pixels`` only).
@@ -88,7 +90,8 @@ class FeatureSpec:
     def entry_name(self) -> str:
         """Folder name of this spec in a cache: readable, and unique by eight digits of the digest."""
         layer = self.layer if self.pooling == "none" else f"{self.layer}-{self.pooling}"
-        readable = f"{self.backbone}-{self.image_size}-{layer}"
+        size = f"-{self.image_size}" if self.image_size else ""  # imported features have none
+        readable = f"{self.backbone}{size}-{layer}"
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', readable)}-{self.digest[:8]}"
 
     def to_json(self) -> str:

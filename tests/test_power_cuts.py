@@ -21,8 +21,9 @@ from pipeline import registry
 from pipeline.backbones import shelf
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.backbones.weights import Weights
-from pipeline.cache import FeatureSet, exports
+from pipeline.cache import FeatureSet
 from pipeline.cache.converted_bases import ConvertedBase
+from pipeline.cache.exchange import exporting, formats
 from pipeline.cache.features import Selection
 from pipeline.cache.networks import FILES
 from pipeline.choosing import choose
@@ -225,13 +226,13 @@ def test_evidence(
         assert_kept(out, "0001-*.png")
 
 
-@pytest.mark.parametrize("format", registry.names(exports))
+@pytest.mark.parametrize("format", registry.names(formats))
 def test_exported_features(
     format: str, rows: Callable[[str], FeatureSet], tmp_path: Path, disk: Callable[[str], SyncedFiles]
 ) -> None:
     out = disk("out")
     for _ in range(2):
-        written = exports.export_features([rows("train")], tmp_path / f"out/a.{format}", force=True)
+        written = exporting.export_features([rows("train")], tmp_path / f"out/a.{format}", force=True)
         assert_kept(out, *(file.name for file in written.files))
 
 
@@ -243,7 +244,7 @@ def test_every_publisher_is_among_these() -> None:
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {
         "backbones/shelf.py",
-        *("cache/converted_bases.py", "cache/entries.py", "cache/exports/__init__.py"),
+        *("cache/converted_bases.py", "cache/entries.py", "cache/exchange/exporting.py"),
         "cache/partial_file.py",
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.backbones import table
 from pipeline.backbones.file_base import FileBase
 from pipeline.backbones.graph import SUFFIXES
+from pipeline.backbones.imported import refuse_imported
 from pipeline.backbones.keras_base import KerasBase
 from pipeline.backbones.shelf import shelved, take
 from pipeline.errors import UsageError, unknown
@@ -57,8 +58,9 @@ def base_of(spec: FeatureSpec) -> Base:
     """Returns the base that made features; of one in a file the file need not be there.
 
     Raises:
-        UsageError: It is not known here.
+        UsageError: It is not known here, as is what made features that were imported.
     """
+    refuse_imported(spec)
     if spec.backbone not in table.BACKBONES:
         try:
             return FileBase.of_spec(spec)

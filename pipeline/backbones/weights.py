@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.backbones.graph import SUFFIXES, check_file
+from pipeline.backbones.imported import refuse_imported
 from pipeline.backbones.table import BACKBONES, Backbone
 from pipeline.errors import CacheMismatchError, UsageError, reason_of
 from pipeline.images.stat_cache import Known, Stamps, StatCache
@@ -151,9 +152,10 @@ def weights_of(spec: FeatureSpec, choice: str | None, *, option: str, file: Path
         file: Where the filters were read from; they are taken from there while they are there.
 
     Raises:
-        UsageError: They cannot be found.
+        UsageError: They cannot be found, or are of a base that is not here.
         CacheMismatchError: ``choice`` are others than those that made the features.
     """
+    refuse_imported(spec)
     if choice is None:
         return _find(spec, file, option)
     weights = resolve_weights(spec.backbone, choice, spec.image_size)

@@ -143,11 +143,14 @@ feature_options = _stack(
 )
 
 
-reading_options = _stack(
+column_options = _stack(
     click.option("--path-column", default="", help="Tables: column of the paths. [path]"),
-    click.option("--label-column", default="", help="Tables: column of the labels. [label]"),
+    click.option("--label-column", default="", help="Tables: column of the labels, or none. [label]"),
     click.option("--split-column", default="", help="Tables: column of the splits, or none. [split]"),
     click.option("--group-column", default="", help="Tables: column of the groups, or none. [group]"),
+)
+reading_options = _stack(
+    column_options,
     click.option("--follow-links", is_flag=True, help="Folders: read images through links to elsewhere."),
     click.option("--leave-out", multiple=True, metavar="PATTERN", help="Images not of the set."),
 )
@@ -180,7 +183,8 @@ def executor_settings(options: dict[str, Any]) -> dict[str, object]:
 
 def source_options(options: dict[str, Any]) -> SourceOptions:
     """Takes out of all options what says how a source is to be read."""
-    return SourceOptions(**{field.name: options.pop(field.name) for field in fields(SourceOptions)})
+    given = [field.name for field in fields(SourceOptions) if field.name in options]
+    return SourceOptions(**{name: options.pop(name) for name in given})
 
 
 def feature_request(options: dict[str, Any], **more: Any) -> FeatureRequest:

@@ -139,7 +139,7 @@ def _extract(
     folder = cache / (dataset_name(source.name) if name is None else chosen_name(name))
     stored = all_entries(cache)
     existing = [entry for entry in stored if entry.dataset == folder.name]
-    _refuse_another_source(existing, source.uri)
+    refuse_another_source(existing, source.uri)
     request, pixels = settle_pixel_range(request, manifest.census)
     request = settle_resize(continued(request, weights, stored, manifest, folder))
     with (executor or make_executor()).session() as session:
@@ -213,7 +213,16 @@ def _entries(
     ]
 
 
-def _refuse_another_source(existing: Iterable[Entry], source: str) -> None:
+def refuse_another_source(existing: Iterable[Entry], source: str) -> None:
+    """Refuses to put images into a data set that is of others.
+
+    Args:
+        existing: The entries of the data set.
+        source: Canonical address of the images.
+
+    Raises:
+        UsageError: It is.
+    """
     for other in existing:
         if other.source != source:
             raise UsageError(

@@ -13,8 +13,10 @@ from pipeline.cache.entries import Entry, dataset_name
 from pipeline.cache.finding import asked_of, augmentation_of, setting, stored_views
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
+from pipeline.images.listed_rows import SCHEME
 from pipeline.images.resizing import by_package
 from pipeline.images.source_options import flag
+from pipeline.spec import IMPORTED
 
 DEFAULT_CACHE = Path("features_cache")
 
@@ -22,7 +24,7 @@ DEFAULT_CACHE = Path("features_cache")
 def extract_command(
     entries: Sequence[Entry], *, source_name: str | None = None, skip_bad: bool = False
 ) -> str:
-    """Returns the ``pipeline extract`` that brings entries up to date, as it is typed.
+    """Returns the ``pipeline extract``, or ``cache import``, that brings entries up to date, as it is typed.
 
     What the command does by itself is left out.
 
@@ -32,18 +34,25 @@ def extract_command(
         skip_bad: Whether images that cannot be read are to be left out.
     """
     first = entries[0]
-    words = ["--data", first.source]
+    imported = first.spec.engine == IMPORTED
+    words = [first.source.removeprefix(SCHEME)] if imported else ["--data", first.source]
     for name, value in first.source_options.given.items():
         for one in value if isinstance(value, tuple) else (value,):
             words += [flag(name)] if one is True else [flag(name), str(one)]
     if source_name is None or first.dataset != dataset_name(source_name):
         words += ["--name", first.dataset]
-    words += _feature_words(entries)
+    words += _imported_words(first) if imported else _feature_words(entries)
     if skip_bad:
         words.append("--skip-bad")
     if first.cache != DEFAULT_CACHE:
         words += ["--cache", str(first.cache)]
-    return shlex.join(["pipeline", "extract", *words])
+    return shlex.join(["pipeline", *(("cache", "import") if imported else ("extract",)), *words])
+
+
+def _imported_words(entry: Entry) -> list[str]:
+    spec = entry.spec
+    base = [] if spec.backbone == IMPORTED else ["--backbone", spec.backbone]
+    return [*base, "--store", spec.store]
 
 
 def _feature_words(entries: Sequence[Entry]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -46,6 +47,28 @@ BLOCK_BYTES = 2**26
 """Bytes of a block's features, at most: it may have to travel."""
 
 CountOthers = Callable[[], Sequence[tuple[int, int]]]
+
+
+class RowMaker(Protocol):
+    """Who brings about the rows of files, one group after the other; :class:`Filler` computes them.
+
+    Attributes:
+        timings: Seconds of each step so far.
+        left: Files of the cache that cannot be read now.
+        forward_rate: Images per second of the base alone; None where that was never measured.
+        passed: Rows brought about that stood nowhere in the cache.
+    """
+
+    timings: Timings
+    left: list[LeftAlone]
+    forward_rate: float | None
+    passed: int
+
+    def fill(
+        self, writers: Sequence[EntryWriter], wanted: TargetRows, *, others: CountOthers, title: str
+    ) -> tuple[list[BadImage], list[np.ndarray]]:
+        """Brings about the rows that files lack, see :meth:`Filler.fill`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +246,8 @@ class Filler:
             found.append(stored)
             self.left += stored.left
         if not self._announced:
-            self._announce(writers, shapes, others())
+            self._announced = True
+            announce(writers, shapes, others(), self._cache)
         for writer, shape, stored in zip(writers, shapes, found, strict=True):
             with self.timings.step("copy"):
                 writer.open(shape)
@@ -310,26 +334,36 @@ class Filler:
     def _question(self) -> str:
         return f"batches of {self._request.engine} {self._request.precision}"
 
-    def _announce(
-        self,
-        writers: Sequence[EntryWriter],
-        shapes: Sequence[tuple[int, ...]],
-        others: Sequence[tuple[int, int]],
-    ) -> None:
-        """Prints what is about to be written and refuses what the disk cannot hold."""
-        self._announced = True
-        free, total = shutil.disk_usage(self._cache).free, 0
-        for writer, shape, (rows, to_lay_out) in zip(writers, shapes, others, strict=True):
-            spec = writer.entry.spec
-            needed = writer.missing_bytes(shape) + to_lay_out * row_bytes(shape, spec.store)
-            total += needed
-            say(
-                f"{writer.entry.dataset}: {counted(writer.rows + rows, 'row')} of {spec.backbone} "
-                f"{spec.layer} {shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, "
-                f"{free / 1e9:,.1f} GB free"
-            )
-        if total > free:
-            raise PipelineError(
-                f"the features need {total / 1e6:,.1f} MB and {self._cache} has {free / 1e6:,.1f} MB free: "
-                "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
-            )
+
+def announce(
+    writers: Sequence[EntryWriter],
+    shapes: Sequence[tuple[int, ...]],
+    others: Sequence[tuple[int, int]],
+    cache: Path,
+) -> None:
+    """Prints what is about to be written and refuses what the disk cannot hold.
+
+    Args:
+        writers: One per cut.
+        shapes: Of a row's features, per cut.
+        others: Per cut, the rows of all other files, and of those that are still to be laid out.
+        cache: Folder of the cache.
+
+    Raises:
+        PipelineError: There is too little room.
+    """
+    free, total = shutil.disk_usage(cache).free, 0
+    for writer, shape, (rows, to_lay_out) in zip(writers, shapes, others, strict=True):
+        spec = writer.entry.spec
+        needed = writer.missing_bytes(shape) + to_lay_out * row_bytes(shape, spec.store)
+        total += needed
+        say(
+            f"{writer.entry.dataset}: {counted(writer.rows + rows, 'row')} of {spec.backbone} "
+            f"{spec.layer} {shape} in {spec.store}; {needed / 1e6:,.1f} MB to lay out, "
+            f"{free / 1e9:,.1f} GB free"
+        )
+    if total > free:
+        raise PipelineError(
+            f"the features need {total / 1e6:,.1f} MB and {cache} has {free / 1e6:,.1f} MB free: "
+            "make room, choose another place with --cache, or an earlier reduction with --pooling avg"
+        )

@@ -13,7 +13,7 @@ from pipeline.cache.retiring import delete_redundant, retire_others
 from pipeline.cache.shards import ShardName
 from pipeline.cache.writer import EntryWriter
 from pipeline.errors import PipelineError
-from pipeline.extraction.filling import Filler, Headers
+from pipeline.extraction.filling import Headers, RowMaker
 from pipeline.extraction.load import known_failures, with_copies
 from pipeline.extraction.plan import FileGroup, FileSpan
 from pipeline.extraction.report import Extraction, RunProgress
@@ -34,7 +34,7 @@ class Stage:
         manifest: Manifest,
         groups: Sequence[FileGroup],
         *,
-        filler: Filler,
+        filler: RowMaker,
         views: int,
         measured: Mapping[str, float],
         skip_bad: bool,

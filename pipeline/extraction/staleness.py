@@ -19,6 +19,7 @@ from pipeline.extraction.command import extract_command
 from pipeline.images import SPLITS, ImageSource, open_images
 from pipeline.images.contents import digest_items, known_digests
 from pipeline.images.image_list import ImageList, list_images
+from pipeline.images.listed_rows import SCHEME
 from pipeline.images.splits import assign_splits
 from pipeline.progress import progress, say
 from pipeline.wording import counted, first_few
@@ -30,7 +31,7 @@ LONG = 50_000
 MOST = 200_000
 """Images that are compared, which took 7 seconds on two cores; a head of more is trained for minutes."""
 _BLOCK = 20_000
-_FIXED = re.compile(r"(sample:\d+:)*(builtin|keras):")
+_FIXED = re.compile(rf"(sample:\d+:)*(builtin|keras):|{SCHEME}")
 _REMOTE = re.compile(r"(sample:\d+:)*[a-z][a-z0-9+.-]*://")
 _SHOWN_CLASSES = 5
 _NEW = -2
@@ -116,8 +117,9 @@ def compare_with_source(chosen: Selection) -> Staleness:
     cache; of the images that it does not know, at most ``READ_AT_MOST`` are read. Nothing is written. Of more
     than ``MOST`` images none are compared.
 
-    Sources that never change (``builtin:``, ``keras:``) are not compared, and neither are those in remote
-    stores: stage two makes no request by surprise. Nothing that a source holds makes this fail.
+    Sources that never change (``builtin:``, ``keras:``) and imported features are not compared, and neither
+    are those in remote stores: stage two makes no request by surprise. Nothing that a source holds makes this
+    fail.
     """
     entry = chosen.entries[0]
     if _FIXED.match(entry.source):

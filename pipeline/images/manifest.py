@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +115,23 @@ def scan(
     if failures:
         readable = np.delete(np.arange(len(items)), list(failures))
         items, digests = items.take(readable), _digests_of(digests, as_run(readable))
+    known = manifest_of(source, items, digests)
+    return replace(
+        known, unreadable=unreadable, stat_cache=stat_cache, census=census, looked_again=looked_again
+    )
+
+
+def manifest_of(source: ImageSource, items: ImageList, digests: np.ndarray) -> Manifest:
+    """Chooses the splits of images whose digests are known.
+
+    Args:
+        source: Reads the images.
+        items: N images.
+        digests: uint8 (N, 32).
+
+    Raises:
+        UsageError: A group stands in several splits.
+    """
     assigned = assign_splits(items, digests)
     members = {split: as_run(np.flatnonzero(assigned.codes == code)) for code, split in enumerate(SPLITS)}
     parts = {split: items.take(index) for split, index in members.items() if len(index)}
@@ -122,11 +139,8 @@ def scan(
         source=source,
         splits={split: _rows(part, _digests_of(digests, members[split])) for split, part in parts.items()},
         items=parts,
-        unreadable=unreadable,
-        stat_cache=stat_cache,
-        census=census,
+        unreadable=[],
         notes=describe_splits(items, assigned),
-        looked_again=looked_again,
     )
 
 

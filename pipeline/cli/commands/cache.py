@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import registry
-from pipeline.cache import exports
+from pipeline.cache.exchange import formats
 from pipeline.cli import Group
 from pipeline.cli.options import (
     StoredFeatures,
     cache_option,
+    column_options,
     entry_option,
     json_option,
     no_entry,
     print_json,
+    source_options,
     stored_features,
 )
 from pipeline.cli.parameters import PATH
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.extraction.request import STORES
 from pipeline.images import SPLITS
 from pipeline.progress import say
+from pipeline.spec import IMPORTED
 from pipeline.wording import counted, verb
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def command() -> None:
-    """List, show, verify, export and remove cached features."""
+    """List, show, verify, export, import and remove cached features."""
 
 
 @command.command()
@@ -132,7 +136,7 @@ def _print_finding(finding: dict[str, Any]) -> None:
 @command.command()
 @stored_features
 @click.option("--out", type=PATH, required=True, help="The file; its ending says the format.")
-@click.option("--format", "form", type=click.Choice(registry.names(exports)), help="[as --out ends]")
+@click.option("--format", "form", type=click.Choice(registry.names(formats)), help="[as --out ends]")
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Repeatable. [all]")
 @click.option("--force", is_flag=True, help="Replace what stands there.")
 @json_option
@@ -147,6 +151,8 @@ def export(
     pipeline cache export --out features.parquet
     pipeline cache export --data photos/ --split train --split val --out photos.npz
     """
+    from pipeline.cache.exchange.exporting import export_features
+
     chosen = features.selection()
     wanted = [split for split in chosen.splits if not splits or split in splits]
     if missing := [split for split in splits if split not in wanted]:
@@ -154,13 +160,65 @@ def export(
             f"no features of split {', '.join(missing)} in {chosen.entries[0].folder}: choose from "
             f"{', '.join(chosen.splits) or 'none, run `pipeline extract` first'}"
         )
-    written = exports.export_features([chosen.open(one) for one in wanted], out, format=form, force=force)
+    written = export_features([chosen.open(one) for one in wanted], out, format=form, force=force)
     if as_json:
         print_json(written.to_json())
         return
     click.echo(f"{counted(written.rows, 'row')} of {counted(written.width, 'feature')}")
     for file in written.files:
         click.echo(f"  {file}")
+
+
+@command.command(name="import")
+@click.argument("file", type=PATH)
+@click.option("--name", help="Name of the data set in the cache. [that of the file]")
+@cache_option
+@click.option("--backbone", default=IMPORTED, show_default=True, help="What made the features, in a word.")
+@click.option("--features-column", default="", help="What the features are called. [the only ones]")
+@click.option("--format", "form", type=click.Choice(registry.names(formats)), help="[as FILE ends]")
+@click.option("--store", type=click.Choice(STORES), help="[as in the file, float32 at most]")
+@column_options
+@json_option
+def import_(
+    file: Path,
+    name: str | None,
+    cache: Path,
+    backbone: str,
+    features_column: str,
+    form: str | None,
+    store: str | None,
+    as_json: bool,
+    **columns: Any,
+) -> None:
+    """Take features that another program has made into the cache, for heads to be trained on.
+
+    FILE is what `pipeline cache export` writes, or one like it: a .parquet with a column of lists of
+    numbers or with numbered columns, a .npz with an array (n, d), a .npy beside a .csv of the same name, or a
+    .csv with numbered columns. Other columns mean what they mean in tables of images.
+
+    \b
+    pipeline cache import clip.parquet --name photos --backbone clip-vit-b32
+    pipeline cache import embeddings.npz --features-column dino --label-column class
+    """
+    from pipeline.extraction.importing import import_features
+    from pipeline.extraction.report import extractions_to_json
+
+    report = import_features(
+        file,
+        cache=cache,
+        name=name,
+        backbone=backbone,
+        features_column=features_column,
+        format=form,
+        store=store,
+        columns=source_options(columns),
+    )
+    if as_json:
+        print_json(extractions_to_json([report]))
+        return
+    click.echo(f"{report.entry.folder}")
+    for split, done in report.splits.items():
+        click.echo(f"  {split:5} {counted(done.rows, 'row'):>14}: {done.computed:,} new")
 
 
 @command.command()

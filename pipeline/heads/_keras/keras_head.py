@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.backbones.imported import refuse_imported
 from pipeline.errors import UsageError
 from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.heads._core.class_balance import Balanced
@@ -180,6 +181,8 @@ class KerasHead:
             UsageError: The message names the entry to extract instead.
         """
         spec, name = task.spec, name_of(type(self))
+        if self.takes not in (ANY, MAPS):
+            refuse_imported(spec)
         layer = spec.layer.partition("+")[0]  # joined cuts are flat; the first of them serves as the example
         if self.takes == PIXELS:
             if not spec.is_pixels:

@@ -20,7 +20,7 @@ from pipeline.images.sources._class_names import (
     number_remarks,
     unlabelled_remark,
 )
-from pipeline.images.sources._table_paths import read_path
+from pipeline.images.sources._table_paths import ImagePath, read_path
 from pipeline.images.sources._table_text import NONE, TableColumns, find_columns, tells_split
 from pipeline.images.sources._words import STATED_WORDS, in_natural_order, on_one_line, some, stated_split
 
@@ -35,10 +35,18 @@ class ImageTable:
         unknown_split: What is wrong with the first split that is none; told last.
     """
 
-    def __init__(self, file: Path, options: SourceOptions) -> None:
+    def __init__(self, file: Path, options: SourceOptions, *, of_files: bool = True) -> None:
+        """Begins with no record.
+
+        Args:
+            file: The table.
+            options: Columns that the user names.
+            of_files: Whether ``path`` leads to a file; else it is a name, and taken as it is written.
+        """
         self.unknown_split: UsageError | None = None
         self._file = file
         self._options = options
+        self._of_files = of_files
         self._columns: dict[tuple[str, ...], TableColumns] = {}
         self._first: TableColumns | None = None
         self._items = ImageListBuilder(root=file.parent)
@@ -88,15 +96,12 @@ class ImageTable:
         columns = self.columns(line, names)
         text = {meaning: values[at] for meaning, at in columns.position.items()}
         _check_text(self._file, line, text)
-        try:
-            place = read_path(self._file.parent, text["path"])
-        except ValueError as error:
-            raise table_error(self._file, line, str(error)) from error
+        place = self._place(line, text["path"])
         label, group = text.get("label", "").strip(), text.get("group", "").strip()
         self._lines.append(line)
         self._last_label = label
         self._labels[label] += 1
-        self._leads_out |= place.name.startswith(("/", ".."))
+        self._leads_out |= self._of_files and place.name.startswith(("/", ".."))
         if place.change:
             self._changes[place.change] += 1
         if short:
@@ -110,7 +115,7 @@ class ImageTable:
             self._codes.setdefault(label, len(self._codes)),
             split=self._split(line, text.get("split", "").strip()),
             group=None if group in NO_LABEL else group,
-            path=os.path.join(self._file.parent, place.name),
+            path=os.path.join(self._file.parent, place.name) if self._of_files else None,
         )
 
     def finish(self) -> tuple[ImageList, tuple[str, ...]]:
@@ -162,6 +167,14 @@ class ImageTable:
                 "the file may be cut off"
             )
         return found
+
+    def _place(self, line: int, written: str) -> ImagePath:
+        if not self._of_files:
+            return ImagePath(written)
+        try:
+            return read_path(self._file.parent, written)
+        except ValueError as error:
+            raise table_error(self._file, line, str(error)) from error
 
     def _split(self, line: int, word: str) -> str | None:
         split = stated_split(word)

@@ -204,6 +204,11 @@ def tells_split(name: str) -> bool:
     return _FLAG.fullmatch(_plain(name)) is not None
 
 
+def means(name: str) -> str | None:
+    """Returns what a column of a name is, where that is unambiguous; None = nothing."""
+    return next((meaning for meaning, known in _NAMES.items() if _plain(name) in known), None)
+
+
 def _find(meaning: str, names: Sequence[str], wanted: str) -> int | None:
     if wanted:
         return _wanted(meaning, names, wanted)

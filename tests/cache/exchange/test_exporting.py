@@ -15,11 +15,14 @@ from photos import Photos
 from pyarrow import parquet
 
 from pipeline import FeatureRequest, extract, open_features, registry
-from pipeline.cache import FeatureSet, exports
-from pipeline.cache.exports import COLUMNS, METADATA, export_features
+from pipeline.cache import FeatureSet
+from pipeline.cache.exchange import formats, stored_table
+from pipeline.cache.exchange.exporting import export_features
+from pipeline.cache.exchange.formats.parquet import METADATA
+from pipeline.cache.exchange.stored_table import COLUMNS
 from pipeline.errors import CacheMismatchError, UsageError
 
-FORMATS = registry.names(exports)
+FORMATS = registry.names(formats)
 Table = tuple[np.ndarray, dict[str, list[Any]], dict[str, Any]]
 
 
@@ -81,7 +84,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def test_what_comes_out_is_what_was_stored(
     format: str, block_bytes: int, splits: list[FeatureSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(stored_table, "BLOCK_BYTES", block_bytes)
     written = export_features(splits, tmp_path / f"out/features.{format}")
     features, columns, metadata = READ[format](written.files[0])
     expected = np.concatenate([split.to_memory().reshape(len(split), -1) for split in splits])

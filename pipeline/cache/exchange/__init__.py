@@ -1,0 +1,1 @@
+"""Features as files that other programs read and write: whole tables out of the cache, and into it."""

@@ -1,0 +1,74 @@
+"""Rows that somebody else has made of images: named, labelled and split as in a table, and not to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.images.source import ImageItem, ListedSource
+from pipeline.images.source_options import SourceOptions
+from pipeline.images.sources._table_records import ImageTable
+from pipeline.images.sources._table_text import PATH, means
+from pipeline.images.sources._words import printable
+
+SCHEME = "features:"
+"""How the address of such a source begins."""
+ID = "id"
+
+
+@dataclass(frozen=True, eq=False)
+class ListedRows(ListedSource):
+    """A source without pictures."""
+
+    def read(self, item: ImageItem) -> bytes:
+        """Refuses: there is nothing to look at.
+
+        Raises:
+            FileNotFoundError: Always.
+        """
+        raise FileNotFoundError(f"{item.id} of {self.uri} is a row of features, and no picture")
+
+
+def list_rows(
+    file: Path, rows: int, columns: Mapping[str, Sequence[str]], options: SourceOptions
+) -> ListedRows:
+    """Lists rows by their columns, which mean what those of a table of images mean.
+
+    The names are those of a column ``id``, or of one that a table of images has its paths in; without one,
+    rows are named by their numbers, ``row[17]``.
+
+    Args:
+        file: Where they are.
+        rows: How many.
+        columns: A text for each row, by the name of the column.
+        options: Columns that the user names.
+
+    Raises:
+        UsageError: No column is the label, several could be one, or a value cannot be understood.
+    """
+    options.refuse_others(("path_column", "label_column", "split_column", "group_column"), str(file))
+    names, values, notes = tuple(columns), list(columns.values()), []
+    if not options.path_column:
+        if ID in names:
+            options = replace(options, path_column=ID)
+        elif PATH not in map(means, names):
+            names, values = (PATH, *names), [[f"row[{number}]" for number in range(rows)], *values]
+            notes.append("no column names the rows: they are called row[0], row[1] and so on")
+    table = ImageTable(file, options, of_files=False)
+    table.columns(1, names)
+    for number, record in enumerate(zip(*values, strict=True)):
+        table.add(number + 1, names, record)
+    listed, classes = table.finish()
+    if table.unknown_split:
+        raise table.unknown_split
+    if not len(listed):
+        raise UsageError(f"{file} has no rows")
+    return ListedRows(
+        uri=f"{SCHEME}{file}",
+        name=printable(file.stem),
+        classes=classes,
+        notes=(*notes, *table.remarks(classes, cut_off=lambda: False)),
+        listed=listed,
+    )
