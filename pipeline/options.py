@@ -51,7 +51,8 @@ class Flag:
 
     Attributes:
         names: ``--layer`` and other spellings.
-        help: What it is for, with what is taken where nothing is said.
+        help: What it is for.
+        default: What is taken where nothing is said, in words.
         metavar: What its value looks like; empty = by its type.
         low: Least value of a number.
         path: Whether it may name a file.
@@ -59,6 +60,7 @@ class Flag:
 
     names: tuple[str, ...]
     help: str
+    default: str
     metavar: str = ""
     low: int | None = None
     path: bool = False

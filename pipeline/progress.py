@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum
 from importlib.util import find_spec
 
 PLAIN_INTERVAL_S = 5.0
+WARNING = "WARNING"
+"""How a line begins that is said at any rate."""
 
 _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters but the line feed, line separators, and marks that turn the direction of writing."""
@@ -17,13 +20,33 @@ _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u
 Advance = Callable[[int], None]
 
 
+class Loudness(Enum):
+    """How much is said."""
+
+    QUIET = "warnings"
+    USUAL = "usual"
+    VERBOSE = "with the time"
+
+
+_loudness, _started = Loudness.USUAL, time.monotonic()
+
+
+def speak(loudness: Loudness) -> None:
+    """Chooses how much is said from now on; times count from now."""
+    global _loudness, _started
+    _loudness, _started = loudness, time.monotonic()
+
+
 def say(message: str) -> None:
     """Prints one line for the user on stderr; stdout belongs to data.
 
     A log on a full disk, or a terminal that is gone, is no reason to stop.
     """
+    if _loudness is Loudness.QUIET and not message.startswith(WARNING):
+        return
+    when = f"{time.monotonic() - _started:8.2f} s  " if _loudness is Loudness.VERBOSE else ""
     with suppress(OSError):
-        print(harmless(message), file=sys.stderr, flush=True)
+        print(when + harmless(message), file=sys.stderr, flush=True)
 
 
 def harmless(message: str) -> str:
@@ -38,6 +61,9 @@ def progress(title: str, total: int, unit: str = "rows") -> Iterator[Advance]:
     Yields:
         A function that is told how many units have just been finished.
     """
+    if _loudness is Loudness.QUIET:
+        yield lambda count: None
+        return
     show = _bar if sys.stderr.isatty() or _shows_widgets() else _lines
     with show(title, total, unit) as advance:
         yield advance

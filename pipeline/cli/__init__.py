@@ -14,8 +14,9 @@ import click
 
 from pipeline import __version__, registry
 from pipeline.cli import commands
+from pipeline.cli.output import with_output_options
 from pipeline.errors import PipelineError, system_refusal, unknown
-from pipeline.progress import harmless
+from pipeline.progress import Loudness, harmless, speak
 from pipeline.stopping import EXIT_CODE as STOPPED
 from pipeline.stopping import stoppable
 
@@ -34,6 +35,11 @@ class Group(click.Group):
             raise unknown("command", args[0], known)
         return super().resolve_command(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command with the options that all commands have."""
+        found = super().get_command(ctx, cmd_name)
+        return found and with_output_options(found)
+
 
 class Commands(Group):
     """The commands found in a folder; failures become one line and an exit code of their own."""
@@ -48,7 +54,7 @@ class Commands(Group):
         """Imports a command when it is needed."""
         if cmd_name not in registry.names(commands):
             return None
-        return registry.load(commands, "command", cmd_name).command
+        return with_output_options(registry.load(commands, "command", cmd_name).command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Finds the command, and notes whether a failure is to be printed as an object, too.
@@ -162,6 +168,7 @@ def main(context: click.Context, debug: bool) -> None:
     """
     # At the end Python searches all objects for cycles, those of TensorFlow for two seconds: let it be.
     atexit.register(gc.freeze)
+    speak(Loudness.USUAL)
     if context.invoked_subcommand is None:
         context.obj["json"] = False
         context.invoke(registry.load(commands, "command", "status").command)

@@ -15,15 +15,17 @@ import click
 
 from pipeline import registry
 from pipeline.backbones.finding import is_file_address
+from pipeline.backbones.table import ALL_POOLINGS
 from pipeline.backbones.weights import file_identity
 from pipeline.cache.entries import STAT_CACHE, Entry, chosen_name
 from pipeline.cache.features import Selection
 from pipeline.cache.finding import WEIGHTS_WORDS, EntryFilter, find_entries, only_entry
+from pipeline.cli import completion
 from pipeline.cli.parameters import PATH, PATH_OR_NAME
 from pipeline.errors import UsageError
 from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
-from pipeline.extraction.request import FeatureRequest
+from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
 from pipeline.options import MOST_SEED, Flag, flags_of, options_of, split_settings
 from pipeline.plain_json import json_text
@@ -51,7 +53,13 @@ seed_type = click.IntRange(0, MOST_SEED)
 seed_option = click.option(
     "--seed", type=seed_type, default=0, show_default=True, help="Same seed, same scores."
 )
-head_option = click.option("--head", default="logreg", show_default=True, help="See `pipeline heads`.")
+head_option = click.option(
+    "--head",
+    default="logreg",
+    show_default=True,
+    shell_complete=completion.head,
+    help="See `pipeline heads`.",
+)
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the head; repeatable."
 )
@@ -64,13 +72,25 @@ entry_option = click.option(
     "entries",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.entry,
     help="An entry as `pipeline cache ls` names it, or the beginning of its name; repeatable.",
 )
 
 address_option = click.option(
-    "--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT. [auto, or else local]"
+    "--address", help="Ray: auto, local, HOST:PORT or ray://HOST:PORT.", show_default="auto, or else local"
 )
 EXECUTOR_OPTIONS = ("address", "workers", "gpus_per_worker", "write")
+
+
+_COMPLETED = {
+    "backbone": completion.backbone,
+    "weights": completion.words(*WEIGHTS_WORDS[:2], "auto", or_path=True),
+    "pooling": completion.words(*ALL_POOLINGS),
+    "precision": completion.words(*PRECISIONS),
+    "store": completion.words(*STORES),
+    "engine": completion.words(*ENGINES),
+}
+"""How the values of fields of ``FeatureRequest`` are completed, where there are words for them."""
 
 
 def _stack(*options: Decorator) -> Decorator:
@@ -99,27 +119,38 @@ def print_files(folder: Path) -> None:
         click.echo(f"  {path}")
 
 
-def data_option(help: str) -> Decorator:
-    """Makes ``--data``."""
-    return click.option("--data", type=PATH_OR_NAME, help=help)
+def data_option(help: str, default: str | None = None) -> Decorator:
+    """Makes ``--data``; the default is told, and taken by whoever needs it."""
+    return click.option(
+        "--data",
+        type=PATH_OR_NAME,
+        help=help,
+        show_default=default,
+        shell_complete=completion.words(DEFAULT_DATA, or_path=True),
+    )
 
 
 def weights_option(help: str) -> Decorator:
     """Makes ``--weights``."""
-    return click.option("--weights", type=PATH_OR_NAME, help=help)
+    return click.option("--weights", type=PATH_OR_NAME, help=help, shell_complete=_COMPLETED["weights"])
 
 
 data_options = _stack(
     data_option(
-        f"Folder, .csv/.tsv/.jsonl table, .npz, tar shards, builtin:digits, keras:NAME [{DEFAULT_DATA}]"
+        "Folder, .csv/.tsv/.jsonl table, .npz, tar shards, builtin:digits, keras:NAME.", DEFAULT_DATA
     ),
-    click.option("--name", help="Name of the data set in the cache. [the source's own]"),
+    click.option(
+        "--name",
+        help="Name of the data set in the cache.",
+        show_default="the source's own",
+        shell_complete=completion.dataset,
+    ),
     cache_option,
 )
 
 
-def _feature_option(name: str, flag: Flag) -> Decorator:
-    """Makes the option that asks for a field of ``FeatureRequest``."""
+def _feature_option(name: str, flag: Flag, *, default: str) -> Decorator:
+    """Makes the option that asks for a field of ``FeatureRequest``, or for entries where it is so."""
     kind = get_type_hints(FeatureRequest)[name]
     types = {int: int if flag.low is None else click.IntRange(flag.low)}
     return click.option(
@@ -129,25 +160,37 @@ def _feature_option(name: str, flag: Flag) -> Decorator:
         multiple=kind not in (int, str),
         metavar=flag.metavar or None,
         help=flag.help,
+        show_default=default,
+        shell_complete=_COMPLETED.get(name),
     )
 
 
+_augment_option = click.option(
+    "--augment",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=f"How views are drawn: {', '.join(map(str, options_of(Augmentation)))}.",
+)
 feature_options = _stack(
-    *(_feature_option(name, flag) for name, flag in FEATURES.items()),
-    click.option(
-        "--augment",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help=f"How views are drawn: {', '.join(map(str, options_of(Augmentation)))}.",
-    ),
+    *(_feature_option(name, flag, default=flag.default) for name, flag in FEATURES.items()),
+    _augment_option,
+)
+entry_filters = _stack(
+    *(_feature_option(name, flag, default="any") for name, flag in FEATURES.items()), _augment_option
 )
 
 
 column_options = _stack(
-    click.option("--path-column", default="", help="Tables: column of the paths. [path]"),
-    click.option("--label-column", default="", help="Tables: column of the labels, or none. [label]"),
-    click.option("--split-column", default="", help="Tables: column of the splits, or none. [split]"),
-    click.option("--group-column", default="", help="Tables: column of the groups, or none. [group]"),
+    click.option("--path-column", default="", help="Tables: column of the paths.", show_default="path"),
+    click.option(
+        "--label-column", default="", help="Tables: column of the labels, or none.", show_default="label"
+    ),
+    click.option(
+        "--split-column", default="", help="Tables: column of the splits, or none.", show_default="split"
+    ),
+    click.option(
+        "--group-column", default="", help="Tables: column of the groups, or none.", show_default="group"
+    ),
 )
 reading_options = _stack(
     column_options,
@@ -162,6 +205,7 @@ def executor_option(folder: ModuleType) -> Decorator:
         "--executor",
         default=folder.DEFAULT,
         show_default=True,
+        shell_complete=completion.words(*registry.names(folder)),
         help=f"Who computes: {', '.join(registry.names(folder))}.",
     )
 
@@ -169,9 +213,15 @@ def executor_option(folder: ModuleType) -> Decorator:
 executor_options = _stack(
     executor_option(executors),
     address_option,
-    click.option("--workers", help="Ray: processes that compute. [one per GPU, or per machine]"),
-    click.option("--gpus-per-worker", help="Ray: GPUs of each, e.g. 1, 0.5 or 0. [1 where there are GPUs]"),
-    click.option("--write", help="Ray: who writes rows, auto, driver or workers. [auto]"),
+    click.option(
+        "--workers", help="Ray: processes that compute.", show_default="one per GPU, or per machine"
+    ),
+    click.option(
+        "--gpus-per-worker",
+        help="Ray: GPUs of each, e.g. 1, 0.5 or 0.",
+        show_default="1 where there are GPUs",
+    ),
+    click.option("--write", help="Ray: who writes rows, auto, driver or workers.", show_default="auto"),
 )
 
 
@@ -344,4 +394,4 @@ def stored_features(command: Callable[..., Any]) -> Callable[..., Any]:
         options = {key: arguments.pop(key) for key in (*FEATURES, "augment")}
         return command(features=StoredFeatures(data, name, cache, entries, options), **arguments)
 
-    return data_options(entry_option(feature_options(with_features)))
+    return data_options(entry_option(entry_filters(with_features)))

@@ -59,40 +59,41 @@ class FeatureRequest:
 
     backbone: Annotated[
         str,
-        Flag(("--backbone",), "See `pipeline backbones`; or an .onnx or .tflite file. [vgg16]", path=True),
+        Flag(("--backbone",), "See `pipeline backbones`; or an .onnx or .tflite file.", "vgg16", path=True),
     ] = "vgg16"
     layers: Annotated[
         tuple[str, ...],
-        Flag(("--layer", "--from-layer"), "Layer to cut at, or LAYER:POOLING. [the last]"),
+        Flag(("--layer", "--from-layer"), "Layer to cut at, or LAYER:POOLING.", "the last"),
     ] = ()
-    pooling: Annotated[str, Flag(("--pooling",), "none, avg, max or cls: pooling after the cut. [none]")] = (
+    pooling: Annotated[str, Flag(("--pooling",), "none, avg, max or cls: pooling after the cut.", "none")] = (
         "none"
     )
     image_size: Annotated[
-        int, Flag(("--image-size",), "Height and width in pixels. [the base's own, 150]", low=1)
+        int, Flag(("--image-size",), "Height and width in pixels.", "the base's own, 150", low=1)
     ] = 0
     weights: Annotated[
         str,
-        Flag(("--weights",), "imagenet, random[:SEED], auto, or a weights file. [imagenet]", path=True),
+        Flag(("--weights",), "imagenet, random[:SEED], auto, or a weights file.", "imagenet", path=True),
     ] = "imagenet"
     precision: Annotated[
-        str, Flag(("--precision",), f"Arithmetic of the base: {', '.join(PRECISIONS)}. [auto]")
+        str, Flag(("--precision",), f"Arithmetic of the base: {', '.join(PRECISIONS)}.", "auto")
     ] = "auto"
-    store: Annotated[str, Flag(("--store",), f"dtype on disk: {', '.join(STORES)}. [float16]")] = "float16"
-    engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}. [auto]")] = "auto"
+    store: Annotated[str, Flag(("--store",), f"dtype on disk: {', '.join(STORES)}.", "float16")] = "float16"
+    engine: Annotated[str, Flag(("--engine",), f"What runs the base: {', '.join(ENGINES)}.", "auto")] = "auto"
     resize: Annotated[
-        str, Flag(("--resize",), f"How pictures are resized: auto, {', '.join(resizes('bilinear'))}. [auto]")
+        str, Flag(("--resize",), f"How pictures are resized: auto, {', '.join(resizes('bilinear'))}.", "auto")
     ] = "auto"
     pixel_range: Annotated[
         str,
         Flag(
             ("--pixel-range",),
-            "Black and white of pixels deeper than 8 bits. [found from all images]",
+            "Black and white of pixels deeper than 8 bits.",
+            "found from all images",
             metavar="LOW..HIGH",
         ),
     ] = ""
     views: Annotated[
-        int, Flag(("--views",), "Augmented views of each training image; 0 = the entry without. [0]")
+        int, Flag(("--views",), "Augmented views of each training image; 0 = the entry without.", "0")
     ] = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch_size: int | None = None

@@ -10,6 +10,7 @@ from click.testing import Result
 
 from pipeline import __version__
 from pipeline.cli import main
+from pipeline.cli.parameters import PathOrName
 
 Cli = Callable[..., Result]
 
@@ -60,6 +61,49 @@ def test_the_examples_are_valid(path: tuple[str, ...]) -> None:
         COMMANDS[path].make_context("example", words[len(path) :])
 
 
+def options() -> Iterator[tuple[str, click.Option]]:
+    """Yields every option with the words of its command."""
+    for path, command in COMMANDS.items():
+        for item in command.params:
+            if isinstance(item, click.Option):
+                yield " ".join(path), item
+
+
+def test_a_default_is_told_in_one_way() -> None:
+    by_hand = [(path, item.opts) for path, item in options() if (item.help or "").endswith("]")]
+    assert by_hand == []
+
+
+def test_what_has_a_default_tells_it() -> None:
+    untold = [
+        (path, item.opts)
+        for path, item in options()
+        if not item.is_flag and item.default not in (None, "", False) and not item.required
+        if not isinstance(item.default, type(click.Option(["--x"]).default)) and not item.show_default
+    ]
+    assert untold == []
+
+
+def test_a_flag_has_one_spelling() -> None:
+    """No option of another command says the same in other letters, such as ``--layers`` for ``--layer``."""
+    flags = {flag for _, item in options() for flag in item.opts if flag.startswith("--")}
+    plain: dict[str, set[str]] = {}
+    for flag in flags:
+        plain.setdefault(flag.replace("-", "").removesuffix("s"), set()).add(flag)
+    assert [found for found in plain.values() if len(found) > 1] == []
+    assert [flag for flag in flags if "_" in flag] == []
+
+
+def test_a_flag_takes_one_kind_of_value_in_all_commands() -> None:
+    kinds: dict[str, set[str]] = {}
+    for _, item in options():
+        words = (click.Choice, type(click.STRING), PathOrName)
+        kind = "words" if isinstance(item.type, words) else item.type.name
+        kinds.setdefault(item.opts[-1], set()).add(f"{kind} {item.metavar if item.multiple else ''}".strip())
+    mixed = {flag: found for flag, found in kinds.items() if len({one.split()[0] for one in found}) > 1}
+    assert mixed == {}
+
+
 def test_commands_come_in_the_order_of_use(cli: Cli) -> None:
     listed = cli("--help").stdout.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "]
@@ -71,16 +115,6 @@ def test_a_group_alone_prints_its_help(cli: Cli) -> None:
     result = cli("cache")
     assert result.exit_code == 2
     assert "Commands:" in result.output
-
-
-@pytest.mark.parametrize(
-    ("words", "completed"),
-    [("pipeline ex", ["extract", "export"]), ("pipeline extract --backb", ["--backbone"])],
-)
-def test_a_shell_can_complete(words: str, completed: list[str], cli: Cli) -> None:
-    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    result = cli(env={"_PIPELINE_COMPLETE": "bash_complete", **asked})
-    assert {line.partition(",")[2] for line in result.stdout.splitlines()} == {*completed}
 
 
 def test_the_version_is_printed(cli: Cli) -> None:

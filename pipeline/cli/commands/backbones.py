@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import Group
+from pipeline.cli import Group, completion
 from pipeline.cli.options import json_option, print_json
 from pipeline.cli.parameters import PATH, PATH_OR_NAME
 from pipeline.progress import say
@@ -39,8 +39,10 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name", required=False, type=PATH_OR_NAME)
-@click.option("--image-size", type=click.IntRange(1), help="For the cuts of NAME. [the base's own, 150]")
+@click.argument("name", required=False, type=PATH_OR_NAME, shell_complete=completion.backbone)
+@click.option(
+    "--image-size", type=click.IntRange(1), help="For the cuts of NAME.", show_default="the base's own, 150"
+)
 @json_option
 def show(name: str | None, image_size: int | None, as_json: bool) -> None:
     """List the frozen bases, or the cuts of one with their shapes and bytes per image in float16.
@@ -62,7 +64,9 @@ def show(name: str | None, image_size: int | None, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.argument("network", type=PATH)
-@click.option("--config", type=PATH, help="File that states its preprocessing. [beside the network]")
+@click.option(
+    "--config", type=PATH, help="File that states its preprocessing.", show_default="beside the network"
+)
 @json_option
 def add(name: str, network: Path, config: Path | None, as_json: bool) -> None:
     """Copy a network, .onnx or .tflite, to the shelf, to be used by NAME.
@@ -80,7 +84,7 @@ def add(name: str, network: Path, config: Path | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("address")
-@click.option("--as", "name", default="", help="What to call it. [by its address]")
+@click.option("--as", "name", default="", help="What to call it.", show_default="by its address")
 @json_option
 def get(address: str, name: str, as_json: bool) -> None:
     """Download a network, convert it to ONNX once, and put it on the shelf.

@@ -136,8 +136,21 @@ def _print_finding(finding: dict[str, Any]) -> None:
 @command.command()
 @stored_features
 @click.option("--out", type=PATH, required=True, help="The file; its ending says the format.")
-@click.option("--format", "form", type=click.Choice(registry.names(formats)), help="[as --out ends]")
-@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Repeatable. [all]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(registry.names(formats)),
+    help="What it is written as.",
+    show_default="as --out ends",
+)
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(SPLITS),
+    help="Rows to write; repeatable.",
+    show_default="all",
+)
 @click.option("--force", is_flag=True, help="Replace what stands there.")
 @json_option
 def export(
@@ -171,12 +184,25 @@ def export(
 
 @command.command(name="import")
 @click.argument("file", type=PATH)
-@click.option("--name", help="Name of the data set in the cache. [that of the file]")
+@click.option("--name", help="Name of the data set in the cache.", show_default="that of the file")
 @cache_option
 @click.option("--backbone", default=IMPORTED, show_default=True, help="What made the features, in a word.")
-@click.option("--features-column", default="", help="What the features are called. [the only ones]")
-@click.option("--format", "form", type=click.Choice(registry.names(formats)), help="[as FILE ends]")
-@click.option("--store", type=click.Choice(STORES), help="[as in the file, float32 at most]")
+@click.option(
+    "--features-column", default="", help="What the features are called.", show_default="the only ones"
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(registry.names(formats)),
+    help="What it is.",
+    show_default="as FILE ends",
+)
+@click.option(
+    "--store",
+    type=click.Choice(STORES),
+    help="dtype on disk.",
+    show_default="as in the file, float32 at most",
+)
 @column_options
 @json_option
 def import_(

@@ -26,12 +26,14 @@ from pipeline.progress import harmless, say
 @click.option(
     "--most-bits",
     type=click.IntRange(0, 256),
-    help="Largest distance between the hashes of two copies, of 256 bits. [20]",
+    help="Largest distance between the hashes of two copies, of 256 bits.",
+    show_default="20",
 )
 @click.option(
     "--least-cosine",
     type=click.FloatRange(-1, 1),
-    help="Smallest similarity of features that is worth a look. [0.75]",
+    help="Smallest similarity of features that is worth a look.",
+    show_default="0.75",
 )
 @click.option(
     "--fail-on-leak",

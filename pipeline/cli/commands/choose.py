@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli import completion
 from pipeline.cli.options import (
     DEFAULT_DATA,
     data_options,
@@ -41,15 +42,29 @@ SHOWN = 20
     metavar="FILE",
     help="A weights file, or a folder of such; repeatable. Whose they are is found by their layers.",
 )
-@click.option("--backbone", "names", multiple=True, help="A base to keep to; repeatable. [all at hand]")
+@click.option(
+    "--backbone",
+    "names",
+    multiple=True,
+    shell_complete=completion.backbone,
+    help="A base to keep to; repeatable.",
+    show_default="all at hand",
+)
 @click.option(
     "--image-size",
     "sizes",
     multiple=True,
     type=click.IntRange(1),
-    help="A height and width to try; repeatable. [150 and 224; pixels 32]",
+    help="A height and width to try; repeatable.",
+    show_default="150 and 224; pixels 32",
 )
-@click.option("--preset", default="quick", show_default=True, help="Heads to try: quick or full.")
+@click.option(
+    "--preset",
+    shell_complete=completion.preset,
+    default="quick",
+    show_default=True,
+    help="Heads to try: quick or full.",
+)
 @seed_option
 @runs_option
 @json_option

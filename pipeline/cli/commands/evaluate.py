@@ -11,6 +11,7 @@ import click
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.features import Selection
+from pipeline.cli import completion
 from pipeline.cli.options import (
     StoredFeatures,
     json_option,
@@ -38,6 +39,7 @@ ALL = "all"
     "--head",
     default="logreg",
     show_default=True,
+    shell_complete=completion.head,
     help="See `pipeline heads`; all = compare every trained one.",
 )
 @click.option(
@@ -46,9 +48,12 @@ ALL = "all"
 @click.option(
     "--calibrate/--no-calibrate",
     default=None,
-    help="Fit a temperature on val and save it with the head; or take it away. [as the head is]",
+    help="Fit a temperature on val and save it with the head; or take it away.",
+    show_default="as the head is",
 )
-@click.option("--page/--no-page", default=True, help="Write report.html, which takes seconds. [page]")
+@click.option(
+    "--page/--no-page", default=True, show_default=True, help="Write report.html, which takes seconds."
+)
 @click.option(
     "--cv",
     "folds",
@@ -67,9 +72,16 @@ ALL = "all"
     "grids",
     multiple=True,
     metavar="OPTION=V1,V2",
-    help="With --cv: values of an option that each fold chooses from; repeatable. [the trained head's own]",
+    help="With --cv: values of an option that each fold chooses from; repeatable.",
+    show_default="the trained head's own",
 )
-@click.option("--log", "logs", multiple=True, help="Also log to tensorboard, mlflow or wandb; repeatable.")
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    shell_complete=completion.logger,
+    help="Also log to tensorboard, mlflow or wandb; repeatable.",
+)
 @seed_option
 @runs_option
 @json_option

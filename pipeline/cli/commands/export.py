@@ -41,7 +41,7 @@ SHOWN_CLASSES = 10
     show_default=True,
     help="What the model is written as.",
 )
-@click.option("--out", type=PATH, help="File or folder. [in the head's own folder]")
+@click.option("--out", type=PATH, help="File or folder.", show_default="in the head's own folder")
 @click.option(
     "--check",
     type=click.IntRange(0),

@@ -38,7 +38,10 @@ SHOWN = 20
 @click.option("--batch-size", default="auto", show_default=True, help="Images in a forward pass.")
 @click.option("--remeasure", is_flag=True, help="Forget which engine and batch were fastest here.")
 @click.option(
-    "--rows-per-file", type=click.IntRange(1), help="Most rows of a feature file. [as before, else 1,048,576]"
+    "--rows-per-file",
+    type=click.IntRange(1),
+    help="Most rows of a feature file.",
+    show_default="as before, else 1,048,576",
 )
 @executor_options
 @click.option("--skip-bad", is_flag=True, help="Publish without the images that cannot be read.")

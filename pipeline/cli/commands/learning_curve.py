@@ -27,7 +27,10 @@ from pipeline.errors import UsageError
 @head_option
 @settings_option
 @click.option(
-    "--split", type=click.Choice(("val", "test")), help="Rows to measure on. [val where there is one]"
+    "--split",
+    type=click.Choice(("val", "test")),
+    help="Rows to measure on.",
+    show_default="val where there is one",
 )
 @click.option("--draws", type=click.IntRange(2), default=6, show_default=True, help="Orders of the rows.")
 @seed_option

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli import completion
 from pipeline.cli.options import (
     cache_option,
     data_option,
@@ -23,11 +24,11 @@ LONGEST = 2000
 
 
 @click.command()
-@click.argument("recipe", type=PATH)
+@click.argument("recipe", type=PATH, shell_complete=completion.recipe)
 @data_option("Other images than the recipe's.")
-@click.option("--name", help="Name of the data set in the cache. [the source's own]")
+@click.option("--name", help="Name of the data set in the cache.", show_default="the source's own")
 @weights_option("Other filters than the recipe's.")
-@click.option("--backbone", help="Another base than the recipe's.")
+@click.option("--backbone", help="Another base than the recipe's.", shell_complete=completion.backbone)
 @click.option("--layer", "layers", multiple=True, help="Another cut than the recipe's.")
 @click.option("--seed", type=seed_type, help="Another seed than the recipe's.")
 @cache_option

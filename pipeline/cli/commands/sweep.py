@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli import completion
 from pipeline.cli.options import (
     StoredFeatures,
     address_option,
@@ -47,12 +48,25 @@ class HeadsWithGrids(click.Command):
 
 @click.command(cls=HeadsWithGrids)
 @stored_features
-@click.option("--head", "heads", multiple=True, help="A head to compare; repeatable. See `pipeline heads`.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    shell_complete=completion.head,
+    help="A head to compare; repeatable. See `pipeline heads`.",
+)
 @click.option("--grid", "grids", multiple=True, metavar="OPTION=V1,V2", help="Values for the head before it.")
-@click.option("--preset", help="quick or full: a ready list of heads with their options.")
+@click.option(
+    "--preset",
+    shell_complete=completion.preset,
+    help="quick or full: a ready list of heads with their options.",
+)
 @click.option("--cv", "folds", type=int, help="Choose by cross-validation on train instead of on val.")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Fits at the same time. [one per core, with Ray of all machines]"
+    "--jobs",
+    type=click.IntRange(1),
+    help="Fits at the same time.",
+    show_default="one per core, with Ray of all machines",
 )
 @executor_option(executors)
 @address_option
