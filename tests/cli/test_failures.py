@@ -31,7 +31,11 @@ STORED = "--data {photos} --cache {cache}"
 
 BAD_INPUT = [
     ("extrakt", 2, r"unknown command 'extrakt' \(did you mean 'extract'\?\): choose from extract"),
-    ("cache verifi", 2, r"unknown command 'verifi' \(did you mean 'verify'\?\): choose from export, gc, import, ls"),
+    (
+        "cache verifi",
+        2,
+        r"unknown command 'verifi' \(did you mean 'verify'\?\): choose from export, gc, import, ls",
+    ),
     ("extract --backbone vgg_16", 2, r"unknown backbone 'vgg_16' \(did you mean 'vgg16'\?\): choose"),
     ("extract --image-size 16", 2, "--image-size 16 is too small for vgg16: it needs at least 32"),
     ("extract --image-size large", 2, "'large' is not a valid integer"),
