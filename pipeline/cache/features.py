@@ -263,6 +263,9 @@ def open_features(entry: Entry | str | os.PathLike[str], split: str) -> FeatureS
         entry: An entry, or its folder.
         split: ``train``, ``val`` or ``test``.
 
+    Returns:
+        The N rows of the split: features (N, *feature shape), labels int32 (N,).
+
     Raises:
         UsageError: The entry has no such split.
         CacheMismatchError: A file is damaged, incomplete, or belongs to another spec or to another state of

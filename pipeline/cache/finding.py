@@ -240,6 +240,9 @@ def find_entries(
         cache: The folder.
         matches: The condition.
         published: Whether to list only those that hold at least one published split.
+
+    Returns:
+        The entries, by the names of their folders.
     """
     return [entry for entry in all_entries(Path(cache)) if (entry.splits or not published) and matches(entry)]
 

@@ -60,6 +60,9 @@ def choose(
         seed: Seed of every fit.
         source_options: How the source is to be read.
 
+    Returns:
+        What was tried, and what was chosen: its head is trained and saved.
+
     Raises:
         UsageError: No base is at hand, the time is not above 0, or the images cannot be chosen by.
         PipelineError: Not one head could be trained.

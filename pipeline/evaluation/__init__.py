@@ -41,6 +41,10 @@ def evaluate(
         leaks: What a check of this split against the others found; figures without the leaking rows are
             given beside those of all.
 
+    Returns:
+        The figures, the answer to each row, and remarks without which figures would mislead; nothing is
+        written but the count.
+
     Raises:
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
         UsageError: No row has a label.

@@ -40,6 +40,9 @@ def open_images(uri: str | os.PathLike[str], options: SourceOptions | None = Non
             ``.csv``/``.tsv``/``.jsonl`` table, an ``.npz`` file, tar shards (``photos-{000..099}.tar``).
         options: How it is to be read, where its layout leaves that open.
 
+    Returns:
+        The source: its classes, its images with labels and splits, and how each is read.
+
     Raises:
         UsageError: Nothing claims the address, what stands there is no usable image source, or an option
             means nothing there.

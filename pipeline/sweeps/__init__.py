@@ -129,6 +129,9 @@ def sweep(
         resume: Take up the finished results of an earlier sweep over the same rows.
         executor: Who fits; default: this process. See :func:`make_executor`.
 
+    Returns:
+        The leaderboard, and the best head, which is saved.
+
     Raises:
         UsageError: There are no validation rows with a label and no folds.
         PipelineError: Every candidate failed.

@@ -102,6 +102,9 @@ def make_executor(name: str = DEFAULT, options: Mapping[str, object] | None = No
         name: A file of this folder.
         options: Values of its fields, text or typed.
 
+    Returns:
+        The executor, which starts nothing before it is used.
+
     Raises:
         UsageError: The name, an option or a value is not among the choices.
     """

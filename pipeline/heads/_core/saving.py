@@ -152,6 +152,12 @@ def load_head(folder: str | os.PathLike[str]) -> TrainedHead:
     Example:
         >>> load_head("runs/photos/vgg16-150-block5_pool-1a2b3c4d/logreg").classes
 
+    Args:
+        folder: Its run folder.
+
+    Returns:
+        The head.
+
     Raises:
         UsageError: There is no such folder, or no head of its name.
         CacheMismatchError: The folder is damaged or was not written by :func:`save_head`; the message names

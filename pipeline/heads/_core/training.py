@@ -116,6 +116,9 @@ def train_head(
         seed: Seed of everything random; the same seed gives the same scores.
         runs: Folder of all trained heads.
 
+    Returns:
+        The head as it was saved, with its folder and its accuracy on ``valid``.
+
     Raises:
         UsageError: An unknown head or option, a value that does not fit, or too few classes.
         CacheMismatchError: ``train`` and ``valid`` do not belong together, or a row is damaged.
