@@ -21,7 +21,7 @@ SEEDS_DATA    ?= data
 SEEDS_WEIGHTS ?= weights
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo extract train-head evaluate test coverage torture lint bench seeds traps clean
+.PHONY: help install demo extract train-head evaluate test coverage torture lint docs bench seeds traps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ lint: $(READY) ## Check style, types and which package imports which
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 
+docs: $(READY) ## Build the documentation site into site/: guides, the reference, the tour with its outputs
+	$(VENV)/bin/python docs/building/build.py
+
 bench: $(PEERS) ## Measure stage one against its peers; renews benchmarks/results and the table in the README
 	$(VENV)/bin/python benchmarks/everything.py $(if $(BENCH_IMAGES),--images "$(BENCH_IMAGES)")
 
@@ -74,4 +77,4 @@ $(PEERS): $(READY)
 	@touch $@
 
 clean: ## Remove the virtual environment; features and trained heads stay
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info
