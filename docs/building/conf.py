@@ -46,6 +46,10 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # they are fetched, which browsers refuse pages that are files
 
+_COLON = "\N{RATIO}"
+_NAPOLEON = 500
+"""The priority at which it is called, which is the one that callers have unless they say."""
+
 
 def plain_types(
     app: Sphinx,
@@ -70,7 +74,20 @@ def plain_stars(app: Sphinx, what: str, name: str, documented: Any, options: Any
     lines[:] = [re.sub(r"(?<=, )\*(?=\w)", r"\\*", line) for line in lines]
 
 
+def one_sentence(app: Sphinx, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
+    """Keeps napoleon from taking what stands before a colon for the type of a property."""
+    if what == "property" and lines:
+        lines[0] = lines[0].replace(": ", f"{_COLON} ")
+
+
+def with_colons(app: Sphinx, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
+    """Puts the colons back."""
+    lines[:] = [line.replace(_COLON, ":") for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-signature", plain_types)
     app.connect("autodoc-process-docstring", plain_stars)
+    app.connect("autodoc-process-docstring", one_sentence, priority=_NAPOLEON - 1)
+    app.connect("autodoc-process-docstring", with_colons, priority=_NAPOLEON + 1)
