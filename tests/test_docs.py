@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,11 @@ from bs4 import BeautifulSoup, Tag
 from chromium import visiting
 
 import pipeline
+from pipeline.cache.locks import exclusive_lock
 from pipeline.cli import main
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-pytestmark = pytest.mark.xdist_group("docs")
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs/tour.ipynb"
@@ -35,9 +35,14 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, BeautifulSoup]:
     """All pages of the site by their paths."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    built = run("docs/building/build.py", "--out", str(folder))
-    assert built.returncode == 0, built.stderr
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, built = shared / "site", shared / "site-is-built"
+    with exclusive_lock(shared / "site.lock"):  # one worker builds it for all
+        if not built.exists():
+            made = run("docs/building/build.py", "--out", str(folder))
+            assert made.returncode == 0, made.stderr
+            built.touch()
     return {path: BeautifulSoup(path.read_text(), "html.parser") for path in folder.rglob("*.html")}
 
 
