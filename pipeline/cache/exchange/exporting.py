@@ -55,6 +55,9 @@ def export_features(
         format: A module of ``pipeline.cache.exchange.formats``; None = what the name of the file ends in.
         force: Whether files that stand there give way.
 
+    Returns:
+        What was written.
+
     Raises:
         UsageError: The format is unknown or lacks its package, or something stands there.
         CacheMismatchError: A row is damaged, or splits have other classes.
