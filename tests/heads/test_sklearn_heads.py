@@ -85,6 +85,7 @@ def test_refuses_types_that_the_head_never_saves(
         (skops.io.dumps((1, 2)), "it holds a tuple, not a scaler and what follows it"),
         (b"not a zip archive", "it is no skops file"),
     ],
+    ids=["dict", "tuple", "no archive"],  # the bytes are others in each process
 )
 def test_refuses_what_is_no_estimator(
     content: bytes, message: str, train: FeatureSet, tmp_path: Path
