@@ -17,6 +17,7 @@ from pipeline.images import UNLABELLED, ImageItem, ImageSource, LeftOut
 from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources import claiming, open_source
+from pipeline.images.sources import folder as folders
 from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
@@ -112,17 +113,13 @@ def gather_images(images: Given | Iterable[Given], *, split: str | None = None) 
 def open_or_gather(places: Sequence[str]) -> ImageSource:
     """Opens what a user points at: files and folders without labels, or one source of another kind.
 
-    That is a table, arrays, tar shards, or a folder in a remote store, as :func:`pipeline.images.open_images`
-    takes them; what they say of labels and splits is of no consequence here.
+    That is a table, arrays, tar shards, a folder in a remote store, or one of packed images, as
+    :func:`pipeline.images.open_images` takes them; what they say of labels and splits is of no consequence.
 
     Raises:
         UsageError: A source stands beside other places, or cannot be opened; or as :func:`gather_images`.
     """
-    claimed = [
-        (place, kind)
-        for place in places
-        if not os.path.isdir(os.path.expanduser(place)) and (kind := claiming(place))
-    ]
+    claimed = [(place, kind) for place in places if (kind := claiming(place)) not in (None, folders)]
     if not claimed:
         return gather_images(places)
     place, kind = claimed[0]

@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline.errors import UsageError
 from pipeline.images.source import ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._table_records import ImageTable
-from pipeline.images.sources._table_text import PATH, means
+from pipeline.images.sources._table_records import HeldImage, ImageTable, Place
+from pipeline.images.sources._table_text import PATH, could_mean
 from pipeline.images.sources._words import printable
 
 SCHEME = "features:"
@@ -53,13 +53,15 @@ def list_rows(
     if not options.path_column:
         if ID in names:
             options = replace(options, path_column=ID)
-        elif PATH not in map(means, names):
+        elif not any(could_mean(PATH, name) for name in names):
             names, values = (PATH, *names), [[f"row[{number}]" for number in range(rows)], *values]
             notes.append("no column names the rows: they are called row[0], row[1] and so on")
-    table = ImageTable(file, options, of_files=False)
-    table.columns(1, names)
+    table = ImageTable(
+        file.parent, options, where=lambda row: Place(str(file), f"row {row:,}"), subject=str(file)
+    )
+    known = table.columns(0, names)
     for number, record in enumerate(zip(*values, strict=True)):
-        table.add(number + 1, names, record)
+        table.add(number, known, record, held=HeldImage(record[known.position[PATH]]))
     listed, classes = table.finish()
     if table.unknown_split:
         raise table.unknown_split

@@ -6,18 +6,43 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pipeline.images.formats.kinds import READ, UNREAD
+from pipeline.images.source import ImageItem
+from pipeline.images.sources._files import FileSource
 from pipeline.images.sources._words import on_one_line
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _FILE = "file:"
 _FOLDERS_TRIED = 100
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NamedFiles(FileSource):
+    """A source whose images are the files that a table names.
+
+    Attributes:
+        folder: What their paths are relative to.
+    """
+
+    folder: Path = field(repr=False)
+
+    def read(self, item: ImageItem) -> bytes:
+        """Returns the bytes of an image file.
+
+        Raises:
+            OSError: The file is not there, and why, as far as can be told; or cannot be read.
+        """
+        try:
+            return super().read(item)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(error.errno, why_missing(self.folder, item.id)) from error
 
 
 class ImagePath(NamedTuple):

@@ -7,12 +7,13 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import UsageError
 from pipeline.images.image_list import ImageList, ImageListBuilder
 from pipeline.images.packed_strings import PackedStrings, repeated
 from pipeline.images.source import UNLABELLED
-from pipeline.images.source_options import SourceOptions, flag
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._class_names import (
     NO_LABEL,
     means_none,
@@ -21,11 +22,38 @@ from pipeline.images.sources._class_names import (
     unlabelled_remark,
 )
 from pipeline.images.sources._table_paths import ImagePath, read_path
-from pipeline.images.sources._table_text import NONE, TableColumns, find_columns, tells_split
+from pipeline.images.sources._table_text import (
+    NONE,
+    PATH,
+    UNTYPED,
+    ColumnTypes,
+    TableColumns,
+    find_columns,
+)
+from pipeline.images.sources._unread_splits import UnreadSplits
 from pipeline.images.sources._words import STATED_WORDS, in_natural_order, on_one_line, some, stated_split
 
 _SHOWN = 40
 _LONG = 1000  # letters of a message about a line, whatever stands in it
+
+
+class Place(NamedTuple):
+    """Where a record stands, for messages: the file, and ``line 3`` of it."""
+
+    file: str
+    record: str
+
+
+class HeldImage(NamedTuple):
+    """An image that a table holds itself, instead of the path to a file.
+
+    Attributes:
+        name: Its id.
+        version: What tells the content of the table from a later one; None where that is not known.
+    """
+
+    name: str
+    version: str | None = None
 
 
 class ImageTable:
@@ -33,23 +61,29 @@ class ImageTable:
 
     Attributes:
         unknown_split: What is wrong with the first split that is none; told last.
+        stated: Names that are classes whatever they look like, for the table says so.
+        unread: Watches the columns that are not read.
     """
 
-    def __init__(self, file: Path, options: SourceOptions, *, of_files: bool = True) -> None:
-        """Begins with no record.
+    def __init__(
+        self, folder: Path, options: SourceOptions, *, where: Callable[[int], Place], subject: str
+    ) -> None:
+        """Begins an empty table.
 
         Args:
-            file: The table.
-            options: Columns that the user names.
-            of_files: Whether ``path`` leads to a file; else it is a name, and taken as it is written.
+            folder: What paths are relative to.
+            options: How the table is to be read.
+            where: Tells, for messages, where the record stands that was added under a number.
+            subject: The table as a whole, for messages.
         """
         self.unknown_split: UsageError | None = None
-        self._file = file
+        self.stated: set[str] = set()
+        self.unread = UnreadSplits()
+        self._folder, self._where, self._subject = folder, where, subject
         self._options = options
-        self._of_files = of_files
-        self._columns: dict[tuple[str, ...], TableColumns] = {}
+        self._columns: dict[tuple[tuple[str, ...], ColumnTypes], TableColumns] = {}
         self._first: TableColumns | None = None
-        self._items = ImageListBuilder(root=file.parent)
+        self._items = ImageListBuilder(root=folder)
         self._lines = array("q")
         self._labels: Counter[str] = Counter()
         self._codes: dict[str, int] = {}
@@ -58,18 +92,22 @@ class ImageTable:
         self._without_group: Counter[str] = Counter()
         self._changes: Counter[str] = Counter()
         self._short: list[int] = []
-        self._unread = _UnreadSplits()
 
-    def columns(self, line: int, names: tuple[str, ...]) -> TableColumns:
+    def columns(self, line: int, names: tuple[str, ...], types: ColumnTypes = UNTYPED) -> TableColumns:
         """Returns the meaning of a header, or of the keys of a record.
+
+        Args:
+            line: Where it stands.
+            names: The columns.
+            types: What is known of them beside their names.
 
         Raises:
             UsageError: A required one is missing, is there twice, or has another name than further up.
         """
-        if names in self._columns:
-            return self._columns[names]
+        if (names, types) in self._columns:
+            return self._columns[names, types]
         try:
-            columns = find_columns(names, self._options)
+            columns = find_columns(names, self._options, types)
             first = self._first = self._first or columns
             for meaning, name in columns.named.items():
                 if first.named.get(meaning, name) != name:
@@ -77,31 +115,41 @@ class ImageTable:
                         f"the {meaning} is {name!r} here and {first.named[meaning]!r} further up"
                     )
         except ValueError as error:
-            raise table_error(self._file, line, str(error)) from error
-        self._columns[names] = columns
+            raise self.error(line, str(error)) from error
+        self._columns[names, types] = columns
         return columns
 
-    def add(self, line: int, names: tuple[str, ...], values: Sequence[str], *, short: bool = False) -> None:
+    def add(
+        self,
+        line: int,
+        columns: TableColumns,
+        values: Sequence[str],
+        *,
+        short: bool = False,
+        held: HeldImage | None = None,
+        split: str | None = None,
+    ) -> None:
         """Adds a record.
 
         Args:
             line: Where it stands.
-            names: Its columns.
+            columns: The meaning of its columns.
             values: A text for each of them.
             short: Whether it has fewer fields than there are columns; the missing ones are empty here.
+            held: The image, where the table holds it; None = the record has the path to a file.
+            split: The split that the place of the record states.
 
         Raises:
             UsageError: It is malformed.
         """
-        columns = self.columns(line, names)
         text = {meaning: values[at] for meaning, at in columns.position.items()}
-        _check_text(self._file, line, text)
-        place = self._place(line, text["path"])
+        self._check_text(line, text)
+        place = ImagePath(held.name) if held else self._place(line, text[PATH])
         label, group = text.get("label", "").strip(), text.get("group", "").strip()
         self._lines.append(line)
         self._last_label = label
         self._labels[label] += 1
-        self._leads_out |= self._of_files and place.name.startswith(("/", ".."))
+        self._leads_out |= not held and place.name.startswith(("/", ".."))
         if place.change:
             self._changes[place.change] += 1
         if short:
@@ -109,13 +157,14 @@ class ImageTable:
         if group in NO_LABEL:
             self._without_group[group] += 1
         if "split" not in columns.position:
-            self._unread.look_at(columns, values)
+            self.unread.look_at(columns, values)
         self._items.add(
             place.name,
             self._codes.setdefault(label, len(self._codes)),
-            split=self._split(line, text.get("split", "").strip()),
+            split=self._split(line, text.get("split", "").strip(), split),
             group=None if group in NO_LABEL else group,
-            path=os.path.join(self._file.parent, place.name) if self._of_files else None,
+            path=None if held else os.path.join(self._folder, place.name),
+            version=held.version if held else None,
         )
 
     def finish(self) -> tuple[ImageList, tuple[str, ...]]:
@@ -125,13 +174,14 @@ class ImageTable:
             UsageError: A path stands there twice, the message gives the first line that repeats another; or
                 a column that is not read names splits.
         """
-        known = {label for label in self._codes if not means_none(label, self._codes)}
+        stated = self.stated - {""}
+        known = {label for label in self._codes if label in stated or not means_none(label, self._codes)}
         classes = in_natural_order(known)
         index = {name: i for i, name in enumerate(classes)}
         listed = self._items.finish(labels=[index.get(name, UNLABELLED) for name in self._codes])
         self._refuse_repeats(listed)
         if self._options.split_column != NONE:
-            self._unread.refuse(self._file)
+            self.unread.refuse(self._subject)
         return listed, tuple(classes)
 
     def remarks(self, classes: Sequence[str], *, cut_off: Callable[[], bool]) -> list[str]:
@@ -168,92 +218,53 @@ class ImageTable:
             )
         return found
 
-    def _place(self, line: int, written: str) -> ImagePath:
-        if not self._of_files:
-            return ImagePath(written)
-        try:
-            return read_path(self._file.parent, written)
-        except ValueError as error:
-            raise table_error(self._file, line, str(error)) from error
+    def error(self, line: int, trouble: str) -> UsageError:
+        """Returns the error that says what is wrong with a record."""
+        return UsageError(f"{', '.join(self._where(line))}: {on_one_line(trouble[:_LONG])}")
 
-    def _split(self, line: int, word: str) -> str | None:
+    def _check_text(self, line: int, texts: dict[str, str]) -> None:
+        """Refuses what neither a file system nor a feature file can hold."""
+        for name, text in texts.items():
+            if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise self.error(line, f"{name} {text[:_SHOWN]!r} is not valid text")
+
+    def _place(self, line: int, written: str) -> ImagePath:
+        try:
+            return read_path(self._folder, written)
+        except ValueError as error:
+            raise self.error(line, str(error)) from error
+
+    def _split(self, line: int, word: str, of_place: str | None) -> str | None:
         split = stated_split(word)
         if word and split is None:
             words = ", ".join(one for known in STATED_WORDS.values() for one in known)
-            self.unknown_split = self.unknown_split or table_error(
-                self._file, line, f"unknown split {word[:_SHOWN]!r}: choose from {words}"
+            self.unknown_split = self.unknown_split or self.error(
+                line, f"unknown split {word[:_SHOWN]!r}: choose from {words}"
             )
-        return split
+        if split and of_place and split != of_place:
+            raise self.error(
+                line,
+                f"the split is {word[:_SHOWN]!r}, but the record stands among those of {of_place}: make them "
+                f"agree, or give --split-column {NONE} to have splits chosen by content",
+            )
+        return split or of_place
 
     def _refuse_repeats(self, listed: ImageList) -> None:
         first: dict[str, int] = {}
         names: PackedStrings = listed.ids
         if self._leads_out:  # then two names may be one file
-            names = PackedStrings.of(
-                os.path.normpath(os.path.join(self._file.parent, name)) for name in names
-            )
+            names = PackedStrings.of(os.path.normpath(os.path.join(self._folder, name)) for name in names)
         for row in repeated(names):
             name, line = names[row], self._lines[row]
             if first.setdefault(name, line) != line:
-                raise table_error(
-                    self._file,
+                file, record = self._where(first[name])
+                there = record if file == self._where(line).file else f"{record} of {file}"
+                raise self.error(
                     line,
-                    f"{name!r} stands in line {first[name]} already; keep one of them "
+                    f"{name!r} stands in {there} already; keep one of them "
                     "(several labels for an image are not supported)",
                 )
 
 
-class _UnreadSplits:
-    """Watches the columns that are not read for one that tells splits apart."""
-
-    def __init__(self) -> None:
-        self._words: dict[str, set[str]] = {}
-        self._others: set[str] = set()
-
-    def look_at(self, columns: TableColumns, values: Sequence[str]) -> None:
-        """Takes notice of a record."""
-        for at, name in columns.others.items():
-            if name in self._others or (word := values[at].strip()) in NO_LABEL:
-                continue
-            split = stated_split(word)
-            if split is None and not tells_split(name):
-                self._others.add(name)
-                self._words.pop(name, None)
-            elif len(words := self._words.setdefault(name, set())) < 2:
-                words.add(split or word)
-
-    def refuse(self, file: Path) -> None:
-        """Refuses a table whose own splits would be passed over.
-
-        Raises:
-            UsageError: A column holds the words of two splits and no others, or is named as ``is_test`` is.
-        """
-        for name, words in self._words.items():
-            if len(words) < 2:
-                continue
-            shown, option = on_one_line(name.strip()), flag("split_column")
-            way = (
-                f"write a column split with {', '.join(STATED_WORDS)}"
-                if tells_split(name)
-                else f"give {option} {shown}"
-            )
-            raise UsageError(
-                f"{file}: column {shown!r} tells splits apart ({', '.join(sorted(words))}) and is not read: "
-                f"{way}, or {option} {NONE} to have splits chosen by content"
-            )
-
-
-def _check_text(file: Path, line: int, texts: dict[str, str]) -> None:
-    """Refuses what neither a file system nor a feature file can hold."""
-    for name, text in texts.items():
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise table_error(file, line, f"{name} {text[:_SHOWN]!r} is not valid text")
-
-
 def _paths(count: int) -> str:
     return "1 path is" if count == 1 else f"{count:,} paths are"
-
-
-def table_error(file: Path, line: int, trouble: str) -> UsageError:
-    """Returns the error that says what is wrong with a line."""
-    return UsageError(f"{file}, line {line}: {on_one_line(trouble[:_LONG])}")

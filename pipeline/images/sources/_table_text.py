@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from pipeline.errors import UsageError
 from pipeline.images.source_options import SourceOptions, flag
@@ -144,6 +144,23 @@ def separator(text: TextIO, *, usual: str, options: SourceOptions) -> tuple[str,
     return max(candidates, key=lambda mark: len(names[mark])), before
 
 
+class ColumnTypes(NamedTuple):
+    """What is known of columns beside their names; positions are counted from 0.
+
+    Attributes:
+        told: Meaning and position of columns whose type says what they are; a name that the user gives counts
+            for more.
+        held: Positions of the columns that hold images themselves, instead of paths.
+    """
+
+    told: tuple[tuple[str, int], ...] = ()
+    held: frozenset[int] = frozenset()
+
+
+UNTYPED = ColumnTypes()
+"""A table of text: names are all there is."""
+
+
 @dataclass(frozen=True)
 class TableColumns:
     """The meaning of the columns of a table, or of the keys of one of its records.
@@ -152,34 +169,47 @@ class TableColumns:
         position: Where each meaning stands, counted from 0.
         named: The name of the column of each meaning, as the table spells it.
         others: Position and name of the columns without a meaning.
+        held: Whether the images stand in the table itself, where others have paths.
     """
 
     position: Mapping[str, int]
     named: Mapping[str, str]
     others: Mapping[int, str]
+    held: bool = False
 
     @property
     def remarks(self) -> list[str]:
         """What was read under another name than expected."""
+        shown = {PATH: "image"} if self.held else {}
         return [
-            f"column {on_one_line(name)!r} is read as the {meaning}"
+            f"column {on_one_line(name)!r} is read as the {shown.get(meaning, meaning)}"
             for meaning, name in self.named.items()
-            if _plain(name) != meaning
+            if _plain(name) != shown.get(meaning, meaning)
         ]
 
 
-def find_columns(names: Sequence[str], options: SourceOptions) -> TableColumns:
+def could_mean(meaning: str, name: str) -> bool:
+    """Tells whether a column of this name is understood as one of this meaning."""
+    return _plain(name) in _NAMES[meaning]
+
+
+def find_columns(names: Sequence[str], options: SourceOptions, types: ColumnTypes = UNTYPED) -> TableColumns:
     """Finds the meaning of columns by their names, without regard to case and blanks.
 
     Args:
         names: The names in order.
         options: Columns that the user names.
+        types: What is known of them beside their names.
 
     Raises:
         ValueError: A required column is missing, or several could be one; the message says how to choose.
     """
     wanted = {meaning: getattr(options, f"{meaning}_column") for meaning in MEANINGS}
-    position = {meaning: _find(meaning, names, wanted[meaning]) for meaning in MEANINGS}
+    told = {meaning: at for meaning, at in types.told if not wanted[meaning]}
+    position = {
+        meaning: told[meaning] if meaning in told else _find(meaning, names, wanted[meaning])
+        for meaning in MEANINGS
+    }
     missing = [one for one in REQUIRED if position[one] is None and (one == PATH or wanted[one] != NONE)]
     if missing:
         ways = " ".join(f"{flag(f'{meaning}_column')} COLUMN" for meaning in missing)
@@ -196,6 +226,7 @@ def find_columns(names: Sequence[str], options: SourceOptions) -> TableColumns:
         found,
         {meaning: names[at] for meaning, at in found.items()},
         {at: name for at, name in enumerate(names) if at not in found.values()},
+        held=found[PATH] in types.held,
     )
 
 
@@ -204,15 +235,10 @@ def tells_split(name: str) -> bool:
     return _FLAG.fullmatch(_plain(name)) is not None
 
 
-def means(name: str) -> str | None:
-    """Returns what a column of a name is, where that is unambiguous; None = nothing."""
-    return next((meaning for meaning, known in _NAMES.items() if _plain(name) in known), None)
-
-
 def _find(meaning: str, names: Sequence[str], wanted: str) -> int | None:
     if wanted:
         return _wanted(meaning, names, wanted)
-    found = [at for at, name in enumerate(names) if _plain(name) in _NAMES[meaning]]
+    found = [at for at, name in enumerate(names) if could_mean(meaning, name)]
     if len(found) > 1:
         same = len({names[at].strip() for at in found}) == 1
         way = (

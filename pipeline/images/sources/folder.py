@@ -11,6 +11,7 @@ from pipeline.images.sources._files import FileSource, existing
 from pipeline.images.sources._folder_images import FolderImages
 from pipeline.images.sources._folder_names import LAYOUT
 from pipeline.images.sources._left_out import Patterns
+from pipeline.images.sources._packed_folders import is_packed_folder
 from pipeline.images.sources._storage import LocalStorage
 from pipeline.images.sources._walk import Walker
 from pipeline.images.sources._words import printable
@@ -21,8 +22,8 @@ OPTIONS: tuple[str, ...] = ("follow_links", "leave_out")
 
 
 def claims(uri: str) -> bool:
-    """Tells whether the address is a folder."""
-    return os.path.isdir(os.path.expanduser(uri))
+    """Tells whether the address is a folder, and none of images that are packed into a few files."""
+    return os.path.isdir(os.path.expanduser(uri)) and not is_packed_folder(uri)
 
 
 def open_uri(uri: str, options: SourceOptions) -> FileSource:

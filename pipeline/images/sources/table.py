@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.images.source import ImageItem
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._files import FileSource, existing
-from pipeline.images.sources._table_paths import why_missing
-from pipeline.images.sources._table_records import ImageTable, table_error
+from pipeline.images.sources._files import existing
+from pipeline.images.sources._table_paths import NamedFiles
+from pipeline.images.sources._table_records import ImageTable, Place
 from pipeline.images.sources._table_text import (
     MEANINGS,
     SEPARATORS,
+    TableColumns,
     is_cut_off,
     not_utf_8,
     open_table,
@@ -38,26 +38,11 @@ _SUFFIXES = (*_SEPARATED, *_OBJECTS)
 _EXACT = 2**53  # from here on floats leave out whole numbers
 
 
-class TableSource(FileSource):
-    """A source whose images are the files that a table names."""
-
-    def read(self, item: ImageItem) -> bytes:
-        """Returns the bytes of an image file.
-
-        Raises:
-            OSError: The file is not there, and why, as far as can be told; or cannot be read.
-        """
-        try:
-            return super().read(item)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise FileNotFoundError(error.errno, why_missing(Path(self.uri).parent, item.id)) from error
-
-
 class _Line(NamedTuple):
     """A record: where it stands, its columns, a text for each, and whether some were left out at the end."""
 
     number: int
-    names: tuple[str, ...]
+    columns: TableColumns
     values: list[str]
     short: bool = False
 
@@ -67,7 +52,7 @@ def claims(uri: str) -> bool:
     return uri.lower().endswith(_SUFFIXES) and not os.path.isdir(uri)
 
 
-def open_uri(uri: str, options: SourceOptions) -> TableSource:
+def open_uri(uri: str, options: SourceOptions) -> NamedFiles:
     """Reads a table of images.
 
     Paths are relative to the table's folder, or absolute. An empty label means unlabelled, an empty split
@@ -79,14 +64,16 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
             gives the line.
     """
     file = existing(uri)
-    table = ImageTable(file, options)
+    table = ImageTable(
+        file.parent, options, where=lambda line: Place(str(file), f"line {line}"), subject=str(file)
+    )
     remarks: list[str] = []
     try:
         kind = file.suffix.lower()
         lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table)
         with closing(lines):  # a refused line must not leave the file open
             for line in lines:
-                table.add(line.number, line.names, line.values, short=line.short)
+                table.add(line.number, line.columns, line.values, short=line.short)
     except UsageError:
         table.finish()  # what it refuses stands further up
         raise
@@ -102,8 +89,13 @@ def open_uri(uri: str, options: SourceOptions) -> TableSource:
     if table.unknown_split:
         raise table.unknown_split
     remarks += table.remarks(classes, cut_off=lambda: is_cut_off(file))
-    return TableSource(
-        uri=str(file), name=printable(file.stem), classes=classes, notes=tuple(remarks), listed=listed
+    return NamedFiles(
+        uri=str(file),
+        name=printable(file.stem),
+        classes=classes,
+        notes=tuple(remarks),
+        listed=listed,
+        folder=file.parent,
     )
 
 
@@ -116,28 +108,27 @@ def _csv(
         try:
             mark, before = separator(text, usual=usual, options=options)
         except csv.Error as error:
-            raise table_error(file, 1, str(error)) from error
+            raise table.error(1, str(error)) from error
         reader = csv.reader(text, delimiter=mark, skipinitialspace=True, strict=True)
         try:
             for _ in range(before):
                 next(reader)
             names = tuple(next(reader, []))
-            table.columns(reader.line_num or 1, names)
+            columns = table.columns(reader.line_num or 1, names)
             if mark != usual:
                 remarks.append(f"columns are separated by {SEPARATORS.get(mark, repr(mark))}")
             for fields in reader:
                 if len(fields) > len(names):
-                    raise table_error(
-                        file,
+                    raise table.error(
                         reader.line_num,
                         f"{len(fields)} fields under {len(names)} columns: "
                         f"a field that holds {mark!r} stands in double quotes",
                     )
                 if any(fields):
                     missing = len(names) - len(fields)
-                    yield _Line(reader.line_num, names, fields + [""] * missing, short=missing > 0)
+                    yield _Line(reader.line_num, columns, fields + [""] * missing, short=missing > 0)
         except csv.Error as error:
-            raise table_error(file, reader.line_num, str(error)) from error
+            raise table.error(reader.line_num, str(error)) from error
 
 
 def _jsonl(file: Path, table: ImageTable) -> Generator[_Line, None, None]:
@@ -149,16 +140,17 @@ def _jsonl(file: Path, table: ImageTable) -> Generator[_Line, None, None]:
             try:
                 record = parse_json(line, nan=True, pairs=_Members)
             except ValueError as error:
-                raise table_error(file, number, f"not JSON ({error}); expected one object a line") from error
+                raise table.error(number, f"not JSON ({error}); expected one object a line") from error
             if not isinstance(record, _Members):
-                raise table_error(file, number, "not a JSON object: expected one object a line")
+                raise table.error(number, "not a JSON object: expected one object a line")
             names = tuple(name for name, _ in record)
-            meant = table.columns(number, names).position.values()
+            columns = table.columns(number, names)
+            meant = columns.position.values()
             yield _Line(
                 number,
-                names,
+                columns,
                 [
-                    _text(file, number, name, value) if at in meant else _plain(value)
+                    _text(table, number, name, value) if at in meant else _plain(value)
                     for at, (name, value) in enumerate(record)
                 ],
             )
@@ -168,11 +160,11 @@ class _Members(list[tuple[str, object]]):
     """The members of a JSON object in order, with names that stand there twice."""
 
 
-def _text(file: Path, line: int, name: str, value: object) -> str:
+def _text(table: ImageTable, line: int, name: str, value: object) -> str:
     """Returns a JSON value as text: null is empty, whole numbers and truth values are names."""
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and _is_name(value)):
         return _plain(value)
-    raise table_error(file, line, f"{name} must be text or a whole number, not {reprlib.repr(value)}")
+    raise table.error(line, f"{name} must be text or a whole number, not {reprlib.repr(value)}")
 
 
 def _is_name(number: float) -> bool:

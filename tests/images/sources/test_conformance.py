@@ -6,7 +6,9 @@ import tarfile
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from pipeline import registry
 from pipeline.errors import UsageError
@@ -38,6 +40,14 @@ def sample_keras_datasets(tmp_path, make_images, monkeypatch):
     keras = SimpleNamespace(datasets=SimpleNamespace(cifar10=loader))
     monkeypatch.setattr(keras_datasets, "import_keras", lambda: keras)
     return "keras:cifar10"
+
+
+def sample_parquet(tmp_path, make_images, monkeypatch):
+    root = make_images(tmp_path, *(f"{i}.png" for i in range(20)))
+    images = [(root / f"{i}.png").read_bytes() for i in range(20)]
+    table = pa.table({"image": images, "label": [i % 2 for i in range(20)]})
+    parquet.write_table(table, tmp_path / "toy.parquet", row_group_size=7)
+    return str(tmp_path / "toy.parquet")
 
 
 def sample_remote(tmp_path, make_images, monkeypatch):
