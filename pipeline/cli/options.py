@@ -137,7 +137,8 @@ def weights_option(help: str) -> Decorator:
 
 data_options = _stack(
     data_option(
-        "Folder, .csv/.tsv/.jsonl/.parquet table, .npz, tar shards, builtin:digits, keras:NAME.", DEFAULT_DATA
+        "Folder, .csv/.tsv/.jsonl/.parquet table, .npz, tar shards, builtin:digits, keras:NAME, hf:NAME.",
+        DEFAULT_DATA,
     ),
     click.option(
         "--name",

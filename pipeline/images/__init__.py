@@ -36,9 +36,9 @@ def open_images(uri: str | os.PathLike[str], options: SourceOptions | None = Non
         >>> open_images("photos/").classes
 
     Args:
-        uri: ``builtin:digits``, ``keras:cifar10``, a folder here or far away (``s3://bucket/photos``), a
-            ``.csv``/``.tsv``/``.jsonl``/``.parquet`` table, an ``.npz`` file, tar shards
-            (``photos-{000..099}.tar``).
+        uri: ``builtin:digits``, ``keras:cifar10``, ``hf:mnist``, a folder here or far away
+            (``s3://bucket/photos``), a ``.csv``/``.tsv``/``.jsonl``/``.parquet`` table, an ``.npz`` file, tar
+            shards (``photos-{000..099}.tar``).
         options: How it is to be read, where its layout leaves that open.
 
     Returns:

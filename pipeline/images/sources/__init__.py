@@ -43,9 +43,11 @@ def open_source(uri: str, options: SourceOptions | None = None) -> ImageSource:
             there.
     """
     options = options or SourceOptions()
-    if meant := meant_address(uri):
+    kind = claiming(uri)
+    named = kind is not None and kind.__name__ == f"{__name__}.{uri.partition(':')[0]}"
+    if (meant := meant_address(uri)) and not named:  # hf:mnist is no misspelt hf://
         raise UsageError(f"{on_one_line(uri)} is no address of a store: write {on_one_line(meant)}")
-    if kind := claiming(uri):
+    if kind is not None:
         options.refuse_others(kind.OPTIONS, uri)
         source: ImageSource = kind.open_uri(uri, options)
         return source

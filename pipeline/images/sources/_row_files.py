@@ -52,13 +52,16 @@ class RowFile(Protocol):
         name: Begins the ids of its images; unique in the source.
         path: Where it is, for messages.
         split: The split that its place states; None where it states none.
-        version: What tells its content from a later one; None where that cannot be relied on.
     """
 
     name: str
     path: str
     split: str | None
-    version: str | None
+
+    @property
+    def version(self) -> str | None:
+        """What tells its content from a later one; None where that cannot be relied on."""
+        ...
 
     @property
     def schema(self) -> pa.Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from types import SimpleNamespace
 
+import hub_sets
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -31,6 +32,11 @@ def sample_builtin(tmp_path, make_images, monkeypatch):
 def sample_folder(tmp_path, make_images, monkeypatch):
     paths = [f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in "ab" for i in range(12)]
     return str(make_images(tmp_path / "toy", *paths))
+
+
+def sample_hf(tmp_path, make_images, monkeypatch):
+    hub_sets.stay_here(monkeypatch, tmp_path)
+    return f"hf:{hub_sets.as_parquet(tmp_path / 'toy', hub_sets.pets(train=12, test=8))}"
 
 
 def sample_keras_datasets(tmp_path, make_images, monkeypatch):
@@ -60,6 +66,10 @@ def sample_remote(tmp_path, make_images, monkeypatch):
 
 def sample_sample(tmp_path, make_images, monkeypatch):
     return f"sample:10:{sample_folder(tmp_path, make_images, monkeypatch)}"
+
+
+def sample_saved_dataset(tmp_path, make_images, monkeypatch):
+    return str(hub_sets.saved(tmp_path / "toy", hub_sets.pets(train=12, test=8)))
 
 
 def sample_table(tmp_path, make_images, monkeypatch):
