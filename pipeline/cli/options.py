@@ -184,7 +184,10 @@ entry_filters = _stack(
 column_options = _stack(
     click.option("--path-column", default="", help="Tables: column of the paths.", show_default="path"),
     click.option(
-        "--label-column", default="", help="Tables: column of the labels, or none.", show_default="label"
+        "--label-column",
+        default="",
+        help="Tables: column of the labels; folders, too: none.",
+        show_default="label",
     ),
     click.option(
         "--split-column", default="", help="Tables: column of the splits, or none.", show_default="split"

@@ -18,7 +18,8 @@ class SourceOptions:
 
     Attributes:
         path_column: Column of a table that holds the paths; empty = ``path``.
-        label_column: Column of a table that holds the labels; empty = ``label``.
+        label_column: Column of a table that holds the labels; empty = ``label``, ``none`` = no image has one,
+            in a folder as well.
         split_column: Column of a table that names the splits; empty = ``split``, ``none`` = there is none.
         group_column: Column of a table that names the groups; empty = ``group``, ``none`` = there is none.
         follow_links: Read images through links that lead out of a folder.

@@ -136,6 +136,7 @@ def command(
     chosen = features.selection()
     if split not in chosen.splits:
         raise _no_split(features, chosen, split, head)
+    _refuse_unlabelled(chosen, split)
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     val = _val(chosen, split) if calibrate else None
@@ -200,6 +201,7 @@ def _cross_validate(
     grid = candidates([(head, dict(map(parse_grid, grids)))]) if grids else [trained_options(head, folder)]
     if not grids and grid[0].options:
         say(f"note: options of the trained head, {grid[0].label}: --grid chooses them inside each fold")
+    _refuse_unlabelled(chosen, chosen.splits[0])
     changed = told_changes(chosen)
     splits = [chosen.open(split) for split in chosen.splits]
     result = cross_validate(grid, whole_set(splits), folds=folds, repeats=repeats, seed=seed)
@@ -235,6 +237,17 @@ def _no_split(features: StoredFeatures, chosen: Selection, split: str, head: str
         f"the features of {chosen.dataset} have no {split} split, only {' and '.join(there)}: measure on "
         f"another with `{other}`, or run `pipeline extract` on images that have one"
     )
+
+
+def _refuse_unlabelled(chosen: Selection, split: str) -> None:
+    """Refuses a data set without classes, of which no head can have been trained."""
+    if not chosen.open(split).classes:
+        raise UsageError(
+            f"{chosen.dataset} has no labels, and figures need the truth: `pipeline next > next.csv`, with "
+            "the options of this data set, lists its images, those to label first on top: fill in labels, "
+            "and run `pipeline extract --data next.csv`, `pipeline train-head --data next.csv` and this "
+            "command"
+        )
 
 
 def _val(chosen: Selection, split: str) -> FeatureSet:

@@ -83,7 +83,8 @@ def _count_classes(train: FeatureSet) -> tuple[int, ...]:
     if not len(labels):
         raise UsageError(
             f"{train.path}: none of its {counted(len(train), 'row')} is labelled, so there is nothing to "
-            "train on. Give `pipeline extract` images with classes"
+            "train on. `pipeline next > next.csv`, with the options of this data set, lists its images, "
+            "those to label first on top: fill in labels, and run `pipeline extract --data next.csv`"
         )
     if np.count_nonzero(counts) < 2:
         raise UsageError(

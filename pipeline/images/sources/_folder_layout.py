@@ -60,7 +60,10 @@ def read_layout(walker: Walker) -> FolderLayout:
     top = walker.listing("")
     if not top.folders:
         trouble = "images but no class folders" if top.images else "no images"
-        raise UsageError(f"{walker.root} holds {trouble}: expected {LAYOUT} below it{hints(walker, '*.tar')}")
+        way = "; for images without labels, --label-column none" if top.images else ""
+        raise UsageError(
+            f"{walker.root} holds {trouble}: expected {LAYOUT} below it{way}{hints(walker, '*.tar')}"
+        )
     found = find_splits(top.folders, walker.root)
     if found.splits:
         return _splits(walker, top, found)

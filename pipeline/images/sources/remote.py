@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pipeline.images.image_list import ImageListBuilder
 from pipeline.images.source import ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.sources._folder_images import FolderImages
 from pipeline.images.sources._left_out import Patterns
 from pipeline.images.sources._remote_storage import RemoteStorage
 from pipeline.images.sources._shards import is_shards
 from pipeline.images.sources._stores import connect, protocol_of
+from pipeline.images.sources._unlabelled_images import images_of_tree
 from pipeline.images.sources._walk import Walker
 
 ADDRESS = "a remote folder (s3://, gs://, az://, hf://, sftp://, https://; laid out like a local one)"
 
-OPTIONS: tuple[str, ...] = ("leave_out",)
+OPTIONS: tuple[str, ...] = ("label_column", "leave_out")
 
 
 def claims(uri: str) -> bool:
@@ -34,7 +34,7 @@ def open_uri(uri: str, options: SourceOptions) -> RemoteSource:
     """
     storage = RemoteStorage(*connect(uri))
     walker = Walker(storage, Patterns(options.leave_out))
-    images = FolderImages(walker)
+    images = images_of_tree(walker, options)
     builder = ImageListBuilder()
     for name, split, label in images:
         builder.add(name, label, split=split, version=walker.versions.pop(name, None))

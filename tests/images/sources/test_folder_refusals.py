@@ -29,7 +29,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_images_without_class_folders_are_refused(make_images, tmp_path):
-    refuse(make_images(tmp_path, "1.png"), r"holds images but no class folders: expected <class>/image\.jpg")
+    refuse(
+        make_images(tmp_path, "1.png"), r"no class folders: expected <class>/image\.jpg.*--label-column none"
+    )
 
 
 def test_a_split_folder_without_images_is_refused(make_images, tmp_path):
