@@ -1,4 +1,4 @@
-"""A Parquet file, whatever the size of its row groups: a few rows of it are in memory at a time."""
+"""A Parquet file, whatever the size of its row groups: a page and a few rows are in memory at a time."""
 
 from __future__ import annotations
 
