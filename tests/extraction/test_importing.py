@@ -228,7 +228,7 @@ def name(column: str, row: int, value: str) -> Callable[[np.ndarray, dict[str, l
         (put(5, np.nan), r"'5.jpg' \(row 5\) are no finite float32"),
         (put(5, np.inf), r"'5.jpg' \(row 5\) are no finite float32"),
         (name("split", 4, "trian"), "unknown split 'trian'"),
-        (name("id", 4, "3.jpg"), "'3.jpg' stands in line 4 already"),
+        (name("id", 4, "3.jpg"), "'3.jpg' stands in row 3 already"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_by_name(
