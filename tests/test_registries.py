@@ -34,6 +34,7 @@ CONVENTIONS = {
         "SUFFIX": str,
         "PACKAGES": tuple,
         "IMPORTS": tuple,
+        "OUTPUTS": tuple,
         **dict.fromkeys(("write", "recognises", "read_about", "open_answers", "call"), "callable"),
     },
     loggers: {"PACKAGE": str, "log": "callable"},

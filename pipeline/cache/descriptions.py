@@ -74,6 +74,11 @@ def draw_rows(index: np.ndarray, most: int, random: np.random.Generator) -> np.n
     return index if len(index) <= most else np.sort(random.choice(index, most, replace=False))
 
 
+def cell_starts(length: int) -> np.ndarray:
+    """Returns where the cells of the grid begin along an axis of some length, ascending int (cells,)."""
+    return np.unique(np.arange(GRID) * length // GRID)
+
+
 def _wide(rows: np.ndarray) -> np.ndarray:
     """Returns rows (n, d) in float32."""
     wide = np.empty(rows.shape, np.float32)
@@ -100,7 +105,7 @@ def _pooled(features: np.ndarray) -> np.ndarray:
     if features.ndim != 4:
         return features.reshape(len(features), -1)
     for axis in (1, 2):
-        starts = np.unique(np.arange(GRID) * features.shape[axis] // GRID)
+        starts = cell_starts(features.shape[axis])
         counts = np.diff([*starts, features.shape[axis]])
         shape = [-1 if i == axis else 1 for i in range(4)]
         features = np.add.reduceat(features, starts, axis=axis) / counts.reshape(shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.answers import most_probable, write_answers
 from pipeline.heads import Familiarity, Temperature
-from pipeline.heads._core.familiarity import FEWEST
+from pipeline.heads._core.familiarity import WHY_UNKNOWN
 from pipeline.images import BadImage
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted, verb
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.conformal import ConformalSets
 
 NOTES = 10
-UNKNOWN = (
-    "whether images are like those of the training is not known of this head: val had fewer than "
-    f"{FEWEST} images to tell it by, or an earlier version saved the head; then `pipeline train-head` trains "
-    "it again"
-)
+UNKNOWN = f"whether images are like those of the training is {WHY_UNKNOWN}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -36,7 +36,7 @@ def test_what_is_written_is_told(trained: list[Any], cli: Cli, some_photos: Phot
 
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
-    title, path, card, size, takes, gives, checked, blank, *example = result.stdout.splitlines()
+    title, path, card, size, takes, gives, without, checked, blank, *example = result.stdout.splitlines()
     file = Path(path.strip())
     assert title == "logreg on photos as keras"
     assert file.parent.name == "export"
@@ -45,6 +45,7 @@ def test_what_is_written_is_told(trained: list[Any], cli: Cli, some_photos: Phot
     assert size.split()[1] == f"{file.stat().st_size:,}"
     assert "uint8 (n, 16, 16, 3), RGB from 0 to 255" in takes
     assert gives.endswith("float32 (n, 2): cats, dogs")
+    assert without.strip().startswith("without familiarity: models of this format give probabilities alone")
     assert "on 8 test images: probabilities differ by at most" in checked
     assert blank == ""
     assert len(example) == 3
@@ -73,6 +74,9 @@ def test_json_is_one_object(trained: list[Any], cli: Cli, the_object: Read) -> N
         "temperature": None,
         "checked": 3,
         "split": "test",
+        "familiarity": None,
+        "without_familiarity": "models of this format give probabilities alone; --format onnx gives both",
+        "familiarity_difference": None,
         "input": {"name": "images", "dtype": "uint8", "shape": [None, 16, 16, 3]},
         "output": {"name": "probabilities", "dtype": "float32", "shape": [None, 2]},
     }

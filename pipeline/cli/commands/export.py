@@ -114,11 +114,19 @@ def _print(exported: Exported) -> None:
     click.echo(f"  size     {exported.bytes:,} bytes")
     click.echo(f"  input    images: uint8 (n, {size}, {size}, 3), RGB from 0 to 255")
     click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")
+    if exported.familiarity is not None:
+        click.echo(
+            f"  output   familiarity: float32 (n,), below {exported.familiarity['threshold']:.4f} unlike all"
+        )
+    else:
+        click.echo(f"  without familiarity: {exported.without_familiarity}")
     if exported.temperature is not None:
         click.echo(f"  calibrated  {exported.temperature.line}")
     if exported.max_difference is not None:
+        apart = exported.familiarity_difference
+        also = "" if apart is None else f", familiarity by {apart:.1g}"
         click.echo(
             f"  checked  on {counted(exported.checked, f'{exported.split} image')}: probabilities differ by "
-            f"at most {exported.max_difference:.1g} from the head's"
+            f"at most {exported.max_difference:.1g} from the head's{also}"
         )
     click.echo(f"\n{exported.example}")

@@ -20,6 +20,10 @@ RATE = 0.01
 """Share of images like those of val that may be called unlike anything."""
 FEWEST = 19
 """Val images that tell a threshold: of fewer, more than one in twenty would be called unlike anything."""
+WHY_UNKNOWN = (
+    f"not known of this head: val had fewer than {FEWEST} images to tell it by, or an earlier version saved "
+    "the head; then `pipeline train-head` trains it again"
+)
 MOST_BYTES = 16 * 2**20
 """What is kept of the training images; of more, a sample."""
 MOST_VAL = 10_000

@@ -212,7 +212,8 @@ def log_sigmoid(scores: keras.KerasTensor) -> keras.KerasTensor:
     Keras's own is made of a softplus, which LiteRT writes out as log(1 + exp(x)): infinite from 89 on.
     """
     ops = import_keras().ops
-    return ops.minimum(scores, 0.0) - ops.log1p(ops.exp(-ops.absolute(scores)))
+    # ONNX has no log1p; of 1 to 2 the logarithm is exact to float32's last digit.
+    return ops.minimum(scores, 0.0) - ops.log(1.0 + ops.exp(-ops.absolute(scores)))
 
 
 def _network(task: Task, layers: Sequence[DenseLayer]) -> keras.Model:

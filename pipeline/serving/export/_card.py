@@ -14,6 +14,8 @@ from typing import Any
 import pipeline
 from pipeline.heads import TrainedHead
 from pipeline.run_files import CARD_MARK
+from pipeline.serving.export._familiarity import FAMILIARITY, MEANING
+from pipeline.serving.export._network import OUTPUT
 from pipeline.stored_heads import StoredFigures, read_stored_figures
 from pipeline.wording import counted, readable
 
@@ -27,7 +29,14 @@ def card_of(target: Path) -> Path:
 
 
 def write_card(
-    trained: TrainedHead, *, format: str, name: str, example: str, checked: int, difference: float | None
+    trained: TrainedHead,
+    *,
+    format: str,
+    name: str,
+    example: str,
+    checked: int,
+    difference: float | None,
+    without_familiarity: str,
 ) -> str:
     """Returns the text of a card.
 
@@ -38,6 +47,7 @@ def write_card(
         example: Lines of Python that let it answer.
         checked: Images that it was checked on.
         difference: Largest difference of a probability to the head's, in that check.
+        without_familiarity: Why the model does not give familiarity; empty where it does.
     """
     figures = _measured(trained)
     parts = [
@@ -49,12 +59,13 @@ def write_card(
         "of the training images in mind.",
         "## Use",
         f"```python\n{example}\n```",
-        f"`{name}` takes uint8 images, RGB, {trained.spec.image_size} x {trained.spec.image_size} pixels, "
-        "and gives a probability for each class; scaling of pixels is inside, decoding and resizing are not.",
+        f"`{name}` takes uint8 images, RGB, {trained.spec.image_size} x {trained.spec.image_size} pixels; "
+        "scaling of pixels is inside, decoding and resizing are not. It gives:",
+        *_outputs(trained, without_familiarity),
         "## Figures",
         *_figures(trained, figures),
         "## Limits",
-        *_limits(trained, checked, difference),
+        *_limits(trained, checked, difference, without_familiarity),
         "## Trained on",
         *_training(trained),
         "## How it was made",
@@ -116,11 +127,31 @@ def _figures(trained: TrainedHead, figures: StoredFigures | None) -> Iterator[st
         yield f"Probabilities are calibrated: {trained.temperature.line}."
 
 
-def _limits(trained: TrainedHead, checked: int, difference: float | None) -> Iterator[str]:
+def _outputs(trained: TrainedHead, without_familiarity: str) -> Iterator[str]:
+    """Says what the model gives, and what tells images that it should not be asked about."""
     lines = [
-        "It names one of its classes for every image, also for one that shows none of them. "
-        "`pipeline predict` and `pipeline serve` tell such images; this model alone does not.",
+        f"`{OUTPUT}`, float32 (n, {len(trained.classes)}): a probability for each class, in the order of "
+        "`classes` in the model",
     ]
+    if not without_familiarity and (known := trained.familiarity) is not None:
+        lines.append(
+            f"`{FAMILIARITY}`, float32 (n,): {MEANING}. The threshold is {known.threshold:.4f}: of images "
+            f"like those of val at most {known.rate:.2%} are below it, told by "
+            f"{counted(known.val_rows, 'image')}"
+        )
+    yield "\n".join(f"* {line}" for line in lines)
+    if without_familiarity:
+        yield f"Familiarity, which tells images unlike the training, is not given: {without_familiarity}."
+
+
+def _limits(
+    trained: TrainedHead, checked: int, difference: float | None, without_familiarity: str
+) -> Iterator[str]:
+    if without_familiarity:
+        tell = "`pipeline predict` and `pipeline serve` tell such images; this model alone does not."
+    else:
+        tell = f"Look at `{FAMILIARITY}` first: it tells most such images."
+    lines = [f"It names one of its classes for every image, also for one that shows none of them. {tell}"]
     if trained.spec.weights.startswith("random:"):
         lines.insert(0, "RANDOM FILTERS: the base was never trained; answers are poor.")
     if unknown := [

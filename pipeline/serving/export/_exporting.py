@@ -15,13 +15,14 @@ import numpy as np
 import pipeline
 from pipeline.errors import PipelineError, UsageError, disk_errors
 from pipeline.files import make_folder, refuse_links, replace, written
-from pipeline.heads import Temperature, TrainedHead
+from pipeline.heads import Familiarity, Temperature, TrainedHead
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.publishing import put_in_place
 from pipeline.run_files import is_model_card, is_of_a_saved_model, is_of_an_export, runs_of
 from pipeline.serving.export._card import card_of, write_card
+from pipeline.serving.export._familiarity import FAMILIARITY, rule_text, why_none
 from pipeline.serving.export._format import JOINING, Format, JoiningFormat, example, find_format
 from pipeline.serving.export._joining import front_of
 from pipeline.serving.export._network import INPUT, OUTPUT, build_network
@@ -79,6 +80,9 @@ class Exported:
         checked: Number of images it was checked on; 0 without a check.
         split: Where those were from; empty without a check.
         max_difference: Largest difference of a probability to those of the head; None without a check.
+        familiarity: ``Familiarity.rule`` of the second output; None where the model has none.
+        without_familiarity: Why it has none; empty where it has one.
+        familiarity_difference: As ``max_difference``; None, too, where the model has no such output.
         example: Three lines of Python that let it answer for ``photo.jpg``.
     """
 
@@ -94,6 +98,9 @@ class Exported:
     checked: int
     split: str
     max_difference: float | None
+    familiarity: dict[str, Any] | None
+    without_familiarity: str
+    familiarity_difference: float | None
     example: str
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +113,8 @@ class Exported:
             "temperature": None if self.temperature is None else self.temperature.value,
             "input": {"name": INPUT, "dtype": "uint8", "shape": [None, size, size, 3]},
             "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, len(self.classes)]},
+            "familiarity": self.familiarity
+            and {"name": FAMILIARITY, "dtype": "float32", "shape": [None], **self.familiarity},
         }
 
 
@@ -142,7 +151,9 @@ def export_model(
             f"format {format!r} cannot hold {trained.spec.backbone}, a graph of ONNX and no layers of Keras: "
             f"choose --format {' or '.join(JOINING)}"
         )
-    network = build_network(trained, weights)
+    network = build_network(trained, weights, module.OUTPUTS)
+    without_familiarity = why_none(trained, module.OUTPUTS)
+    known = None if without_familiarity else trained.familiarity
     if not _exact(trained.spec):
         say(f"note: features were made in {trained.spec.precision}, the exported model computes in float32")
     pixel_range = PixelRange.of(trained.spec.pixel_range)
@@ -156,10 +167,10 @@ def export_model(
         replacing(target, root=root) as draft,
     ):
         if front is None:
-            module.write(network, draft, about=_about(trained))
+            module.write(network, draft, about=_about(trained, known))
         else:
-            cast("JoiningFormat", module).write_above(front, network, draft, about=_about(trained))
-        difference = None if sample is None else _difference(module, draft, sample, trained, format)
+            cast("JoiningFormat", module).write_above(front, network, draft, about=_about(trained, known))
+        differences = {} if sample is None else _differences(module, draft, sample, trained, format)
         size = _bytes(draft)
     answers = example(module, target, trained.spec, pixel_range)
     card = _put_card(
@@ -169,7 +180,8 @@ def export_model(
             name=target.name,
             example=answers,
             checked=0 if sample is None else len(sample.images),
-            difference=difference,
+            difference=differences.get(OUTPUT),
+            without_familiarity=without_familiarity,
         ),
         target,
         root,
@@ -186,7 +198,10 @@ def export_model(
         temperature=trained.temperature,
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
-        max_difference=difference,
+        max_difference=differences.get(OUTPUT),
+        familiarity=None if known is None else known.rule,
+        without_familiarity=without_familiarity,
+        familiarity_difference=differences.get(FAMILIARITY),
         example=answers,
     )
 
@@ -224,8 +239,8 @@ def _refuse_target(target: Path, module: Format, format: str) -> None:
         raise UsageError(f"--out {str(target)!r} exists and is no {format} model: choose another place")
 
 
-def _about(trained: TrainedHead) -> dict[str, str]:
-    """Returns what a model says about itself: names of classes, and where it comes from."""
+def _about(trained: TrainedHead, familiarity: Familiarity | None) -> dict[str, str]:
+    """Returns what a model says about itself: classes, where it comes from, and what its outputs mean."""
     options = {
         # A model travels; the folders of the machine that it comes from are nobody's business.
         name: Path(value).name if isinstance(value, str) else value
@@ -242,26 +257,35 @@ def _about(trained: TrainedHead) -> dict[str, str]:
         "trained_with": trained.versions,
         "exported_with": {"pipeline": pipeline.__version__},
     }
-    return {"classes": json.dumps(trained.classes), "about": json.dumps(about)}
+    said = {"classes": json.dumps(trained.classes), "about": json.dumps(about)}
+    return said if familiarity is None else said | {FAMILIARITY: rule_text(familiarity)}
 
 
-def _difference(module: Format, draft: Path, sample: Sample, trained: TrainedHead, format: str) -> float:
-    """Returns the largest difference of a probability between a written model and its head.
+def _differences(
+    module: Format, draft: Path, sample: Sample, trained: TrainedHead, format: str
+) -> dict[str, float]:
+    """Returns the largest difference of each output between a written model and its head.
 
     Raises:
-        PipelineError: It is too large to be rounding.
+        PipelineError: One is too large to be rounding.
     """
     answers = module.open_answers(draft)
     # One by one, as users will, and because a batch of some networks would take gigabytes.
-    found = np.concatenate([answers(image[None]) for image in sample.images])
-    difference = float(np.abs(found - sample.probabilities).max())
-    if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
-        raise PipelineError(
-            f"the exported model does not answer what head {trained.name!r} answers: a probability of the "
-            f"{counted(len(found), f'{sample.split} image')} it was checked on differs by {difference:.4f}. "
-            f"Nothing was written; choose another --format than {format}"
-        )
-    return difference
+    found = [answers(image[None]) for image in sample.images]
+    differences = {}
+    for name, expected in ((OUTPUT, sample.probabilities), (FAMILIARITY, sample.familiarity)):
+        if expected is None or name not in found[0]:
+            continue
+        difference = float(np.abs(np.concatenate([one[name] for one in found]) - expected).max())
+        if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
+            what = "a probability" if name == OUTPUT else "the familiarity"
+            raise PipelineError(
+                f"the exported model does not answer what head {trained.name!r} answers: {what} of the "
+                f"{counted(len(found), f'{sample.split} image')} it was checked on differs by "
+                f"{difference:.4f}. Nothing was written; choose another --format than {format}"
+            )
+        differences[name] = difference
+    return differences
 
 
 def _exact(spec: FeatureSpec) -> bool:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from pipeline.serving.export._joining import Front
 
-Answers = Callable[[np.ndarray], np.ndarray]
-"""Maps images, uint8 (n, size, size, 3), to probabilities, float32 (n, k)."""
+Answers = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+"""Maps images, uint8 (n, size, size, 3), to outputs by name: ``probabilities``, float32 (n, k), and, where
+the model has it, ``familiarity``, float32 (n,)."""
 
 PHOTO = "photo"
 """Name of the picture in :meth:`Format.call`: of the model's size, RGB."""
@@ -36,10 +37,10 @@ def add_texts(path: Path, texts: Mapping[str, str]) -> None:
             archive.writestr(f"{name}.json", text)
 
 
-def read_texts(path: Path, names: tuple[str, ...] = ("classes", "about")) -> dict[str, str]:
+def read_texts(path: Path) -> dict[str, str]:
     """Reads what :func:`add_texts` added."""
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(f"{name}.json").decode() for name in names}
+        return {name: archive.read(f"{name}.json").decode() for name in ("classes", "about")}
 
 
 class Format(Protocol):
@@ -49,19 +50,23 @@ class Format(Protocol):
         SUFFIX: How the name of its files ends; empty where it writes a folder.
         PACKAGES: What has to be installed besides TensorFlow and Keras.
         IMPORTS: What the example has to import.
+        OUTPUTS: What its models can give, in this order: ``probabilities`` always, the others where the head
+            has what they take.
     """
 
     SUFFIX: str
     PACKAGES: tuple[str, ...]
     IMPORTS: tuple[str, ...]
+    OUTPUTS: tuple[str, ...]
 
     def write(self, network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
         """Writes a network.
 
         Args:
-            network: From ``images`` to ``probabilities``, of Keras's own layers.
+            network: From ``images`` to some of ``OUTPUTS``, of Keras's own layers.
             path: Where to; nothing is there.
-            about: JSON texts by name, to be kept inside: ``classes``, ``about``.
+            about: JSON texts by name, to be kept inside: ``classes``, ``about``, and ``familiarity`` where
+                the network gives it.
 
         Raises:
             OSError: It cannot be written there.
@@ -94,7 +99,7 @@ class JoiningFormat(Format, Protocol):
 
         Args:
             front: The base.
-            head: From its features to ``probabilities``.
+            head: From its features to some of ``OUTPUTS``.
             path: Where to.
             about: Texts to be kept inside.
         """

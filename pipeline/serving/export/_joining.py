@@ -17,7 +17,7 @@ from pipeline.backbones.weights import weights_of
 from pipeline.cache.features import single_specs
 from pipeline.errors import UsageError
 from pipeline.guards.onnx import read_declarations
-from pipeline.serving.export._network import INPUT, OPTION, OUTPUT
+from pipeline.serving.export._network import INPUT, OPTION
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -83,16 +83,17 @@ def join(front: Front, head: onnx.ModelProto) -> onnx.ModelProto:
 
     Args:
         front: The base.
-        head: From the features of all cuts, float32, to probabilities.
+        head: From the features of all cuts, float32, to probabilities, and to what else it may give.
 
     Returns:
-        A model from ``images``, uint8 (n, size, size, 3), to ``probabilities``.
+        A model from ``images``, uint8 (n, size, size, 3), to the outputs of the head, of the same names.
     """
     import onnx
 
     base = onnx.load_model(front.path)
     opset = max(_opset(base), OLDEST_OPSET)
     base, head = (_in_opset(model, opset) for model in (base, head))
+    outputs = [onnx.ValueInfoProto.FromString(one.SerializeToString()) for one in head.graph.output]
     head = onnx.compose.add_prefix(head, "head/")
     taken = {name for node in base.graph.node for name in (*node.input, *node.output)}
     prefix = "pipeline/"
@@ -110,14 +111,16 @@ def join(front: Front, head: onnx.ModelProto) -> onnx.ModelProto:
     (entry,) = head.graph.input
     for node in head.graph.node:
         node.input[:] = [features if name == entry.name else name for name in node.input]
-    end = onnx.helper.make_node("Identity", [head.graph.output[0].name], [OUTPUT])
-    classes = head.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    ends = [
+        onnx.helper.make_node("Identity", [inside.name], [outside.name])
+        for inside, outside in zip(head.graph.output, outputs, strict=True)
+    ]
     size = front.image_size
     graph = onnx.helper.make_graph(
-        [*before, *kept, *after, *head.graph.node, end],
+        [*before, *kept, *after, *head.graph.node, *ends],
         "classifier",
         [onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, ["n", size, size, 3])],
-        [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["n", classes])],
+        outputs,
         [
             *(one for one in base.graph.initializer if one.name in used),
             *made.constants,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.heads import Layered, Temperature, TrainedHead, layered_heads
 from pipeline.heads._core.temperature import FLOOR
 from pipeline.runtimes.keras import import_keras
+from pipeline.serving.export._familiarity import FAMILIARITY, familiarity_of
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def signature(network: keras.Model) -> list[tf.TensorSpec]:
 
 
 def constant_function(network: keras.Model) -> tf.Function:
-    """Wraps a network as a function ``images -> {"probabilities": ...}`` without variables.
+    """Wraps a network as a function ``images -> {"probabilities": ..., ...}`` without variables.
 
     Converters turn variables into constants by themselves, and some are missed: of a MobileNetV2 LiteRT kept
     a few that nothing ever set, and answered with noise.
@@ -48,9 +49,15 @@ def constant_function(network: keras.Model) -> tf.Function:
 
     def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in frozen]):
-            return {OUTPUT: network(images, training=False)}
+            return answers_by_name(network, images)
 
     return tf.function(forward, input_signature=signature(network), autograph=False)
+
+
+def answers_by_name(network: keras.Model, images: Any) -> dict[str, Any]:
+    """Runs a network; its outputs have the names of the layers that they come from."""
+    outputs = import_keras().tree.flatten(network(images, training=False))
+    return dict(zip(network.output_names, outputs, strict=True))
 
 
 def _hold_moments_as_arrays(network: keras.Model) -> None:
@@ -68,7 +75,9 @@ def _layers(network: keras.Model) -> Iterator[keras.Layer]:
         yield from _layers(layer) if hasattr(layer, "layers") else (layer,)
 
 
-def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
+def build_network(
+    trained: TrainedHead, weights: str | None, outputs: tuple[str, ...] = (OUTPUT,)
+) -> keras.Model:
     """Puts a trained head on the base that its features came from, preprocessing included.
 
     A base in a file cannot be made of Keras's layers: the network then begins with its features.
@@ -80,11 +89,13 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
         trained: The head.
         weights: A file with the filters of the base, ``imagenet``, ``random:<seed>``, or None to find them by
             their identity.
+        outputs: What is asked for besides ``probabilities``: ``familiarity``, where the head has it.
 
     Returns:
         A model of Keras's own layers, those of the head among them, from ``images``, uint8 (n, size, size, 3)
         RGB, or from ``features``, float32 (n, *shape that the head takes), to ``probabilities``, float32
-        (n, k) in the order of the head's classes. Nothing is trainable.
+        (n, k) in the order of the head's classes; then to ``familiarity``, float32 (n,). Nothing is
+        trainable.
 
     Raises:
         UsageError: The head is no network, or the filters cannot be found.
@@ -100,7 +111,11 @@ def build_network(trained: TrainedHead, weights: str | None) -> keras.Model:
     else:
         given = features = keras.Input(head.input_shape[1:], dtype="float32", name=FEATURES)
     answers = _over_all_classes(_calibrated(head(features), trained.temperature), trained)
-    network = keras.Model(given, keras.layers.Identity(name=OUTPUT)(answers), name="classifier")
+    wanted = keras.layers.Identity(name=OUTPUT)(answers)
+    if FAMILIARITY in outputs and trained.familiarity is not None:
+        familiarity = familiarity_of(features, trained.familiarity)
+        wanted = [wanted, keras.layers.Identity(name=FAMILIARITY)(familiarity)]
+    network = keras.Model(given, wanted, name="classifier")
     network.trainable = False
     return network
 

@@ -23,11 +23,13 @@ class Sample:
         split: Where they are from.
         images: uint8 (n, size, size, 3), RGB.
         probabilities: float64 (n, k), by the head from the cached features.
+        familiarity: float64 (n,), likewise; None where it is not known of the head.
     """
 
     split: str
     images: np.ndarray
     probabilities: np.ndarray
+    familiarity: np.ndarray | None = None
 
 
 def sample_rows(
@@ -67,4 +69,7 @@ def sample_rows(
         index.append(row)
     if not images:
         return None
-    return Sample(features.split, np.stack(images), trained.predict_proba(features.take(np.array(index))))
+    rows = features.take(np.array(index))
+    known = trained.familiarity
+    familiarity = None if known is None else known.measure(rows.to_memory())
+    return Sample(features.split, np.stack(images), trained.predict_proba(rows), familiarity)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.runtimes.keras import import_keras
 from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts
+from pipeline.serving.export._network import OUTPUT
 
 if TYPE_CHECKING:
     import keras
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SUFFIX = ".keras"
 PACKAGES = ()
 IMPORTS = ("keras",)
+OUTPUTS = (OUTPUT,)
 
 
 def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
@@ -42,7 +44,7 @@ def read_about(path: Path) -> dict[str, str]:
 def open_answers(path: Path) -> Answers:
     """Loads the model as anybody would, without a class of this package."""
     network = import_keras().saving.load_model(path)
-    return lambda images: np.asarray(network(images, training=False))
+    return lambda images: {OUTPUT: np.asarray(network(images, training=False))}
 
 
 def call(path: Path) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SUFFIX = ".tflite"
 PACKAGES = ("ai_edge_litert",)
 IMPORTS = ("ai_edge_litert.interpreter",)
+OUTPUTS = (OUTPUT,)
 
 MAGIC = b"TFL3"
 """Bytes 4 to 7 of such a file (``schema.fbs`` of TensorFlow Lite)."""
@@ -59,7 +60,7 @@ def open_answers(path: Path) -> Answers:
         interpreter = Interpreter(str(path))
         interpreter.allocate_tensors()
     run = interpreter.get_signature_runner()
-    return lambda images: run(**{INPUT: images})[OUTPUT]
+    return lambda images: run(**{INPUT: images})
 
 
 def call(path: Path) -> str:

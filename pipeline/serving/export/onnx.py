@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
+from pipeline.serving.export._familiarity import FAMILIARITY
 from pipeline.serving.export._format import PHOTO, Answers, formats_without_packages
 from pipeline.serving.export._joining import Front, join, opset_for
 from pipeline.serving.export._network import INPUT, OUTPUT, constant_function, signature
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 IMPORTS = ("onnxruntime",)
+OUTPUTS = (OUTPUT, FAMILIARITY)
 
 OPSET = 18
 """Of December 2022: read by ONNX Runtime 1.14 and later."""
@@ -87,7 +89,8 @@ def open_answers(path: Path) -> Answers:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
 
 def call(path: Path) -> str:
@@ -104,6 +107,10 @@ def _converted(network: keras.Model, opset: int = OPSET) -> Any:
     model, _ = tf2onnx.convert.from_function(
         constant_function(network), input_signature=signature(network), opset=opset
     )
-    for end, name in ((model.graph.input[0], "n"), (model.graph.output[0], "n")):
-        end.type.tensor_type.shape.dim[0].dim_param = name
+    # TensorFlow sorts them by name, and whoever takes outputs by their place takes the first.
+    outputs = sorted(model.graph.output, key=lambda output: OUTPUTS.index(output.name))
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    for end in (model.graph.input[0], *model.graph.output):
+        end.type.tensor_type.shape.dim[0].dim_param = "n"
     return model

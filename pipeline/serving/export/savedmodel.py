@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SUFFIX = ""
 PACKAGES = ()
 IMPORTS = ("tensorflow",)
+OUTPUTS = (OUTPUT,)
 
 MODEL = "saved_model.pb"
 EXTRA = "assets.extra"
@@ -56,7 +57,7 @@ def open_answers(path: Path) -> Answers:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
-    return lambda images: loaded.serve(images)[OUTPUT].numpy()
+    return lambda images: {name: given.numpy() for name, given in loaded.serve(images).items()}
 
 
 def call(path: Path) -> str:

@@ -25,6 +25,7 @@ def written(trained: TrainedHead, **changes: Any) -> tuple[dict[str, Any], str]:
         "example": "run()",
         "checked": 3,
         "difference": 1e-5,
+        "without_familiarity": "not known",
     } | changes
     text = write_card(trained, **given)
     _, front, body = text.split("---\n", 2)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 def test_an_ensemble_on_cuts_of_a_network_in_a_file(tmp_path: Path) -> None:
     network = str(save(convnet(), tmp_path / "mine.onnx", config=TOML))
-    request = FeatureRequest(backbone=network, layers=("map", "vector"))
+    request = FeatureRequest(backbone=network, layers=("map", "vector"), precision="float32")
     reports = extract("sample:120:builtin:digits", request, cache=tmp_path / "cache")
     chosen = Selection(tuple(report.entry for report in reports))
     members = {"members": "2*logreg@map + ridge@vector"}

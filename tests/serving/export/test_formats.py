@@ -85,7 +85,7 @@ def test_a_real_base_answers_as_from_the_cache(form: str, train: Train, tmp_path
 
     assert exported.checked == 16
     assert exported.max_difference < CLOSE
-    answers = find_format(form).open_answers(exported.path)(sample.images)
+    answers = find_format(form).open_answers(exported.path)(sample.images)["probabilities"]
     assert answers.dtype == np.float32
     np.testing.assert_allclose(answers, sample.probabilities, atol=CLOSE)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
@@ -105,9 +105,9 @@ def test_any_number_of_images_at_once(form: str, train: Train, model: Exported) 
     sample = every_row(*train("logreg"))
     answers = find_format(form).open_answers(model.path)
 
-    one_by_one = np.concatenate([answers(image[None]) for image in sample.images[:5]])
+    one_by_one = np.concatenate([answers(image[None])["probabilities"] for image in sample.images[:5]])
 
-    np.testing.assert_allclose(answers(sample.images[:5]), one_by_one, atol=1e-6)
+    np.testing.assert_allclose(answers(sample.images[:5])["probabilities"], one_by_one, atol=1e-6)
 
 
 def test_the_example_runs(
@@ -130,7 +130,7 @@ def test_the_example_runs(
     while isinstance(answer, dict | list):
         (answer,) = answer.values() if isinstance(answer, dict) else answer
     answers = find_format(form).open_answers(path)
-    np.testing.assert_allclose(np.asarray(answer), answers(pixels[None]), atol=1e-5)
+    np.testing.assert_allclose(np.asarray(answer), answers(pixels[None])["probabilities"], atol=1e-5)
 
 
 def test_names_of_classes_and_origin_are_inside(form: str, train: Train, model: Exported) -> None:
@@ -239,7 +239,7 @@ def test_a_calibrated_head_answers_as_it_does_here(form: str, train: Train, tmp_
     assert exported.to_json()["temperature"] == 2.5
     about = json.loads(find_format(form).read_about(exported.path)["about"])
     assert about["temperature"] == temperature.to_json()
-    answers = find_format(form).open_answers(exported.path)(sample.images[:1])
+    answers = find_format(form).open_answers(exported.path)(sample.images[:1])["probabilities"]
     np.testing.assert_allclose(answers, sample.probabilities[:1], atol=1e-3)
     uncalibrated = sample_rows(trained, chosen.open("test"), open_images(chosen.entries[0].source), count=16)
     assert np.abs(uncalibrated.probabilities - sample.probabilities).max() > 0.02

@@ -50,6 +50,6 @@ def test_onnx_tells_cats_from_dogs_as_the_head_does(shared: Path, few: Path, tmp
 
     exported = export_model(trained, format="onnx", weights=str(filters), sample=sample)
 
-    answers = find_format("onnx").open_answers(exported.path)(sample.images)
+    answers = find_format("onnx").open_answers(exported.path)(sample.images)["probabilities"]
     np.testing.assert_allclose(answers, trained.predict_proba(rows), atol=1e-3)
     assert np.mean(answers.argmax(axis=1) == rows.labels) > 0.8
