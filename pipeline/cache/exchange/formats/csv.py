@@ -20,6 +20,7 @@ from pipeline.cache.exchange.given_table import (
 from pipeline.cache.exchange.stored_table import COLUMNS, FeatureTable
 from pipeline.errors import UsageError
 from pipeline.progress import progress
+from pipeline.wording import counted
 
 SUFFIXES = (".csv", ".json")
 PACKAGES = ()
@@ -79,7 +80,8 @@ def records(file: Path) -> Generator[list[str]]:
             for line in reader:
                 if line and len(line) != len(header):
                     raise UsageError(
-                        f"{file}, line {reader.line_num}: {len(line)} fields under {len(header)} columns"
+                        f"{file}, line {reader.line_num}: {counted(len(line), 'field')} under "
+                        f"{counted(len(header), 'column')}"
                     )
                 if line:
                     yield line

@@ -14,6 +14,7 @@ from pipeline.cache.exchange.formats.csv import records
 from pipeline.cache.exchange.given_table import FLAG, GivenTable, named, rows_a_block
 from pipeline.cache.exchange.stored_table import COLUMNS, FeatureTable
 from pipeline.errors import UsageError
+from pipeline.wording import counted
 
 SUFFIXES = (".npy", ".csv", ".json")
 PACKAGES = ()
@@ -80,5 +81,7 @@ def _columns(file: Path, rows: int) -> dict[str, Sequence[str]]:
         header = next(lines, [])
         known = list(lines)
     if len(known) != rows:
-        raise UsageError(f"{file} has {len(known):,} rows, and {file.with_suffix('.npy')} has {rows:,}")
+        raise UsageError(
+            f"{file} has {counted(len(known), 'row')}, and {file.with_suffix('.npy').name} has {rows:,}"
+        )
     return {name: [line[at] for line in known] for at, name in enumerate(header)}
