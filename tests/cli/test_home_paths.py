@@ -30,7 +30,7 @@ Cli = Callable[..., Result]
 
 NO_PATHS = {
     *("address", "augment", "backbone", "engine", "resize", "batch_size", "entries", "executor"),
-    *("gpus_per_worker", "grids", "head", "heads", "host", "layers", "leave_out", "logs"),
+    *("gpus_per_worker", "grids", "head", "heads", "host", "hostnames", "layers", "leave_out", "logs"),
     *(
         "name",
         "names",

@@ -94,6 +94,14 @@ def test_a_host_that_nobody_knows_is_told(stored: list[str], cli: Cli) -> None:
     assert "of 'no.such.host.invalid'" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["http://x", "x:80", "x/y", "*", "*.example", "-x", "a b", "[::1]"])
+def test_what_is_no_name_of_a_machine_is_told_at_once(name: str, cli: Cli) -> None:
+    result = cli("serve", "--hostname", name)
+    assert result.exit_code == 2
+    assert f"--hostname {name!r} is no name of a machine" in result.stderr
+    assert "--hostname classifier.example.org" in result.stderr
+
+
 def test_without_the_extra_the_line_to_install_it_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(

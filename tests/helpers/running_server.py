@@ -48,3 +48,18 @@ class Server:
         answer = response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         connection.close()
         return answer
+
+
+def form_of(*parts: tuple[str | None, bytes], boundary: str = "between") -> bytes:
+    """Makes the body of a form.
+
+    Args:
+        parts: Name of a file and its bytes; without a name it is a field of text.
+        boundary: What stands between the parts.
+    """
+    body = b""
+    for file, content in parts:
+        named = "" if file is None else f'; filename="{file}"'
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"{named}\r\n\r\n'
+        body += head.encode() + content + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import ipaddress
+import re
 import socket
 from pathlib import Path
 
@@ -21,7 +22,19 @@ from pipeline.cli.options import (
 from pipeline.errors import UsageError
 from pipeline.progress import say
 
-NEEDED = ("starlette", "uvicorn")
+NEEDED = {"starlette": "starlette", "uvicorn": "uvicorn", "prometheus_client": "prometheus-client"}
+"""What is imported, and the package that has it."""
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", re.IGNORECASE)
+
+
+def _names(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"--hostname {name!r} is no name of a machine: give it as it stands in addresses, without "
+                "http://, port, path and wildcards, such as --hostname classifier.example.org"
+            )
+    return names
 
 
 @click.command()
@@ -40,6 +53,15 @@ NEEDED = ("starlette", "uvicorn")
     show_default=True,
     help="Address to listen on; 0.0.0.0 lets other machines in.",
 )
+@click.option(
+    "--hostname",
+    "hostnames",
+    multiple=True,
+    callback=_names,
+    metavar="NAME",
+    help="A name that others call this server by, such as in a container or behind a proxy; repeatable. "
+    "Addresses, localhost, --host and this machine's own name are answered without it.",
+)
 @coverage_options
 @runs_option
 @json_option
@@ -48,6 +70,7 @@ def command(
     head: str,
     port: int,
     host: str,
+    hostnames: tuple[str, ...],
     coverage: float | None,
     per_class: bool,
     runs: Path,
@@ -56,21 +79,24 @@ def command(
     """Open a page on this machine where dropped images are answered.
 
     It shows the classes of each image and the training images that are most like it. Images are answered in
-    memory and never stored. Needs the extra [serve].
+    memory and never stored. Programs ask it over HTTP: /api describes how, /metrics has figures for
+    Prometheus. Needs the extra [serve].
 
     \b
     pipeline serve
     pipeline serve --data photos/ --head dense --port 8080
+    pipeline serve --host 0.0.0.0 --hostname classifier.example.org
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [package for name, package in NEEDED.items() if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
             f"the page needs the package {' and '.join(missing)}: pip install 'two-stage-pipeline[serve]'"
         )
     from pipeline.heads import load_head, run_folder
     from pipeline.serving import Predictor, sets_of
-    from pipeline.serving.web.app import Site, make_app
+    from pipeline.serving.web.app import make_app
     from pipeline.serving.web.server import address_of, listen, serve_until_interrupted
+    from pipeline.serving.web.site import Site
 
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
@@ -78,7 +104,7 @@ def command(
     sets = sets_of(chosen, trained, coverage, per_class=per_class)
     with listen(host, port) as listening:
         predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
-        app = make_app(Site(predictor, train), names=[host, socket.gethostname()])
+        app = make_app(Site(predictor, train), names=[host, socket.gethostname(), *hostnames])
         address = address_of(listening)
         if not _is_loopback(listening):
             say("WARNING: whoever can reach this machine can use the page, and sees training images on it")

@@ -1,5 +1,5 @@
-"""A page on this machine that answers for dropped images; the extra ``[serve]``.
+"""A page and an HTTP API on this machine that answer for images; the extra ``[serve]``.
 
-Starlette on uvicorn: a body can be counted while it arrives, three small pure-Python packages come with them,
-and no form is parsed, because each image is the body of a request of its own.
+Starlette on uvicorn: a body can be counted while it arrives, and a few small pure-Python packages come with
+them. Their forms are not used: those write large parts to the disk, and images stay in memory here.
 """

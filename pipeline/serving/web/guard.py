@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.progress import say
+from pipeline.serving.web.replies import refusal
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -65,9 +66,12 @@ class Guard:
 
         app = self._app
         if not self._is_ours(host):
-            app = PlainTextResponse("this server does not go by that name: use its address\n", 421)
+            app = refusal(
+                "this server does not go by that name: use its address, or start it with --hostname NAME",
+                HTTPStatus.MISDIRECTED_REQUEST,
+            )
         elif origin is not None and _netloc(origin) != host:
-            app = PlainTextResponse("requests of other sites are refused\n", 403)
+            app = refusal("requests of other sites are refused", HTTPStatus.FORBIDDEN)
         try:
             await app(scope, receive, send_guarded)
         except Exception as error:
@@ -75,7 +79,8 @@ class Guard:
                 raise
             # In one line: whoever makes a request fail must not fill the disk with tracebacks.
             say(f"pipeline: unexpected {type(error).__name__}: {str(error)[:TOLD]}")
-            await PlainTextResponse("the server failed\n", 500)(scope, receive, send_guarded)
+            failed = refusal("the server failed; see its terminal", HTTPStatus.INTERNAL_SERVER_ERROR)
+            await failed(scope, receive, send_guarded)
 
     def _is_ours(self, host: str) -> bool:
         try:

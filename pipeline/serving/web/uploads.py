@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,12 +11,14 @@ from http import HTTPStatus
 from starlette.requests import Request
 
 from pipeline.images import UNLABELLED, ImageItem, LeftOut
+from pipeline.images.decode import DecodeError
 
 MEDIA_TYPE = "application/octet-stream"
-"""The only type taken: a browser asks before it sends this to another site, and is not answered."""
+"""The only type taken of a single image: a browser asks before it sends this to another site, and is not
+answered."""
 MAX_BYTES = 20 * 2**20
 MAX_FILES = 100
-"""Images that the page sends at a time; it sends them one by one."""
+"""Images at a time, of the page, which sends them one by one, and of a batch."""
 MAX_TOTAL_BYTES = 500 * 2**20
 """Bytes that the page sends at a time."""
 MAX_AT_A_TIME = 8
@@ -43,10 +45,25 @@ class UploadError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Upload:
-    """One encoded image in memory, as an image source."""
+class Part:
+    """One encoded image in memory.
 
-    data: bytes
+    Attributes:
+        data: Its bytes, which may lie within those of a request.
+        file: What the sender calls it, which can be anything; None where it has no name.
+        refusal: Why it is not to be answered for; mostly empty.
+    """
+
+    data: bytes | bytearray | memoryview
+    file: str | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """Encoded images in memory, as an image source."""
+
+    parts: Sequence[Part]
     uri: str = "upload"
     name: str = "upload"
     classes: tuple[str, ...] = ()
@@ -54,12 +71,50 @@ class Upload:
     left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Sequence[ImageItem]:
-        """Returns the one image."""
-        return [ImageItem(id=self.name, label=UNLABELLED)]
+        """Returns the images in their order."""
+        return [ImageItem(id=str(place), label=UNLABELLED) for place in range(len(self.parts))]
 
     def read(self, item: ImageItem) -> bytes:
-        """Returns its bytes."""
-        return self.data
+        """Returns the bytes of an image.
+
+        Raises:
+            DecodeError: It was refused before.
+        """
+        part = self.parts[int(item.id)]
+        if part.refusal:
+            raise DecodeError(part.refusal)
+        return bytes(part.data)
+
+    def pieces(self, count: int) -> Iterator[Upload]:
+        """Divides it into uploads of so many images at most."""
+        for start in range(0, len(self.parts), count):
+            yield Upload(self.parts[start : start + count])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the body of a request is.
+
+    Attributes:
+        what: What it is called in a refusal.
+        max_bytes: How large it may be.
+        images: Finds the images in it, and raises UploadError where it is not what it has to be.
+    """
+
+    what: str
+    max_bytes: int
+    images: Callable[[bytearray], Upload]
+
+
+def single_image(request: Request) -> Kind:
+    """Returns what the body of a request is, by its head: one image and nothing else.
+
+    Raises:
+        UploadError: It is of another type.
+    """
+    if request.headers.get("content-type") != MEDIA_TYPE:
+        raise UploadError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send an image file as {MEDIA_TYPE}")
+    return Kind("the file", MAX_BYTES, lambda body: Upload([Part(body)]))
 
 
 class HeldUploads:
@@ -75,34 +130,39 @@ class HeldUploads:
         self._freed = asyncio.Event()
 
     @asynccontextmanager
-    async def receive(self, request: Request, *, max_bytes: int = MAX_BYTES) -> AsyncIterator[Upload]:
+    async def receive(self, request: Request, kind: Kind) -> AsyncIterator[Upload]:
         """Reads the body of a request, and no more of it than is allowed; it is held within the block.
 
+        Args:
+            request: Whose body is read.
+            kind: What it is.
+
         Raises:
-            UploadError: It is of another type, too large, or takes too long.
+            UploadError: It is too large, takes too long, or is not what it has to be.
         """
-        _refuse_by_head(request, max_bytes)
+        if int(request.headers.get("content-length", 0)) > kind.max_bytes:
+            raise _too_large(kind)
         body = bytearray()
         try:
             try:
                 async with asyncio.timeout(GRACE_S) as deadline:
-                    await self._fill(body, request, deadline, max_bytes)
+                    await self._fill(body, request, deadline, kind)
             except TimeoutError as error:
-                raise UploadError(HTTPStatus.REQUEST_TIMEOUT, "the file took too long to arrive") from error
-            yield Upload(bytes(body))
+                raise UploadError(
+                    HTTPStatus.REQUEST_TIMEOUT, f"{kind.what} took too long to arrive"
+                ) from error
+            yield kind.images(body)
         finally:
             self._held -= len(body)
             self._freed.set()
 
-    async def _fill(
-        self, body: bytearray, request: Request, deadline: asyncio.Timeout, max_bytes: int
-    ) -> None:
+    async def _fill(self, body: bytearray, request: Request, deadline: asyncio.Timeout, kind: Kind) -> None:
         began = asyncio.get_running_loop().time()
         self._arriving[deadline] = None
         try:
             async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
-                    raise _too_large(max_bytes)
+                if len(body) + len(chunk) > kind.max_bytes:
+                    raise _too_large(kind)
                 await self._make_room(len(chunk), deadline)
                 body += chunk
                 self._held += len(chunk)
@@ -123,14 +183,12 @@ class HeldUploads:
             await self._freed.wait()
 
 
-def _refuse_by_head(request: Request, max_bytes: int) -> None:
-    if request.headers.get("content-type") != MEDIA_TYPE:
-        raise UploadError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send an image file as {MEDIA_TYPE}")
-    if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise _too_large(max_bytes)
+def megabytes(count: int) -> str:
+    """Writes a number of bytes as people read it."""
+    return f"{count / 2**20:.0f} MB"
 
 
-def _too_large(max_bytes: int) -> UploadError:
+def _too_large(kind: Kind) -> UploadError:
     return UploadError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file is larger than {max_bytes / 2**20:.0f} MB"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{kind.what} is larger than {megabytes(kind.max_bytes)}"
     )

@@ -1,4 +1,4 @@
-"""A server as a process of its own, on pixels: it starts in seconds and loads no TensorFlow."""
+"""Servers as processes of their own, on pixels: they start in seconds and load no TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from photos import Photos
@@ -17,27 +19,50 @@ from pipeline.cache import open_features
 from pipeline.extraction import FeatureRequest, extract
 from pipeline.heads import train_head
 
+COUNTS = {"train": 5, "test": 2}
+WITH_VAL = {"train": 5, "val": 12, "test": 2}
+"""Enough images of val that the head knows what is unlike its training."""
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
+
+@contextmanager
+def serving(folder: Path, counts: dict[str, int], *options: str) -> Iterator[Server]:
+    """Trains a head on so many photographs of each class and split, and serves it."""
     photos, scratch = Photos(folder / "photos"), folder / "tmp"
     scratch.mkdir()
-    for name in CLASSES:
-        photos.add(f"train/{name}", 5)
-        photos.add(f"test/{name}", 2)
-    stage = ["--data", photos.root]
+    for split, count in counts.items():
+        for name in CLASSES:
+            photos.add(f"{split}/{name}", count)
     (extraction,) = extract(
         str(photos.root), FeatureRequest(backbone="pixels", image_size=8), cache=folder / "features_cache"
     )
-    features = open_features(extraction.entry, "train")
-    train_head("logreg", features, None, runs=folder / "runs")
-    words = [sys.executable, "-m", "pipeline", "serve", *map(str, stage), "--port", "0", "--json"]
+    train, valid = (
+        open_features(extraction.entry, split) if split in counts else None for split in ("train", "val")
+    )
+    train_head("logreg", train, valid, runs=folder / "runs")
+    words = [sys.executable, "-m", "pipeline", "serve", "--data", str(photos.root), "--port", "0", "--json"]
     process = subprocess.Popen(
-        words, cwd=folder, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(scratch)}
+        [*words, *options],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(scratch)},
     )
     try:
         yield Server(process, json.loads(process.stdout.readline())["url"], photos, scratch)
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("served"), COUNTS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its head knows what is unlike the training, and it answers with sets, under other names, too."""
+    options = ("--coverage", "0.9", "--hostname", "classifier.example", "--hostname", "Second.example")
+    with serving(tmp_path_factory.mktemp("knowing"), WITH_VAL, *options) as running:
+        yield running

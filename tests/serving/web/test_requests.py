@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from pipeline import __version__
+
 if TYPE_CHECKING:
     from running_server import Server
 
-PAGES = ["/", "/page.css", "/page.js", "/about", "/thumbnail/0", "/nothing", "/thumbnail/x"]
+PAGES = [
+    "/",
+    "/page.css",
+    "/page.js",
+    "/about",
+    "/thumbnail/0",
+    "/nothing",
+    "/thumbnail/x",
+    "/api",
+    "/api.css",
+]
+PAGES += ["/openapi.json", "/health", "/metrics"]
 LIMIT = 20 * 2**20
 
 
@@ -97,6 +110,19 @@ def test_a_name_that_was_led_here_is_refused(host: str, server: Server) -> None:
     assert status == 421
     assert b"does not go by that name" in body
     assert "content-security-policy" in headers
+
+
+@pytest.mark.parametrize("host", ["classifier.example", "CLASSIFIER.example:80", "second.example"])
+def test_a_name_that_was_given_is_answered(host: str, server: Server, knowing: Server) -> None:
+    assert knowing.ask("/metrics", Host=host)[0] == 200
+    assert server.ask("/metrics", Host=host)[0] == 421
+
+
+def test_health_tells_what_answers(server: Server) -> None:
+    status, _, body = server.ask("/health")
+    told = {"ok": True, "head": "logreg", "backbone": "pixels", "classes": 2, "version": __version__}
+    assert (status, json.loads(body)) == (200, told)
+    assert server.ask("/health", Host="evil.example")[0] == 421
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])

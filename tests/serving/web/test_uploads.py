@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from pipeline.serving.web import uploads
-from pipeline.serving.web.uploads import MEDIA_TYPE, HeldUploads, UploadError
+from pipeline.serving.web.uploads import MEDIA_TYPE, HeldUploads, UploadError, single_image
 
 
 class Sender:
@@ -36,9 +36,9 @@ class Sender:
 
 
 async def received(held: HeldUploads, sender: Sender, until: asyncio.Event) -> bytes:
-    async with held.receive(sender.request) as upload:
+    async with held.receive(sender.request, single_image(sender.request)) as upload:
         await until.wait()
-        return upload.data
+        return upload.read(upload.items()[0])
 
 
 def run(scenario: AsyncIterator[None]) -> None:
