@@ -14,8 +14,8 @@ from pipeline.serving.web.schemas import SCHEMAS, Schema, named
 TEMPLATES = Path(__file__).parent / "templates"
 TITLE = "Answers of a trained head"
 INTRODUCTION = (
-    "What `pipeline serve` answers. Images are answered in memory and never stored. There is no password: "
-    "whoever can reach the server can use it. Refusals are JSON with one line, `error`."
+    "What pipeline serve answers. Images are answered in memory and never stored. There is no password: "
+    "whoever can reach the server can use it. Refusals are JSON: an object with one line, error."
 )
 
 

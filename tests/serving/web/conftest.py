@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def knowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its head knows what is unlike the training, and it answers with sets, under other names, too."""
     options = ("--coverage", "0.9", "--hostname", "classifier.example", "--hostname", "Second.example")

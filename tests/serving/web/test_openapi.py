@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.serving.web.operations import OPERATIONS, Content, Operation
 from pipeline.serving.web.schemas import SCHEMAS
 from pipeline.serving.web.site import Site
 
+STYLE = Path(apps.__file__).parent / "static/page.css"
 TEXT = {"type": "string", "minLength": 1}
 CONTENT = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "object"}}
 SHAPE = {
@@ -228,6 +230,9 @@ def test_the_page_names_every_route_and_every_object() -> None:
     shown = page()
     assert not [one.path for one in OPERATIONS if f"<code>{one.path}</code>" not in shown]
     assert not [name for name in SCHEMAS if f'id="{name}"' not in shown]
+    styled = set(re.findall(r"^#(\w+)", STYLE.read_text(), re.MULTILINE))
+    assert styled, "the other page has elements of its own"
+    assert not styled.intersection(re.findall(r'id="([^"]+)"', shown))
     assert "<script" not in shown
     assert "style=" not in shown
 

@@ -224,7 +224,7 @@ def test_what_is_unlike_all_of_the_training_is_marked(server: Server, visit: Ope
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_of_routes_needs_nothing_from_outside(scheme: str, server: Server, visit: Open) -> None:
     shown = visit(f"{server.url}api", width=390, height=800, color_scheme=scheme)
-    assert shown.page.locator("#predict_batch h2").text_content() == "POST /predict/batch"
+    assert shown.page.locator("#route-predict_batch h2").text_content() == "POST /predict/batch"
     assert shown.page.evaluate("() => document.documentElement.scrollWidth") == 390
     border = "() => getComputedStyle(document.querySelector('.route')).borderTopStyle"
     assert shown.page.evaluate(border) == "solid"
