@@ -17,6 +17,8 @@ from pipeline.serving.predictor import Answer
 
 ELSEWHERE = "elsewhere"
 """The route of addresses that lead nowhere: what is asked for must not decide how many series there are."""
+UNANSWERED = "none"
+"""The status of a request that was ended before its answer began."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COSINES = tuple(place / 20 for place in range(21))
 
@@ -84,8 +86,14 @@ class Metrics:
         if not self._known.knows(answer.familiarity):
             self._unfamiliar.inc()
 
-    def count_request(self, route: str, status: int, seconds: float) -> None:
-        """Counts a request that has come to its end."""
+    def count_request(self, route: str, status: str, seconds: float) -> None:
+        """Counts a request that has come to its end.
+
+        Args:
+            route: Its route as the table has it.
+            status: Of the answer; :data:`UNANSWERED` where there was none.
+            seconds: How long it took.
+        """
         self._requests.labels(route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
@@ -114,12 +122,12 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
+        status = UNANSWERED
 
         async def send_noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = str(message["status"])
             await send(message)
 
         began = time.perf_counter()

@@ -140,6 +140,15 @@ def test_a_batch_is_never_written(server: Server) -> None:
     assert list(server.scratch.rglob("*")) == []
 
 
+def test_what_is_just_allowed_is_taken(server: Server) -> None:
+    good, line = server.photos.files("test")[0].read_bytes(), "x" * 70
+    body = form_of(("a", good.ljust(MAX_BYTES, b"\0")), boundary=line)
+    status, _, answer = server.ask(
+        "/predict/batch", body, Content_Type=f'multipart/form-data; boundary="{line}"'
+    )
+    assert (status, json.loads(answer)["images"][0]["error"]) == (200, None)
+
+
 def test_contents_that_look_like_a_boundary_stay_whole() -> None:
     contents = [b"\r\n--betwee\r\n", b"", b"--between\r\n", b"\r\n\r\n", b"\r", bytes(range(256)) * 20]
     body = form_of(*[(f"{i}", content) for i, content in enumerate(contents)])

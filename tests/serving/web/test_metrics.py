@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import time
 
 import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from running_server import Server, form_of
+from starlette.types import Message, Receive, Scope, Send
 
-from pipeline.serving.web.metrics import COSINES, Metrics
+from pipeline.serving.web.metrics import COSINES, UNANSWERED, Measured, Metrics
 
 FORM = "multipart/form-data; boundary=between"
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -31,7 +34,7 @@ def gained(before: Figures, after: Figures, name: str, **labels: str) -> float:
 
 def test_requests_and_images_are_counted(server: Server) -> None:
     good = server.photos.files("test")[0].read_bytes()
-    before = figures(server)
+    before, began = figures(server), time.perf_counter()
     server.ask("/predict", good)
     server.ask("/predict", b"no image")
     server.ask("/predict", b"no image", Content_Type="text/plain")
@@ -41,7 +44,7 @@ def test_requests_and_images_are_counted(server: Server) -> None:
     for path in ("/thumbnail/0", "/thumbnail/1", "/nothing", "/no/thing"):
         server.ask(path)
     server.ask("/about", Host="evil.example")
-    after = figures(server)
+    passed, after = time.perf_counter() - began, figures(server)
     expected = {
         ("/predict", "200"): 1,
         ("/predict", "422"): 1,
@@ -56,7 +59,8 @@ def test_requests_and_images_are_counted(server: Server) -> None:
         assert gained(before, after, "pipeline_requests_total", route=route, status=status) == count
     assert gained(before, after, "pipeline_request_seconds_count", route="/predict") == 4
     assert gained(before, after, "pipeline_request_seconds_bucket", route="/predict", le="+Inf") == 4
-    assert gained(before, after, "pipeline_request_seconds_sum", route="/predict") > 0
+    taken = gained(before, after, "pipeline_request_seconds_sum", route="/predict")
+    assert 0 < taken < passed, "they were asked one after the other"
     assert gained(before, after, "pipeline_images_total", outcome="answered") == 3
     assert gained(before, after, "pipeline_images_total", outcome="failed") == 2
 
@@ -103,8 +107,26 @@ def test_images_unlike_the_training_are_counted(knowing: Server) -> None:
 
 def test_every_app_has_figures_of_its_own() -> None:
     first, second = Metrics(None), Metrics(None)
-    first.count_request("/", 200, 0.1)
+    first.count_request("/", "200", 0.1)
     labels = {"route": "/", "status": "200"}
     assert first.registry.get_sample_value("pipeline_requests_total", labels) == 1
     assert second.registry.get_sample_value("pipeline_requests_total", labels) is None
     assert REGISTRY.get_sample_value("pipeline_requests_total", labels) is None
+
+
+def test_a_request_that_was_ended_is_counted() -> None:
+    async def end(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    metrics = Metrics(None)
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Measured(end, metrics=metrics, routes=[])(scope, receive, send))
+    labels = {"route": "elsewhere", "status": UNANSWERED}
+    assert metrics.registry.get_sample_value("pipeline_requests_total", labels) == 1
