@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from email.message import Message
-from email.parser import HeaderParser
-from functools import partial
+import logging
 from http import HTTPStatus
 
+from python_multipart import MultipartParser
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from pipeline.serving.web.uploads import (
@@ -26,9 +26,13 @@ MAX_FORM_BYTES = MAX_HELD_BYTES // 2
 """Half of what may be in memory: a batch leaves room for others."""
 MAX_BOUNDARY = 70
 """Letters of a boundary, as RFC 2046 has it."""
-MAX_HEAD_BYTES = 8 * 2**10
-"""Bytes of what stands above an image: its name, mostly."""
-_LINE = b"\r\n"
+MAX_LINE_BYTES = 8 * 2**10
+"""Bytes of a line above an image: of its name, mostly."""
+MAX_LINES = 8
+"""Lines above an image."""
+
+# It warns of every form that is damaged: whoever sends them must not fill the terminal.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def form(request: Request) -> Kind:
@@ -40,78 +44,134 @@ def form(request: Request) -> Kind:
     Raises:
         UploadError: It is no form.
     """
-    head = Message()
-    head["Content-Type"] = request.headers.get("content-type", "")
-    boundary = head.get_boundary() or ""
-    if head.get_content_type() != FORM_TYPE:
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    if media_type != FORM_TYPE.encode():
         raise UploadError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"send images as {FORM_TYPE}, a part for each: curl -F image=@a.jpg -F image=@b.jpg",
         )
+    boundary = options.get(b"boundary", b"")
     if not (boundary.isascii() and 0 < len(boundary) <= MAX_BOUNDARY):
         raise UploadError(
             HTTPStatus.BAD_REQUEST, f"the Content-Type names no boundary of 1 to {MAX_BOUNDARY} letters"
         )
-    return Kind("the form", MAX_FORM_BYTES, partial(images_of, boundary=boundary.encode()))
+    return Kind("the form", MAX_FORM_BYTES, Form(boundary))
 
 
-def images_of(body: bytearray, *, boundary: bytes) -> Upload:
-    """Takes a form apart, by RFC 7578; the images are not copied.
+class Form:
+    """A form while it arrives, by RFC 7578: each image in bytes of its own, and never on the disk."""
 
-    Python's own parser of messages would make text of them, and more of it than there is room for.
+    def __init__(self, boundary: bytes) -> None:
+        """Begins with nothing.
 
-    Args:
-        body: The whole form.
-        boundary: What stands between its parts.
+        Args:
+            boundary: What stands between the parts.
+        """
+        self._parts: list[Part] = []
+        self._begun = 0
+        self._name, self._value, self._disposition = bytearray(), bytearray(), b""
+        self._file: str | None = None
+        self._data, self._refusal = bytearray(), ""
+        self._ended = False
+        self._last_line = b"\r\n--" + boundary + b"--"
+        self._tail = b"\r\n"
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+                "on_header_end": self._take_line,
+                "on_headers_finished": self._take_head,
+                "on_part_data": self._take_data,
+                "on_part_end": self._finish,
+                "on_end": self._end,
+            },
+            max_header_count=MAX_LINES,
+            max_header_size=MAX_LINE_BYTES,
+        )
 
-    Raises:
-        UploadError: It is damaged or cut off, or has no image, or too many.
-    """
-    parts: list[Part] = []
-    for head, content in _split(body, b"--" + boundary):
-        if len(parts) == MAX_FILES:
+    def write(self, chunk: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            UploadError: The form is damaged, or has too many images.
+        """
+        if self._ended:
+            self._tail += chunk
+        else:
+            try:
+                self._parser.write(chunk)
+            except MultipartParseError as error:
+                raise _damaged(
+                    str(error) if self._begun else "it does not begin with the boundary of its Content-Type"
+                ) from error
+            self._keep_tail(chunk)
+        # The parser passes over what stands there, and images would be lost.
+        if self._ended and not b"\r\n".startswith(self._tail):
+            raise _damaged("something stands behind its end")
+
+    def upload(self) -> Upload:
+        """Returns the images of the whole form.
+
+        Raises:
+            UploadError: It is cut off, or has no image.
+        """
+        if not self._ended:
+            raise _damaged("it is cut off, or does not end with its boundary")
+        if not self._parts:
+            raise UploadError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "there is no image in the form: add a part for each"
+            )
+        return Upload(self._parts)
+
+    def _keep_tail(self, chunk: bytes) -> None:
+        """Keeps what the last line may have begun in, or what stands behind it."""
+        if self._ended:
+            *_, self._tail = (self._tail + chunk).partition(self._last_line)
+        else:
+            kept = len(self._last_line) - 1
+            self._tail = (self._tail + chunk[-kept:])[-kept:]
+
+    def _begin(self) -> None:
+        if self._begun == MAX_FILES:
             raise UploadError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the form has more than {MAX_FILES} images: send several forms",
             )
-        refusal = f"the file is larger than {megabytes(MAX_BYTES)}" if len(content) > MAX_BYTES else ""
-        parts.append(Part(content, _name_in(head), refusal))
-    if not parts:
-        raise UploadError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "there is no image in the form: add a part for each"
-        )
-    return Upload(parts)
+        self._begun += 1
+        self._disposition, self._data, self._refusal = b"", bytearray(), ""
 
+    def _take_line(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
 
-def _split(body: bytearray, line: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yields head and content of each part; a line stands above each, and with two dashes below the last."""
-    if not body.startswith(line):
-        raise _damaged("it does not begin with its boundary")
-    view, place = memoryview(body), len(line)
-    while not body.startswith(b"--", place):
-        if not body.startswith(_LINE, place):
-            raise _damaged("a boundary does not end its line")
-        head_end = body.find(_LINE * 2, place, place + MAX_HEAD_BYTES)
-        if head_end < 0:
-            raise _damaged("a part has no head, or a very long one")
-        begin = head_end + 2 * len(_LINE)
-        end = body.find(_LINE + line, begin)
-        if end < 0:
-            raise _damaged("it is cut off")
-        yield bytes(view[place:head_end]), view[begin:end]
-        place = end + len(_LINE) + len(line)
-    if body[place + len(b"--") :] not in (b"", _LINE):
-        raise _damaged("something stands behind its end")
+    def _take_head(self) -> None:
+        kind, options = parse_options_header(self._disposition)
+        if kind != b"form-data":
+            raise _damaged("a part is without Content-Disposition: form-data")
+        try:
+            named = {key: value.decode() for key, value in options.items()}
+        except UnicodeDecodeError as error:
+            raise _damaged("the head of a part is no UTF-8") from error
+        self._file = named.get(b"filename")
 
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        if self._refusal:
+            return
+        if len(self._data) + end - start > MAX_BYTES:
+            self._refusal = f"the file is larger than {megabytes(MAX_BYTES)}"
+            self._data = bytearray()
+        else:
+            self._data += memoryview(data)[start:end]
 
-def _name_in(head: bytes) -> str | None:
-    try:
-        fields = HeaderParser().parsestr(head.decode().lstrip("\r\n"))
-    except UnicodeDecodeError as error:
-        raise _damaged("the head of a part is no UTF-8") from error
-    if fields.get_content_disposition() != "form-data":
-        raise _damaged("a part is without Content-Disposition: form-data")
-    return fields.get_filename()
+    def _finish(self) -> None:
+        self._parts.append(Part(self._data, self._file, self._refusal))
+
+    def _end(self) -> None:
+        self._ended = True
 
 
 def _damaged(why: str) -> UploadError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -49,12 +50,12 @@ class Part:
     """One encoded image in memory.
 
     Attributes:
-        data: Its bytes, which may lie within those of a request.
+        data: Its bytes.
         file: What the sender calls it, which can be anything; None where it has no name.
         refusal: Why it is not to be answered for; mostly empty.
     """
 
-    data: bytes | bytearray | memoryview
+    data: bytes | bytearray
     file: str | None = None
     refusal: str = ""
 
@@ -91,6 +92,24 @@ class Upload:
             yield Upload(self.parts[start : start + count])
 
 
+class Body(Protocol):
+    """What takes the body of a request while it arrives."""
+
+    def write(self, chunk: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            UploadError: The body is not what it has to be.
+        """
+
+    def upload(self) -> Upload:
+        """Returns the images of the whole body.
+
+        Raises:
+            UploadError: The body is not what it has to be.
+        """
+
+
 @dataclass(frozen=True)
 class Kind:
     """What the body of a request is.
@@ -98,12 +117,27 @@ class Kind:
     Attributes:
         what: What it is called in a refusal.
         max_bytes: How large it may be.
-        images: Finds the images in it, and raises UploadError where it is not what it has to be.
+        body: Takes it.
     """
 
     what: str
     max_bytes: int
-    images: Callable[[bytearray], Upload]
+    body: Body
+
+
+class SingleImage:
+    """A body that is one image."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        """Takes the next bytes."""
+        self._data += chunk
+
+    def upload(self) -> Upload:
+        """Returns the image."""
+        return Upload([Part(self._data)])
 
 
 def single_image(request: Request) -> Kind:
@@ -114,7 +148,14 @@ def single_image(request: Request) -> Kind:
     """
     if request.headers.get("content-type") != MEDIA_TYPE:
         raise UploadError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send an image file as {MEDIA_TYPE}")
-    return Kind("the file", MAX_BYTES, lambda body: Upload([Part(body)]))
+    return Kind("the file", MAX_BYTES, SingleImage())
+
+
+@dataclass
+class _Share:
+    """What one upload has of the bytes in memory."""
+
+    bytes: int = 0
 
 
 class HeldUploads:
@@ -142,31 +183,32 @@ class HeldUploads:
         """
         if int(request.headers.get("content-length", 0)) > kind.max_bytes:
             raise _too_large(kind)
-        body = bytearray()
+        share = _Share()
         try:
             try:
                 async with asyncio.timeout(GRACE_S) as deadline:
-                    await self._fill(body, request, deadline, kind)
+                    await self._fill(kind, share, request, deadline)
             except TimeoutError as error:
                 raise UploadError(
                     HTTPStatus.REQUEST_TIMEOUT, f"{kind.what} took too long to arrive"
                 ) from error
-            yield kind.images(body)
+            yield kind.body.upload()
         finally:
-            self._held -= len(body)
+            self._held -= share.bytes
             self._freed.set()
 
-    async def _fill(self, body: bytearray, request: Request, deadline: asyncio.Timeout, kind: Kind) -> None:
+    async def _fill(self, kind: Kind, share: _Share, request: Request, deadline: asyncio.Timeout) -> None:
         began = asyncio.get_running_loop().time()
         self._arriving[deadline] = None
         try:
             async for chunk in request.stream():
-                if len(body) + len(chunk) > kind.max_bytes:
+                if share.bytes + len(chunk) > kind.max_bytes:
                     raise _too_large(kind)
                 await self._make_room(len(chunk), deadline)
-                body += chunk
                 self._held += len(chunk)
-                allowed = min(GRACE_S + len(body) / MIN_BYTES_A_SECOND, MAX_SECONDS)
+                share.bytes += len(chunk)
+                kind.body.write(chunk)
+                allowed = min(GRACE_S + share.bytes / MIN_BYTES_A_SECOND, MAX_SECONDS)
                 if deadline in self._arriving:
                     deadline.reschedule(began + allowed)
         finally:

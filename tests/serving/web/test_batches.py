@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running_server import Server, form_of
 
-from pipeline.serving.web.forms import MAX_FORM_BYTES, images_of
-from pipeline.serving.web.uploads import MAX_BYTES, UploadError
+from pipeline.serving.web.forms import MAX_FORM_BYTES, Form
+from pipeline.serving.web.uploads import MAX_BYTES, Part, UploadError
 
 FORM = "multipart/form-data; boundary=between"
 
@@ -83,13 +85,15 @@ WHOLE = form_of(("a", b"x"))
     [
         (FORM, form_of(*[("a", b"x")] * 101), 413, "more than 100 images"),
         (FORM, form_of(), 422, "no image in the form"),
-        (FORM, b"", 400, "does not begin with its boundary"),
-        (FORM, WHOLE[:-4], 400, "does not end its line"),
+        (FORM, b"", 400, "cut off"),
+        (FORM, WHOLE[:-4], 400, "cut off"),
         (FORM, WHOLE[:-16], 400, "cut off"),
-        (FORM, WHOLE[:20], 400, "no head"),
-        (FORM, b"x" * 200_000 + WHOLE, 400, "does not begin with its boundary"),
+        (FORM, WHOLE[:20], 400, "cut off"),
+        (FORM, b"x" * 200_000 + WHOLE, 400, "does not begin with the boundary"),
         (FORM, WHOLE + b"x" * 200_000, 400, "behind its end"),
-        (FORM, b"--between\r\n" + b"x" * 200_000, 400, "a very long one"),
+        (FORM, WHOLE + WHOLE, 400, "behind its end"),
+        (FORM, b"--between\r\n" + b"x" * 200_000, 400, "header size"),
+        (FORM, b"--between\r\n" + b"x: y\r\n" * 200, 400, "header count"),
         (FORM, WHOLE.replace(b"between--", b"between--between--"), 400, "behind its end"),
         (FORM, WHOLE.replace(b"Content-Disposition", b"X"), 400, "Content-Disposition"),
         (FORM, WHOLE.replace(b"form-data", b"attachment"), 400, "Content-Disposition"),
@@ -149,11 +153,60 @@ def test_what_is_just_allowed_is_taken(server: Server) -> None:
     assert (status, json.loads(answer)["images"][0]["error"]) == (200, None)
 
 
-def test_contents_that_look_like_a_boundary_stay_whole() -> None:
-    contents = [b"\r\n--betwee\r\n", b"", b"--between\r\n", b"\r\n\r\n", b"\r", bytes(range(256)) * 20]
-    body = form_of(*[(f"{i}", content) for i, content in enumerate(contents)])
-    parts = images_of(bytearray(body), boundary=b"between").parts
-    assert [(part.file, bytes(part.data)) for part in parts] == [(f"{i}", c) for i, c in enumerate(contents)]
+def images_of(*chunks: bytes) -> Sequence[Part]:
+    form = Form(b"between")
+    for chunk in chunks:
+        form.write(chunk)
+    return form.upload().parts
+
+
+TRICKY = [
+    b"\r\n--betwee\r\n",
+    b"",
+    b"--between\r\n",
+    b"\r\n\r\n",
+    b"\r",
+    b"\r\n--between-",
+    bytes(range(256)),
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(cuts=st.lists(st.integers(0, 1000), max_size=8), size=st.integers(1, 40))
+def test_contents_that_look_like_a_boundary_stay_whole_however_they_arrive(
+    cuts: list[int], size: int
+) -> None:
+    body = form_of(*[(f"{i}", content) for i, content in enumerate(TRICKY)])
+    places = [0, *sorted(cuts), len(body)]
+    expected = [(f"{i}", content) for i, content in enumerate(TRICKY)]
+    for chunks in (
+        [body],
+        [body[start:end] for start, end in pairwise(places)],
+        [body[start : start + size] for start in range(0, len(body), size)],
+    ):
+        assert [(part.file, bytes(part.data)) for part in images_of(*chunks)] == expected
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_what_stands_behind_the_end_is_seen_however_it_arrives(size: int) -> None:
+    for behind in (b"x", b"\r\nx", WHOLE, b"between--\r\n"):
+        body = WHOLE + behind
+        with pytest.raises(UploadError, match="behind its end"):
+            images_of(*(body[start : start + size] for start in range(0, len(body), size)))
+
+
+def test_too_many_are_refused_while_they_arrive() -> None:
+    form = Form(b"between")
+    form.write(form_of(*[("a", b"x")] * 100).removesuffix(b"--\r\n"))
+    with pytest.raises(UploadError, match="more than 100 images") as error:
+        form.write(b"\r\n")
+    assert error.value.status == 413
+
+
+def test_a_damaged_form_writes_nothing_to_the_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UploadError):
+        images_of(b"no form")
+    assert caplog.records == []
 
 
 @settings(max_examples=300, deadline=None)
@@ -167,11 +220,11 @@ def test_a_damaged_form_is_read_or_refused_and_nothing_else(place: int, change: 
         whole[:place] + whole[place + 1 :],
     ):
         with suppress(UploadError):
-            images_of(bytearray(damaged), boundary=b"between")
+            images_of(damaged)
 
 
 @pytest.mark.parametrize("end", range(1, len(WHOLE) - 4))
 def test_a_form_without_an_end_is_refused(end: int) -> None:
     with pytest.raises(UploadError) as error:
-        images_of(bytearray(WHOLE[:end]), boundary=b"between")
+        images_of(WHOLE[:end])
     assert error.value.status == 400
