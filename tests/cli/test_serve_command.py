@@ -55,12 +55,33 @@ def test_it_answers_as_predict_does_until_it_is_told_to_end(
         assert (status, json.loads(body)["top"]) == (200, expected["top"])
         idle = server.connect()
         idle.connect()  # an open connection holds nothing up
+        assert server.ask("/health")[0] == 200  # by now the server has taken that one, too
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
         idle.close()
     assert process.returncode == 130
     assert stdout == ""
-    loading, stopped = stderr.splitlines()
+    loading, *others = stderr.splitlines()
+    assert loading == "loading pixels (pixels)"
+    assert [line.split()[:2] for line in others] == [["pipeline:", "stopped."]], stderr
+
+
+NO_HTTP = [
+    b"nothing of the kind\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n",
+]
+
+
+def test_what_is_no_http_is_refused_and_fills_no_terminal(stored: list[str]) -> None:
+    with serving(*stored, "--port", "0", "--json") as process:
+        port = int(json.loads(process.stdout.readline())["url"].rstrip("/").rpartition(":")[2])
+        for sent in NO_HTTP:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                connection.sendall(sent)
+                assert connection.recv(100).startswith(b"HTTP/1.1 ")
+        process.send_signal(signal.SIGINT)
+        loading, stopped = process.communicate(timeout=30)[1].splitlines()
     assert loading == "loading pixels (pixels)"
     assert stopped.startswith("pipeline: stopped.")
 

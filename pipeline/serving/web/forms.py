@@ -103,9 +103,8 @@ class Form:
             try:
                 self._parser.write(chunk)
             except MultipartParseError as error:
-                raise _damaged(
-                    str(error) if self._begun else "it does not begin with the boundary of its Content-Type"
-                ) from error
+                start = "" if self._begun else "it does not begin with the boundary of its Content-Type: "
+                raise _damaged(f"{start}{error}") from error
             self._keep_tail(chunk)
         # The parser passes over what stands there, and images would be lost.
         if self._ended and not b"\r\n".startswith(self._tail):

@@ -68,7 +68,7 @@ ALWAYS = (
 _ARRIVING = (
     (HTTPStatus.BAD_REQUEST, "The request is damaged or cut off."),
     (HTTPStatus.REQUEST_TIMEOUT, "The upload took too long, or gave way to others."),
-    (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The upload is larger than allowed."),
+    (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The upload has more bytes, or more images, than are allowed."),
     (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The upload is of another type."),
 )
 
@@ -138,7 +138,7 @@ OPERATIONS = (
         "/thumbnail/{row}",
         "Picture of a training image",
         Content("image/jpeg", "A square as the backbone is shown it."),
-        parameters=(("row", but(COUNT, "Its row, as in `nearest` of an answer.")),),
+        parameters=(("row", but(COUNT, "Its row, as each of nearest in an answer has it.")),),
         refusals=((HTTPStatus.NOT_FOUND, "There is no such row, or its image is gone or has changed."),),
     ),
     Operation(

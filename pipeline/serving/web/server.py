@@ -151,6 +151,7 @@ def serve_until_interrupted(app: ASGIApp, listening: socket.socket) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
+        log_level="error",  # it warns of whatever is no HTTP, a line each
         server_header=False,
         timeout_graceful_shutdown=PATIENCE_S,
     )

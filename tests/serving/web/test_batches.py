@@ -90,6 +90,7 @@ WHOLE = form_of(("a", b"x"))
         (FORM, WHOLE[:-16], 400, "cut off"),
         (FORM, WHOLE[:20], 400, "cut off"),
         (FORM, b"x" * 200_000 + WHOLE, 400, "does not begin with the boundary"),
+        (FORM, WHOLE.replace(b"\r\n", b"\n"), 400, "Did not find CR at end of boundary"),
         (FORM, WHOLE + b"x" * 200_000, 400, "behind its end"),
         (FORM, WHOLE + WHOLE, 400, "behind its end"),
         (FORM, b"--between\r\n" + b"x" * 200_000, 400, "header size"),

@@ -120,6 +120,15 @@ def test_files_that_are_dropped_at_once_wait_for_the_page(server: Server, visit:
     assert shown.page.locator("#problem").is_hidden()
 
 
+def test_the_page_leads_to_the_routes_and_back(server: Server, visit: Open) -> None:
+    shown = visit(server.url)
+    shown.page.get_by_role("link", name="all routes").click()
+    assert shown.page.url == f"{server.url}api"
+    shown.page.get_by_role("link", name="The page for dropped images").click()
+    assert shown.page.url == server.url
+    assert shown.problems == []
+
+
 def test_a_server_that_is_gone_is_told(server: Server, visit: Open) -> None:
     shown = visit(server.url)
     shown.page.locator("#about", has_text="logreg").wait_for()
