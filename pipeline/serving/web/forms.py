@@ -67,29 +67,24 @@ class Form:
         Args:
             boundary: What stands between the parts.
         """
-        self._parts: list[Part] = []
-        self._begun = 0
-        self._name, self._value, self._disposition = bytearray(), bytearray(), b""
-        self._file: str | None = None
-        self._data, self._refusal = bytearray(), ""
-        self._ended = False
-        self._last_line = b"\r\n--" + boundary + b"--"
-        self._tail = b"\r\n"
+        self._parts = _Parts()
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-                "on_header_end": self._take_line,
-                "on_headers_finished": self._take_head,
-                "on_part_data": self._take_data,
-                "on_part_end": self._finish,
-                "on_end": self._end,
+                "on_part_begin": self._parts.begin,
+                "on_header_field": self._parts.take_field,
+                "on_header_value": self._parts.take_value,
+                "on_header_end": self._parts.end_line,
+                "on_headers_finished": self._parts.end_head,
+                "on_part_data": self._parts.take_data,
+                "on_part_end": self._parts.finish,
+                "on_end": self._parts.end,
             },
             max_header_count=MAX_LINES,
             max_header_size=MAX_LINE_BYTES,
         )
+        self._last_line = b"\r\n--" + boundary + b"--"
+        self._tail = b"\r\n"
 
     def write(self, chunk: bytes) -> None:
         """Takes the next bytes.
@@ -97,17 +92,17 @@ class Form:
         Raises:
             UploadError: The form is damaged, or has too many images.
         """
-        if self._ended:
+        if self._parts.ended:
             self._tail += chunk
         else:
             try:
                 self._parser.write(chunk)
             except MultipartParseError as error:
-                start = "" if self._begun else "it does not begin with the boundary of its Content-Type: "
-                raise _damaged(f"{start}{error}") from error
+                start = "it does not begin with the boundary of its Content-Type: "
+                raise _damaged(f"{'' if self._parts.begun else start}{error}") from error
             self._keep_tail(chunk)
         # The parser passes over what stands there, and images would be lost.
-        if self._ended and not b"\r\n".startswith(self._tail):
+        if self._parts.ended and not b"\r\n".startswith(self._tail):
             raise _damaged("something stands behind its end")
 
     def upload(self) -> Upload:
@@ -116,38 +111,62 @@ class Form:
         Raises:
             UploadError: It is cut off, or has no image.
         """
-        if not self._ended:
+        if not self._parts.ended:
             raise _damaged("it is cut off, or does not end with its boundary")
-        if not self._parts:
+        if not self._parts.whole:
             raise UploadError(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "there is no image in the form: add a part for each"
             )
-        return Upload(self._parts)
+        return Upload(self._parts.whole)
 
     def _keep_tail(self, chunk: bytes) -> None:
         """Keeps what the last line may have begun in, or what stands behind it."""
-        if self._ended:
+        if self._parts.ended:
             *_, self._tail = (self._tail + chunk).partition(self._last_line)
         else:
             kept = len(self._last_line) - 1
             self._tail = (self._tail + chunk[-kept:])[-kept:]
 
-    def _begin(self) -> None:
-        if self._begun == MAX_FILES:
+
+class _Parts:
+    """What the parser has found. It does not refer to the parser: images go once nobody needs them.
+
+    Attributes:
+        whole: The parts that are all there.
+        begun: How many have begun.
+        ended: Whether the form has come to its end.
+    """
+
+    def __init__(self) -> None:
+        self.whole: list[Part] = []
+        self.begun = 0
+        self.ended = False
+        self._field, self._value, self._disposition = bytearray(), bytearray(), b""
+        self._file: str | None = None
+        self._data, self._refusal = bytearray(), ""
+
+    def begin(self) -> None:
+        if self.begun == MAX_FILES:
             raise UploadError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the form has more than {MAX_FILES} images: send several forms",
             )
-        self._begun += 1
+        self.begun += 1
         self._disposition, self._data, self._refusal = b"", bytearray(), ""
 
-    def _take_line(self) -> None:
-        if self._name.lower() == b"content-disposition":
+    def take_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def take_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def end_line(self) -> None:
+        if self._field.lower() == b"content-disposition":
             self._disposition = bytes(self._value)
-        self._name.clear()
+        self._field.clear()
         self._value.clear()
 
-    def _take_head(self) -> None:
+    def end_head(self) -> None:
         kind, options = parse_options_header(self._disposition)
         if kind != b"form-data":
             raise _damaged("a part is without Content-Disposition: form-data")
@@ -157,7 +176,7 @@ class Form:
             raise _damaged("the head of a part is no UTF-8") from error
         self._file = named.get(b"filename")
 
-    def _take_data(self, data: bytes, start: int, end: int) -> None:
+    def take_data(self, data: bytes, start: int, end: int) -> None:
         if self._refusal:
             return
         if len(self._data) + end - start > MAX_BYTES:
@@ -166,11 +185,11 @@ class Form:
         else:
             self._data += memoryview(data)[start:end]
 
-    def _finish(self) -> None:
-        self._parts.append(Part(self._data, self._file, self._refusal))
+    def finish(self) -> None:
+        self.whole.append(Part(self._data, self._file, self._refusal))
 
-    def _end(self) -> None:
-        self._ended = True
+    def end(self) -> None:
+        self.ended = True
 
 
 def _damaged(why: str) -> UploadError:

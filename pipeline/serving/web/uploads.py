@@ -31,6 +31,8 @@ GRACE_S = 10.0
 """How long the first bytes may take."""
 MIN_BYTES_A_SECOND = 16 * 2**10
 """How fast the others must come, in the mean."""
+GIVE_WAY = 0.0
+"""The end of an upload's time, on the clock of its loop, where it is ended for others: at once."""
 
 
 class UploadError(Exception):
@@ -189,9 +191,9 @@ class HeldUploads:
                 async with asyncio.timeout(GRACE_S) as deadline:
                     await self._fill(kind, share, request, deadline)
             except TimeoutError as error:
-                raise UploadError(
-                    HTTPStatus.REQUEST_TIMEOUT, f"{kind.what} took too long to arrive"
-                ) from error
+                gave_way = deadline.when() == GIVE_WAY
+                why = "gave way to others: send it again" if gave_way else "took too long to arrive"
+                raise UploadError(HTTPStatus.REQUEST_TIMEOUT, f"{kind.what} {why}") from error
             yield kind.body.upload()
         finally:
             self._held -= share.bytes
@@ -220,7 +222,7 @@ class HeldUploads:
             slowest = next((other for other in self._arriving if other is not own), None)
             if slowest is not None:
                 del self._arriving[slowest]
-                slowest.reschedule(0)
+                slowest.reschedule(GIVE_WAY)
             self._freed.clear()
             await self._freed.wait()
 

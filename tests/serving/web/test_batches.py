@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -202,6 +204,19 @@ def test_too_many_are_refused_while_they_arrive() -> None:
     with pytest.raises(UploadError, match="more than 100 images") as error:
         form.write(b"\r\n")
     assert error.value.status == 413
+
+
+@pytest.mark.parametrize("body", [WHOLE, WHOLE[:-4]], ids=["whole", "cut off"])
+def test_images_leave_the_memory_with_their_form(body: bytes) -> None:
+    form = Form(b"between")
+    form.write(body)
+    images = weakref.ref(form._parts)
+    gc.disable()  # which would find them, at a time of its own
+    try:
+        del form
+        assert images() is None
+    finally:
+        gc.enable()
 
 
 def test_a_damaged_form_writes_nothing_to_the_terminal(caplog: pytest.LogCaptureFixture) -> None:

@@ -53,7 +53,7 @@ def test_the_oldest_that_still_arrives_gives_way() -> None:
         for sender in senders[:2]:
             await sender.send(b"12345")
         await senders[2].send(b"123", b"45678", b"")  # more than there is room for
-        with pytest.raises(UploadError) as error:
+        with pytest.raises(UploadError, match="the file gave way to others: send it again") as error:
             await tasks[0]
         assert error.value.status == HTTPStatus.REQUEST_TIMEOUT
         with pytest.raises(UploadError):
