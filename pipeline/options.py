@@ -101,6 +101,12 @@ def flags_of(owner: type) -> dict[str, Flag]:
     }
 
 
+def settings_of(configured: object) -> list[str]:
+    """Writes what a dataclass was asked for, ``NAME=VALUE`` each, without what it takes by itself."""
+    values = [(option, getattr(configured, option.name)) for option in options_of(type(configured))]
+    return [f"{option.name}={_text(value)}" for option, value in values if value != option.default]
+
+
 def split_settings(settings: Sequence[str], flag: str) -> dict[str, str]:
     """Splits settings as they stand on the command line, ``NAME=VALUE``.
 

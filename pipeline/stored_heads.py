@@ -38,6 +38,7 @@ class StoredFigures:
         macro_f1: Mean F1 of the classes.
         majority_accuracy: That of always saying the largest class.
         notes: Remarks without which the figures would mislead.
+        leaks: How many pairs of images of each kind the leak check beside them found; None without one.
     """
 
     accuracy: float
@@ -47,6 +48,7 @@ class StoredFigures:
     macro_f1: float | None
     majority_accuracy: float | None
     notes: tuple[str, ...]
+    leaks: dict[str, int] | None
 
 
 def read_stored_head(folder: Path) -> StoredHead | None:
@@ -64,6 +66,7 @@ def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
     try:
         low, high = map(float, record["accuracy_ci"])
         rows = _number(record.get("n"))
+        leaks = record.get("leaks")
         return StoredFigures(
             accuracy=float(record["accuracy"]),
             interval=(low, high),
@@ -72,6 +75,7 @@ def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
             macro_f1=_number(record.get("macro_f1")),
             majority_accuracy=_number(record.get("majority_accuracy")),
             notes=tuple(map(str, record.get("notes") or ())),
+            leaks=None if leaks is None else {str(kind): int(count) for kind, count in dict(leaks).items()},
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.options import Count, PositiveFloat, Share, describe_type, options_of, parse_options
+from pipeline.options import (
+    Count,
+    PositiveFloat,
+    Share,
+    describe_type,
+    options_of,
+    parse_options,
+    settings_of,
+    split_settings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +103,19 @@ def test_every_type_has_words() -> None:
         "int or none",
         "ints with commas",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({}, []),
+        ({"C": 0.001, "whiten": True}, ["C=0.001", "whiten=true"]),
+        ({"class_weight": "balanced", "depth": 3}, ["class_weight=balanced", "depth=3"]),
+        ({"units": (64, 32), "offset": -2}, ["offset=-2", "units=64,32"]),
+    ],
+)
+def test_settings_make_the_same_again(given: dict[str, object], settings: list[str]) -> None:
+    configured = Example(**given)  # type: ignore[arg-type]
+    assert settings_of(configured) == settings
+    values = parse_options(Example, split_settings(settings, "--set"), subject="example")
+    assert Example(**values) == configured  # type: ignore[arg-type]

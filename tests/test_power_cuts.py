@@ -37,7 +37,7 @@ from pipeline.extraction.measurements import Measurements
 from pipeline.heads import Temperature, save_temperature, train_head
 from pipeline.serving import Answer, gather_images
 from pipeline.serving.evidence_files import EvidenceFolder
-from pipeline.serving.export._exporting import replacing
+from pipeline.serving.export._placing import replacing
 from pipeline.sweeps import Candidate, candidates, sweep
 from pipeline.sweeps.leaderboard import write_leaderboard
 
@@ -249,6 +249,6 @@ def test_every_publisher_is_among_these() -> None:
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),
         *("choosing/results.py", "heads/_core/saving.py"),
-        *("serving/evidence_files.py", "serving/export/_exporting.py"),
+        *("serving/evidence_files.py", "serving/export/_placing.py"),
         *("sweeps/leaderboard.py", "sweeps/results.py"),
     }, "another module publishes: add it to a test of this file, which follows what it syncs"

@@ -86,7 +86,7 @@ TRUSTED = {
     ("pipeline/heads/_sklearn/skops.py", ".open"): "adds to the archive that it has just made in a draft",
     ("pipeline/images/sources/_files.py", "os.open"): "reads images",
     ("pipeline/record_store.py", "sqlite3.connect"): CHECKED,
-    ("pipeline/serving/export/_exporting.py", "tempfile.TemporaryDirectory"): "in a folder that was checked",
+    ("pipeline/serving/export/_placing.py", "tempfile.TemporaryDirectory"): "in a folder that was checked",
     ("pipeline/serving/export/keras.py", "save"): EXPORT,
     ("pipeline/serving/export/litert.py", "write_bytes"): EXPORT,
     ("pipeline/serving/export/onnx.py", "save_model"): EXPORT,

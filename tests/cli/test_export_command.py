@@ -42,6 +42,9 @@ def test_what_is_written_is_told(trained: list[Any], cli: Cli, some_photos: Phot
     assert file.parent.name == "export"
     assert file.name == "photos-logreg.keras"
     assert card.strip() == f"{file}.md"
+    told = Path(card.strip()).read_text()
+    assert "pipeline extract --data photos " in told
+    assert "| all | " in told
     assert size.split()[1] == f"{file.stat().st_size:,}"
     assert "uint8 (n, 16, 16, 3), RGB from 0 to 255" in takes
     assert gives.endswith("float32 (n, 2): cats, dogs")

@@ -17,7 +17,7 @@ from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads import TrainedHead, fit_head, load_head, save_head, train_head
 from pipeline.publishing import published
-from pipeline.serving.export._exporting import replacing
+from pipeline.serving.export._placing import replacing
 
 RETRAIN = "`pipeline train-head --head logreg` trains it again"
 

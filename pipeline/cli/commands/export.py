@@ -76,6 +76,7 @@ def command(
         format=form,
         weights=None if filters.path is None else str(filters.path),
         sample=_sample(trained, chosen, check),
+        features=chosen,
     )
     if as_json:
         print_json(exported.to_json())

@@ -1,31 +1,23 @@
-"""The model card: one page of Markdown beside an exported model, of what is known and of nothing else.
-
-The head of the page is in the form of the Hugging Face hub (huggingface.co/docs/hub/model-cards), which other
-registries read, too.
-"""
+"""The model card: one page of Markdown beside an exported model, of what is known and of nothing else."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pipeline
+from pipeline.cache.features import Selection
+from pipeline.evaluation.leaks.findings import DOUBTFUL
 from pipeline.heads import TrainedHead
-from pipeline.run_files import CARD_MARK
+from pipeline.serving.export._card_commands import commands_of
+from pipeline.serving.export._card_front import front_matter
+from pipeline.serving.export._card_images import images_section
 from pipeline.serving.export._familiarity import FAMILIARITY, MEANING
+from pipeline.serving.export._markdown import code, shown, table
 from pipeline.serving.export._network import OUTPUT
 from pipeline.stored_heads import StoredFigures, read_stored_figures
-from pipeline.wording import counted, readable
+from pipeline.wording import counted
 
-MOST_CLASSES = 100
 SPLIT = "test"
-
-
-def card_of(target: Path) -> Path:
-    """Returns the place of the card of a model."""
-    return target.with_name(f"{target.name}.md")
 
 
 def write_card(
@@ -37,6 +29,8 @@ def write_card(
     checked: int,
     difference: float | None,
     without_familiarity: str,
+    features: Selection | None = None,
+    out: str | None = None,
 ) -> str:
     """Returns the text of a card.
 
@@ -48,11 +42,13 @@ def write_card(
         checked: Images that it was checked on.
         difference: Largest difference of a probability to the head's, in that check.
         without_familiarity: Why the model does not give familiarity; empty where it does.
+        features: The features that the head was trained on; None = not at hand, which the card says.
+        out: File name that was asked for; None where the model stands in the folder of its head.
     """
     figures = _measured(trained)
     parts = [
-        _front(trained, format, figures),
-        f"# {_shown(trained.dataset)}: {trained.name} on {_shown(trained.spec.backbone)}",
+        front_matter(trained, format=format, split=SPLIT, figures=figures),
+        f"# {shown(trained.dataset)}: {trained.name} on {shown(trained.spec.backbone)}",
         f"An image classifier with {counted(len(trained.classes), 'class')}: a pretrained base, frozen, with "
         "a small head that was trained on its features.",
         "No licence is stated: whoever publishes this adds `license:` above, and has those of the base and "
@@ -67,32 +63,19 @@ def write_card(
         "## Limits",
         *_limits(trained, checked, difference, without_familiarity),
         "## Trained on",
-        *_training(trained),
+        *images_section(trained, features),
         "## How it was made",
-        _table(_making(trained)),
+        table(_making(trained).items()),
+        "## Commands that made it",
+        "Folders of the machine are left out, and what a command takes where nothing is said.",
+        code(
+            commands_of(
+                trained, features, format=format, out=out, evaluated=None if figures is None else SPLIT
+            ),
+            "sh",
+        ),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _front(trained: TrainedHead, format: str, figures: StoredFigures | None) -> str:
-    """Writes the head of the page; JSON is YAML, too, so names cannot leave their place."""
-    front: dict[str, Any] = {
-        "library_name": format,
-        "pipeline_tag": "image-classification",
-        "tags": ["image-classification", "transfer-learning", trained.spec.backbone],
-    }
-    if figures is not None:
-        metrics: list[dict[str, Any]] = [{"type": "accuracy", "value": figures.accuracy}]
-        if figures.macro_f1 is not None:
-            metrics.append({"type": "f1", "value": figures.macro_f1, "args": {"average": "macro"}})
-        result = {
-            "task": {"type": "image-classification"},
-            "dataset": {"name": trained.dataset, "type": trained.dataset, "split": SPLIT},
-            "metrics": metrics,
-        }
-        front["model-index"] = [{"name": f"{trained.dataset}-{trained.name}", "results": [result]}]
-    lines = [f"{key}: {json.dumps(value)}" for key, value in front.items()]
-    return "\n".join(["---", f"# {CARD_MARK}", *lines, "---"])
 
 
 def _measured(trained: TrainedHead) -> StoredFigures | None:
@@ -116,15 +99,29 @@ def _figures(trained: TrainedHead, figures: StoredFigures | None) -> Iterator[st
             "always the largest class": _digits(figures.majority_accuracy),
         }
         yield f"On the {SPLIT} split, which took no part in training:"
-        yield _table({name: value for name, value in rows.items() if value})
+        yield table((name, value) for name, value in rows.items() if value)
+        yield _leaks(figures.leaks)
         if figures.notes:
-            yield "\n".join(f"* {_shown(note)}" for note in figures.notes)
+            yield "\n".join(f"* {shown(note)}" for note in figures.notes)
     if trained.val_accuracy is not None:
         yield f"On val, which the head may have been chosen on: accuracy {trained.val_accuracy:.4f}."
     if trained.temperature is None:
         yield "Probabilities are as the head gives them; `pipeline evaluate --calibrate` fits a temperature."
     else:
         yield f"Probabilities are calibrated: {trained.temperature.line}."
+
+
+def _leaks(found: dict[str, int] | None) -> str:
+    """Says what a leak check has found; what it could not compare, nobody has written down."""
+    if found is None:
+        return "What a leak check between the splits finds is not on record: `pipeline check`."
+    kinds = [
+        f"{count:,} {shown(kind)}{' (to look at)' * (kind in DOUBTFUL)}"
+        for kind, count in found.items()
+        if count
+    ]
+    pairs = f"found pairs of images: {', '.join(kinds)}" if kinds else "found nothing"
+    return f"The leak check beside these figures {pairs}; what it could not compare is not on record."
 
 
 def _outputs(trained: TrainedHead, without_familiarity: str) -> Iterator[str]:
@@ -157,21 +154,13 @@ def _limits(
     if unknown := [
         name for name, count in zip(trained.classes, trained.class_counts, strict=True) if not count
     ]:
-        lines.append(f"Never answered, for want of training images: {', '.join(map(_shown, unknown))}.")
+        lines.append(f"Never answered, for want of training images: {', '.join(map(shown, unknown))}.")
     if difference is not None:
         lines.append(
             f"On {counted(checked, 'image')} its probabilities differ by at most {difference:.1g} from the "
             "head's; figures above are the head's."
         )
     yield "\n".join(f"* {line}" for line in lines)
-
-
-def _training(trained: TrainedHead) -> Iterator[str]:
-    yield f"{counted(trained.train_rows, 'row')} of {_shown(trained.dataset)}:"
-    pairs = sorted(zip(trained.classes, trained.class_counts, strict=True), key=lambda pair: -pair[1])
-    yield _table({name: f"{count:,}" for name, count in pairs[:MOST_CLASSES]}, "class", "rows")
-    if len(pairs) > MOST_CLASSES:
-        yield f"... and {counted(len(pairs) - MOST_CLASSES, 'more class', 'more classes')}."
 
 
 def _making(trained: TrainedHead) -> dict[str, str]:
@@ -194,14 +183,3 @@ def _making(trained: TrainedHead) -> dict[str, str]:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _table(rows: dict[str, str], first: str = "", second: str = "") -> str:
-    lines = [f"| {first} | {second} |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {_shown(key)} | {_shown(value)} |" for key, value in rows.items())])
-
-
-def _shown(text: str) -> str:
-    """Makes text from outside harmless in Markdown: one line, no markup, no cell of a table."""
-    plain = readable(text, 200)
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in plain)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 import pipeline
+from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError, UsageError, disk_errors
-from pipeline.files import make_folder, refuse_links, replace, written
-from pipeline.heads import Familiarity, Temperature, TrainedHead
+from pipeline.heads import Familiarity, TrainedHead
 from pipeline.images.pixel_range import PixelRange
 from pipeline.paths import expanded
 from pipeline.progress import say
-from pipeline.publishing import put_in_place
-from pipeline.run_files import is_model_card, is_of_a_saved_model, is_of_an_export, runs_of
-from pipeline.serving.export._card import card_of, write_card
+from pipeline.serving.export._card import write_card
+from pipeline.serving.export._exported import Exported
 from pipeline.serving.export._familiarity import FAMILIARITY, rule_text, why_none
 from pipeline.serving.export._format import JOINING, Format, JoiningFormat, example, find_format
 from pipeline.serving.export._joining import front_of
-from pipeline.serving.export._network import INPUT, OUTPUT, build_network
+from pipeline.serving.export._network import OUTPUT, build_network
+from pipeline.serving.export._placing import own_place, put_card, refuse_target, replacing
 from pipeline.serving.export._sampling import Sample
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -35,89 +32,6 @@ TOLERANCE = 0.01
 rounding of features to float16 alone made up to 0.0005 (docs/export.md)."""
 
 
-@contextmanager
-def replacing(target: Path, *, root: Path | None = None) -> Iterator[Path]:
-    """Gives the path of a draft, and puts it in the place of ``target`` when the block has succeeded.
-
-    After an error, or Ctrl-C, the draft is removed and whatever stood there stays as it was.
-
-    Args:
-        target: A file or folder; an older model, see ``Format.recognises``, gives way.
-        root: The folder that the user named; None where that is the target itself, which may then be a link.
-
-    Raises:
-        ForeignFileError: A link stands on the way below ``root``, or something else is no model.
-        OSError: It cannot be written.
-    """
-    if root is None:
-        target = target.resolve()
-        root = target.parent
-    make_folder(target.parent, root=root)
-    refuse_links(target, root=root, folder=target.is_dir())
-    with TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch:
-        draft = Path(scratch, f"draft{target.suffix}")
-        yield draft
-        if draft.is_dir():
-            put_in_place(draft, target, root=root, known=is_of_a_saved_model)
-        else:
-            replace(draft, target, root=root, known=is_of_an_export)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exported:
-    """A model that was written.
-
-    Attributes:
-        head: Name of the head in it.
-        dataset: Name of the data set that the head learnt from.
-        format: Name of its format.
-        path: The file or folder.
-        card: The model card beside it.
-        bytes: Size on disk.
-        image_size: Height and width in pixels of the images it takes.
-        classes: Names of the classes its probabilities are about, in their order.
-        temperature: What its probabilities are calibrated with, as in the head; None where they are not.
-        checked: Number of images it was checked on; 0 without a check.
-        split: Where those were from; empty without a check.
-        max_difference: Largest difference of a probability to those of the head; None without a check.
-        familiarity: ``Familiarity.rule`` of the second output; None where the model has none.
-        without_familiarity: Why it has none; empty where it has one.
-        familiarity_difference: As ``max_difference``; None, too, where the model has no such output.
-        example: Three lines of Python that let it answer for ``photo.jpg``.
-    """
-
-    head: str
-    dataset: str
-    format: str
-    path: Path
-    card: Path
-    bytes: int
-    image_size: int
-    classes: tuple[str, ...]
-    temperature: Temperature | None
-    checked: int
-    split: str
-    max_difference: float | None
-    familiarity: dict[str, Any] | None
-    without_familiarity: str
-    familiarity_difference: float | None
-    example: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the object that ``pipeline export --json`` prints."""
-        size = self.image_size
-        return {
-            **asdict(self),
-            "path": str(self.path),
-            "card": str(self.card),
-            "temperature": None if self.temperature is None else self.temperature.value,
-            "input": {"name": INPUT, "dtype": "uint8", "shape": [None, size, size, 3]},
-            "output": {"name": OUTPUT, "dtype": "float32", "shape": [None, len(self.classes)]},
-            "familiarity": self.familiarity
-            and {"name": FAMILIARITY, "dtype": "float32", "shape": [None], **self.familiarity},
-        }
-
-
 def export_model(
     trained: TrainedHead,
     path: Path | None = None,
@@ -125,6 +39,7 @@ def export_model(
     format: str,
     weights: str | None = None,
     sample: Sample | None = None,
+    features: Selection | None = None,
 ) -> Exported:
     """Writes base and head as one model, from uint8 images to probabilities; see ``docs/export.md``.
 
@@ -135,6 +50,7 @@ def export_model(
         format: A module of this package.
         weights: A file with the filters of the base, ``imagenet``, ``random:<seed>``, or None to find them.
         sample: Images to check the written model on, before it takes its place.
+        features: The features that the head was trained on, of which the card tells images and commands.
 
     Raises:
         UsageError: The format is unknown or lacks its packages, the head cannot be exported, the filters
@@ -144,7 +60,7 @@ def export_model(
     """
     module = find_format(format)
     target, root = own_place(trained, module) if path is None else (expanded(path), None)
-    _refuse_target(target, module, format)
+    refuse_target(target, module, format)
     front = front_of(trained.spec, weights)
     if front is not None and format not in JOINING:
         raise UsageError(
@@ -173,7 +89,7 @@ def export_model(
         differences = {} if sample is None else _differences(module, draft, sample, trained, format)
         size = _bytes(draft)
     answers = example(module, target, trained.spec, pixel_range)
-    card = _put_card(
+    card = put_card(
         write_card(
             trained,
             format=format,
@@ -182,6 +98,8 @@ def export_model(
             checked=0 if sample is None else len(sample.images),
             difference=differences.get(OUTPUT),
             without_familiarity=without_familiarity,
+            features=features,
+            out=None if path is None else target.name,
         ),
         target,
         root,
@@ -204,39 +122,6 @@ def export_model(
         familiarity_difference=differences.get(FAMILIARITY),
         example=answers,
     )
-
-
-def _put_card(text: str, target: Path, root: Path | None) -> Path:
-    """Writes the card beside a model; an older card gives way.
-
-    Raises:
-        ForeignFileError: Something else stands there; the model is whole all the same.
-        PipelineError: It cannot be written.
-    """
-    path = card_of(target)
-    with (
-        disk_errors(f"the model card cannot be written to {path}", "The model is whole; export it elsewhere"),
-        written(path, root=root or path.parent, known=is_model_card) as file,
-    ):
-        file.write(text.encode("utf-8", "backslashreplace"))
-    return path
-
-
-def own_place(trained: TrainedHead, module: Format) -> tuple[Path, Path]:
-    """Returns a place in the head's folder, which training it anew empties, and the folder of all runs."""
-    if trained.folder is None:
-        raise UsageError("a head that was not saved has no folder of its own: say where to write the model")
-    name = f"{trained.dataset}-{trained.name}{module.SUFFIX}"
-    return trained.folder / "export" / name, runs_of(trained.folder)
-
-
-def _refuse_target(target: Path, module: Format, format: str) -> None:
-    if module.SUFFIX and target.suffix != module.SUFFIX:
-        raise UsageError(
-            f"--out {str(target)!r}: the name of a file of format {format} ends with {module.SUFFIX}"
-        )
-    if target.exists() and not module.recognises(target):
-        raise UsageError(f"--out {str(target)!r} exists and is no {format} model: choose another place")
 
 
 def _about(trained: TrainedHead, familiarity: Familiarity | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ForeignFileError
-from pipeline.serving.export._exporting import replacing
+from pipeline.serving.export._placing import replacing
 
 
 def write_folder(target: Path, text: str, **options: object) -> None:
