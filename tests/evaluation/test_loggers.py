@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -87,19 +88,34 @@ def test_tensorboard_that_cannot_write_is_one_clear_line(make_report, tmp_path):
         open_logger("tensorboard")(make_report(("a", "b")), runs=tmp_path, files=None)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_mlflow_finds_what_is_logged(make_report, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
-    pytest.importorskip("sqlalchemy")
+@pytest.fixture
+def connections(monkeypatch):
+    """Addresses that somebody in this process tried to reach; none is."""
+    tried = []
+
+    def refuse(self, address):
+        tried.append(address)
+        raise OSError("this test has no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    return tried
+
+
+# MLflow's own database layer asks SQLAlchemy 2.1 for what a later release takes away.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+def test_mlflow_finds_what_is_logged(make_report, tmp_path, monkeypatch, connections):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     report = make_report(("a", "b"), history=HISTORY)
     files = report.write()
     log = open_logger("mlflow")
     line = log(report, runs=tmp_path, files=files)
     log(dataclasses.replace(report, split="val"), runs=tmp_path, files=None)
+    from mlflow import MlflowClient  # behind the logger, which turns telemetry off before it imports
+
     uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
     assert line == f"mlflow ui --backend-store-uri {uri}"
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = MlflowClient(tracking_uri=uri)
     later, first = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
     assert (first.info.run_name, later.info.run_name) == ("stored test", "stored val")
     assert first.info.status == "FINISHED"
@@ -109,6 +125,14 @@ def test_mlflow_finds_what_is_logged(make_report, tmp_path, monkeypatch):
     names = {file.path for file in client.list_artifacts(first.info.run_id)}
     assert names == {path.name for path in files.iterdir()}
     assert client.list_artifacts(later.info.run_id) == []
+    assert connections == []
+
+
+def test_mlflow_that_cannot_write_is_one_clear_line(make_report, tmp_path, monkeypatch, connections):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow").write_text("in the way")
+    with pytest.raises(PipelineError, match=r"MLflow cannot log to sqlite.*MLFLOW_TRACKING_URI"):
+        open_logger("mlflow")(make_report(("a", "b")), runs=tmp_path, files=None)
 
 
 @pytest.fixture
