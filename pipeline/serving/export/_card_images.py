@@ -40,7 +40,7 @@ def _distinct(trained: TrainedHead) -> str:
     if trained.seen is None:
         return "; how many different images that are is not on record"
     learnt, chosen = trained.seen.counts
-    return f": {counted(learnt, 'different image')}; it was validated on {counted(chosen, 'more', 'more')}"
+    return f": {counted(learnt, 'different image')}; it was validated on {chosen:,}"
 
 
 def _images(part: FeatureSet) -> dict[str, int]:
