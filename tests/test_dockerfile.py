@@ -15,11 +15,12 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+import click
 import pytest
 from dockerfile_parse import DockerfileParser
 
 from pipeline import registry
-from pipeline.cli import commands
+from pipeline.cli import commands, main
 from pipeline.cli.commands.serve import command as serve
 from pipeline.overview import CACHE, RUNS
 
@@ -172,15 +173,23 @@ def test_the_page_mounts_what_the_image_has_as_volumes() -> None:
     assert all(f"| `{volume}` |" in PAGE for volume in mounted)
 
 
-def test_the_page_runs_commands_that_there_are_and_publishes_the_port() -> None:
-    lines = [line for line in examples() if line.startswith(("in-docker", "docker run"))]
-    given = [shlex.split(line.removeprefix("docker run"), comments=True) for line in lines]
-    ran = [next((word for word in words if word in COMMANDS), None) for words in given if words[1:]]
-    assert ran == ["extract", "train-head", "evaluate", "serve", "extract"]
-    (serving,) = [words for words in given if "serve" in words]
+def test_the_page_runs_commands_as_they_are_and_publishes_the_port() -> None:
+    lines = [line for line in examples() if line.startswith(("in-docker ", "docker run"))]
+    given = {}
+    for line in lines:
+        words = shlex.split(line.removeprefix("docker run"), comments=True)
+        place = next((place for place, word in enumerate(words) if word in COMMANDS), None)
+        if place is not None:
+            command = main.get_command(click.Context(main), words[place])
+            assert command is not None
+            command.make_context(words[place], words[place + 1 :])  # refuses options that there are not
+            given[words[place]] = words
+    assert set(given) == {"extract", "train-head", "evaluate", "serve"}
+    serving = given["serve"]
     (port,) = steps(TEXT, "EXPOSE")
     assert serving[serving.index("-p") + 1] == f"127.0.0.1:{port}:{port}"
     assert serving[serving.index("--host") + 1] == "0.0.0.0"  # noqa: S104 (inside a container)
+    assert "--hostname" in serving
     assert f"http://127.0.0.1:{port}/health" in serving[serving.index("--health-cmd") + 1]
 
 
