@@ -34,7 +34,9 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
     texts = [(name, pa.uint8() if name == "view" else pa.string()) for name in COLUMNS]
     lists = pa.list_(pa.float32(), table.width)  # few readers know half-precision numbers
     schema = pa.schema([*texts, ("features", lists)], {METADATA: table.metadata})
-    with parquet.ParquetWriter(folder / f"{stem}.parquet", schema) as file:
+    # Features are noise to a compressor, and no two of their numbers are alike.
+    packed = {"compression": "none", "use_dictionary": ["split", "label", "group"]}
+    with parquet.ParquetWriter(folder / f"{stem}.parquet", schema, **packed) as file:
         for block in table.blocks():
             numbers = pa.array(block.features.astype(np.float32).reshape(-1))
             columns = [
