@@ -23,6 +23,9 @@ from pipeline.cache.format import (
     SEAL,
     SEALS,
     STORED_DTYPES,
+    TARGET_ATTRIBUTES,
+    TARGETS,
+    TARGETS_SCHEMA,
     FeatureFile,
     Header,
     altered,
@@ -36,6 +39,7 @@ from pipeline.guards.hdf5 import refuse_foreign_parts, refuse_other_columns
 from pipeline.images import UNLABELLED
 from pipeline.images.packed_strings import PackedStrings
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import CLASS, KINDS, LABELS, are_marks
 from pipeline.paths import is_folder_name
 from pipeline.spec import SCHEMA, FeatureSpec
 
@@ -133,20 +137,23 @@ def open_feature_file(path: Path) -> FeatureFile:
 
 def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
     refuse_foreign_parts(path, file)
-    schema = plain(file.attrs.get("schema"))
-    if schema != SCHEMA and plain(file.attrs.get(SEAL)) != seal(file, {"schema": SCHEMA}):
+    wanted = COLUMNS | TARGETS if TARGETS.keys() & set(file) else COLUMNS
+    schema, expected = plain(file.attrs.get("schema")), SCHEMA if wanted is COLUMNS else TARGETS_SCHEMA
+    if schema != expected and plain(file.attrs.get(SEAL)) != seal(file, {"schema": expected}):
         raise CacheMismatchError(
-            f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA}: "
+            f"{path} has schema {str(schema)[:40]}, this version reads {SCHEMA} and {TARGETS_SCHEMA}: "
             "run `pipeline extract` to make it anew"
         )
-    optional = (names for names in (PART_ATTRIBUTES, LATER_ATTRIBUTES) if names & set(file.attrs))
-    refuse_other_columns(file, COLUMNS, ATTRIBUTES.union(*optional))
+    optional = (
+        names for names in (PART_ATTRIBUTES, LATER_ATTRIBUTES, TARGET_ATTRIBUTES) if names & set(file.attrs)
+    )
+    refuse_other_columns(file, wanted, ATTRIBUTES.union(*optional))
     attributes = plain_attributes(file)
     if attributes.get(SEAL) != seal(file):
         what = what_is_altered(file)
         raise DamagedFileError(f"{path} is damaged: its {what} changed since it was written. {_MEND}", what)
     spec = FeatureSpec.from_json(attributes["spec"])
-    columns = {name: file[name] for name in COLUMNS}
+    columns = {name: file[name] for name in wanted}
     features = columns["features"]
     n = features.shape[0]
     ids = read_texts(columns["ids"])
@@ -156,6 +163,7 @@ def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
         digests=columns["digests"][()],
         views=columns["views"][()],
         groups=read_texts(columns["groups"]),
+        targets=columns["targets"][()] if "targets" in columns else None,  # type: ignore[arg-type]
     )
     sizes = {name: (columns[name].id.get_offset(), columns[name].id.get_storage_size()) for name in FILLED}
     lengths = {
@@ -163,6 +171,7 @@ def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
         len(rows.labels),
         len(rows.digests),
         len(rows.views),
+        len(rows.targets),
         len(rows.groups),
         *(columns[k].shape[0] for k in FILLED),
     }
@@ -183,6 +192,7 @@ def _read_layout(path: Path, file: h5py.File) -> FeatureFile:
         number=int(attributes.get("part", 0)),
         count=int(attributes.get("parts", 1)),
         whole=str(attributes.get("whole", "")),
+        target=str(attributes.get("target", CLASS)),
     )
     _refuse_impossible(header, rows, tuple(features.shape[1:]))
     return FeatureFile(
@@ -206,6 +216,15 @@ def _refuse_impossible(header: Header, rows: RowTable, feature_shape: tuple[int,
         raise ValueError(f"{names} are no names of data set and split")
     if not feature_shape or 0 in feature_shape:
         raise ValueError(f"{feature_shape} is no shape of features")
+    targets, width = rows.targets, 0 if header.target == CLASS else len(header.classes)
+    if header.target not in KINDS or targets.shape[1] != width or (width == 0) != (header.target == CLASS):
+        raise ValueError(f"{targets.shape[1]} targets of kind {header.target[:40]!r} do not fit its classes")
+    if header.target == LABELS and not are_marks(targets).all():
+        raise ValueError("a label of an image is neither 0 nor 1")
+    if np.isinf(targets).any():
+        raise ValueError("a number is infinite")
+    if width and (rows.labels != UNLABELLED).any():
+        raise ValueError("an image has a class beside its targets")
     if len(rows) and not (rows.labels.min() >= UNLABELLED and rows.labels.max() < len(header.classes)):
         raise ValueError("a label stands for no class")
     for item in header.skipped:

@@ -21,6 +21,7 @@ from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import CLASS, LABELS, described, known_rows
 from pipeline.notebook import facts_html
 from pipeline.paths import expanded
 from pipeline.runtimes.pandas import import_pandas
@@ -49,6 +50,8 @@ class FeatureSet:
         dataset: Name of the data set.
         path: The file behind it, the first of several.
         weights_file: The file of the user's that the filters of the base were read from, if it was one.
+        target: What is known of each image, see ``images/targets.py``; of other targets than classes,
+            ``classes`` are their names.
     """
 
     features: np.ndarray | MappedFeatures
@@ -60,14 +63,46 @@ class FeatureSet:
     dataset: str
     path: Path
     weights_file: Path | None = None
+    target: str = CLASS
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def labels(self) -> np.ndarray:
-        """int32 (N,), index into ``classes``; -1 = unlabelled."""
+        """int32 (N,), index into ``classes``; -1 = unlabelled.
+
+        Raises:
+            UsageError: Images have no classes here, but several labels or numbers.
+        """
+        if self.target != CLASS:
+            raise UsageError(
+                f"this works on one class an image, and {self.dataset} has {described(self.target)} "
+                f"({first_few([readable(one) for one in self.classes], 3)}): "
+                "`pipeline train-head`, `evaluate` and `predict` work on these"
+            )
         return self.rows.labels
+
+    def told(self, row: int) -> str | None:
+        """Says what is known of the image of a row: its class, labels or numbers; None where nothing is."""
+        if not self.known[row]:
+            return None
+        if self.target == CLASS:
+            return self.classes[self.rows.labels[row]]
+        values = zip(self.classes, self.rows.targets[row].tolist(), strict=True)
+        if self.target == LABELS:
+            return ", ".join(name for name, value in values if value == 1) or "none of the labels"
+        return ", ".join(f"{name} {value:g}" for name, value in values if value == value)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which rows have a class, or a target that is known, bool (N,)."""
+        return self.rows.labels >= 0 if self.target == CLASS else known_rows(self.rows.targets)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 (N, k): several labels (1, 0, NaN = unknown), or numbers; (N, 0) beside classes."""
+        return self.rows.targets
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -202,7 +237,7 @@ def join_features(parts: Sequence[FeatureSet]) -> FeatureSet:
     """
     first = parts[0]
     for part in parts[1:]:
-        same = part.rows.equals(first.rows) and part.classes == first.classes
+        same = part.rows.equals(first.rows) and (part.classes, part.target) == (first.classes, first.target)
         if not same or part.features.dtype != first.features.dtype:
             raise CacheMismatchError(
                 f"{first.path} and {part.path} hold different rows: run `pipeline extract` with both layers "
@@ -309,11 +344,15 @@ def _open_shard(entry: Entry, shard: ShardName) -> FeatureFile:
     return layout
 
 
+_OF_ALL = ("whole", "classes", "target")
+"""What all files of a split have alike."""
+
+
 def _refuse_several_states(layouts: Sequence[FeatureFile]) -> None:
     """Refuses files that were made for different lists of images, which share rows or lack some."""
     first = layouts[0]
     for layout in layouts[1:]:
-        if (layout.header.whole, layout.header.classes) != (first.header.whole, first.header.classes):
+        if any(getattr(layout.header, one) != getattr(first.header, one) for one in _OF_ALL):
             raise CacheMismatchError(
                 f"{first.path} and {layout.path.name} are of different states of the data set: "
                 "run `pipeline extract` to bring them to the same"
@@ -328,6 +367,7 @@ def _as_one(layouts: Sequence[FeatureFile]) -> FeatureSet:
         crc32=np.concatenate([layout.crc32 for layout in layouts]),
         spec=first.header.spec,
         classes=first.header.classes,
+        target=first.header.target,
         split=first.header.split,
         dataset=first.header.dataset,
         path=first.path,

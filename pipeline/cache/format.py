@@ -25,6 +25,7 @@ from pipeline.cache.shards import ShardName
 from pipeline.errors import UnreadableFileError, system_refusal
 from pipeline.guards.hdf5 import Column
 from pipeline.images.row_table import DIGEST_BYTES, RowTable
+from pipeline.images.targets import CLASS
 from pipeline.plain_json import parse_json
 from pipeline.spec import FeatureSpec
 
@@ -43,12 +44,16 @@ COLUMNS = {
     **{name: Column(("S",)) for name in ("ids", "groups", "classes", "skipped")},
 }
 """The datasets of a feature file, and nothing else is in one."""
+TARGETS = {"targets": Column(("<f4",), (None, None))}
+"""What one of schema 2 has besides: images have several labels or numbers, and no class."""
 
 ATTRIBUTES = frozenset(
     ("schema", "spec", "dataset", "source", "split", "weights_label", "software", "created_at", "seal")
 )
 LATER_ATTRIBUTES = frozenset(("seals",))
 """Attributes that files of earlier versions do not have."""
+TARGET_ATTRIBUTES = frozenset(("target",))
+"""Of files with targets; no other has them."""
 PART_ATTRIBUTES = frozenset(("part", "parts", "whole"))
 """Of a shard, where a split has several; no other has them."""
 
@@ -57,6 +62,8 @@ HDF5_LOCK = threading.Lock()
 
 SEAL, SEALS = "seal", "seals"
 """Attributes that prove the header: of the whole, and of each of its columns."""
+TARGETS_SCHEMA = 2
+"""Schema of files with targets, which versions that know none refuse by it."""
 _HEX = 16
 """Hex digits of each of the ``seals``: enough that no accident passes."""
 
@@ -70,13 +77,14 @@ class Header:
         dataset: Name of the data set.
         source: Canonical address of the image source.
         split: ``train``, ``val`` or ``test``.
-        classes: Class names, indexed by label.
+        classes: Class names, indexed by label; of other targets their names.
         weights_label: What the user asked for: ``imagenet``, ``random`` or a file name.
         skipped: Images left out on request, each with its reason.
         software: Versions of what computed the rows.
         number: Its place among the files of the split, from 0.
         count: How many files the split has.
         whole: Fingerprint of the whole split, the same in all its files; empty in the only one.
+        target: What is known of an image, see ``images/targets.py``.
     """
 
     spec: FeatureSpec
@@ -90,6 +98,7 @@ class Header:
     number: int = 0
     count: int = 1
     whole: str = ""
+    target: str = CLASS
 
     @property
     def shard(self) -> ShardName:

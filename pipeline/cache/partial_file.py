@@ -26,6 +26,7 @@ from pipeline.cache.format import (
     SEAL,
     SEALS,
     STORED_DTYPES,
+    TARGETS_SCHEMA,
     FeatureFile,
     Header,
     checksums,
@@ -37,6 +38,7 @@ from pipeline.cache.locks import is_still_at
 from pipeline.errors import ForeignFileError, PipelineError, disk_errors, reason_of
 from pipeline.files import create, discard, open_file, refuse_foreign, replace
 from pipeline.images.row_table import DIGEST_BYTES, RowTable
+from pipeline.images.targets import CLASS
 from pipeline.spec import SCHEMA
 
 KEPT = "All finished rows are kept; make room there, or make it writable, and run the same command again"
@@ -103,8 +105,9 @@ def create_feature_file(path: Path, header: Header, rows: RowTable, feature_shap
         "crc32": ((n,), "<u4"),
         "done": ((n,), "|u1"),
     }
+    with_targets = header.target != CLASS
     attributes = {
-        "schema": SCHEMA,
+        "schema": TARGETS_SCHEMA if with_targets else SCHEMA,
         "spec": header.spec.to_json(),
         "dataset": header.dataset,
         "source": header.source,
@@ -113,6 +116,9 @@ def create_feature_file(path: Path, header: Header, rows: RowTable, feature_shap
         "software": json.dumps(header.software or {}, sort_keys=True),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if with_targets:
+        columns["targets"] = rows.targets.astype("<f4")
+        attributes["target"] = header.target
     if header.count > 1:
         attributes |= {"part": header.number, "parts": header.count, "whole": header.whole}
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")

@@ -47,7 +47,7 @@ def refuse_other_classes(splits: Sequence[FeatureSet]) -> None:
     """
     first = splits[0]
     for one in splits[1:]:
-        if one.classes != first.classes:
+        if (one.classes, one.target) != (first.classes, first.target):
             raise CacheMismatchError(
                 f"{first.path} and {one.path} have other classes: run `pipeline extract` to bring the splits "
                 "to the same state"

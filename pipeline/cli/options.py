@@ -27,6 +27,7 @@ from pipeline.extraction import executors
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import ENGINES, PRECISIONS, STORES, FeatureRequest
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.targets import KINDS
 from pipeline.options import MOST_SEED, Flag, flags_of, options_of, split_settings
 from pipeline.plain_json import json_text
 from pipeline.progress import say
@@ -181,6 +182,23 @@ entry_filters = _stack(
 )
 
 
+target_options = _stack(
+    click.option(
+        "--target",
+        default="",
+        type=click.Choice(("", *KINDS)),
+        metavar="KIND",
+        show_default="class",
+        help=f"What is known of an image: {', '.join(KINDS)}.",
+    ),
+    click.option(
+        "--target-column",
+        multiple=True,
+        metavar="COLUMN",
+        help="Tables: a column of a label, 0 or 1, or of a number; repeatable.",
+    ),
+    click.option("--label-separator", default="", help="Tables: what stands between several labels."),
+)
 column_options = _stack(
     click.option("--path-column", default="", help="Tables: column of the paths.", show_default="path"),
     click.option(
@@ -198,6 +216,7 @@ column_options = _stack(
 )
 reading_options = _stack(
     column_options,
+    target_options,
     click.option("--follow-links", is_flag=True, help="Folders: read images through links to elsewhere."),
     click.option("--leave-out", multiple=True, metavar="PATTERN", help="Images not of the set."),
 )

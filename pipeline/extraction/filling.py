@@ -110,6 +110,7 @@ class Headers:
                 number=span.shard.number,
                 count=span.shard.count,
                 whole=self._fingerprints[span.shard.split] if span.shard.count > 1 else "",
+                target=self.manifest.target,
             )
             for span in group
         }

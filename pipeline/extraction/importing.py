@@ -89,6 +89,7 @@ def import_features(
         len(own),
         {name: [values[row] for row in own] for name, values in table.columns.items() if name != _VIEW},
         columns or SourceOptions(),
+        told_target=table.target,
     )
     kept = store or ("float16" if table.dtype == np.float16 else "float32")
     _tell(table, own, kept, remarks_on(source))

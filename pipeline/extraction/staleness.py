@@ -20,7 +20,9 @@ from pipeline.images import SPLITS, ImageSource, open_images
 from pipeline.images.contents import digest_items, known_digests
 from pipeline.images.image_list import ImageList, list_images
 from pipeline.images.listed_rows import SCHEME
+from pipeline.images.source import targets_of
 from pipeline.images.splits import assign_splits
+from pipeline.images.targets import CLASS, NOUNS, NUMBER, renamed, same_rows
 from pipeline.progress import progress, say
 from pipeline.wording import counted, first_few
 
@@ -54,6 +56,7 @@ class Staleness:
         classes_removed: Classes that are gone.
         not_looked_at: Images whose content may be another: their files were touched, and are many.
         not_compared: Why nothing was compared; empty where it was.
+        target: What was known of the images, see ``images/targets.py``: what ``labels`` and ``classes`` are.
     """
 
     source: str
@@ -68,6 +71,7 @@ class Staleness:
     classes_removed: tuple[str, ...] = ()
     not_looked_at: int = 0
     not_compared: str = ""
+    target: str = CLASS
 
     @property
     def differences(self) -> list[str]:
@@ -77,14 +81,15 @@ class Staleness:
             "removed": self.removed,
             "with other content": self.content,
             "that cannot be read any more": self.unreadable,
-            "with another label": self.labels,
+            f"with another {'number' if self.target == NUMBER else 'label'}": self.labels,
             "in another split": self.splits,
         }
         words = [f"{counted(count, 'image')} {what}" for what, count in counts.items() if count]
         for what, names in (("new", self.classes_added), ("gone", self.classes_removed)):
             if names:
                 listed = first_few(list(map(repr, names)), _SHOWN_CLASSES)
-                words.append(f"{'class' if len(names) == 1 else 'classes'} {listed} {what}")
+                noun = counted(len(names), NOUNS[self.target]).split()[1]
+                words.append(f"{noun} {listed} {what}")
         return words
 
     def __str__(self) -> str:
@@ -153,7 +158,7 @@ def _unknown(entry: Entry, why: str) -> Staleness:
 def _compare(chosen: Selection, stored: Sequence[FeatureSet], source: ImageSource) -> Staleness:
     entry = chosen.entries[0]
     skipped = {record["id"] for record in _skipped(entry)}
-    old = _Old.of(stored, [*source.classes])
+    old = _Old.of(stored, source)
     items = list_images(source.items())
     if skipped:
         items = items.take(np.array([name not in skipped for name in items.ids], bool))
@@ -161,7 +166,7 @@ def _compare(chosen: Selection, stored: Sequence[FeatureSet], source: ImageSourc
     found = np.flatnonzero(partners >= 0)
     contents = _contents(source, items, partners, old.digests, entry)
     splits = assign_splits(items, contents.digests).codes
-    labels = old.labels[partners[found]]
+    other = _with_other_labels(source, items.labels[found], old, partners[found])
     gone = len(old.keys) - len(np.unique(partners[found]))
     known_classes = list(dict.fromkeys(name for shard in stored for name in shard.classes))
     rest = contents.not_looked_at
@@ -172,11 +177,12 @@ def _compare(chosen: Selection, stored: Sequence[FeatureSet], source: ImageSourc
         removed=gone,
         content=contents.changed,
         unreadable=contents.unreadable,
-        labels=int(np.count_nonzero(labels != items.labels[found])),
+        labels=int(np.count_nonzero(other)),
         splits=int(np.count_nonzero(old.splits[partners[found]] != splits[found])),
         classes_added=tuple(name for name in source.classes if name not in known_classes),
         classes_removed=tuple(name for name in known_classes if name not in source.classes),
         not_looked_at=rest,
+        target=old.target,
         not_compared=f"the content of {counted(rest, 'image')} was not looked at" if rest else "",
     )
 
@@ -190,17 +196,27 @@ class _Old:
         labels: int (M,), positions among the classes of today, -1 without label, -2 of a class that is gone.
         splits: int (M,), positions in ``SPLITS``.
         digests: uint8 (M, 32).
+        target: What was known of the images, see ``images/targets.py``.
+        targets: float32 (M, k); (M, 0) where images had classes.
+        names: Their k names.
     """
 
     keys: np.ndarray
     labels: np.ndarray
     splits: np.ndarray
     digests: np.ndarray
+    target: str
+    targets: np.ndarray
+    names: tuple[str, ...]
 
     @classmethod
-    def of(cls, stored: Sequence[FeatureSet], classes: Sequence[str]) -> _Old:
-        places = {name: place for place, name in enumerate(classes)}
-        keys, labels, splits, digests = [], [], [], []
+    def of(cls, stored: Sequence[FeatureSet], source: ImageSource) -> _Old:
+        places = {name: place for place, name in enumerate(source.classes)}
+        target = stored[0].target
+        names = (
+            () if target == CLASS else tuple(dict.fromkeys(name for one in stored for name in one.classes))
+        )
+        keys, labels, splits, digests, targets = [], [], [], [], []
         for shard in stored:
             rows = shard.rows.take(shard.rows.views == 0)
             meaning = np.array([*(places.get(name, _NEW) for name in shard.classes), -1])
@@ -208,7 +224,37 @@ class _Old:
             labels.append(meaning[rows.labels])
             splits.append(np.full(len(rows), SPLITS.index(shard.split)))
             digests.append(rows.digests)
-        return cls(*map(np.concatenate, (keys, labels, splits, digests)))
+            targets.append(renamed(rows.targets, target, shard.classes, names))
+        return cls(
+            keys=np.concatenate(keys),
+            labels=np.concatenate(labels),
+            splits=np.concatenate(splits),
+            digests=np.concatenate(digests),
+            target=target,
+            targets=np.concatenate(targets),
+            names=names,
+        )
+
+
+def _with_other_labels(
+    source: ImageSource, labels: np.ndarray, old: _Old, partners: np.ndarray
+) -> np.ndarray:
+    """Tells which images have another class, or other targets, than before, bool (n,).
+
+    Args:
+        source: As it is.
+        labels: Those of its items, int (n,).
+        old: As it was.
+        partners: Where each image was in it, int (n,).
+    """
+    table = targets_of(source)
+    if (CLASS if table is None else table.kind) != old.target:
+        return np.ones(len(labels), bool)
+    if table is None:
+        return old.labels[partners] != labels
+    names = tuple(dict.fromkeys((*old.names, *table.names)))
+    before = renamed(old.targets[partners], old.target, old.names, names)
+    return ~same_rows(renamed(table.of(labels), table.kind, table.names, names), before)
 
 
 def _keys(names: Sequence[str]) -> np.ndarray:

@@ -17,8 +17,9 @@ from pipeline.images.packed_strings import repeated
 from pipeline.images.pixel_range import PixelCensus
 from pipeline.images.row_table import DIGEST_BYTES, RowTable
 from pipeline.images.sequences import Positions, as_run
-from pipeline.images.source import SPLITS, BadImage, ImageSource
+from pipeline.images.source import SPLITS, UNLABELLED, BadImage, ImageSource, targets_of
 from pipeline.images.splits import assign_splits, describe_splits
+from pipeline.images.targets import CLASS, TargetTable
 from pipeline.wording import counted
 
 _STRETCH = 4096
@@ -67,6 +68,12 @@ class Manifest:
     census: PixelCensus = field(default_factory=PixelCensus)
     notes: tuple[str, ...] = ()
     looked_again: Collection[str] = ()
+
+    @property
+    def target(self) -> str:
+        """What is known of the images, see ``images/targets.py``."""
+        table = targets_of(self.source)
+        return CLASS if table is None else table.kind
 
     def look_again(
         self, items: Mapping[str, bytes], computed: Callable[[], Sequence[Mapping[str, int]]] = tuple
@@ -137,7 +144,10 @@ def manifest_of(source: ImageSource, items: ImageList, digests: np.ndarray) -> M
     parts = {split: items.take(index) for split, index in members.items() if len(index)}
     return Manifest(
         source=source,
-        splits={split: _rows(part, _digests_of(digests, members[split])) for split, part in parts.items()},
+        splits={
+            split: _rows(part, _digests_of(digests, members[split]), targets_of(source))
+            for split, part in parts.items()
+        },
         items=parts,
         unreadable=[],
         notes=describe_splits(items, assigned),
@@ -155,13 +165,15 @@ def _digests_of(digests: np.ndarray, rows: Positions) -> np.ndarray:
     return taken
 
 
-def _rows(items: ImageList, digests: np.ndarray) -> RowTable:
+def _rows(items: ImageList, digests: np.ndarray, targets: TargetTable | None) -> RowTable:
+    labels = items.labels
     return RowTable(
         ids=items.ids,
-        labels=items.labels,
+        labels=labels if targets is None else np.full(len(items), UNLABELLED, np.int32),
         digests=digests,
         views=np.zeros(len(items), np.uint8),
         groups=items.groups,
+        targets=None if targets is None else targets.of(labels),  # type: ignore[arg-type]
     )
 
 

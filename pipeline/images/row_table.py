@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.images.packed_strings import Categorical, PackedStrings
 from pipeline.images.sequences import LazySequence, Positions, as_run, same, take_rows, whole_positions
 from pipeline.images.source import UNLABELLED
+from pipeline.images.targets import COLUMN, no_targets, same_targets
 
 DIGEST_BYTES = 32
 _MARK_BYTES = 8
@@ -27,6 +28,8 @@ class RowTable:
         digests: uint8 (N, 32), SHA-256 of each image's bytes.
         views: uint8 (N,), 0 = the image itself, 1..K = its augmented views.
         groups: N names of what must stay together (a patient, a product); empty = none, and so is no list.
+        targets: float32 (N, k), what is known of each image where that is no class, see
+            ``images/targets.py``; (N, 0) where it is, and so is None.
     """
 
     ids: Sequence[str]
@@ -34,8 +37,11 @@ class RowTable:
     digests: np.ndarray
     views: np.ndarray
     groups: Sequence[str] = ()
+    targets: np.ndarray = None  # type: ignore[assignment]  # settled below
 
     def __post_init__(self) -> None:
+        if self.targets is None:
+            object.__setattr__(self, "targets", no_targets(len(self.labels)))
         if not len(self.groups):
             object.__setattr__(self, "groups", Categorical(np.broadcast_to(np.int8(-1), len(self)), ()))
 
@@ -53,8 +59,13 @@ class RowTable:
 
         Args:
             split: Where the rows stand.
-            classes: Class names; an unlabelled row has an empty one, as has a row without a group.
+            classes: Class names; an unlabelled row has an empty one, as has a row without a group. Of targets
+                their names: each has a column of numbers, ``target:<name>``, with None for what is unknown.
         """
+        targets = {
+            f"{COLUMN}{name}": [None if np.isnan(value) else value for value in column]
+            for name, column in zip(classes, self.targets.T, strict=False)
+        }
         return {
             "id": list(self.ids),
             "sha256": [digest.tobytes().hex() for digest in self.digests],
@@ -62,6 +73,7 @@ class RowTable:
             "label": ["" if label == UNLABELLED else classes[label] for label in self.labels.tolist()],
             "group": list(self.groups),
             "view": self.views.tolist(),
+            **targets,
         }
 
     @classmethod
@@ -73,6 +85,7 @@ class RowTable:
             digests=np.concatenate([part.digests for part in parts]),
             views=np.concatenate([part.views for part in parts]),
             groups=_joined_strings([part.groups for part in parts]),
+            targets=np.concatenate([part.targets for part in parts]),
         )
 
     def fingerprint(self) -> str:
@@ -80,6 +93,8 @@ class RowTable:
         whole = hashlib.sha256(f"{len(self)}".encode())
         for column in (self.labels.astype("<i4"), self.digests, self.views):
             whole.update(np.ascontiguousarray(column).data)
+        if self.targets.shape[1]:
+            whole.update(np.ascontiguousarray(self.targets.astype("<f4")).data)
         for names in (self.ids, self.groups):
             for name in names:
                 whole.update(name.encode("utf-8", "surrogateescape") + b"\0")
@@ -97,6 +112,7 @@ class RowTable:
             digests=take_rows(self.digests, rows),
             views=take_rows(self.views, rows),
             groups=_take_strings(self.groups, rows),
+            targets=take_rows(self.targets, rows),
         )
 
     def equals(self, other: RowTable) -> bool:
@@ -107,6 +123,7 @@ class RowTable:
             and np.array_equal(self.labels, other.labels)
             and np.array_equal(self.digests, other.digests)
             and np.array_equal(self.views, other.views)
+            and same_targets(self.targets, other.targets)
         )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.images.targets import TargetTable
 from pipeline.wording import first_few
 
 SPLITS = ("train", "val", "test")
@@ -129,6 +130,8 @@ class ListedSource:
         notes: Remarks for the user.
         listed: The images in order.
         left_out: What stands there and is not among the images.
+        targets: What the labels of items stand for, where they are no classes; ``classes`` are then the names
+            of the targets.
     """
 
     uri: str
@@ -137,10 +140,16 @@ class ListedSource:
     notes: tuple[str, ...]
     listed: Sequence[ImageItem] = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    targets: TargetTable | None = None
 
     def items(self) -> Sequence[ImageItem]:
         """Returns all images in a stable order."""
         return self.listed
+
+
+def targets_of(source: ImageSource) -> TargetTable | None:
+    """Returns what the labels of a source's items stand for; None where they are classes."""
+    return getattr(source, "targets", None)
 
 
 def remarks_on(source: ImageSource) -> list[str]:

@@ -8,6 +8,12 @@ from typing import Any
 
 from pipeline.errors import UsageError
 
+TABLE_OPTIONS = (
+    *("path_column", "label_column", "split_column", "group_column"),
+    *("target", "target_column", "label_separator"),
+)
+"""The fields that every table understands."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
@@ -22,6 +28,10 @@ class SourceOptions:
             in a folder as well.
         split_column: Column of a table that names the splits; empty = ``split``, ``none`` = there is none.
         group_column: Column of a table that names the groups; empty = ``group``, ``none`` = there is none.
+        target: What is known of an image: ``class``, ``labels`` (several) or ``number``; empty = as other
+            options say, else ``class``.
+        target_column: Columns of a table with a label each, 0 or 1, or with a number each.
+        label_separator: What stands between several labels in the column of the labels; empty = it holds one.
         follow_links: Read images through links that lead out of a folder.
         leave_out: Shell patterns of image ids that do not belong to the set, such as ``*_mask.png``.
     """
@@ -30,6 +40,9 @@ class SourceOptions:
     label_column: str = ""
     split_column: str = ""
     group_column: str = ""
+    target: str = ""
+    target_column: tuple[str, ...] = ()
+    label_separator: str = ""
     follow_links: bool = False
     leave_out: tuple[str, ...] = ()
 
@@ -56,7 +69,9 @@ class SourceOptions:
     def to_json(self) -> dict[str, Any]:
         """Returns what is given, as plain types."""
         given = asdict(self)
-        return {name: list(given[name]) if name == "leave_out" else given[name] for name in self.given}
+        return {
+            name: list(value) if isinstance(value := given[name], tuple) else value for name in self.given
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SourceOptions:

@@ -15,6 +15,7 @@ from pipeline.cache.features import Selection, join_features, joined_spec
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import fit_head
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import LABELS
 from pipeline.spec import FeatureSpec
 
 Make = Callable[..., FeatureSet]
@@ -70,6 +71,7 @@ OTHERS: dict[str, Callable[[FeatureSet], object]] = {
     "digests": lambda cut: cut.rows.digests[::-1].copy(),
     "views": lambda cut: np.ones(12, np.uint8),
     "groups": lambda cut: [f"group {i}" for i in range(12)],
+    "targets": lambda cut: np.ones((12, 2), np.float32),
 }
 
 
@@ -85,6 +87,7 @@ def test_other_rows_cannot_be_joined(column: str, cuts: tuple[FeatureSet, Featur
 def test_labels_or_numbers_of_other_meaning_cannot_be_joined(cuts: tuple[FeatureSet, FeatureSet]) -> None:
     for changes in (
         {"classes": cuts[1].classes[::-1]},
+        {"target": LABELS},
         {"features": cuts[1].features.astype(np.float16)},
     ):
         with pytest.raises(CacheMismatchError, match="hold different rows"):

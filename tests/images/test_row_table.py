@@ -10,6 +10,8 @@ from pipeline.images.row_table import RowTable
 
 NAMES = [f"ü{i}.png" for i in range(12)]
 GROUPS = ["", "a", "b"] * 4
+OF_BEFORE = "5975a77dfa505d30be7d19cd79066e7e40ac2fdf51ab177e3c8aa5cb793651e2"
+"""The fingerprint that these rows had before there were targets."""
 
 
 @pytest.fixture(params=["lists", "columns"])
@@ -70,3 +72,36 @@ def test_rows_that_follow_one_another_are_not_copied(rows):
     assert np.shares_memory(taken.digests, rows.digests)
     assert np.shares_memory(taken.labels, rows.labels)
     assert not np.shares_memory(rows.take(np.array([2, 4])).digests, rows.digests)
+
+
+def with_targets(rows, targets):
+    return RowTable(rows.ids, rows.labels, rows.digests, rows.views, rows.groups, targets)
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_targets_belong_to_their_rows(index, rows):
+    targets = np.arange(24, dtype=np.float32).reshape(12, 2)
+    taken = with_targets(rows, targets).take(index)
+    np.testing.assert_array_equal(taken.targets, targets[index])
+    assert rows.take(index).targets.shape == (len(taken), 0)
+
+
+def test_tables_with_targets_are_joined_and_compared(rows):
+    targets = np.full((12, 2), np.nan, np.float32)
+    targets[3] = 1, 0
+    one = with_targets(rows, targets)
+    joined = RowTable.joined([one.take(slice(5)), one.take(slice(5, 12))])
+    assert joined.equals(one)
+    assert joined.targets.dtype == np.float32
+    assert not one.equals(rows)
+    changed = targets.copy()
+    changed[4] = 0
+    assert not one.equals(with_targets(rows, changed))
+
+
+def test_fingerprints_change_with_targets_and_not_without(rows):
+    targets = np.zeros((12, 1), np.float32)
+    found = {with_targets(rows, value).fingerprint() for value in (None, targets, targets + 1)}
+    assert len(found) == 3
+    assert rows.fingerprint() in found
+    assert rows.fingerprint() == OF_BEFORE

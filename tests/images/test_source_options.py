@@ -17,6 +17,9 @@ GIVEN = SourceOptions(
     label_column="kind",
     split_column="fold",
     group_column="patient",
+    target="labels",
+    target_column=("indoor", "night"),
+    label_separator="|",
     follow_links=True,
     leave_out=("*_mask.png", "b"),
 )
@@ -31,7 +34,14 @@ def test_what_is_given_comes_back_from_json():
 
 @pytest.mark.parametrize(
     "data",
-    [{"colour": 1}, {"path_column": 1}, {"follow_links": "yes"}, {"leave_out": "*"}, {"leave_out": [1]}],
+    [
+        {"colour": 1},
+        {"path_column": 1},
+        {"follow_links": "yes"},
+        {"leave_out": "*"},
+        {"leave_out": [1]},
+        {"target_column": "a"},
+    ],
 )
 def test_odd_json_is_refused(data):
     with pytest.raises(ValueError, match="source option"):

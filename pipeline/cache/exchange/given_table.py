@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.images.targets import COLUMN, KINDS
+from pipeline.plain_json import MAX_BYTES, parse_json
 from pipeline.wording import first_few
 
 BLOCK_BYTES = 16 << 20
@@ -33,6 +35,7 @@ class GivenTable:
         columns: What else is known of each row, as texts by the names of the columns; empty = nothing.
         blocks: Yields the features in order, (b, *shape) of any type of number.
         unread: What else stands there and is not looked at.
+        target: What its targets are, see ``images/targets.py``, where its metadata says so; else empty.
     """
 
     file: Path
@@ -43,11 +46,30 @@ class GivenTable:
     columns: Mapping[str, Sequence[str]]
     blocks: Callable[[], Iterator[np.ndarray]]
     unread: tuple[str, ...] = ()
+    target: str = ""
 
     @property
     def rows_a_block(self) -> int:
         """How many rows are read together."""
         return rows_a_block(self.shape)
+
+
+def told_target(metadata: str | bytes | None) -> str:
+    """Returns what the metadata of an export says that targets are; empty where it says nothing."""
+    try:
+        told = parse_json(metadata or "{}")
+    except ValueError:
+        return ""
+    target = told.get("target") if isinstance(told, dict) else None
+    return target if target in KINDS else ""
+
+
+def told_beside(file: Path) -> str:
+    """Returns what a ``.json`` of the same name says that targets are; empty where there is none."""
+    beside = file.with_suffix(".json")
+    if not beside.is_file() or beside.stat().st_size > MAX_BYTES:
+        return ""
+    return told_target(beside.read_bytes())
 
 
 def rows_a_block(shape: Sequence[int]) -> int:
@@ -100,7 +122,7 @@ def numbered_columns(names: Sequence[str]) -> dict[str, list[int]]:
     """
     families: dict[str, dict[int, int]] = defaultdict(dict)
     for at, name in enumerate(names):
-        if match := _NUMBERED.fullmatch(name.strip()):
+        if (match := _NUMBERED.fullmatch(name.strip())) and not name.startswith(COLUMN):
             families[match[1]][int(match[2])] = at
     return {
         beginning: [places[number] for number in sorted(places)]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache.features import FeatureSet, single_specs
+from pipeline.images.targets import CLASS, COLUMN
 from pipeline.progress import progress
 
 BLOCK_BYTES = 16 << 20
 COLUMNS = ("id", "sha256", "split", "label", "group", "view")
-"""What is known of each row beside its features; an unknown label and no group are empty."""
+"""What is known of each row beside its features and targets; an unknown label and no group are empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,8 @@ class Block:
 
     Attributes:
         features: (b, d) in the stored dtype, a row an image.
-        columns: By the names of ``COLUMNS``, b texts each; ``view`` holds numbers.
+        columns: By the names of the table's columns, b texts each; ``view`` holds numbers, and so do targets,
+            or None.
     """
 
     features: np.ndarray
@@ -31,8 +33,8 @@ class Block:
 
     @property
     def lines(self) -> Iterator[tuple[Any, ...]]:
-        """What is known of each row, in the order of ``COLUMNS``."""
-        return zip(*(self.columns[name] for name in COLUMNS), strict=True)
+        """What is known of each row, in the order of the table's columns."""
+        return zip(*self.columns.values(), strict=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,17 @@ class FeatureTable:
 
     def __len__(self) -> int:
         return sum(map(len, self.splits))
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of the columns of several labels, or of numbers; none where images have classes."""
+        first = self.splits[0]
+        return [] if first.target == CLASS else [f"{COLUMN}{name}" for name in first.classes]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of what is known of each row."""
+        return (*COLUMNS, *self.targets)
 
     @property
     def width(self) -> int:
@@ -71,6 +84,8 @@ class FeatureTable:
             "spec": [asdict(spec) for spec in specs],
             "rows": {split.split: len(split) for split in self.splits},
         }
+        if first.target != CLASS:
+            told["target"] = first.target
         return json.dumps(told)
 
     def blocks(self) -> Iterator[Block]:

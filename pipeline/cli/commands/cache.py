@@ -22,6 +22,7 @@ from pipeline.cli.options import (
     print_json,
     source_options,
     stored_features,
+    target_options,
 )
 from pipeline.cli.parameters import PATH
 from pipeline.errors import CacheMismatchError, PipelineError, UsageError
@@ -204,6 +205,7 @@ def export(
     show_default="as in the file, float32 at most",
 )
 @column_options
+@target_options
 @json_option
 def import_(
     file: Path,
@@ -220,11 +222,13 @@ def import_(
 
     FILE is what `pipeline cache export` writes, or one like it: a .parquet with a column of lists of
     numbers or with numbered columns, a .npz with an array (n, d), a .npy beside a .csv of the same name, or a
-    .csv with numbered columns. Other columns mean what they mean in tables of images.
+    .csv with numbered columns. Other columns mean what they mean in tables of images; several labels and
+    numbers of an export are read back as they were.
 
     \b
     pipeline cache import clip.parquet --name photos --backbone clip-vit-b32
     pipeline cache import embeddings.npz --features-column dino --label-column class
+    pipeline cache import clip.parquet --target number --label-column weight
     """
     from pipeline.extraction.importing import import_features
     from pipeline.extraction.report import extractions_to_json

@@ -10,8 +10,10 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images.source import UNLABELLED
+from pipeline.images.source_options import flag
 from pipeline.images.sources._class_names import means_none, name_remarks, number_remarks, unlabelled_remark
 from pipeline.images.sources._words import in_natural_order
+from pipeline.images.targets import LABELS, NUMBER
 
 _UNKNOWN = -2
 _EXACT = 2**53  # from here on floats leave out whole numbers
@@ -138,7 +140,7 @@ def _of_columns(uri: str, name: str, labels: np.ndarray) -> LabelColumn:
         if len(several):
             raise UsageError(
                 f"{uri}: row {several[0]} of the labels of {name} marks {most[several[0]]} of {width} "
-                "classes: several labels for an image are not supported"
+                f"classes: for several labels an image give {flag('target')} {LABELS}"
             )
         rows[most == 0] = width
         how = "one column a class"
@@ -180,7 +182,7 @@ def _of_floats(uri: str, name: str, labels: np.ndarray) -> LabelColumn:
     if len(odd):
         raise UsageError(
             f"{uri}: labels of {name} are {dtype} and hold {odd[0]:.6g}: expected whole numbers or "
-            "text; a quantity to be estimated is not supported"
+            f"text; for quantities to be estimated give {flag('target')} {NUMBER}"
         )
     distinct, positions = np.unique(known.astype(np.int64), return_inverse=True)
     rows = np.full(len(labels), len(distinct), np.intp)

@@ -10,7 +10,9 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.images.image_list import ImageList, ImageListBuilder
 from pipeline.images.source import ImageItem, LeftOut, ListedSource
-from pipeline.images.sources._array_labels import understand_labels
+from pipeline.images.sources._array_labels import ArrayLabels, understand_labels
+from pipeline.images.sources._array_targets import ArrayTargets, mark_several, understand_targets
+from pipeline.images.targets import CLASS, LABELS
 
 _CHANNELS = (1, 3, 4)
 
@@ -22,7 +24,8 @@ class ImageArray:
     Attributes:
         name: Prefix of the ids: ``x_train`` gives ``x_train[17]``.
         images: (n, height, width) or (n, height, width, 1 | 3 | 4), numbers of any type.
-        labels: Whole numbers or text, (n,) or (n, 1), or one column a class, (n, k); None = unlabelled.
+        labels: Whole numbers or text, (n,) or (n, 1), or one column a class, (n, k); of several labels, or of
+            numbers, a column each. None = unlabelled.
         split: ``train``, ``val``, ``test``, or None where content decides.
     """
 
@@ -63,6 +66,7 @@ def array_source(
     white: float | None = None,
     notes: Sequence[str] = (),
     left_out: Sequence[LeftOut] = (),
+    target: str = CLASS,
 ) -> ArraySource:
     """Checks arrays and makes a source of them.
 
@@ -74,21 +78,29 @@ def array_source(
         white: Pixel value of white; None = 255 in uint8, and to be found for anything else.
         notes: Remarks for the user.
         left_out: What stands there and is not among the images.
+        target: What labels stand for, see ``images/targets.py``; empty = classes, or several labels where a
+            row marks several columns.
 
     Raises:
         UsageError: Shapes, dtypes, lengths, ranges or labels do not fit.
     """
     parts, remarks = _with_channels_last(uri, parts)
-    understood = understand_labels(
-        uri,
-        {part.name: part.labels for part in parts},
-        {part.name: len(part.images) for part in parts},
-        classes,
-    )
+    labels = {part.name: part.labels for part in parts}
+    lengths = {part.name: len(part.images) for part in parts}
+    kind = target or (LABELS if mark_several(labels) else CLASS)
+    understood: ArrayLabels | ArrayTargets
+    if kind == CLASS:
+        understood, table = understand_labels(uri, labels, lengths, classes), None
+        classes = understood.classes
+    else:
+        understood = understand_targets(uri, labels, lengths, classes, kind)
+        table = understood.table
+        classes = table.names
     return ArraySource(
         uri=uri,
         name=name,
-        classes=understood.classes,
+        classes=tuple(classes),
+        targets=table,
         notes=(*notes, *remarks, *understood.remarks),
         arrays={part.name: part.images for part in parts},
         white=white,

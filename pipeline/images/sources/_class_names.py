@@ -66,7 +66,7 @@ def number_remarks(names: Collection[str], rows: int) -> list[str]:
     if len(numbers) > 1 and any(float(name) % 1 for name in numbers):
         return [
             f"{len(numbers):,} of the classes are numbers, with fractions: each is a class of its own; "
-            "a quantity to be estimated is not supported"
+            "if they are quantities to be estimated, give --target number"
         ]
     if len(names) > max(_FEW, rows // 2):
         return [
@@ -93,7 +93,7 @@ def _several(names: Sequence[str]) -> str:
     if not several:
         return ""
     listed = first_few(list(map(repr, several)), _SHOWN)
-    return f"{listed}: one class each; several labels an image are not supported"
+    return f"{listed}: one class each; where these are several labels an image, give --label-separator"
 
 
 def _nearly_none(names: Sequence[str]) -> str:

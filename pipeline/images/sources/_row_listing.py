@@ -24,6 +24,7 @@ from pipeline.images.sources._typed_columns import (
     understand_types,
 )
 from pipeline.images.sources._words import on_one_line
+from pipeline.images.targets import CLASS, NUMBER
 from pipeline.progress import progress
 
 _LONG = 100_000  # rows from which on progress is shown
@@ -69,14 +70,20 @@ class RowListing:
         self.images[file.name] = image
         self.table.stated |= {*features.classes.get(columns.named.get("label", ""), ())}
         texts: dict[int, Text] = {}
-        for meaning, at in columns.position.items():
+        of_label = NUMBER if self._options.target == NUMBER else CLASS
+        meant = [
+            (meaning, at, of_label if meaning == "label" else CLASS)
+            for meaning, at in columns.position.items()
+        ]
+        meant += [("target", at, NUMBER) for at in columns.targets]
+        for meaning, at, target in meant:
             if meaning != PATH:
-                text = text_of(schema, at, features)
+                text = text_of(schema, at, features, target=target)
                 if text is None:
                     field = schema.field(at)
                     raise UsageError(
                         f"{shown}: the {meaning} {on_one_line(field.name)!r} is {field.type}: "
-                        "expected text or whole numbers, one an image"
+                        f"expected {'text or whole' if target == CLASS else 'text or'} numbers, one an image"
                     )
                 texts[at] = text
         for at in self._unread(columns, schema.names):

@@ -85,14 +85,15 @@ def row_source(
     listed, classes = listing.table.finish()
     if not len(listed):
         raise UsageError(f"{on_one_line(uri)} has no rows: expected an image a row")
-    if listing.table.unknown_split:
-        raise listing.table.unknown_split
+    if listing.table.told_last:
+        raise listing.table.told_last
     return RowSource(
         uri=printable(uri),
         name=printable(name),
         classes=classes,
         notes=(*listing.remarks, *listing.table.remarks(classes, cut_off=lambda: False)),
         listed=listed,
+        targets=listing.table.targets,
         left_out=tuple(left_out),
         folder=folder,
         files=files,

@@ -5,24 +5,44 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images.sources._table_targets import listed
 from pipeline.images.sources._tar import TarMember, Window
 from pipeline.images.sources._words import SPLIT_WORDS, on_one_line, split_of
+from pipeline.images.targets import CLASS, NUMBER
 from pipeline.plain_json import parse_json
 
 LIMITS = {"cls": 2**12, "json": 2**24}
 """Bytes of a label, and of a description."""
 
 
+class MemberPlace(NamedTuple):
+    """Shard and member where something was seen first, for messages."""
+
+    shard: str
+    member: str
+
+
 class SampleLabel(NamedTuple):
-    """What a ``.cls`` or ``.json`` says of its sample; None where it does not."""
+    """What a ``.cls`` or ``.json`` says of its sample; None where it does not.
+
+    Several labels are one text, see :func:`pipeline.images.sources._table_targets.listed`.
+    """
 
     label: str | None = None
     split: str | None = None
     group: str | None = None
 
 
-def read_label(window: Window, member: TarMember, kind: str, shard: str) -> SampleLabel:
+def read_label(window: Window, member: TarMember, kind: str, shard: str, *, target: str = "") -> SampleLabel:
     """Reads a ``.cls`` (a number or a name) or a ``.json`` (an object with any of ``SampleLabel``'s fields).
+
+    Args:
+        window: The shard.
+        member: The file in it.
+        kind: Its suffix, one of ``LIMITS``.
+        shard: For messages.
+        target: What the label stands for, see ``images/targets.py``: only a number can have a fraction, and
+            only several labels are listed. Empty = one class, or what is listed.
 
     Raises:
         UsageError: It is too long, or cannot be understood; the message names shard and member.
@@ -35,24 +55,38 @@ def read_label(window: Window, member: TarMember, kind: str, shard: str) -> Samp
     except UnicodeDecodeError as error:
         raise broken_sample(shard, member.name, f"is not UTF-8 text ({error.reason})") from error
     if kind == "json":
-        return _read_json(text, member.name, shard)
+        return _read_json(text, member.name, shard, target)
     _check_name(text, member.name, shard)
     return SampleLabel(label=text)
 
 
-def _read_json(text: str, name: str, shard: str) -> SampleLabel:
+def _read_json(text: str, name: str, shard: str, target: str) -> SampleLabel:
     try:
         about = parse_json(text, nan=True)
     except ValueError as error:
         raise broken_sample(shard, name, f"is not JSON ({error})") from error
     if not isinstance(about, dict):
         return SampleLabel()  # a list of boxes, say
-    texts = {key: _text(about.get(key), key, name, shard) for key in ("label", "class", "split", "group")}
+    texts = {key: _text(about.get(key), key, name, shard) for key in ("split", "group")}
+    texts |= {key: _label(about.get(key), key, name, shard, target) for key in ("label", "class")}
     split = split_of(texts["split"]) if texts["split"] else None
     if texts["split"] and split is None:
         words = ", ".join(word for known in SPLIT_WORDS.values() for word in known)
         raise broken_sample(shard, name, f"has the unknown split {texts['split']!r}: choose from {words}")
     return SampleLabel(texts["class"] or texts["label"], split, texts["group"])
+
+
+def _label(value: object, key: str, name: str, shard: str, target: str) -> str | None:
+    if isinstance(value, float) and target == NUMBER:
+        return repr(value)
+    if not isinstance(value, list):
+        return _text(value, key, name, shard)
+    if target in (CLASS, NUMBER):
+        raise broken_sample(shard, name, f"lists several labels, and --target {target} is given")
+    texts = [_text(one, key, name, shard) for one in value]
+    if None in texts:
+        raise broken_sample(shard, name, f"lists an empty {key}: leave it out")
+    return listed([text for text in texts if text])
 
 
 def _text(value: object, key: str, name: str, shard: str) -> str | None:

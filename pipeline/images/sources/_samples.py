@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
@@ -82,7 +82,13 @@ class ShardAccount:
             omissions.add(what, f"{self.name}/", self._names[what], count=count)
 
 
-def read_samples(window: Window, shard: str, account: ShardAccount) -> list[ShardImage]:
+ReadLabel = Callable[[Window, TarMember, str, str], SampleLabel]
+"""Reads a label as :func:`pipeline.images.sources._sample_labels.read_label` does."""
+
+
+def read_samples(
+    window: Window, shard: str, account: ShardAccount, read: ReadLabel = read_label
+) -> list[ShardImage]:
     """Lists the images of a shard in the order of its members.
 
     A sample's image is its member ``key.jpg`` (or another suffix of an image); ``key.mask.png`` beside it is
@@ -95,6 +101,7 @@ def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Shar
         window: The shard.
         shard: Its address, for messages.
         account: Says what is left out; extended by what is to be said.
+        read: Reads labels.
 
     Raises:
         UsageError: The shard is damaged, a name stands in it twice, a label cannot be read, or only some of
@@ -103,7 +110,7 @@ def read_samples(window: Window, shard: str, account: ShardAccount) -> list[Shar
     """
     found: list[ShardImage] = []
     orphan = ""
-    for key, fields in groupby(_fields(window, shard, account), key=lambda part: part.key):
+    for key, fields in groupby(_fields(window, shard, account, read), key=lambda part: part.key):
         members = list(fields)
         said = {part.rest.lower(): part.said for part in members if part.said}
         images = _images(members, account)
@@ -156,7 +163,7 @@ class _Field(NamedTuple):
         return kind_of(f"key.{self.rest}") is Kind.IMAGE or (self.unnamed and not self.said)
 
 
-def _fields(window: Window, shard: str, account: ShardAccount) -> Iterator[_Field]:
+def _fields(window: Window, shard: str, account: ShardAccount, read: ReadLabel) -> Iterator[_Field]:
     """Yields what may belong to a sample; labels are read at once, while the shard is being read there."""
     for member in walk_tar(window, shard):
         if not (clean := _cleaned(member, account)):
@@ -167,7 +174,7 @@ def _fields(window: Window, shard: str, account: ShardAccount) -> Iterator[_Fiel
         kind = kind_of(base)
         part = _Field(folder + slash + first, rest, clean)
         if suffix in LIMITS:
-            yield part._replace(said=read_label(window, clean, suffix, shard))
+            yield part._replace(said=read(window, clean, suffix, shard))
         elif part.is_image:
             yield part
         elif kind is Kind.UNKNOWN and looks_like_image(_head(window, clean)):

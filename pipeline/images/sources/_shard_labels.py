@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from pipeline.errors import UsageError
+from pipeline.images.source import UNLABELLED
+from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._folder_names import find_splits
+from pipeline.images.sources._sample_labels import MemberPlace
 from pipeline.images.sources._samples import ShardImage
+from pipeline.images.sources._shard_targets import ShardTargets, read_shard_targets
 from pipeline.images.sources._storage import Storage, StoredFile
+from pipeline.images.sources._table_targets import asked_kind, is_listed
 from pipeline.images.sources._words import in_natural_order, on_one_line, some, split_of
+from pipeline.images.targets import CLASS, LABELS, TargetTable
 
 NAMES = "classes.txt"
 """File beside the shards with the names of numbered classes, one a line, number 0 first."""
@@ -19,13 +26,6 @@ NAMES = "classes.txt"
 _NUMBER = re.compile(r"-1|[0-9]{1,9}")
 
 _LONGEST_LIST = 2**24  # bytes of a list of class names
-
-
-class MemberPlace(NamedTuple):
-    """Shard and member where something was seen first, for messages."""
-
-    shard: str
-    member: str
 
 
 class FolderLabel(NamedTuple):
@@ -179,21 +179,35 @@ class LabelScheme:
     """How the images of all shards are labelled.
 
     Attributes:
-        classes: Class names in natural order.
+        classes: Class names in natural order, or the names of targets.
+        targets: What labels stand for, where they are no classes.
     """
 
     def __init__(
-        self, meanings: dict[str, FolderLabel], names: dict[str, str | None], labelled: bool
+        self,
+        meanings: dict[str, FolderLabel],
+        labels: dict[str, str | None] | ShardTargets | None,
     ) -> None:
-        self._folders, self._names, self._labelled = meanings, names, labelled
-        known = names.values() if labelled else (meaning.label for meaning in meanings.values())
-        self.classes = tuple(in_natural_order({name for name in known if name is not None}))
+        """Takes what folders mean, and the class of each label, or targets; None = folders are classes."""
+        self._folders, self._of_folders = meanings, labels is None
+        self.targets: TargetTable | None = None
+        if isinstance(labels, ShardTargets):
+            self.targets, self._codes = labels.table, dict(labels.codes)
+            self.classes = labels.table.names
+            return
+        known = {meaning.label: meaning.label for meaning in meanings.values()} if labels is None else labels
+        self.classes = tuple(in_natural_order({name for name in known.values() if name is not None}))
+        places = {name: at for at, name in enumerate(self.classes)}
+        self._codes = {
+            label: UNLABELLED if name is None else places[name]
+            for label, name in known.items()
+            if label is not None
+        }
 
-    def label_of(self, image: ShardImage) -> str | None:
-        """Returns the class of an image."""
-        if self._labelled:
-            return None if image.label is None else self._names[image.label]
-        return self._folders[_folder(image)].label
+    def label_of(self, image: ShardImage) -> int:
+        """Returns the position of an image's class, or of its targets; ``UNLABELLED`` where it has none."""
+        label = self._folders[_folder(image)].label if self._of_folders else image.label
+        return UNLABELLED if label is None else self._codes[label]
 
     def split_of(self, shard: StoredFile, image: ShardImage, named: str | None) -> str | None:
         """Returns the split that is stated for an image, by its shard's name, its ``.json`` or its folder.
@@ -217,16 +231,22 @@ class LabelScheme:
 
 
 def understand(
-    storage: Storage, listed: list[tuple[StoredFile, list[ShardImage]]], notes: list[str]
+    storage: Storage,
+    listed: list[tuple[StoredFile, list[ShardImage]]],
+    notes: list[str],
+    options: SourceOptions,
 ) -> LabelScheme:
     """Tells what labels and folders mean; bare shards among labelled ones hold unlabelled images."""
     labels: dict[str, MemberPlace] = {}
+    counts: Counter[str] = Counter()
     folders: dict[str, MemberPlace] = {}
     for shard, found in listed:
         for image in found:
             folders.setdefault(_folder(image), MemberPlace(shard.name, image.name))
             if image.label is not None:
                 labels.setdefault(image.label, MemberPlace(shard.name, image.name))
+                counts[image.label] += 1
+    kind = asked_kind(options) or (LABELS if any(map(is_listed, labels)) else CLASS)
     if labels and (bare := [shard.name for shard, found in listed if found and found[0].label is None]):
         notes.append(f"no labels in {some(bare)}")
     names = None
@@ -234,7 +254,21 @@ def understand(
         if file.size > _LONGEST_LIST:
             raise UsageError(f"{file.path} has {file.size:,} bytes: it is no list of class names")
         names = read_names(storage.read(file, 0, file.size), on_one_line(file.path))
-    return LabelScheme(read_folders(folders, labelled=bool(labels)), name_labels(labels, names), bool(labels))
+    meanings = read_folders(folders, labelled=bool(labels) or kind != CLASS)
+    if kind != CLASS:
+        targets = read_shard_targets(storage.root, labels, counts, kind, options)
+        notes += targets.notes
+        if kind == LABELS and names is not None:
+            targets = targets._replace(table=_with_names(targets.table, next(iter(labels.values())), names))
+        return LabelScheme(meanings, targets)
+    return LabelScheme(meanings, name_labels(labels, names) if labels else None)
+
+
+def _with_names(table: TargetTable, place: MemberPlace, names: list[str]) -> TargetTable:
+    """Gives numbered labels the names that stand beside the shards."""
+    if not all(_NUMBER.fullmatch(name) for name in table.names):
+        return table
+    return replace(table, names=tuple(_name_of(int(name), place, names) or name for name in table.names))
 
 
 def _folder(image: ShardImage) -> str:

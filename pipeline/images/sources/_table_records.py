@@ -22,6 +22,14 @@ from pipeline.images.sources._class_names import (
     unlabelled_remark,
 )
 from pipeline.images.sources._table_paths import ImagePath, read_path
+from pipeline.images.sources._table_targets import (
+    GivenLabels,
+    asked_kind,
+    joined,
+    listed,
+    nothing_known,
+    read_targets,
+)
 from pipeline.images.sources._table_text import (
     NONE,
     PATH,
@@ -32,6 +40,7 @@ from pipeline.images.sources._table_text import (
 )
 from pipeline.images.sources._unread_splits import UnreadSplits
 from pipeline.images.sources._words import STATED_WORDS, in_natural_order, on_one_line, some, stated_split
+from pipeline.images.targets import CLASS, LABELS, NUMBER, TargetTable
 
 _SHOWN = 40
 _LONG = 1000  # letters of a message about a line, whatever stands in it
@@ -60,9 +69,11 @@ class ImageTable:
     """Takes up the records of a table one by one.
 
     Attributes:
-        unknown_split: What is wrong with the first split that is none; told last.
+        told_last: What is wrong with the first split that is none, or with all labels: told where nothing
+            else is.
         stated: Names that are classes whatever they look like, for the table says so.
         unread: Watches the columns that are not read.
+        targets: What labels stand for, where they are no classes; known when the table is finished.
     """
 
     def __init__(
@@ -76,10 +87,13 @@ class ImageTable:
             where: Tells, for messages, where the record stands that was added under a number.
             subject: The table as a whole, for messages.
         """
-        self.unknown_split: UsageError | None = None
+        self.told_last: UsageError | None = None
         self.stated: set[str] = set()
         self.unread = UnreadSplits()
         self._folder, self._where, self._subject = folder, where, subject
+        self.targets: TargetTable | None = None
+        self._of_targets: list[str] = []
+        self._kind = asked_kind(options)
         self._options = options
         self._columns: dict[tuple[tuple[str, ...], ColumnTypes], TableColumns] = {}
         self._first: TableColumns | None = None
@@ -87,6 +101,8 @@ class ImageTable:
         self._lines = array("q")
         self._labels: Counter[str] = Counter()
         self._codes: dict[str, int] = {}
+        self._first_lines = array("q")
+        self._in_lists = False
         self._last_label = ""
         self._leads_out = False
         self._without_group: Counter[str] = Counter()
@@ -125,6 +141,7 @@ class ImageTable:
         columns: TableColumns,
         values: Sequence[str],
         *,
+        several: Sequence[str] | None = None,
         short: bool = False,
         held: HeldImage | None = None,
         split: str | None = None,
@@ -135,6 +152,7 @@ class ImageTable:
             line: Where it stands.
             columns: The meaning of its columns.
             values: A text for each of them.
+            several: The labels, where the record lists them.
             short: Whether it has fewer fields than there are columns; the missing ones are empty here.
             held: The image, where the table holds it; None = the record has the path to a file.
             split: The split that the place of the record states.
@@ -146,6 +164,11 @@ class ImageTable:
         self._check_text(line, text)
         place = ImagePath(held.name) if held else self._place(line, text[PATH])
         label, group = text.get("label", "").strip(), text.get("group", "").strip()
+        if columns.targets:
+            label = joined(self._checked(line, "target", [values[at] for at in columns.targets]))
+        elif several is not None:
+            self._refuse_list(line)
+            label = listed(self._checked(line, "label", several))
         self._lines.append(line)
         self._last_label = label
         self._labels[label] += 1
@@ -158,9 +181,12 @@ class ImageTable:
             self._without_group[group] += 1
         if "split" not in columns.position:
             self.unread.look_at(columns, values)
+        code = self._codes.setdefault(label, len(self._codes))
+        if code == len(self._first_lines):
+            self._first_lines.append(line)
         self._items.add(
             place.name,
-            self._codes.setdefault(label, len(self._codes)),
+            code,
             split=self._split(line, text.get("split", "").strip(), split),
             group=None if group in NO_LABEL else group,
             path=None if held else os.path.join(self._folder, place.name),
@@ -174,15 +200,44 @@ class ImageTable:
             UsageError: A path stands there twice, the message gives the first line that repeats another; or
                 a column that is not read names splits.
         """
+        if self._kind in (LABELS, NUMBER) or self._options.target_column or self._in_lists:
+            items = self._items.finish()
+            self._refuse_ends(items)
+            return items, self._finish_targets().names
         stated = self.stated - {""}
         known = {label for label in self._codes if label in stated or not means_none(label, self._codes)}
         classes = in_natural_order(known)
         index = {name: i for i, name in enumerate(classes)}
-        listed = self._items.finish(labels=[index.get(name, UNLABELLED) for name in self._codes])
-        self._refuse_repeats(listed)
+        items = self._items.finish(labels=[index.get(name, UNLABELLED) for name in self._codes])
+        self._refuse_ends(items)
+        return items, tuple(classes)
+
+    def _finish_targets(self) -> TargetTable:
+        column = self._first.named.get("label", "") if self._first else ""
+        given = GivenLabels(
+            texts=list(self._codes),
+            counts=[self._labels[label] for label in self._codes],
+            error=lambda place, trouble: self.error(self._first_lines[place], trouble),
+            column=on_one_line(column.strip()),
+        )
+        kind = self._kind or (LABELS if self._in_lists else "")
+        self.targets, self._of_targets = read_targets(given, kind, self._options)
+        if trouble := nothing_known(self.targets):
+            self.told_last = self.told_last or UsageError(f"{self._subject}: {trouble}")
+        return self.targets
+
+    def _refuse_list(self, line: int) -> None:
+        """Refuses a list of labels where one class, or a number, is asked for."""
+        self._in_lists = True
+        if self._kind in (CLASS, NUMBER):
+            way = "a column a number with --target-column" if self._kind == NUMBER else "--target labels"
+            raise self.error(line, f"the label is a list, and --target {self._kind} is given: give {way}")
+
+    def _refuse_ends(self, items: ImageList) -> None:
+        """Refuses what shows only when all records are there."""
+        self._refuse_repeats(items)
         if self._options.split_column != NONE:
             self.unread.refuse(self._subject)
-        return listed, tuple(classes)
 
     def remarks(self, classes: Sequence[str], *, cut_off: Callable[[], bool]) -> list[str]:
         """Says what was not taken as it is written.
@@ -202,10 +257,13 @@ class ImageTable:
                 f"{rows} fewer fields than columns, first in line {self._short[0]:,}: taken as empty"
             )
         known = set(classes)
-        found += unlabelled_remark({text: n for text, n in self._labels.items() if text not in known})
+        if self.targets is None:
+            found += unlabelled_remark({text: n for text, n in self._labels.items() if text not in known})
         if spelt := {text: count for text, count in self._without_group.items() if text}:
-            listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(spelt.items()))
-            found.append(f"{listed} is taken for no group")
+            spellings = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(spelt.items()))
+            found.append(f"{spellings} is taken for no group")
+        if self.targets is not None:
+            return found + self._of_targets
         found += name_remarks(classes) + number_remarks(classes, sum(self._labels[name] for name in classes))
         if (
             self._labels[self._last_label] == 1
@@ -221,6 +279,11 @@ class ImageTable:
     def error(self, line: int, trouble: str) -> UsageError:
         """Returns the error that says what is wrong with a record."""
         return UsageError(f"{', '.join(self._where(line))}: {on_one_line(trouble[:_LONG])}")
+
+    def _checked(self, line: int, name: str, texts: Sequence[str]) -> Sequence[str]:
+        for text in texts:
+            self._check_text(line, {name: text})
+        return texts
 
     def _check_text(self, line: int, texts: dict[str, str]) -> None:
         """Refuses what neither a file system nor a feature file can hold."""
@@ -238,7 +301,7 @@ class ImageTable:
         split = stated_split(word)
         if word and split is None:
             words = ", ".join(one for known in STATED_WORDS.values() for one in known)
-            self.unknown_split = self.unknown_split or self.error(
+            self.told_last = self.told_last or self.error(
                 line, f"unknown split {word[:_SHOWN]!r}: choose from {words}"
             )
         if split and of_place and split != of_place:
@@ -249,9 +312,9 @@ class ImageTable:
             )
         return split or of_place
 
-    def _refuse_repeats(self, listed: ImageList) -> None:
+    def _refuse_repeats(self, items: ImageList) -> None:
         first: dict[str, int] = {}
-        names: PackedStrings = listed.ids
+        names: PackedStrings = items.ids
         if self._leads_out:  # then two names may be one file
             names = PackedStrings.of(os.path.normpath(os.path.join(self._folder, name)) for name in names)
         for row in repeated(names):
@@ -262,7 +325,7 @@ class ImageTable:
                 raise self.error(
                     line,
                     f"{name!r} stands in {there} already; keep one of them "
-                    "(several labels for an image are not supported)",
+                    "(for several labels an image give --label-separator, or a column a label)",
                 )
 
 

@@ -170,12 +170,14 @@ class TableColumns:
         named: The name of the column of each meaning, as the table spells it.
         others: Position and name of the columns without a meaning.
         held: Whether the images stand in the table itself, where others have paths.
+        targets: Where each of the target columns stands.
     """
 
     position: Mapping[str, int]
     named: Mapping[str, str]
     others: Mapping[int, str]
     held: bool = False
+    targets: tuple[int, ...] = ()
 
     @property
     def remarks(self) -> list[str]:
@@ -205,6 +207,8 @@ def find_columns(names: Sequence[str], options: SourceOptions, types: ColumnType
         ValueError: A required column is missing, or several could be one; the message says how to choose.
     """
     wanted = {meaning: getattr(options, f"{meaning}_column") for meaning in MEANINGS}
+    if options.target_column:
+        wanted["label"] = wanted["label"] or NONE
     told = {meaning: at for meaning, at in types.told if not wanted[meaning]}
     position = {
         meaning: told[meaning] if meaning in told else _find(meaning, names, wanted[meaning])
@@ -219,14 +223,21 @@ def find_columns(names: Sequence[str], options: SourceOptions, types: ColumnType
             f"{'; for images without labels, --label-column none' if 'label' in missing else ''}"
         )
     found = {meaning: at for meaning, at in position.items() if at is not None}
+    targets = tuple(_named("target", names, name) for name in options.target_column)
+    if both := sorted({*targets} & {*found.values()}):
+        raise ValueError(f"column {on_one_line(names[both[0]])!r} cannot be a target and something else")
+    if len({*targets}) < len(targets):
+        twice = next(at for at in targets if targets.count(at) > 1)
+        raise ValueError(f"{flag('target_column')} {on_one_line(names[twice])} is given twice: give it once")
     for meaning, at in found.items():
         if other := next((one for one in found if one != meaning and found[one] == at), None):
             raise ValueError(f"column {on_one_line(names[at])!r} cannot be both {meaning} and {other}")
     return TableColumns(
         found,
         {meaning: names[at] for meaning, at in found.items()},
-        {at: name for at, name in enumerate(names) if at not in found.values()},
+        {at: name for at, name in enumerate(names) if at not in {*found.values(), *targets}},
         held=found[PATH] in types.held,
+        targets=targets,
     )
 
 
@@ -252,11 +263,20 @@ def _find(meaning: str, names: Sequence[str], wanted: str) -> int | None:
 
 
 def _wanted(meaning: str, names: Sequence[str], wanted: str) -> int | None:
+    if wanted == NONE and meaning != PATH and not any(_plain(name) == NONE for name in names):
+        return None
+    return _named(meaning, names, wanted)
+
+
+def _named(meaning: str, names: Sequence[str], wanted: str) -> int:
+    """Returns where the column stands that the user names.
+
+    Raises:
+        ValueError: There is none of this name, or several.
+    """
     option = f"{flag(f'{meaning}_column')} {on_one_line(wanted)}"
     found = [at for at, name in enumerate(names) if name.strip() == wanted.strip()]
     found = found or [at for at, name in enumerate(names) if _plain(name) == _plain(wanted)]
-    if not found and wanted == NONE and meaning != PATH:
-        return None
     if not found:
         raise ValueError(f"no column for {option}: found {some(names, _SHOWN) or 'nothing'}")
     if len(found) > 1:

@@ -12,6 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources._table_text import PATH, ColumnTypes, could_mean
 from pipeline.images.sources._words import on_one_line, some
+from pipeline.images.targets import CLASS
 from pipeline.plain_json import parse_json
 from pipeline.runtimes.arrow import import_arrow
 
@@ -139,15 +140,24 @@ def parts_of(kind: pa.DataType) -> frozenset[str]:
     return frozenset()
 
 
-def text_of(schema: pa.Schema, at: int, features: Features) -> Text | None:
-    """Returns what makes texts of the values of a column, None where its type is none of text or number."""
+def text_of(schema: pa.Schema, at: int, features: Features, *, target: str = CLASS) -> Text | None:
+    """Returns what makes texts of the values of a column, None where its type is none of text or number.
+
+    Args:
+        schema: The columns.
+        at: Position of the column.
+        features: What Hugging Face says of them.
+        target: What its values stand for, see ``images/targets.py``: numbers have fractions, and no names.
+    """
     field = schema.field(at)
     types = import_arrow("this table").types
     kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-    if field.name in features.classes and types.is_integer(kind):
+    if target == CLASS and field.name in features.classes and types.is_integer(kind):
         return partial(_name_of_class, list(features.classes[field.name]))
     plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-    return _plain_text if _is_text(kind) or any(test(kind) for test in plain) else None
+    if not _is_text(kind) and not any(test(kind) for test in plain):
+        return None
+    return _plain_text if target == CLASS else _number_text
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -170,6 +180,11 @@ def _plain_text(value: object) -> str:
             raise ValueError(f"expected text or a whole number, not {reprlib.repr(value)}")
         return str(int(value))
     return str(value)
+
+
+def _number_text(value: object) -> str:
+    """Returns a number as a table of text would have it, with all of its digits."""
+    return repr(value) if isinstance(value, float) else _plain_text(value)
 
 
 def _name_of_class(names: Sequence[str], value: object) -> str:

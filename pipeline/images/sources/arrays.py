@@ -18,9 +18,10 @@ from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._array_source import ArraySource, ImageArray, array_source
 from pipeline.images.sources._files import existing
 from pipeline.images.sources._words import SHOWN, STATED_WORDS, on_one_line, printable, some, stated_split
+from pipeline.images.targets import checked_kind
 
 ADDRESS = "an .npz file (x_train, y_train, x_test, y_test, ...)"
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("target",)
 
 EXPECTED = "x_train, y_train; x_val, y_val; x_test, y_test; or without splits x, y; images, labels"
 """The names that need no remark."""
@@ -165,7 +166,8 @@ def claims(uri: str) -> bool:
 def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     """Reads an ``.npz`` file into memory; nothing in it is ever run.
 
-    ``classes``, if given, names the whole-number labels. Images without labels are unlabelled.
+    ``classes``, if given, names the whole-number labels, or the columns of labels and numbers. Images without
+    labels are unlabelled.
 
     Raises:
         UsageError: The file is missing, of another kind, or holds other arrays than these.
@@ -182,7 +184,13 @@ def open_uri(uri: str, options: SourceOptions) -> ArraySource:
     left_out = [LeftOut("arrays of other names", len(others), others[:SHOWN])] if others else []
     classes = _texts(file, named.classes, arrays[named.classes]) if named.classes else None
     return array_source(
-        str(file), printable(file.stem), parts, classes=classes, notes=notes, left_out=left_out
+        str(file),
+        printable(file.stem),
+        parts,
+        classes=classes,
+        notes=notes,
+        left_out=left_out,
+        target=checked_kind(options.target),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError, UsageError
-from pipeline.images.source_options import SourceOptions
+from pipeline.images.source_options import TABLE_OPTIONS, SourceOptions
 from pipeline.images.sources._hub_splits import rows_of_splits
 from pipeline.images.sources._left_out import Omissions
 from pipeline.images.sources._row_source import RowSource, row_source
@@ -19,7 +19,7 @@ from pipeline.runtimes.hf_datasets import import_datasets
 
 ADDRESS = "hf:NAME[/CONFIG] (hf:mnist, hf:uoft-cs/cifar10, hf:ylecun/mnist/mnist)"
 
-OPTIONS: tuple[str, ...] = ("path_column", "label_column", "split_column", "group_column")
+OPTIONS: tuple[str, ...] = TABLE_OPTIONS
 
 _PREFIX = "hf:"
 _NAME_PARTS = 2  # user/name; what follows is the configuration

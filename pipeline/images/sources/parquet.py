@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.images.source_options import SourceOptions
+from pipeline.images.source_options import TABLE_OPTIONS, SourceOptions
 from pipeline.images.sources._left_out import HIDDEN_FOLDERS, Omissions
 from pipeline.images.sources._packed_folders import PARQUET, is_parquet_folder
 from pipeline.images.sources._parquet_file import ParquetFile
@@ -20,7 +20,7 @@ from pipeline.runtimes.arrow import import_arrow
 
 ADDRESS = "Parquet (photos.parquet, 'data/train-*.parquet', or a folder of them)"
 
-OPTIONS: tuple[str, ...] = ("path_column", "label_column", "split_column", "group_column")
+OPTIONS: tuple[str, ...] = TABLE_OPTIONS
 
 _NOT_PARQUET = "files that are no Parquet"
 

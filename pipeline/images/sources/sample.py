@@ -10,8 +10,9 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.images.image_list import ImageList, list_images
-from pipeline.images.source import SPLITS, ImageItem, ImageSource, ListedSource
+from pipeline.images.source import SPLITS, ImageItem, ImageSource, ListedSource, targets_of
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.targets import known_rows
 from pipeline.wording import counted
 
 ADDRESS = "sample:COUNT:ADDRESS, some images of any of these"
@@ -42,18 +43,20 @@ def open_uri(uri: str, options: SourceOptions) -> SampleSource:
 
 
 def draw(whole: ImageSource, count: int) -> SampleSource:
-    """Draws labelled images that the source does not state to be test images.
+    """Draws images of which a label or number is known, and that the source does not state to be test images.
 
-    Every class of every stated split has its share, and at least one image where there is room. Which of them
-    are drawn depends on their names alone: a larger sample holds the smaller one, and images that are added
-    move few others.
+    Every class of every stated split has its share, and at least one image where there is room; where images
+    have several labels, those that have the same ones are a class. Which of them are drawn depends on their
+    names alone: a larger sample holds the smaller one, and images that are added move few others.
 
     Args:
         whole: The source.
         count: How many images, at least 1; all where there are no more.
     """
     items = list_images(whole.items())
-    usable = np.flatnonzero((items.labels >= 0) & (items.splits != _TEST))
+    targets = targets_of(whole)
+    known = items.labels >= 0 if targets is None else known_rows(targets.of(items.labels))
+    usable = np.flatnonzero(known & (items.splits != _TEST))
     drawn = usable[_first(items.take(usable), count)]
     sizes = f"{len(drawn):,} of {counted(len(usable), 'labelled image')}"
     return SampleSource(
@@ -63,6 +66,7 @@ def draw(whole: ImageSource, count: int) -> SampleSource:
         notes=(f"a sample of {whole.name}: {sizes}, none that is stated to be of test",),
         listed=items.take(drawn),
         whole=whole,
+        targets=targets,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.images.source_options import SourceOptions
+from pipeline.images.source_options import TABLE_OPTIONS, SourceOptions
 from pipeline.images.sources._hub_splits import rows_of_splits
 from pipeline.images.sources._left_out import Omissions
 from pipeline.images.sources._packed_folders import is_saved_dataset
@@ -20,7 +20,7 @@ from pipeline.runtimes.arrow import import_arrow
 
 ADDRESS = "a folder of Hugging Face's save_to_disk"
 
-OPTIONS: tuple[str, ...] = ("path_column", "label_column", "split_column", "group_column")
+OPTIONS: tuple[str, ...] = TABLE_OPTIONS
 
 _WHOLE = "rows"  # how rows are called that are no split
 

@@ -9,10 +9,10 @@ import reprlib
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.images.source_options import SourceOptions
+from pipeline.images.source_options import TABLE_OPTIONS, SourceOptions
 from pipeline.images.sources._files import existing
 from pipeline.images.sources._table_paths import NamedFiles
 from pipeline.images.sources._table_records import ImageTable, Place
@@ -26,11 +26,12 @@ from pipeline.images.sources._table_text import (
     separator,
 )
 from pipeline.images.sources._words import printable
+from pipeline.images.targets import NUMBER
 from pipeline.plain_json import parse_json
 
 ADDRESS = "a table .csv, .tsv or .jsonl (columns path,label[,split][,group])"
 
-OPTIONS = ("path_column", "label_column", "split_column", "group_column")
+OPTIONS = TABLE_OPTIONS
 
 _SEPARATED = {".csv": ",", ".tsv": "\t"}
 _OBJECTS = (".jsonl", ".ndjson")
@@ -39,11 +40,20 @@ _EXACT = 2**53  # from here on floats leave out whole numbers
 
 
 class _Line(NamedTuple):
-    """A record: where it stands, its columns, a text for each, and whether some were left out at the end."""
+    """A record: where it stands, its columns, and a text for each.
+
+    Attributes:
+        number: Its line.
+        columns: The meaning of its columns.
+        values: The texts.
+        several: Its labels, where it lists them.
+        short: Whether fields were left out at the end.
+    """
 
     number: int
     columns: TableColumns
     values: list[str]
+    several: list[str] | None = None
     short: bool = False
 
 
@@ -70,10 +80,10 @@ def open_uri(uri: str, options: SourceOptions) -> NamedFiles:
     remarks: list[str] = []
     try:
         kind = file.suffix.lower()
-        lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table)
+        lines = _csv(file, table, options, remarks) if kind in _SEPARATED else _jsonl(file, table, options)
         with closing(lines):  # a refused line must not leave the file open
             for line in lines:
-                table.add(line.number, line.columns, line.values, short=line.short)
+                table.add(*line[:3], several=line.several, short=line.short)
     except UsageError:
         table.finish()  # what it refuses stands further up
         raise
@@ -86,8 +96,8 @@ def open_uri(uri: str, options: SourceOptions) -> NamedFiles:
     listed, classes = table.finish()
     if not len(listed):
         raise UsageError(f"{file} lists no images: expected columns {', '.join(MEANINGS)} and a row an image")
-    if table.unknown_split:
-        raise table.unknown_split
+    if table.told_last:
+        raise table.told_last
     remarks += table.remarks(classes, cut_off=lambda: is_cut_off(file))
     return NamedFiles(
         uri=str(file),
@@ -96,6 +106,7 @@ def open_uri(uri: str, options: SourceOptions) -> NamedFiles:
         notes=tuple(remarks),
         listed=listed,
         folder=file.parent,
+        targets=table.targets,
     )
 
 
@@ -131,7 +142,7 @@ def _csv(
             raise table.error(reader.line_num, str(error)) from error
 
 
-def _jsonl(file: Path, table: ImageTable) -> Generator[_Line, None, None]:
+def _jsonl(file: Path, table: ImageTable, options: SourceOptions) -> Generator[_Line, None, None]:
     """Yields the records of a file with one JSON object a line."""
     with open_table(file) as text:
         for number, line in enumerate(text, start=1):
@@ -145,26 +156,37 @@ def _jsonl(file: Path, table: ImageTable) -> Generator[_Line, None, None]:
                 raise table.error(number, "not a JSON object: expected one object a line")
             names = tuple(name for name, _ in record)
             columns = table.columns(number, names)
-            meant = columns.position.values()
-            yield _Line(
-                number,
-                columns,
-                [
-                    _text(table, number, name, value) if at in meant else _plain(value)
-                    for at, (name, value) in enumerate(record)
-                ],
-            )
+            numbers = {
+                *columns.targets,
+                *([columns.position.get("label")] if options.target == NUMBER else []),
+            }
+            several = None
+            values = [_plain(value) for _, value in record]
+            for at in {*columns.position.values(), *columns.targets}:
+                name, value = record[at]
+                if at == columns.position.get("label") and _is_list(value):
+                    several = [_text(table, number, f"each {name}", one) for one in value]
+                else:
+                    values[at] = _text(table, number, name, value, is_number=at in numbers)
+            yield _Line(number, columns, values, several)
 
 
 class _Members(list[tuple[str, object]]):
     """The members of a JSON object in order, with names that stand there twice."""
 
 
-def _text(table: ImageTable, line: int, name: str, value: object) -> str:
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list) and not isinstance(value, _Members)
+
+
+def _text(table: ImageTable, line: int, name: str, value: object, *, is_number: bool = False) -> str:
     """Returns a JSON value as text: null is empty, whole numbers and truth values are names."""
+    if isinstance(value, float) and is_number:
+        return repr(value)
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and _is_name(value)):
         return _plain(value)
-    raise table.error(line, f"{name} must be text or a whole number, not {reprlib.repr(value)}")
+    expected = "a number" if is_number else "text or a whole number"
+    raise table.error(line, f"{name} must be {expected}, not {reprlib.repr(value)}")
 
 
 def _is_name(number: float) -> bool:

@@ -8,20 +8,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.images.image_list import list_images
-from pipeline.images.source import UNLABELLED, ImageItem, ListedSource
+from pipeline.images.source import ImageItem, ListedSource
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources._files import MAX_BYTES
 from pipeline.images.sources._left_out import Omissions, Patterns
 from pipeline.images.sources._masks import Masks
-from pipeline.images.sources._samples import ShardAccount, ShardImage, read_samples
+from pipeline.images.sources._sample_labels import read_label
+from pipeline.images.sources._samples import ReadLabel, ShardAccount, ShardImage, read_samples
 from pipeline.images.sources._shard_labels import LabelScheme, understand
 from pipeline.images.sources._shards import Shards, data_name, is_shards, refuse_packed, split_of_shard
 from pipeline.images.sources._storage import StoredFile
 from pipeline.images.sources._stores import reason
+from pipeline.images.sources._table_targets import asked_kind
 from pipeline.images.sources._tar import Window
 from pipeline.images.sources._words import on_one_line, printable, some
 from pipeline.images.stat_cache import UNSETTLED
@@ -31,7 +33,7 @@ ADDRESS = (
     "tar shards (photos.tar, photos-{000..099}.tar, 'shards/*.tar'; also s3://bucket/photos-{000..099}.tar)"
 )
 
-OPTIONS: tuple[str, ...] = ("leave_out",)
+OPTIONS: tuple[str, ...] = ("target", "label_separator", "leave_out")
 
 _PLACE = re.compile(r" @([0-9]+)\+([0-9]+)\Z")
 
@@ -52,7 +54,8 @@ def open_uri(uri: str, options: SourceOptions) -> ShardSource:
     place = Shards.at(uri)
     shards = place.find()
     account = Account(Patterns(options.leave_out))
-    listed = list(zip(shards, _list(place, shards, account), strict=True))
+    kind = asked_kind(options)
+    listed = list(zip(shards, _list(place, shards, account, partial(read_label, target=kind)), strict=True))
     empty = [shard.name for shard, found in listed if not found]
     if len(empty) == len(shards):
         raise UsageError(
@@ -60,11 +63,12 @@ def open_uri(uri: str, options: SourceOptions) -> ShardSource:
             + "".join(f"; {one.line}" for one in account.omissions.left_out())
         )
     remarks = [f"no images in {some(empty)}"] if empty else []
-    scheme = understand(place.storage, listed, remarks)
+    scheme = understand(place.storage, listed, remarks, options)
     return ShardSource(
         uri=printable(place.address),
         name=data_name(place.storage.root, place.rest),
         classes=scheme.classes,
+        targets=scheme.targets,
         notes=(*remarks, *account.notes(), *_unversioned(place, shards)),
         listed=list_images(_items(listed, scheme)),
         place=place,
@@ -162,7 +166,9 @@ class Account:
         return [*notes, *self._masks.notes(), *self.patterns.unused(self.omissions)]
 
 
-def _list(place: Shards, shards: Sequence[StoredFile], account: Account) -> Iterator[list[ShardImage]]:
+def _list(
+    place: Shards, shards: Sequence[StoredFile], account: Account, read: ReadLabel
+) -> Iterator[list[ShardImage]]:
     """Yields the images of each shard, in order."""
 
     def look(shard: StoredFile) -> tuple[list[ShardImage], ShardAccount]:
@@ -175,7 +181,7 @@ def _list(place: Shards, shards: Sequence[StoredFile], account: Account) -> Iter
             largest=largest,
         )
         try:
-            return read_samples(window, on_one_line(shard.path), of_shard), of_shard
+            return read_samples(window, on_one_line(shard.path), of_shard, read), of_shard
         except OSError as error:
             raise PipelineError(f"cannot read {on_one_line(shard.path)}: {reason(error)}") from error
 
@@ -190,7 +196,6 @@ def _list(place: Shards, shards: Sequence[StoredFile], account: Account) -> Iter
 
 def _items(listed: list[tuple[StoredFile, list[ShardImage]]], scheme: LabelScheme) -> Iterator[ImageItem]:
     """Yields all images, shard by shard."""
-    index = {name: i for i, name in enumerate(scheme.classes)}
     described = any(image.split for _, found in listed for image in found)
     with_split = without = None
     for shard, found in listed:
@@ -198,10 +203,9 @@ def _items(listed: list[tuple[StoredFile, list[ShardImage]]], scheme: LabelSchem
         for image in found:
             split = scheme.split_of(shard, image, named)
             with_split, without = with_split or (split and shard), without or (split is None and shard)
-            label = scheme.label_of(image)
             yield ImageItem(
                 id=f"{shard.name}/{image.name}",
-                label=UNLABELLED if label is None else index[label],
+                label=scheme.label_of(image),
                 split=split,
                 group=image.group,
                 version=f"{version} @{image.offset}+{image.size}",

@@ -98,9 +98,6 @@ def test_probabilities(npz):
 
 
 COLUMNS = {
-    "row 2 of the labels of x marks 2 of 3 classes: several labels": np.array(
-        [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]]
-    ),
     "row 0 of the labels of x has 2 greatest probabilities": np.full((6, 2), 0.5),
     r"have shape \(6, 2\) and are neither": np.float32([[2.5, -1]] * 6),
     r"have shape \(6, 3\) and are neither": np.where(np.eye(3, dtype=int)[LABELS], 1, -1),
@@ -161,7 +158,7 @@ def test_a_name_of_the_classes_is_never_missing(npz):
 
 
 REFUSED = {
-    "labels of x are float64 and hold 0.5: .*a quantity to be estimated": {"y": LABELS + 0.5},
+    "labels of x are float64 and hold 0.5: .*to be estimated give --target number": {"y": LABELS + 0.5},
     "labels of x are float64 and hold inf": {"y": [1, 2, np.inf, 1, 1, 1]},
     "labels of x are float64 and hold 1e[+]300": {"y": [1e300] * 6},
     r"labels of x are datetime64": {"y": np.array(["2020-01-01"] * 6, "datetime64[D]")},

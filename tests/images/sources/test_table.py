@@ -111,7 +111,7 @@ JSONL_ERRORS = {
     GOOD + "[" * 100_000: r"line 2: not JSON \(",
     GOOD + "[1]": r"line 2: not a JSON object",
     GOOD + '{"path": "b.png"}': r"line 2: no label: expected path, label, split, group; found path",
-    GOOD + '{"path": "b.png", "label": ["x"]}': r"line 2: label must be text or a whole number, not \['x'\]",
+    GOOD + '{"path": "b.png", "label": {}}': r"line 2: label must be text or a whole number, not \[\]",
     GOOD + '{"path": "b.png", "label": 1.5}': r"line 2: label must be text or a whole number, not 1.5",
     GOOD + '{"path": null, "label": 1}': r"line 2: the path is empty",
     GOOD + r'{"path": "b.png", "label": "\ud800"}': r"line 2: not JSON \(it holds half of a surrogate",

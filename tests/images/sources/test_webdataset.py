@@ -326,7 +326,7 @@ def test_mixed_conventions_are_refused_with_shard_and_member(place, shards, matc
         ("json", "{", "is not JSON"),
         ("json", "[" * 100_000, "is not JSON"),
         ("json", '{"label": %s}' % ("9" * 5000), "is not JSON"),
-        ("json", '{"label": [1]}', "has a label that is neither text nor a whole number"),
+        ("json", '{"label": [[1]]}', "has a label that is neither text nor a whole number"),
         ("json", '{"label": true}', "has a label that is neither"),
         ("json", '{"class": "\\ud800"}', r"is not JSON \(it holds half of a surrogate pair"),
         ("json", '{"group": "a\\u0000b"}', "holds no class or group"),

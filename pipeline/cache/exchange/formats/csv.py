@@ -16,8 +16,9 @@ from pipeline.cache.exchange.given_table import (
     numbered_columns,
     only_features,
     rows_a_block,
+    told_beside,
 )
-from pipeline.cache.exchange.stored_table import COLUMNS, FeatureTable
+from pipeline.cache.exchange.stored_table import FeatureTable
 from pipeline.errors import UsageError
 from pipeline.progress import progress
 from pipeline.wording import counted
@@ -31,7 +32,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
     """Writes the two files; numbers are the shortest that give the stored ones back."""
     with open(folder / f"{stem}.csv", "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([*COLUMNS, *(f"f{number}" for number in range(table.width))])
+        rows.writerow([*table.columns, *(f"f{number}" for number in range(table.width))])
         for block in table.blocks():
             for known, features in zip(block.lines, block.features, strict=True):
                 rows.writerow([*known, *features.astype(str)])
@@ -63,6 +64,7 @@ def read(file: Path, features: str) -> GivenTable:
         dtype=np.dtype(np.float32),
         columns={header[at]: column for at, column in zip(known, columns, strict=True)},
         blocks=lambda: _blocks(file, header, places),
+        target=told_beside(file),
     )
 
 

@@ -11,8 +11,8 @@ from typing import IO
 import numpy as np
 
 from pipeline.cache.exchange.formats.csv import records
-from pipeline.cache.exchange.given_table import FLAG, GivenTable, named, rows_a_block
-from pipeline.cache.exchange.stored_table import COLUMNS, FeatureTable
+from pipeline.cache.exchange.given_table import FLAG, GivenTable, named, rows_a_block, told_beside
+from pipeline.cache.exchange.stored_table import FeatureTable
 from pipeline.errors import UsageError
 from pipeline.wording import counted
 
@@ -29,7 +29,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
     ):
         begin_array(table, file)
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        rows.writerow(table.columns)
         for block in table.blocks():
             file.write(np.ascontiguousarray(block.features).data)
             rows.writerows(block.lines)
@@ -60,6 +60,7 @@ def read(file: Path, features: str) -> GivenTable:
         dtype=array.dtype,
         columns=_columns(file.with_suffix(".csv"), len(array)),
         blocks=lambda: _blocks(array),
+        target=told_beside(file),
     )
 
 

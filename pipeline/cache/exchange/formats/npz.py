@@ -1,6 +1,7 @@
 """NumPy: one ``.npz`` with ``features`` (n, d), ``metadata``, and an array for each column.
 
-The columns are ``id``, ``sha256``, ``split``, ``label``, ``group`` and ``view``.
+The columns are ``id``, ``sha256``, ``split``, ``label``, ``group`` and ``view``, and a
+``target:<name>`` for each target.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.cache.exchange.formats.npy import begin_array, is_features
-from pipeline.cache.exchange.given_table import GivenTable, as_text, named, only_features, rows_a_block
+from pipeline.cache.exchange.given_table import (
+    GivenTable,
+    as_text,
+    named,
+    only_features,
+    rows_a_block,
+    told_target,
+)
 from pipeline.cache.exchange.stored_table import FeatureTable
 from pipeline.errors import UsageError
+from pipeline.plain_json import MAX_BYTES
 
 SUFFIXES = (".npz",)
 PACKAGES = ()
 EXTRA = ""
+METADATA = "metadata"
+"""The array that says what the features are."""
 
 
 def write(table: FeatureTable, folder: Path, stem: str) -> None:
@@ -34,9 +45,9 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
                 for name, values in block.columns.items():
                     columns[name] += values
         for name, values in columns.items():
-            kind = np.uint8 if name == "view" else np.str_
-            _add(archive, name, np.array(values, kind))
-        _add(archive, "metadata", np.array(table.metadata))
+            kind = np.uint8 if name == "view" else np.float32 if name in table.targets else np.str_
+            _add(archive, name, np.array(values, kind))  # None becomes NaN
+        _add(archive, METADATA, np.array(table.metadata))
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
@@ -65,6 +76,7 @@ def read(file: Path, features: str) -> GivenTable:
                 for name, one in members.items()
                 if one.shape == (rows,) and one.dtype.kind != "O"
             }
+            target = told_target(_text(archive, members.get(METADATA)))
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise UsageError(f"{file} is no archive of NumPy: {error}") from error
     if members[chosen].by_columns:
@@ -78,12 +90,20 @@ def read(file: Path, features: str) -> GivenTable:
         columns=columns,
         blocks=lambda: _blocks(file, chosen),
         unread=tuple(name for name in members if name not in {chosen, *columns}),
+        target=target,
     )
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> _Member:
     with archive.open(name) as stream:
         return _header(stream)
+
+
+def _text(archive: zipfile.ZipFile, member: _Member | None) -> str:
+    """Returns the metadata of an archive, empty where it has none."""
+    if member is None or member.shape or member.dtype.kind != "U" or member.dtype.itemsize > MAX_BYTES:
+        return ""
+    return str(_array(archive, METADATA))
 
 
 def _header(stream: Any) -> _Member:

@@ -15,6 +15,7 @@ from pipeline.cache.exchange.given_table import (
     numbered_columns,
     only_features,
     rows_a_block,
+    told_target,
 )
 from pipeline.cache.exchange.stored_table import COLUMNS, FeatureTable
 from pipeline.errors import UsageError
@@ -32,6 +33,7 @@ def write(table: FeatureTable, folder: Path, stem: str) -> None:
     from pyarrow import parquet
 
     texts = [(name, pa.uint8() if name == "view" else pa.string()) for name in COLUMNS]
+    texts += [(name, pa.float32()) for name in table.targets]
     lists = pa.list_(pa.float32(), table.width)  # few readers know half-precision numbers
     schema = pa.schema([*texts, ("features", lists)], {METADATA: table.metadata})
     # Features are noise to a compressor, and no two of their numbers are alike.
@@ -75,6 +77,7 @@ def read(file: Path, features: str) -> GivenTable:
         columns=columns,
         blocks=lambda: _blocks(file, names, rows_a_block(shape)),
         unread=tuple(name for name in schema.names if name not in {*names, *known}),
+        target=told_target((schema.metadata or {}).get(METADATA.encode())),
     )
 
 
