@@ -70,6 +70,7 @@ TRUSTED = {
     ("pipeline/evaluation/labels/files.py", ".open"): DRAFT,
     ("pipeline/evaluation/labels/files.py", "write_text"): DRAFT,
     ("pipeline/evaluation/report.py", ".open"): DRAFT,
+    ("pipeline/evaluation/targets/report.py", ".open"): DRAFT,
     ("pipeline/evaluation/plots.py", "savefig"): DRAFT,
     ("pipeline/evaluation/page/pictures.py", "save"): IN_MEMORY,
     (
@@ -80,6 +81,7 @@ TRUSTED = {
     ("pipeline/heads/_keras/network.py", "save_weights"): DRAFT,
     ("pipeline/heads/_keras/stack.py", "save_weights"): DRAFT,
     ("pipeline/heads/_core/saving.py", "save"): DRAFT,
+    ("pipeline/heads/_sklearn/per_label.py", "write_text"): "into a temporary folder, for an archive",
     ("pipeline/heads/_core/saving.py", "write_bytes"): DRAFT,
     ("pipeline/heads/_core/saving.py", "os.open"): "reads in a folder that is held open",
     ("pipeline/heads/_sklearn/skops.py", "io.dump"): DRAFT,

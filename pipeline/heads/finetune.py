@@ -50,6 +50,7 @@ class Finetune(KerasHead):
     """
 
     takes: ClassVar[str] = BASE
+    targets: ClassVar = frozenset()
     convolves: ClassVar[bool] = True
 
     epochs: Count = 20

@@ -9,14 +9,24 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._core.examples import Examples, of_features
+from pipeline.heads._core.head import Head, History, TargetModel, Task
 from pipeline.heads._sklearn.counterparts import Scaler
 from pipeline.heads._sklearn.neighbours import Neighbours, with_length_1
 from pipeline.heads._sklearn.reading import read_steps
-from pipeline.heads._sklearn.sklearn_head import SklearnHead, SklearnModel, Steps, whole_steps
+from pipeline.heads._sklearn.sklearn_head import (
+    TARGET_TYPES,
+    SklearnHead,
+    SklearnModel,
+    Steps,
+    TargetSteps,
+    checked_rows,
+    whole_steps,
+)
 from pipeline.heads._sklearn.skops import holds, read_array, read_object, write_object
-from pipeline.heads._sklearn.table import columns_of, scaled_blocks
+from pipeline.heads._sklearn.table import column_moments, columns_of, scaled_blocks
+from pipeline.heads._sklearn.target_answers import TargetNeighbours
+from pipeline.images.targets import LABELS, NUMBER
 from pipeline.options import Count, one_of
 
 Votes = Annotated[str, one_of("uniform", "distance")]
@@ -44,6 +54,8 @@ class Knn(SklearnHead):
         }
     )
 
+    targets: ClassVar = frozenset({LABELS, NUMBER})
+
     k: Count = 20
     weights: Votes = "distance"
 
@@ -57,6 +69,28 @@ class Knn(SklearnHead):
         """Keeps the rows; nothing is random."""
         model, history = super().fit(task, train, valid, seed=seed)
         return KnnModel(model.steps), history
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Keeps the rows with their labels, or numbers; an answer is a mean of those of the neighbours."""
+        self._weigh(train)
+        with checked_rows():
+            near = TargetNeighbours.of(train.once(rows_of_length_1), train.targets, self.k, self.weights)
+        return KnnTargets((train.once(column_moments).scaler, near)), {}
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the file of the rows."""
+        return self.file
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads the rows and what is known of them."""
+        scaler, found = whole_steps(read_steps(path, TARGET_TYPES), Scaler)
+        rows, targets = read_array(path, ROWS), found.targets_
+        fit = rows.dtype == np.float32 and rows.ndim == 2 and targets.shape == (len(rows), task.n_classes)
+        if not fit or not len(rows) or found.usual_.shape != (task.n_classes,):
+            raise ValueError("its targets are not those of its rows")
+        return KnnTargets((scaler, TargetNeighbours.of(rows, targets, self.k, self.weights)))
 
     def load(self, path: Path, task: Task) -> SklearnModel:
         """Reads the rows and their labels; how neighbours are found is no business of the file."""
@@ -92,6 +126,16 @@ class Knn(SklearnHead):
 
 
 @dataclass(frozen=True, eq=False)
+class KnnTargets(TargetSteps):
+    """A scaler, and the neighbours of what it scaled, with their labels or numbers."""
+
+    def save(self, path: Path) -> None:
+        """Writes the rows piece by piece, beside the rest."""
+        scaler, neighbours = self.steps
+        write_object(path, (scaler, neighbours.without_rows()), {ROWS: neighbours.rows_})
+
+
+@dataclass(frozen=True, eq=False)
 class KnnModel(SklearnModel):
     """A scaler, and the neighbours of what it scaled."""
 
@@ -101,6 +145,7 @@ class KnnModel(SklearnModel):
         write_object(path, (scaler, neighbours.without_rows()), {ROWS: neighbours.rows_})
 
 
+@of_features
 def rows_of_length_1(train: Examples) -> np.ndarray:
     """Returns the standardised training rows divided by their lengths, float32 (n, d)."""
     rows = np.empty((len(train), columns_of(train)), np.float32)

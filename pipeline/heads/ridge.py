@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head
+from pipeline.heads._core.head import Head, History, TargetModel, Task
 from pipeline.heads._core.temperature import fit_inverse_temperature
+from pipeline.heads._sklearn.counterparts import Scaler
 from pipeline.heads._sklearn.least_squares import Solution, through_columns, through_rows
+from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.rowspace import spectrum
 from pipeline.heads._sklearn.scatter import is_tall, within_scatter
-from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
+from pipeline.heads._sklearn.sklearn_head import (
+    LINEAR_TYPES,
+    TARGET_TYPES,
+    LayeredHead,
+    Steps,
+    TargetSteps,
+    checked_rows,
+    whole_steps,
+)
 from pipeline.heads._sklearn.table import column_moments
+from pipeline.heads._sklearn.target_answers import LinearTargets
+from pipeline.heads._sklearn.target_linear import calibrated, solve_ridges, unit_of
+from pipeline.images.targets import LABELS, NUMBER
 from pipeline.options import PositiveFloat
 
 
@@ -36,6 +52,7 @@ class Ridge(LayeredHead):
     """
 
     types: ClassVar = LINEAR_TYPES
+    targets: ClassVar = frozenset({LABELS, NUMBER})
 
     alpha: PositiveFloat = 1.0
     class_weight: Balanced | None = None
@@ -47,6 +64,27 @@ class Ridge(LayeredHead):
         found = self.solve(train, seed)
         inverse = fit_inverse_temperature(found.held_out, found.labels)
         return (SoftmaxLinear.of(found.coef, found.intercept, inverse),)
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Fits all labels, or numbers, by one decomposition; labels get a logistic curve each."""
+        self._weigh(train)
+        with checked_rows():
+            found = solve_ridges(train, self.alpha * unit_of(train), seed)
+            if task.target == LABELS:
+                linear = calibrated(found, train.targets)
+            else:
+                linear = LinearTargets(found.coef.astype(np.float32), found.intercept, logistic_=False)
+        return TargetSteps((train.once(column_moments).scaler, linear)), {}
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the file of all that was learnt."""
+        return self.file
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads what answers are made of."""
+        return TargetSteps(whole_steps(read_steps(path, TARGET_TYPES), Scaler))
 
     def solve(self, train: Examples, seed: int = 0) -> Solution:
         """Fits, and scores each row by the fit on all others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.images.targets import known_rows, no_targets
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted, several, verb
 
@@ -31,13 +33,22 @@ class Examples:
     Attributes:
         source: The feature set that holds the rows.
         index: int64 (n,), their row numbers in ``source``.
-        labels: int64 (n,), 0..m-1 over the m classes that have training rows.
+        labels: int64 (n,), 0..m-1 over the m classes that have training rows; all 0 of images with targets.
+        targets: float32 (n, k), several labels or numbers of each image, NaN where one is unknown; (n, 0)
+            where images have classes, and so is None.
+        shared: The same rows with other labels, if any: what is made of features alone is made of these.
     """
 
     source: FeatureSet
     index: np.ndarray
     labels: np.ndarray
+    targets: np.ndarray = None  # type: ignore[assignment]  # settled below
+    shared: Examples | None = None
     _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.targets is None:
+            object.__setattr__(self, "targets", no_targets(len(self.index)))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -60,9 +71,33 @@ class Examples:
         """Tells whether :meth:`once` has made it already."""
         return (make,) in self._made
 
+    def of_label(self, label: int) -> Examples:
+        """Returns the rows of which a label is known: 1 where they have it, else 0.
+
+        Where it is known of all rows, they share what is made of features alone.
+        """
+        column = self.targets[:, label]
+        known = ~np.isnan(column)
+        labels = column[known].astype(np.int64)
+        return Examples(self.source, self.index[known], labels, shared=self if known.all() else None)
+
+    def where(self, chosen: np.ndarray) -> Examples:
+        """Returns some of the rows, bool (n,), which share nothing with these."""
+        return Examples(self.source, self.index[chosen], self.labels[chosen], self.targets[chosen])
+
     def forget(self) -> None:
         """Drops all that :meth:`once` has made."""
         self._made.clear()
+
+
+def of_features(make: Callable[..., T]) -> Callable[..., T]:
+    """Marks what is made of the features of rows alone: rows that share them share it."""
+
+    @functools.wraps(make)
+    def made(rows: Examples, *arguments: Any) -> T:
+        return make(rows, *arguments) if rows.shared is None else rows.shared.once(made, *arguments)
+
+    return made
 
 
 def select(features: FeatureSet, classes: np.ndarray) -> Examples:
@@ -74,6 +109,12 @@ def select(features: FeatureSet, classes: np.ndarray) -> Examples:
     """
     index = np.flatnonzero(np.isin(features.labels, classes))
     return Examples(features, index, np.searchsorted(classes, features.labels[index]))
+
+
+def select_known(features: FeatureSet) -> Examples:
+    """Picks the rows of which at least one target is known."""
+    index = np.flatnonzero(known_rows(features.targets))
+    return Examples(features, index, np.zeros(len(index), np.int64), features.targets[index])
 
 
 def read_finite(features: FeatureSet, index: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from pipeline.cache import FeatureSet
 from pipeline.cache.descriptions import Descriptions, draw_rows
 from pipeline.cache.halves import INFINITE, widen
 from pipeline.heads._core.seen import SeenImages
+from pipeline.images.targets import CLASS
 from pipeline.wording import counted
 
 RATE = 0.01
@@ -72,14 +73,16 @@ class Familiarity:
         """
         if valid is None:
             return None
-        new = np.isin(valid.labels, np.unique(train.labels[train.labels >= 0])) & (valid.rows.views == 0)
+        new = valid.known & (valid.rows.views == 0)
+        if train.target == CLASS:
+            new &= np.isin(valid.labels, np.unique(train.labels[train.known]))
         new &= ~SeenImages.of(train, None).trained_on(valid.rows.digests)
         if np.count_nonzero(new) < FEWEST:
             return None
         descriptions = Descriptions.of(train)
         room = max(1, MOST_BYTES // (_STORED.itemsize * descriptions.width))
         random = np.random.default_rng(SEED)
-        originals = np.flatnonzero((train.labels >= 0) & (train.rows.views == 0))
+        originals = np.flatnonzero(train.known & (train.rows.views == 0))
         known = np.concatenate(list(descriptions.read(train, draw_rows(originals, room, random))))
         among = cls(descriptions, known.astype(_STORED), -1.0, 0.0, 0)
         asked = draw_rows(np.flatnonzero(new), MOST_VAL, random)

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.heads._core.examples import Examples
+from pipeline.images.targets import CLASS, KINDS
 from pipeline.options import Option, options_of, parse_options
 from pipeline.spec import FeatureSpec
 
@@ -33,12 +34,14 @@ class Task:
     Attributes:
         spec: What determined the numbers of the features.
         feature_shape: Shape of one row's features.
-        n_classes: Number m of classes that have training rows.
+        n_classes: Number m of classes that have training rows; or of labels, or numbers.
+        target: What is learnt of an image, see ``images/targets.py``.
     """
 
     spec: FeatureSpec
     feature_shape: tuple[int, ...]
     n_classes: int
+    target: str = CLASS
 
 
 class Model(Protocol):
@@ -92,6 +95,53 @@ class Head(Protocol):
         ...
 
 
+class TargetModel(Protocol):
+    """A fitted head whose images have several labels, or numbers."""
+
+    def predict_targets(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) in the stored dtype to targets, float (n, k).
+
+        They are the probabilities of each label, which need not sum to 1, or the values of each number.
+        """
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes all that was learnt into one file."""
+        ...
+
+
+@runtime_checkable
+class TargetHead(Protocol):
+    """What a head has besides, where it learns all labels of an image, or numbers, at once.
+
+    Attributes:
+        targets: The kinds of targets that it learns so.
+    """
+
+    targets: ClassVar[frozenset[str]]
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Learns from the targets of the training rows, float32 (n, k), NaN where one is unknown.
+
+        ``valid`` only ever decides when to stop. The same seed gives the same model.
+        """
+        ...
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the file that its models of a kind of target are saved in."""
+        ...
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads what :meth:`TargetModel.save` wrote; nothing in the file is run.
+
+        Raises:
+            ValueError: The file holds something else; the text says what.
+        """
+        ...
+
+
 @runtime_checkable
 class GridHead(Head, Protocol):
     """A head whose fits share work: many with other options can be made on the same rows side by side."""
@@ -130,6 +180,7 @@ class HeadInfo:
     name: str
     description: str
     options: tuple[Option, ...]
+    targets: tuple[str, ...] = (CLASS,)
 
 
 def describe_head(name: str) -> HeadInfo:
@@ -139,7 +190,8 @@ def describe_head(name: str) -> HeadInfo:
         UsageError: There is no such head.
     """
     kind = _head_type(name)
-    return HeadInfo(name, (inspect.getdoc(kind) or "").partition("\n")[0], options_of(kind))
+    learnt = (CLASS, *(one for one in KINDS if one in getattr(kind, "targets", ())))
+    return HeadInfo(name, (inspect.getdoc(kind) or "").partition("\n")[0], options_of(kind), learnt)
 
 
 def make_head(name: str, options: Mapping[str, object]) -> Head:

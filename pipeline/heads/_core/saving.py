@@ -29,9 +29,12 @@ from pipeline.errors import (
 from pipeline.files import refuse_links
 from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import Head, Task, describe_head, make_head
+from pipeline.heads._core.head_record import NEWER, RECORD, from_record, to_record
 from pipeline.heads._core.seen import SeenImages
+from pipeline.heads._core.targets import file_of, target_head
 from pipeline.heads._core.temperature import Temperature
-from pipeline.heads._core.trained import NEWER, RECORD, TrainedHead, from_record, to_record
+from pipeline.heads._core.trained import TrainedHead
+from pipeline.images.targets import CLASS
 from pipeline.paths import expanded, is_folder_name
 from pipeline.plain_json import MAX_BYTES, parse_sealed, read_sealed, require_regular_file, sealed
 from pipeline.progress import say
@@ -92,7 +95,7 @@ def save_head(trained: TrainedHead, *, runs: Path) -> TrainedHead:
         ),
         published(folder, root=runs_of(folder), known=is_of_a_head) as draft,
     ):
-        file = draft / trained.head.file
+        file = draft / file_of(trained.head, trained.task.target)
         trained.model.save(file)
         checksum = _sha256(file)
         files = {
@@ -198,12 +201,17 @@ def _load(folder: Path) -> TrainedHead:
         known = from_record(record)
     seen = _load_seen(folder / SEEN, record.get("seen"))
     familiarity = _load_familiarity(folder / FAMILIAR, record.get("familiarity"), known["task"])
-    file = folder / head.file
+    task = known["task"]
+    file = folder / file_of(head, task.target)
     with _blaming(file):
         require_regular_file(file)
         if _sha256(file) != record["sha256"]:
             raise ValueError("its SHA-256 is not the one that head.json records")
-        model = head.load(file, known["task"])
+        model = (
+            head.load(file, task)
+            if task.target == CLASS
+            else target_head(head, task.target).load_targets(file, task)
+        )
     _say_if_upgraded(head, known["versions"])
     return TrainedHead(
         head=head,

@@ -76,7 +76,7 @@ class SeenImages:
 def _labelled(features: FeatureSet | None) -> np.ndarray:
     if features is None:
         return np.empty(0, _STORED)
-    return np.unique(_shortened(features.rows.digests[features.labels >= 0]))
+    return np.unique(_shortened(features.rows.digests[features.known]))
 
 
 def _among(digests: np.ndarray, known: np.ndarray) -> np.ndarray:

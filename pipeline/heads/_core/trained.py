@@ -2,87 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import CacheMismatchError, PipelineError
+from pipeline.errors import CacheMismatchError, PipelineError, UsageError
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import Examples, read_finite, refuse_other_spec
 from pipeline.heads._core.familiarity import Familiarity
-from pipeline.heads._core.head import ExamplesModel, Head, History, Model, Task
+from pipeline.heads._core.head import ExamplesModel, Head, History, Model, TargetModel, Task
 from pipeline.heads._core.seen import SeenImages
+from pipeline.heads._core.target_figures import EVEN, best_thresholds, mean_average_precision, r2
 from pipeline.heads._core.temperature import Temperature
+from pipeline.images.targets import CLASS, LABELS, NUMBER, described
 from pipeline.notebook import facts_html
-from pipeline.paths import is_folder_name
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
-RECORD = "head.json"
-NEWER = frozenset({"seen", "temperature", "familiarity"})
-"""Keys that came with the seal, or after it."""
-
+FIGURES = {"map": "mean average precision", "r2": "R2"}
+"""Names of the figures by which heads of labels and of numbers are chosen, in words."""
 BLOCK_ROWS = 256
 """Rows in memory at a time while predicting: 8 MB as float32 at 4x4x512, 69 MB at 150x150 pixels."""
-
-
-def to_record(trained: TrainedHead) -> dict[str, Any]:
-    """Puts all that is known about a head, except what its other files hold, into JSON types."""
-    return {
-        "name": trained.name,
-        "options": trained.options,
-        "seed": trained.seed,
-        "dataset": trained.dataset,
-        "classes": trained.classes,
-        "class_counts": trained.class_counts,
-        "train_rows": trained.train_rows,
-        "val_accuracy": trained.val_accuracy,
-        "seconds": trained.seconds,
-        "history": trained.history,
-        "feature_shape": trained.task.feature_shape,
-        "spec": asdict(trained.spec),
-        "versions": trained.versions,
-        "temperature": None if trained.temperature is None else trained.temperature.to_json(),
-    }
-
-
-def from_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of the :class:`TrainedHead` that a record describes, without head and model.
-
-    Raises:
-        ValueError: It describes no head; or another error, as what it holds can have any type.
-    """
-    classes = tuple(map(str, record["classes"]))
-    class_counts = tuple(map(int, record["class_counts"]))
-    if len(classes) != len(class_counts):
-        raise ValueError(f"{len(class_counts)} counts for {counted(len(classes), 'class')}")
-    if min(class_counts, default=0) < 0 or np.count_nonzero(class_counts) < 2:
-        raise ValueError("fewer than two classes have training rows")
-    spec = FeatureSpec.from_json(json.dumps(record["spec"]))
-    shape = tuple(map(int, record["feature_shape"]))
-    if not shape or min(shape) < 1:
-        raise ValueError(f"{shape} is no shape of features")
-    if not is_folder_name(str(record["dataset"])):
-        raise ValueError(f"{str(record['dataset'])[:40]!r} is no name of a data set")
-    temperature = record.get("temperature")
-    return {
-        "name": record["name"],
-        "task": Task(spec, shape, len(learnt_classes(class_counts))),
-        "classes": classes,
-        "class_counts": class_counts,
-        "dataset": str(record["dataset"]),
-        "seed": int(record["seed"]),
-        "history": {name: [float(value) for value in run] for name, run in record["history"].items()},
-        "seconds": float(record["seconds"]),
-        "versions": {name: str(number) for name, number in record["versions"].items()},
-        "val_accuracy": None if record["val_accuracy"] is None else float(record["val_accuracy"]),
-        "temperature": None if temperature is None else Temperature.from_json(temperature),
-    }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,11 +55,16 @@ class TrainedHead:
             tell, or an earlier version saved the head.
         folder: Where it is saved; None before that.
         checksum: SHA-256, in hex, of its saved model; empty before that.
+        thresholds: Of several labels, the probability from which each is answered; empty of other targets.
+        val_figure: Name and value of the figure that heads of labels or numbers are chosen by: mean average
+            precision (``map``), or R2 (``r2``); None without val.
+        target_rows: Rows that a head of labels or numbers was trained on; None of other targets.
+        offsets: Of numbers, the mean of each over the training rows: what knowing nothing would answer.
     """
 
     name: str
     head: Head
-    model: Model
+    model: Model | TargetModel
     task: Task
     classes: tuple[str, ...]
     class_counts: tuple[int, ...]
@@ -132,6 +81,10 @@ class TrainedHead:
     familiarity: Familiarity | None = None
     folder: Path | None = None
     checksum: str = ""
+    thresholds: tuple[float, ...] = ()
+    val_figure: tuple[str, float] | None = None
+    offsets: tuple[float, ...] = ()
+    target_rows: int | None = None
 
     @property
     def options(self) -> dict[str, object]:
@@ -146,12 +99,24 @@ class TrainedHead:
     @property
     def train_rows(self) -> int:
         """Number of labelled rows it was trained on."""
-        return sum(self.class_counts)
+        return sum(self.class_counts) if self.target_rows is None else self.target_rows
 
     @property
     def known(self) -> np.ndarray:
         """Classes that had training rows, bool (k,)."""
         return np.array(self.class_counts) > 0
+
+    def threshold(self, label: int) -> float:
+        """Returns the probability from which a label is answered."""
+        return self.thresholds[label] if self.thresholds else EVEN
+
+    @property
+    def val_line(self) -> str:
+        """What it is worth on val, in words."""
+        if self.val_figure is not None:
+            name, value = self.val_figure
+            return f"val {FIGURES[name]} {value:.4f}"
+        return "no val split" if self.val_accuracy is None else f"val accuracy {self.val_accuracy:.4f}"
 
     def _repr_html_(self) -> str:
         """Shows in a notebook what the head is, and how it does on val."""
@@ -169,7 +134,7 @@ class TrainedHead:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline train-head --json`` prints."""
-        return {
+        told = {
             "head": self.name,
             "run": str(self.folder),
             "train_rows": self.train_rows,
@@ -177,6 +142,11 @@ class TrainedHead:
             "seconds": round(self.seconds, 3),
             "classes_not_found": None if self.not_found is None else list(self.not_found),
         }
+        if self.task.target == CLASS:
+            return told
+        figure = {} if self.val_figure is None else {f"val_{self.val_figure[0]}": self.val_figure[1]}
+        del told["val_accuracy"], told["classes_not_found"]
+        return told | {"target": self.task.target} | figure
 
     def balance_to_json(self) -> dict[str, Any]:
         """Returns the keys that ``--json`` of train-head and sweep adds; none for a head that was loaded."""
@@ -224,6 +194,49 @@ class TrainedHead:
         proba[:, learnt_classes(self.class_counts)] = self._answers(features)
         return self.calibrated(proba / proba.sum(axis=1, keepdims=True))
 
+    def predict_targets(self, features: FeatureSet) -> np.ndarray:
+        """Returns the probability of each label, or the value of each number, for each row.
+
+        The features are read in blocks, so a set may be larger than memory.
+
+        Returns:
+            float64 (n, k) in the order of ``classes``.
+
+        Raises:
+            UsageError: The head answers with classes.
+            CacheMismatchError: The features have another spec, or a row is damaged.
+            PipelineError: A feature is not a finite number, or an answer is none.
+        """
+        refuse_other_spec(features, self.spec, head=self.name)
+        self._refuse_other_shape(features)
+        answers = np.zeros((len(features), len(self.classes)))
+        for start in range(0, len(features), BLOCK_ROWS):
+            index = np.arange(start, min(start + BLOCK_ROWS, len(features)))
+            answers[index] = self.new_targets(read_finite(features, index))
+        return answers
+
+    def new_targets(self, features: np.ndarray) -> np.ndarray:
+        """Returns the targets of features that were just made, as :meth:`predict_targets`.
+
+        Args:
+            features: Finite, (n, *feature shape) in the stored dtype, of this head's spec; n may be 0.
+        """
+        if self.task.target == CLASS:
+            raise UsageError(f"head {self.name!r} answers with one class an image: ask it for predict_proba")
+        if not len(features):
+            return np.zeros((0, len(self.classes)))
+        model = cast("TargetModel", self.model)
+        answers = np.asarray(self._guarded(model.predict_targets, features), np.float64)
+        sound = answers.shape == (len(features), len(self.classes)) and bool(np.isfinite(answers).all())
+        if sound and self.task.target == LABELS:
+            sound = bool(((answers >= 0) & (answers <= 1)).all())
+        if not sound:
+            raise PipelineError(
+                f"head {self.name!r} answers with what is no {described(self.task.target)}: train it again, "
+                "with other options or on other features"
+            )
+        return answers
+
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Returns the probabilities of some rows, which models that can share them read once.
 
@@ -252,9 +265,18 @@ class TrainedHead:
 
     def _answers(self, block: np.ndarray) -> np.ndarray:
         """Returns the model's probabilities, float (n, m); a saved model can hold anything."""
+        if self.task.target != CLASS:
+            raise UsageError(
+                f"head {self.name!r} answers with {described(self.task.target)}, and this works on one class "
+                "an image"
+            )
+        model = cast("Model", self.model)
+        return self._probabilities(self._guarded(model.predict_proba, block), len(block))
+
+    def _guarded(self, answer: Callable[[np.ndarray], np.ndarray], block: np.ndarray) -> np.ndarray:
         try:
             with np.errstate(all="ignore"):
-                proba = np.asarray(self.model.predict_proba(block))
+                return np.asarray(answer(block))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             if self.folder is None:
                 raise
@@ -262,7 +284,6 @@ class TrainedHead:
                 f"{self.folder}: the saved head cannot answer ({str(error).partition(chr(10))[0]}). "
                 f"`pipeline train-head --head {self.name}` trains it again"
             ) from error
-        return self._probabilities(proba, len(block))
 
     def _probabilities(self, proba: np.ndarray, rows: int) -> np.ndarray:
         """Refuses answers that are no probabilities, float (n, m)."""
@@ -282,8 +303,10 @@ def learnt_classes(class_counts: tuple[int, ...]) -> np.ndarray:
 
 def measured(trained: TrainedHead, features: FeatureSet | None) -> TrainedHead:
     """Adds what a head is worth on validation rows; without labelled ones it stays as it is."""
-    if features is None or not (features.labels >= 0).any():
+    if features is None or not features.known.any():
         return trained
+    if trained.task.target != CLASS:
+        return _measured_targets(trained, features)
     labelled = features.labels >= 0
     guesses = trained.predict_proba(features).argmax(axis=1)[labelled]
     labels = features.labels[labelled]
@@ -291,6 +314,18 @@ def measured(trained: TrainedHead, features: FeatureSet | None) -> TrainedHead:
         trained,
         val_accuracy=float(np.mean(guesses == labels)),
         not_found=classes_not_found(trained.classes, labels, guesses),
+    )
+
+
+def _measured_targets(trained: TrainedHead, features: FeatureSet) -> TrainedHead:
+    rows = features.known & (features.rows.views == 0)
+    truth, answers = features.targets[rows], trained.predict_targets(features)[rows]
+    if trained.task.target == NUMBER:
+        return replace(trained, val_figure=("r2", r2(truth, answers)))
+    return replace(
+        trained,
+        val_figure=("map", mean_average_precision(truth, answers)),
+        thresholds=best_thresholds(truth, answers),
     )
 
 

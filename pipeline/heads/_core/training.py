@@ -15,12 +15,20 @@ from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.heads._core.class_balance import ClassBalance
-from pipeline.heads._core.examples import Examples, refuse_other_classes, refuse_other_spec, select
+from pipeline.heads._core.examples import (
+    Examples,
+    refuse_other_classes,
+    refuse_other_spec,
+    select,
+    select_known,
+)
 from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
+from pipeline.heads._core.targets import target_head
 from pipeline.heads._core.trained import TrainedHead, learnt_classes, measured
+from pipeline.images.targets import CLASS, NUMBER, count_targets
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.wording import counted
@@ -37,7 +45,7 @@ class TrainingData:
         examples: The labelled training rows.
         validation: The labelled validation rows of classes that were learnt; None without any.
         seen: The images behind all labelled rows.
-        balance: How many rows each class has.
+        balance: How many rows each class has; None where images have none.
     """
 
     train: FeatureSet
@@ -46,7 +54,7 @@ class TrainingData:
     examples: Examples
     validation: Examples | None
     seen: SeenImages
-    balance: ClassBalance
+    balance: ClassBalance | None
 
     @classmethod
     def of(cls, train: FeatureSet, valid: FeatureSet | None = None) -> TrainingData:
@@ -63,6 +71,8 @@ class TrainingData:
         if valid is not None:
             refuse_other_spec(valid, train.spec, head="validation")
             refuse_other_classes(valid, train.classes)
+        if train.target != CLASS:
+            return cls._of_targets(train, valid)
         class_counts = _count_classes(train)
         learnt = learnt_classes(class_counts)
         return cls(
@@ -73,6 +83,25 @@ class TrainingData:
             validation=(select(valid, learnt) or None) if valid is not None else None,
             seen=SeenImages.of(train, valid),
             balance=ClassBalance.of(train, valid),
+        )
+
+    @classmethod
+    def _of_targets(cls, train: FeatureSet, valid: FeatureSet | None) -> TrainingData:
+        """Does the same for images that have several labels, or numbers."""
+        examples = select_known(train)
+        if not len(examples):
+            raise UsageError(
+                f"{train.path}: nothing is known of any of its {counted(len(train), 'row')}, so there is "
+                "nothing to train on"
+            )
+        return cls(
+            train=train,
+            class_counts=tuple(count_targets(examples.targets, train.target)[0].tolist()),
+            task=Task(train.spec, train.feature_shape, len(train.classes), train.target),
+            examples=examples,
+            validation=(select_known(valid) or None) if valid is not None else None,
+            seen=SeenImages.of(train, valid),
+            balance=None,
         )
 
 
@@ -145,10 +174,10 @@ def fit_head(
     """Trains a head and saves nothing; arguments and errors are those of :func:`train_head`."""
     make_head(name, options)  # a wrong option is told before anything is read
     data = TrainingData.of(train, valid)
-    for note in data.balance.notes:
+    for note in data.balance.notes if data.balance else ():
         say(f"note: {note}")
     trained = measured(fit_on(data, name, options=options, seed=seed), valid)
-    for note in data.balance.missed(trained.not_found or ()):
+    for note in data.balance.missed(trained.not_found or ()) if data.balance else ():
         say(f"note: {note}")
     return trained
 
@@ -162,7 +191,8 @@ def fit_on(
     """
     head = make_head(name, options)
     started = time.perf_counter()
-    model, history = head.fit(data.task, data.examples, data.validation, seed=seed)
+    fit = head.fit if data.task.target == CLASS else target_head(head, data.task.target).fit_targets
+    model, history = fit(data.task, data.examples, data.validation, seed=seed)
     return TrainedHead(
         name=name,
         head=head,
@@ -177,7 +207,16 @@ def fit_on(
         versions=_versions(head),
         seen=data.seen,
         balance=data.balance,
+        target_rows=None if data.task.target == CLASS else len(data.examples),
+        offsets=_means(data.examples.targets) if data.task.target == NUMBER else (),
     )
+
+
+def _means(targets: np.ndarray) -> tuple[float, ...]:
+    """Returns the mean of each number, 0 where none is known."""
+    known = ~np.isnan(targets)
+    sums = np.where(known, targets, 0).sum(axis=0, dtype=np.float64)
+    return tuple((sums / np.maximum(known.sum(axis=0), 1)).tolist())
 
 
 def _versions(head: Head) -> dict[str, str]:

@@ -14,11 +14,13 @@ from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History, Task
-from pipeline.heads._keras.feeding import ALL, ViewChoice, open_feeds
+from pipeline.heads._keras.feeding import ALL, BLOCK_ROWS, ViewChoice, open_feeds
 from pipeline.heads._keras.fitting import LOSS, KeepChoice, Schedule, train_network
 from pipeline.heads._keras.layers import Layer
-from pipeline.heads._keras.network import KerasModel, fit_scaling, sequential
+from pipeline.heads._keras.network import KerasModel, copied, fit_scaling, sequential
 from pipeline.heads._keras.stack import StackModel, plain_stack, read_arrays
+from pipeline.heads._keras.target_fitting import TargetSchedule, train_on_targets
+from pipeline.images.targets import LABELS, NUMBER
 from pipeline.options import Count, PositiveFloat, Share
 from pipeline.progress import say
 from pipeline.registry import name_of
@@ -27,6 +29,7 @@ from pipeline.wording import counted
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 TrainedNetwork = KerasModel | StackModel
@@ -36,6 +39,10 @@ MAPS = "maps"
 PIXELS = "pixels"
 BASE = "base"
 """Kinds: any features; those with height and width; decoded images; a cut from which a base goes on."""
+
+
+def _blocks(index: np.ndarray) -> list[np.ndarray]:
+    return [index[start : start + BLOCK_ROWS] for start in range(0, len(index), BLOCK_ROWS)]
 
 
 def load_weights(path: Path, build: Callable[[], keras.Model], *, channels: int) -> keras.Model:
@@ -95,6 +102,7 @@ class KerasHead:
     file: ClassVar[str] = "model.weights.h5"
     software: ClassVar[tuple[str, ...]] = ("keras", "tensorflow", "h5py", "numpy")
     takes: ClassVar[str] = ANY
+    targets: ClassVar[frozenset[str]] = frozenset({LABELS, NUMBER})
     convolves: ClassVar[bool] = False
 
     epochs: Count = 60
@@ -149,12 +157,48 @@ class KerasHead:
             may_compile=not self.convolves,
         )
         history = train_network(model, self.optimizer(), rows, held_out, schedule)
+        return self._trained(model, task), history
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TrainedNetwork, History]:
+        """Trains one network for all labels or numbers, see :func:`train_on_targets`.
+
+        Raises:
+            UsageError: The head cannot work on features of this kind, or an option means nothing here.
+            PipelineError: A feature is not a finite number, or the training diverged.
+        """
+        self.refuse_other_kind(task)
+        if self.class_weight or self.average or self.views != ALL or self.keep != LOSS:
+            raise UsageError("class_weight, average, views and keep are for heads of classes: leave them out")
+        import_keras().utils.set_random_seed(seed)
+        model = KerasModel(self.build(task))
+        fit_scaling(model.network, (train.source.read(part) for part in _blocks(train.index)))
+        schedule = TargetSchedule(
+            epochs=self.epochs, batch_size=self.batch_size, patience=self.patience, seed=seed
+        )
+        history = train_on_targets(
+            model.network, self.optimizer(), train, valid, schedule, target=task.target
+        )
+        # A network that was compiled saves more than its weights.
+        return self._trained(KerasModel(copied(model.network, self.build(task))), task), history
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the file of the weights."""
+        return self.file
+
+    def load_targets(self, path: Path, task: Task) -> TrainedNetwork:
+        """Reads the weights as those of a head of classes."""
+        return self.load(path, task)
+
+    def _trained(self, model: KerasModel, task: Task) -> TrainedNetwork:
+        """Returns what answers for a trained network: NumPy where it is a stack of plain layers."""
         stack = plain_stack(self.layers(task))
         if stack is None:
-            return model, history
+            return model
         network = model.network  # without what was traced of it, which could not travel to another process
         learnt = [layer.get_weights() for layer in network.layers]
-        return StackModel(stack, learnt, lambda: network), history
+        return StackModel(stack, learnt, lambda: network)
 
     def load(self, path: Path, task: Task) -> TrainedNetwork:
         """Reads the weights of the network that the head's own options describe.

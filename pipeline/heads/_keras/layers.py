@@ -7,14 +7,15 @@ say with the arrays that they have learnt, because TensorFlow takes seconds to i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from pipeline.heads._core.head import Task
-from pipeline.heads._core.probabilities import softmax
+from pipeline.heads._core.probabilities import logistic, softmax
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.options import Check
 from pipeline.runtimes.keras import import_keras
 
@@ -27,6 +28,14 @@ Widths = Annotated[tuple[int, ...], Check("each at least 1", lambda widths: widt
 
 SCALING = "scaling"
 """Name of the layer that scales features by the moments of the training rows."""
+
+ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda scores: np.maximum(scores, 0, out=scores),
+    "softmax": softmax,
+    "sigmoid": logistic,
+    "linear": lambda scores: scores,
+}
+"""What follows a dense layer, by Keras's name for it."""
 
 Shape = tuple[int, ...]
 
@@ -160,7 +169,7 @@ class Dense(PlainLayer):
 
     Attributes:
         units: Its width.
-        activation: ``relu`` or ``softmax``.
+        activation: A name of Keras's: one of ``ACTIVATIONS``.
     """
 
     saved_as: ClassVar[str] = "dense"
@@ -184,7 +193,7 @@ class Dense(PlainLayer):
         kernel, bias = arrays
         scores = rows @ kernel
         scores += bias
-        return softmax(scores) if self.activation == "softmax" else np.maximum(scores, 0, out=scores)
+        return ACTIVATIONS[self.activation](scores)
 
 
 @dataclass(frozen=True)
@@ -237,6 +246,8 @@ class MaxPooling(Layer):
 def classifier(task: Task, hidden: Sequence[Layer]) -> list[Layer]:
     """Lists scaled input -> hidden layers -> softmax over the classes.
 
+    Several labels end in a logistic function each, and numbers in a linear layer.
+
     The scaling is one mean and one variance for each channel (last axis), over rows and positions. On
     features of random VGG16 filters, with activations in the hundreds, training stayed at chance without
     scaling, and with one scale for all channels at a rate of 1e-3 (at 1e-4 it took twice the epochs). A
@@ -262,4 +273,4 @@ def pooled(task: Task) -> list[Layer]:
 
 def _output(task: Task) -> Layer:
     # Two classes are two outputs of a softmax like any other number: one loss, one meaning of accuracy.
-    return Dense(task.n_classes, "softmax")
+    return Dense(task.n_classes, {CLASS: "softmax", LABELS: "sigmoid", NUMBER: "linear"}[task.target])

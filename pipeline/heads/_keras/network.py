@@ -34,6 +34,10 @@ class KerasModel:
         """Maps features (n, *feature shape) to probabilities, float32 (n, m)."""
         return self._forward(features)
 
+    def predict_targets(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) to targets, float32 (n, k)."""
+        return self._forward(features)
+
     def save(self, path: Path) -> None:
         """Writes the weights; the architecture follows from the head's options."""
         self.network.save_weights(path)
@@ -64,6 +68,15 @@ def sequential(shape: tuple[int, ...], layers: Sequence[Layer]) -> keras.Model:
     """Builds a network, untrained, of the layers that are described, on rows of a shape."""
     keras = import_keras()
     return keras.Sequential([keras.Input(shape), *(layer.to_keras() for layer in layers)])
+
+
+def copied(trained: keras.Model, new: keras.Model) -> keras.Model:
+    """Gives a new network of the same layers all that another has learnt, and returns it."""
+    for layer, learnt in zip(new.layers, trained.layers, strict=True):
+        layer.set_weights(learnt.get_weights())
+        if layer.name == SCALING:
+            layer.finalize_state()
+    return new
 
 
 def fit_scaling(network: keras.Model, blocks: Iterable[np.ndarray]) -> None:

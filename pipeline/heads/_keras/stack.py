@@ -53,6 +53,10 @@ class StackModel:
         blocks = [self._answer(features[start : start + BLOCK_ROWS]) for start in _starts(len(features))]
         return np.concatenate(blocks)
 
+    def predict_targets(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) to targets, float32 (n, k)."""
+        return self.predict_proba(features)
+
     def save(self, path: Path) -> None:
         """Writes the weights as Keras does; the architecture follows from the head's options."""
         self.network.save_weights(path)

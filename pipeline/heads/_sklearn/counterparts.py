@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.heads._core.probabilities import logistic, softmax
 from pipeline.heads._sklearn.neighbours import Neighbours
 from pipeline.heads._sklearn.scores import KernelMachine, SoftmaxLinear
+from pipeline.heads._sklearn.target_answers import LinearTargets, TargetNeighbours
 from pipeline.heads._sklearn.trees import Trees
 
 
@@ -155,6 +156,7 @@ def full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__name__}"
 
 
+_OF_CLASSES = (SoftmaxLinear, KernelMachine, Trees, Neighbours)
 COUNTERPARTS: Mapping[str, type] = {
     "sklearn.preprocessing._data.StandardScaler": Scaler,
     "sklearn.decomposition._truncated_svd.TruncatedSVD": Projection,
@@ -162,7 +164,7 @@ COUNTERPARTS: Mapping[str, type] = {
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": OneAgainstRest,
     "sklearn.neural_network._multilayer_perceptron.MLPClassifier": Perceptron,
     "sklearn.naive_bayes.GaussianNB": Gaussians,
-    **{full_name(kind): kind for kind in (SoftmaxLinear, KernelMachine, Trees, Neighbours)},
+    **{full_name(kind): kind for kind in (*_OF_CLASSES, LinearTargets, TargetNeighbours)},
 }
 """What answers for an estimator, by its full name; classifiers of this package answer for themselves."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.heads._core.class_balance import row_weights
-from pipeline.heads._core.examples import Examples
+from pipeline.heads._core.examples import Examples, of_features
 from pipeline.heads._sklearn.table import standardised
 
 GRAM_COLUMNS = 1024
@@ -70,6 +70,7 @@ def pays(rows: int, columns: int, fits: int, classes: int = 2) -> bool:
     return columns >= 2 * rows and fits * classes * ROWS_PER_SCORE >= rows
 
 
+@of_features
 def gram(train: Examples) -> np.ndarray:
     """Returns the inner products of the standardised training rows, float64 (n, n).
 
@@ -84,6 +85,7 @@ def gram(train: Examples) -> np.ndarray:
     return total
 
 
+@of_features
 def row_space(train: Examples) -> RowSpace:
     """Returns training rows in the coordinates of their row space, or as they are where that is no less."""
     from scipy.linalg import LinAlgError, cholesky

@@ -16,12 +16,14 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._core.head import Head, History, TargetModel, Task
 from pipeline.heads._sklearn.counterparts import Scaler, counterpart
+from pipeline.heads._sklearn.per_label import FILE, fit_per_label, load_per_label
 from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.skops import write_object
 from pipeline.heads._sklearn.table import column_moments, columns_of, flat, scaled_by, standardised
 from pipeline.heads._sklearn.threads import LARGE_BYTES
+from pipeline.images.targets import LABELS
 from pipeline.memory import available_bytes
 from pipeline.progress import say
 from pipeline.registry import name_of
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
+TARGET_TYPES = frozenset(
+    f"pipeline.heads._sklearn.target_answers.{name}" for name in ("LinearTargets", "TargetNeighbours")
+)
 TREE_TYPES = frozenset({"pipeline.heads._sklearn.trees.Trees"})
 
 USUAL_SHARE = 2.5
@@ -55,6 +60,7 @@ class SklearnHead:
     file: ClassVar[str] = "model.skops"
     software: ClassVar[tuple[str, ...]] = ("scikit-learn", "skops", "numpy", "scipy")
     types: ClassVar[frozenset[str]] = frozenset()
+    targets: ClassVar[frozenset[str]] = frozenset({LABELS})
 
     def learn(self, train: Examples, seed: int) -> Steps:
         """Learns from the table of the training rows, ``train.once(standardised)``.
@@ -99,6 +105,27 @@ class SklearnHead:
     def load(self, path: Path, task: Task) -> SklearnModel:
         """Reads what answers are made of, after checking that the file names no type but the known ones."""
         return SklearnModel(whole_steps(read_steps(path, self.types), Scaler))
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Fits a model for each label, on one table of the rows where it is kept in memory.
+
+        Raises:
+            PipelineError: Training would take more memory than there is.
+        """
+        if self.keeps_table(len(train), columns_of(train)):
+            self._weigh(train)
+            train.once(standardised)
+        return fit_per_label(self, task, train, seed=seed), {}
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the archive of the models."""
+        return FILE
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads the model of each label."""
+        return load_per_label(self, path, task)
 
     def _weigh(self, train: Examples) -> None:
         """Refuses what would take more memory than there is, and tells of what takes very much."""
@@ -164,6 +191,22 @@ class SklearnModel:
         for step in transformers:
             table = step.transform(table)
         return classifier.predict_proba(table)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetSteps:
+    """The scaler of the training rows, and what answers for all labels or numbers at once."""
+
+    steps: Steps
+
+    def predict_targets(self, features: np.ndarray) -> np.ndarray:
+        """Maps features (n, *feature shape) to targets, float (n, k)."""
+        scaler, answering = map(counterpart, self.steps)
+        return answering.predict_targets(scaler.transform(flat(features)))
+
+    def save(self, path: Path) -> None:
+        """Writes the steps in the format of skops, which holds data only."""
+        write_object(path, self.steps)
 
 
 @dataclass(frozen=True, eq=False)

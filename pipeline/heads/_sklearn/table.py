@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +41,8 @@ def standardised(train: Examples) -> Table:
         PipelineError: A feature is not a finite number.
         CacheMismatchError: A row is damaged.
     """
+    if train.shared is not None:
+        return Table(train.once(column_moments), train.shared.once(standardised).values)
     values = np.empty((len(train), columns_of(train)), np.float32)
     sums = MomentSums(values.shape[1], _classes_of(train))
     known = train.has(column_moments)
@@ -61,6 +63,8 @@ def column_moments(train: Examples) -> ColumnMoments:
     """
     if train.has(standardised):
         return train.once(standardised).moments
+    if train.shared is not None and train.shared.has(standardised):
+        return _with_other_labels(train.shared.once(standardised), train.labels)
     sums = MomentSums(columns_of(train), _classes_of(train))
     for rows in row_blocks(train):
         sums.add(flat(read_finite(train.source, train.index[rows])), train.labels[rows])
@@ -124,6 +128,15 @@ def flat(features: np.ndarray) -> np.ndarray:
     table = np.empty((len(features), math.prod(features.shape[1:])), np.float32)
     widen(features.reshape(table.shape), table)
     return table
+
+
+def _with_other_labels(table: Table, labels: np.ndarray) -> ColumnMoments:
+    """Returns the moments of the rows of a table whose labels are others, int (n,)."""
+    belongs = (labels == np.arange(labels.max() + 1)[:, None]).astype(np.float32)
+    means = (belongs @ table.values) / belongs.sum(axis=1, keepdims=True)
+    moments = table.moments
+    scale = moments.scaler.scale_
+    return replace(moments, means_of_classes=means.astype(np.float64) * scale + moments.mean)
 
 
 def _read_into(values: np.ndarray, rows: slice, examples: Examples) -> None:

@@ -1,0 +1,69 @@
+"""What heads of several labels or of numbers are chosen by, from their answers to rows of val."""
+
+from __future__ import annotations
+
+import numpy as np
+
+EVEN = 0.5
+"""Threshold of a label that val says nothing of."""
+
+
+def mean_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Returns the mean average precision over the labels that some rows have and some have not; else 0.
+
+    Args:
+        truth: (n, k), 1, 0, or NaN where a label is unknown.
+        scores: float (n, k).
+    """
+    found = []
+    for column, score in zip(truth.T, scores.T, strict=True):
+        known = ~np.isnan(column)
+        if 0 < column[known].sum() < known.sum():
+            precision, gained, _ = _curve(column[known], score[known])
+            found.append(float((precision * gained).sum()))
+    return float(np.mean(found)) if found else 0.0
+
+
+def best_thresholds(truth: np.ndarray, scores: np.ndarray) -> tuple[float, ...]:
+    """Returns for each label the probability from which answering it gives the highest F1.
+
+    It lies halfway between the last score that is answered and the next one.
+    """
+    found = []
+    for column, score in zip(truth.T, scores.T, strict=True):
+        known = ~np.isnan(column)
+        if not 0 < column[known].sum() < known.sum():
+            found.append(EVEN)
+            continue
+        precision, gained, steps = _curve(column[known], score[known])
+        recall = gained.cumsum()
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+        best = int(f1.argmax())
+        below = steps[best + 1] if best + 1 < len(steps) else 0.0
+        found.append(float((steps[best] + below) / 2))
+    return tuple(found)
+
+
+def r2(truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns the mean coefficient of determination over the numbers, 0 where all values are alike.
+
+    Args:
+        truth: (n, k), NaN where a number is unknown.
+        answers: float (n, k).
+    """
+    found = []
+    for column, answer in zip(truth.T.astype(np.float64), answers.T, strict=True):
+        known = ~np.isnan(column)
+        spread = np.square(column[known] - column[known].mean()).sum() if known.any() else 0.0
+        rest = np.square(column[known] - answer[known]).sum()
+        found.append(1 - rest / spread if spread else 0.0)
+    return float(np.mean(found))
+
+
+def _curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns precision, gained recall, and score, at each different score from the highest down."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], truth[order].cumsum()
+    last = np.flatnonzero(np.diff(ranked, append=-np.inf))
+    right = hits[last]
+    return right / (last + 1), np.diff(right, prepend=0) / hits[-1], ranked[last]

@@ -1,0 +1,45 @@
+"""Several labels and numbers: which heads learn them, and what they are worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline import registry
+from pipeline.errors import UsageError
+from pipeline.heads._core.head import HEADS, Head, TargetHead
+from pipeline.images.targets import CLASS, described
+from pipeline.registry import name_of
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def heads_for(target: str) -> list[str]:
+    """Lists the heads that learn a kind of target."""
+    heads: list[tuple[str, ModuleType]] = [
+        (name, registry.load(HEADS, "head", name)) for name in registry.names(HEADS)
+    ]
+    return [name for name, module in heads if target == CLASS or target in _kinds(module.HEAD)]
+
+
+def target_head(head: Head, target: str) -> TargetHead:
+    """Returns a head as one that learns a kind of target.
+
+    Raises:
+        UsageError: It does not; the message names those that do.
+    """
+    if isinstance(head, TargetHead) and target in head.targets:
+        return head
+    raise UsageError(
+        f"head {name_of(type(head))!r} does not learn {described(target)}: choose from "
+        f"{', '.join(heads_for(target))}"
+    )
+
+
+def file_of(head: Head, target: str) -> str:
+    """Names the file that a model is saved in."""
+    return head.file if target == CLASS else target_head(head, target).file_of_targets(target)
+
+
+def _kinds(head: type[Head]) -> frozenset[str]:
+    return getattr(head, "targets", frozenset())
