@@ -17,6 +17,7 @@ from pipeline.extraction.command import DEFAULT_CACHE, extract_command
 from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import claiming
+from pipeline.images.targets import known_rows
 from pipeline.stored_heads import RECORD, StoredFigures, read_stored_figures, read_stored_head
 
 CACHE, RUNS = DEFAULT_CACHE, Path("runs")
@@ -50,7 +51,7 @@ class HeadState:
             "run": str(self.folder),
             "val_accuracy": self.val_accuracy,
             "evaluated": {
-                split: {"accuracy": one.accuracy, "accuracy_ci": list(one.interval)}
+                split: {one.name: one.accuracy, f"{one.name}_ci": list(one.interval)}
                 for split, one in self.figures.items()
             },
         }
@@ -170,7 +171,9 @@ def _state(entry: Entry, runs: Path) -> EntryState:
             continue
         rows[split] = sum(map(len, tables))
         if split == "train":
-            labelled = any((table.labels != UNLABELLED).any() for table in tables)
+            labelled = any(
+                (table.labels != UNLABELLED).any() or known_rows(table.targets).any() for table in tables
+            )
     partial = {path.name.partition(".")[0].partition("-")[0] for path in entry.folder.glob("*.partial")}
     unfinished = tuple(split for split in SPLITS if split in partial)
     heads = tuple(_heads(runs / entry.dataset / entry.folder.name))

@@ -18,11 +18,13 @@ _PNG = (b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT")
 _DRAFT = re.compile(r"\.[0-9]+\.tmp$")
 _REPORT = {
     "metrics.json": (b'"accuracy"', b'"split"', b'"schema"'),
-    "predictions.csv": (b'"id"', b'"label"', b'"predicted"'),
+    "predictions.csv": (b'"id"', b'"label"', b'"predicted"', b'"predicted('),
     "report.html": (b'http-equiv="content-security-policy"', b'content="light dark"'),
     "confusion_matrix.png": _PNG,
     "curves.png": _PNG,
     "reliability.png": _PNG,
+    "precision_recall.png": _PNG,
+    "predicted_vs_true.png": _PNG,
 }
 _COMPARISON = {
     "comparison.json": (b'"heads"', b'"split"', b'"schema"'),

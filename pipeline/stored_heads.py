@@ -9,6 +9,9 @@ from typing import Any
 from pipeline.plain_json import read_sealed
 
 RECORD, METRICS = "head.json", "metrics.json"
+ACCURACY = "accuracy"
+TARGET_FIGURES = ("map", "r2", "mae")
+"""What stands for all figures of several labels, or of numbers, as ``pipeline evaluate --json`` calls it."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class StoredHead:
 
     Attributes:
         name: Its name.
-        val_accuracy: Accuracy on the rows it was chosen on; None without any.
+        val_accuracy: Accuracy on the rows it was chosen on, or the figure of ``TrainedHead.val_figure`` where
+            it answers with no classes; None without any.
         seconds: Seconds its training took; None where unknown.
     """
 
@@ -31,8 +35,8 @@ class StoredFigures:
     """Figures of a head on one split.
 
     Attributes:
-        accuracy: Its accuracy.
-        interval: The 95 % interval of that.
+        accuracy: Its accuracy; or the figure that ``name`` says, where it answers with no classes.
+        interval: The 95 % interval of that; twice the figure itself where it has none.
         log_loss: In nats; None where it has none.
         rows: Rows that it was measured on; this and what follows is None where an earlier version wrote it.
         macro_f1: Mean F1 of the classes.
@@ -49,13 +53,15 @@ class StoredFigures:
     majority_accuracy: float | None
     notes: tuple[str, ...]
     leaks: dict[str, int] | None
+    name: str = ACCURACY
 
 
 def read_stored_head(folder: Path) -> StoredHead | None:
     """Reads the record in the folder of a head; None where there is none that can be believed."""
     record = _read(folder / RECORD)
     try:
-        return StoredHead(str(record["name"]), _number(record["val_accuracy"]), _number(record["seconds"]))
+        figure = record.get("val_figure") or (ACCURACY, record["val_accuracy"])
+        return StoredHead(str(record["name"]), _number(figure[1]), _number(record["seconds"]))
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -64,6 +70,8 @@ def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
     """Reads the figures on a split below the folder of a head; None where there are none to be believed."""
     record = _read(folder / split / METRICS)
     try:
+        if name := next((one for one in TARGET_FIGURES if record.get(one) is not None), None):
+            return _of_targets(record, name)
         low, high = map(float, record["accuracy_ci"])
         rows = _number(record.get("n"))
         leaks = record.get("leaks")
@@ -79,6 +87,23 @@ def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _of_targets(record: dict[str, Any], name: str) -> StoredFigures:
+    """Reads the figures of labels or numbers, of which one stands for all."""
+    value = float(record[name])
+    low, high = map(float, dict(record["intervals"]).get(name, (value, value)))
+    return StoredFigures(
+        accuracy=value,
+        interval=(low, high),
+        log_loss=None,
+        rows=int(record["n"]),
+        macro_f1=_number(record.get("macro_f1")),
+        majority_accuracy=None,
+        notes=tuple(map(str, record.get("notes") or ())),
+        leaks=None,
+        name=name,
+    )
 
 
 def _number(value: Any) -> float | None:

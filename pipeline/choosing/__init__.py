@@ -17,8 +17,10 @@ from pipeline.choosing.record import Choice, Tried
 from pipeline.choosing.results import FOLDER, commands, write_choice
 from pipeline.errors import UsageError
 from pipeline.images import open_images
+from pipeline.images.source import targets_of
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources.sample import draw
+from pipeline.images.targets import described
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.sweeps import Candidate, preset
@@ -74,6 +76,11 @@ def choose(
     if not tried:
         raise UsageError("no base is at hand: give --weights FILE, see `pipeline backbones`")
     whole = open_images(os.fspath(data), options)
+    if (targets := targets_of(whole)) is not None:
+        raise UsageError(
+            f"{whole.uri} has {described(targets.kind)}, and choose compares heads of classes: `pipeline "
+            "extract` and `pipeline train-head` work on these"
+        )
     usable = len(draw(whole, MOST).items())
     if not usable:
         raise UsageError(f"{whole.uri} has no labelled image to choose by that is not of test")

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.errors import UsageError
 from pipeline.evaluation.calibrating import TemperatureEffect
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.leaks.findings import Leaks
@@ -17,6 +18,7 @@ from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import SeenRows, uncalibrated_answers
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import CLASS, described
 
 __all__ = ["Figures", "Looks", "Report", "TemperatureEffect", "evaluate", "measure"]
 
@@ -52,6 +54,11 @@ def evaluate(
     """
     if isinstance(head, str | os.PathLike):
         head = load_head(head)
+    if head.task.target != CLASS:
+        raise UsageError(
+            f"head {head.name!r} answers with {described(head.task.target)}: "
+            "pipeline.evaluation.targets.evaluate_targets measures it"
+        )
     rows, own = uncalibrated_answers(head, features)
     groups = _groups(rows)
     figures = measure(rows.labels, own, head.classes, groups=groups)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.calibrating import TemperatureEffect
     from pipeline.evaluation.comparison import Comparison, Difference
     from pipeline.evaluation.report import Report
+    from pipeline.evaluation.targets import TargetReport
 
 MOST_CLASSES = 30
 
@@ -47,6 +48,30 @@ def print_report(report: Report, *, console: Console, most_classes: int = MOST_C
     if report.trained_on is not None:
         rows = f"of these rows the head was trained on {report.trained_on:,} and chosen on"
         console.print(Text(f"{rows} {report.validated_on:,}"))
+    if report.looks is not None:
+        console.print(Text(report.looks.line))
+
+
+def print_targets(report: TargetReport, *, console: Console) -> None:
+    """Prints the notes, the figures and a line for each label or number of a report."""
+    for note in report.notes:
+        console.print(Text(f"! {note}", style="bold yellow"))
+    console.print(Text(readable(report.subject, 70), style="bold"))
+    facts = Table(box=box.SIMPLE, show_header=False)
+    for name, value in report.lines.items():
+        facts.add_row(Text(name), Text(value))
+    console.print(facts)
+    columns, lines = report.table
+    table = Table(
+        Column(columns[0]), *(Column(name, justify="right") for name in columns[1:]), box=box.SIMPLE_HEAD
+    )
+    for name, *cells in lines[:MOST_CLASSES]:
+        table.add_row(Text(readable(name, 40)), *map(Text, cells))
+    console.print(table)
+    if len(lines) > MOST_CLASSES:
+        console.print(
+            Text(f"These are the first {MOST_CLASSES} of {len(lines):,}; metrics.json has them all.")
+        )
     if report.looks is not None:
         console.print(Text(report.looks.line))
 

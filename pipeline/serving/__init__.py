@@ -11,14 +11,25 @@ from pipeline.cache.features import Selection, single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.given import Given, gather_images
+from pipeline.images.targets import CLASS
 from pipeline.paths import expanded
 from pipeline.serving.predictions import Predictions
 from pipeline.serving.predictor import Answer, Predictor
+from pipeline.serving.target_predictions import TargetPredictions, predict_targets
 
 if TYPE_CHECKING:
     from pipeline.evaluation.conformal import ConformalSets
 
-__all__ = ["Answer", "Predictions", "Predictor", "features_behind", "gather_images", "predict", "sets_of"]
+__all__ = [
+    "Answer",
+    "Predictions",
+    "Predictor",
+    "TargetPredictions",
+    "features_behind",
+    "gather_images",
+    "predict",
+    "sets_of",
+]
 
 
 def predict(
@@ -30,7 +41,7 @@ def predict(
     batch_size: int | None = None,
     coverage: float | None = None,
     per_class: bool = False,
-) -> Predictions:
+) -> Predictions | TargetPredictions:
     """Says what is in some images.
 
     Example:
@@ -51,7 +62,8 @@ def predict(
         per_class: Whether that is to be so for the images of each class.
 
     Returns:
-        The answers in the order in which the images were given, those of a folder in the order of its files.
+        The answers in the order in which the images were given, those of a folder in the order of its files;
+        of a head of several labels or of numbers these.
 
     Raises:
         UsageError: A path does not exist, something is no image, the features of the head are not in the
@@ -61,6 +73,10 @@ def predict(
     source = gather_images(images)
     trained = head if isinstance(head, TrainedHead) else load_head(expanded(head))
     selection = features_behind(trained, expanded(cache))
+    if trained.task.target != CLASS:
+        if coverage is not None:
+            raise UsageError(f"head {trained.name!r} answers with no classes, of which there could be sets")
+        return predict_targets(selection, trained, source, weights=weights, batch_size=batch_size)
     sets = sets_of(selection, trained, coverage, per_class=per_class)
     predictor = Predictor(selection, trained, weights=weights, sets=sets)
     return predictor.predict(source, batch_size=batch_size)

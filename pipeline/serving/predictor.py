@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cache.features import Selection
-from pipeline.errors import CacheMismatchError
+from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.heads import TrainedHead
 from pipeline.images import BadImage, ImageSource
 from pipeline.images.row_table import DIGEST_BYTES
+from pipeline.images.targets import CLASS, described
 from pipeline.progress import progress, say
 from pipeline.serving.extractor import Extractor, NewImage
 from pipeline.serving.predictions import Predictions
@@ -67,11 +68,16 @@ class Predictor:
             sets: What makes a set of classes of each answer; None = none are made.
 
         Raises:
-            UsageError: The filters cannot be found, or this machine lacks the engine, the arithmetic or what
-                resizes.
+            UsageError: The filters cannot be found, this machine lacks the engine, the arithmetic or what
+                resizes, or the head answers with no classes.
             CacheMismatchError: The filters are others than those that made the features, the int8 network is
                 gone, this version of the pipeline computes something else, or the head learnt from others.
         """
+        if head.task.target != CLASS:
+            raise UsageError(
+                f"head {head.name!r} answers with {described(head.task.target)}, and this works on heads of "
+                "classes: `pipeline predict` answers for these"
+            )
         self.selection = selection
         self.head = head
         self.sets = sets

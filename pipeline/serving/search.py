@@ -43,12 +43,11 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """Returns where it stands and what is known of it."""
-        label = int(self.features.labels[self.row])
         return {
             "dataset": self.features.dataset,
             "split": self.features.split,
             "id": self.features.rows.ids[self.row],
-            "class": self.features.classes[label] if label >= 0 else None,
+            "class": self.features.told(self.row),
             "similarity": self.similarity,
         }
 

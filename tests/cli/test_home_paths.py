@@ -32,6 +32,7 @@ NO_PATHS = {
     *("address", "augment", "backbone", "engine", "resize", "batch_size", "entries", "executor"),
     *("gpus_per_worker", "grids", "head", "heads", "host", "hostnames", "layers", "leave_out", "logs"),
     *(
+        "label_separator",
         "name",
         "names",
         "pixel_range",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pipeline.cache import FeatureSet
 from pipeline.evaluation import Report, evaluate
 from pipeline.heads import SeenImages, Temperature
+from pipeline.images.targets import CLASS
 
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -42,6 +44,7 @@ class StoredHead:
     seen: SeenImages | None = field(default_factory=lambda: SeenImages(NOTHING, NOTHING))
     temperature: Temperature | None = None
     unlearnt: tuple[str, ...] = ()
+    task: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(target=CLASS))
 
     @property
     def known(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,11 +24,13 @@ from pipeline.cli.options import (
 )
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS
+from pipeline.images.targets import CLASS, described
 from pipeline.progress import say
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
     from pipeline.evaluation.comparison import Comparison
+    from pipeline.heads import TrainedHead
 
 ALL = "all"
 
@@ -139,6 +141,10 @@ def command(
     _refuse_unlabelled(chosen, split)
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
+    if chosen.open(split).target != CLASS:
+        _refuse_for_targets(ctx, chosen, split, head)
+        _evaluate_targets(chosen, split, load_head(folder), changed, as_json=as_json)
+        return
     val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
     result: Comparison | Report
@@ -171,6 +177,41 @@ def command(
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")
+
+
+def _refuse_for_targets(ctx: click.Context, chosen: Selection, split: str, head: str) -> None:
+    """Refuses what is for heads of classes alone."""
+    given = click.core.ParameterSource.COMMANDLINE
+    for name in ("calibrate", "page", "logs"):
+        if ctx.get_parameter_source(name) == given:
+            raise UsageError(
+                f"{chosen.dataset} has {described(chosen.open(split).target)}, and --calibrate, --page and "
+                "--log are for heads of classes: leave them out"
+            )
+    if head == ALL:
+        raise UsageError("--head all compares heads of classes: name one head")
+
+
+def _evaluate_targets(
+    chosen: Selection, split: str, trained: TrainedHead, changed: dict[str, Any], *, as_json: bool
+) -> None:
+    """Measures a head of labels or numbers."""
+    from rich.console import Console
+
+    from pipeline.evaluation.entry import check_entry
+    from pipeline.evaluation.tables import print_targets
+    from pipeline.evaluation.targets import evaluate_targets
+
+    val = chosen.open("val") if "val" in chosen.splits else None
+    report = evaluate_targets(trained, chosen.open(split), val=val, leaks=check_entry(chosen))
+    folder = report.write()
+    if as_json:
+        for note in report.notes:
+            say(f"note: {note}")
+        print_json(report.to_json() | changed)
+        return
+    print_targets(report, console=Console(file=sys.stdout))
+    print_files(folder)
 
 
 def _cross_validate(

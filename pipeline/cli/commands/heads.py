@@ -17,17 +17,24 @@ def command(as_json: bool) -> None:
     """
     from pipeline import heads, registry
     from pipeline.heads import describe_head
+    from pipeline.images.targets import described
 
     found = [describe_head(name) for name in registry.names(heads)]
     if as_json:
         print_json(
             {
-                head.name: {"description": head.description, "options": [str(o) for o in head.options]}
+                head.name: {
+                    "description": head.description,
+                    "targets": list(head.targets),
+                    "options": [str(o) for o in head.options],
+                }
                 for head in found
             }
         )
         return
     for head in found:
         click.echo(f"{head.name}: {head.description}")
+        if head.targets[1:]:
+            click.echo(f"    also learns {' and '.join(map(described, head.targets[1:]))}")
         for option in head.options:
             click.echo(f"    {option}")

@@ -22,11 +22,13 @@ from pipeline.cli.options import (
 from pipeline.cli.parameters import PATH, PATH_OR_NAME, parse_batch_size
 from pipeline.cli.unreadable import refuse_unreadable
 from pipeline.errors import UsageError
+from pipeline.images.targets import CLASS, described
 from pipeline.progress import say
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.serving import Predictions
+    from pipeline.serving.target_predictions import TargetPredictions
 
 NAME_WIDTH = 60
 
@@ -78,11 +80,21 @@ def command(
     from pipeline.heads import load_head, run_folder
     from pipeline.images.given import open_or_gather
     from pipeline.serving import Predictor, sets_of
+    from pipeline.serving.target_predictions import predict_targets
 
     size = parse_batch_size(batch_size)
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
     source = open_or_gather(images)
+    if trained.task.target != CLASS:
+        if coverage is not None or per_class or evidence is not None:
+            raise UsageError(
+                f"--coverage, --per-class and --evidence are for heads of classes, and {trained.name!r} "
+                f"answers with {described(trained.task.target)}: leave them out"
+            )
+        found = predict_targets(chosen, trained, source, weights=features.options["weights"], batch_size=size)
+        _print_targets(found, as_json=as_json, as_csv=as_csv)
+        return
     sets = sets_of(chosen, trained, coverage, per_class=per_class)
     predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
     if evidence is None:
@@ -104,6 +116,24 @@ def command(
         click.echo(table.getvalue().encode("utf-8", "backslashreplace"), nl=False)
     else:
         _print(answers, top)
+    refuse_unreadable(answers.failures, answered=len(answers.ids))
+
+
+def _print_targets(answers: TargetPredictions, *, as_json: bool, as_csv: bool) -> None:
+    """Prints labels or numbers: a line an image, CSV, or JSON."""
+    from pipeline.wording import readable
+
+    for note in answers.notes:
+        say(f"note: {note}")
+    if as_json:
+        print_json(answers.to_json())
+    elif as_csv:
+        table = io.StringIO()
+        answers.write_csv(table)
+        click.echo(table.getvalue().encode("utf-8", "backslashreplace"), nl=False)
+    else:
+        for place, name in enumerate(answers.ids):
+            click.echo(f"{readable(name, NAME_WIDTH)}  {answers.line(place)}")
     refuse_unreadable(answers.failures, answered=len(answers.ids))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import cache_option, json_option, print_json, runs_option
+from pipeline.stored_heads import ACCURACY, StoredFigures
 from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
@@ -59,12 +60,17 @@ def _print_entry(one: EntryState) -> None:
         click.echo("  no head yet" if one.labelled else "  no labels to train a head on")
 
 
+def _named(figures: StoredFigures) -> str:
+    """Names a figure that is no accuracy."""
+    return "" if figures.name == ACCURACY else f"{figures.name} "
+
+
 def _described(head: HeadState) -> str:
     said = [readable(head.name)]
     if head.val_accuracy is not None:
         said.append(f"val {head.val_accuracy:.4f}")
     said += [
-        f"{split} {one.accuracy:.4f} ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
+        f"{split} {_named(one)}{one.accuracy:.4f} ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
         for split, one in head.figures.items()
         if split != "val"
     ]

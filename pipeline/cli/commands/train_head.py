@@ -50,10 +50,8 @@ def command(
     if as_json:
         print_json(trained.to_json() | trained.balance_to_json() | changed)
     else:
-        accuracy = (
-            "no val split" if trained.val_accuracy is None else f"val accuracy {trained.val_accuracy:.4f}"
-        )
         click.echo(
-            f"{trained.name}: {counted(trained.train_rows, 'row')} in {trained.seconds:.1f} s, {accuracy}"
+            f"{trained.name}: {counted(trained.train_rows, 'row')} in {trained.seconds:.1f} s, "
+            f"{trained.val_line}"
         )
         click.echo(f"  {trained.folder}")

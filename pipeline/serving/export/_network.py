@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from pipeline.backbones.weights import weights_of
 from pipeline.cache.features import single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import Layered, Temperature, TrainedHead, layered_heads
+from pipeline.heads._core.head import Model
 from pipeline.heads._core.temperature import FLOOR
+from pipeline.images.targets import CLASS
 from pipeline.runtimes.keras import import_keras
 from pipeline.serving.export._familiarity import FAMILIARITY, familiarity_of
 from pipeline.spec import FeatureSpec
@@ -121,12 +123,12 @@ def build_network(
 
 
 def _head_network(trained: TrainedHead) -> keras.Model:
-    if not isinstance(trained.head, Layered):
+    if trained.task.target != CLASS or not isinstance(trained.head, Layered):
         raise UsageError(
             f"head {trained.name!r} cannot be exported: its answers are not those of layers, which is all "
             f"that the formats hold. These heads can: {', '.join(layered_heads())}"
         )
-    return trained.head.to_network(trained.model, trained.task)
+    return trained.head.to_network(cast("Model", trained.model), trained.task)
 
 
 def _base(spec: FeatureSpec, choice: str | None) -> keras.Model:

@@ -1,0 +1,215 @@
+"""What came out of evaluating a head of labels or numbers, and the files that say so."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.evaluation.files import METRICS, replacing, software, write_json
+from pipeline.evaluation.leaks.findings import Leaks
+from pipeline.evaluation.ledger import Looks
+from pipeline.evaluation.plots import save_png
+from pipeline.evaluation.targets.label_figures import LabelsFigures
+from pipeline.evaluation.targets.number_figures import NumbersFigures
+from pipeline.evaluation.targets.pictures import draw_numbers, draw_precision_recall
+from pipeline.heads import TrainedHead
+from pipeline.images.row_table import RowTable
+from pipeline.notebook import MOST_LINES, facts_html, table_html
+from pipeline.plain_json import parse_json
+from pipeline.run_files import is_of_a_report, runs_of
+from pipeline.runtimes.pandas import import_pandas
+from pipeline.wording import guarded
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PREDICTIONS = "predictions.csv"
+PRECISION_RECALL, NUMBERS = "precision_recall.png", "predicted_vs_true.png"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TargetReport:
+    """What came out of evaluating one head on one split.
+
+    Attributes:
+        head: The head.
+        dataset: Name of the data set.
+        split: ``train``, ``val`` or ``test``.
+        figures: All figures.
+        truth: float32 (n, k), NaN where a label or number is unknown.
+        answers: float64 (n, k).
+        rows: The n rows, without augmented views.
+        notes: Remarks without which the figures would mislead.
+        looks: How often the split was looked at; None for a head that is not saved.
+        leaks: What a leak check between the splits found; None where none was made.
+    """
+
+    head: TrainedHead
+    dataset: str
+    split: str
+    figures: LabelsFigures | NumbersFigures
+    truth: np.ndarray
+    answers: np.ndarray
+    rows: RowTable
+    notes: tuple[str, ...]
+    looks: Looks | None = None
+    leaks: Leaks | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of this report belong: a folder named after the split, beside the head."""
+        if self.head.folder is None:
+            raise UsageError(f"head {self.head.name} is not saved, so its report has no place: name a folder")
+        return self.head.folder / self.split
+
+    @property
+    def subject(self) -> str:
+        """What was evaluated, in words."""
+        return f"{self.head.name} on {self.dataset}, {self.split} split"
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The figures in words, by their names."""
+        found = {}
+        for name, (value, ends) in self.figures.lines.items():
+            between = "" if ends is None else f"  ({ends[0]:.4f} to {ends[1]:.4f})"
+            found[name] = f"{value:.4f}{between}"
+        return found | {"images": f"{self.figures.n:,}"} | self._baseline
+
+    @property
+    def _baseline(self) -> dict[str, str]:
+        if isinstance(self.figures, LabelsFigures):
+            area, never, always = self.figures.baseline["map"], self.figures.never, self.figures.always
+            ranked = (
+                {} if area is None else {"always each label's share": f"mean average precision {area:.4f}"}
+            )
+            return ranked | {
+                "always every label": f"micro F1 {always['micro_f1']:.4f}, macro F1 {always['macro_f1']:.4f}",
+                "never a label": f"exact match {never['exact_match']:.4f}",
+            }
+        mae, rmse = (self.figures.mean(f"baseline_{name}") for name in ("mae", "rmse"))
+        return {f"always the {self.figures.baseline_of}": f"MAE {mae:.4f}, RMSE {rmse:.4f}"}
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """A line for each label or number: the names of its columns, and its cells."""
+        if isinstance(self.figures, LabelsFigures):
+            columns = ("label", "AP", "AUC", "precision", "recall", "F1", "images", "predicted", "threshold")
+            return columns, [
+                (
+                    one.name,
+                    _digits(one.average_precision),
+                    _digits(one.roc_auc),
+                    f"{one.precision:.3f}",
+                    f"{one.recall:.3f}",
+                    f"{one.f1:.3f}",
+                    f"{one.support:,}",
+                    f"{one.predicted:,}",
+                    f"{one.threshold:.3f}",
+                )
+                for one in self.figures.per_label
+            ]
+        return ("number", "MAE", "RMSE", "R2", "Spearman", "90% within", "held", "images"), [
+            (
+                one.name,
+                f"{one.mae:.4g}",
+                f"{one.rmse:.4g}",
+                _digits(one.r2),
+                _digits(one.spearman),
+                "" if one.prediction_interval is None else f"± {one.prediction_interval.half_width:.4g}",
+                ""
+                if one.prediction_interval is None or one.prediction_interval.covered is None
+                else f"{one.prediction_interval.covered:.1%}",
+                f"{one.rows:,}",
+            )
+            for one in self.figures.per_number
+        ]
+
+    def _repr_html_(self) -> str:
+        """Shows in a notebook the notes, the figures, and a line for each label or number."""
+        columns, lines = self.table
+        looks = () if self.looks is None else (self.looks.line,)
+        return facts_html(self.subject, self.lines, [*self.notes, *looks]) + table_html(
+            columns, lines[:MOST_LINES]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object that ``pipeline evaluate --json`` prints."""
+        return {
+            "head": self.head.name,
+            "split": self.split,
+            "target": self.head.task.target,
+            **self.figures.to_json(),
+            "run": str(self.head.folder),
+            "notes": list(self.notes),
+            **({} if self.leaks is None else {"leaks": self.leaks.counts}),
+        }
+
+    def to_frame(self) -> DataFrame:
+        """Returns a pandas table, a row an image: ``id``, then truth and answer of each label or number.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        table: dict[str, Any] = {"id": list(self.rows.ids)}
+        for i, name in enumerate(self.head.classes):
+            table |= {f"true({name})": self.truth[:, i], f"predicted({name})": self.answers[:, i]}
+        return import_pandas().DataFrame(table)
+
+    def write(self, folder: Path | None = None) -> Path:
+        """Writes metrics.json, predictions.csv and a picture, replacing an older report.
+
+        They are there all together, or not at all.
+
+        Args:
+            folder: Where to; :attr:`folder` unless given.
+
+        Returns:
+            The folder that now holds the files.
+
+        Raises:
+            UsageError: Something that is not a report stands there, or the head is not saved.
+            PipelineError: The folder cannot be written.
+        """
+        target = self.folder if folder is None else folder
+        root = runs_of(target.parent) if folder is None else target.parent
+        with replacing(target, METRICS, known=is_of_a_report, root=root) as fresh:
+            record = self.to_json() | {
+                "dataset": self.dataset,
+                "classes": self.head.classes,
+                "looks": self.looks.to_json() if self.looks else None,
+                "spec": parse_json(self.head.spec.to_json()),
+                "software": software(self.head.versions),
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            write_json(record, fresh / METRICS)
+            self._write_predictions(fresh / PREDICTIONS)
+            if isinstance(self.figures, LabelsFigures):
+                picture = draw_precision_recall(
+                    self.truth, self.answers, self.head.classes, subject=self.subject
+                )
+                save_png(picture, fresh / PRECISION_RECALL)
+            else:
+                picture = draw_numbers(self.truth, self.answers, self.head.classes, subject=self.subject)
+                save_png(picture, fresh / NUMBERS)
+        return target
+
+    def _write_predictions(self, path: Path) -> None:
+        """Writes truth and answer of each image; what is unknown is empty."""
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+            names = [guarded(name) for name in self.head.classes]
+            writer.writerow(["id", *(f"true({n})" for n in names), *(f"predicted({n})" for n in names)])
+            for row, name in enumerate(self.rows.ids):
+                truth = ["" if np.isnan(value) else value for value in self.truth[row].tolist()]
+                writer.writerow([guarded(name), *truth, *self.answers[row].tolist()])
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
