@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from file_tree import BEGIN, END, PAGE, tree
@@ -42,3 +43,8 @@ def test_a_circle_is_found_however_it_is_imported(tmp_path: Path) -> None:
 def test_the_page_names_every_file() -> None:
     written = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
     assert written == tree(), "run: python tests/helpers/file_tree.py"
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []  # pytest would collect only one

@@ -121,7 +121,7 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
         ("export", "--head", "ridge"),
-        ("serve", "--head", "ridge"),
+        ("serve", "--head", "ridge", "--port", "0"),
         ("predict", "3.png", "--head", "ridge", "--coverage", "0.9"),
         ("train-head", "--head", "finetune"),
     ],

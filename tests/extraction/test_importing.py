@@ -326,7 +326,7 @@ def test_stage_two_needs_no_base(invoke: Callable[..., Any]) -> None:
     [
         ("predict", "photo.png"),
         ("search", "photo.png"),
-        ("serve",),
+        ("serve", "--port", "0"),
         ("export", "--format", "onnx"),
         ("train-head", "--head", "finetune"),
         ("train-head", "--head", "cnn"),
