@@ -25,6 +25,7 @@ _REPORT = {
     "reliability.png": _PNG,
     "precision_recall.png": _PNG,
     "predicted_vs_true.png": _PNG,
+    "residuals.png": _PNG,
 }
 _COMPARISON = {
     "comparison.json": (b'"heads"', b'"split"', b'"schema"'),

@@ -70,7 +70,6 @@ TRUSTED = {
     ("pipeline/evaluation/labels/files.py", ".open"): DRAFT,
     ("pipeline/evaluation/labels/files.py", "write_text"): DRAFT,
     ("pipeline/evaluation/report.py", ".open"): DRAFT,
-    ("pipeline/evaluation/targets/report.py", ".open"): DRAFT,
     ("pipeline/evaluation/plots.py", "savefig"): DRAFT,
     ("pipeline/evaluation/page/pictures.py", "save"): IN_MEMORY,
     (

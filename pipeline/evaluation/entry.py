@@ -16,6 +16,7 @@ from pipeline.evaluation.report import Report
 from pipeline.images import ImageSource, open_images
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.targets import TargetReport
     from pipeline.heads import TrainedHead
 
 QUICK_ROWS = 20_000
@@ -69,6 +70,31 @@ def evaluate_entry(
         write_with_page(report, head, chosen)
     else:
         report.write()
+    return report
+
+
+def evaluate_target_entry(
+    head: TrainedHead,
+    chosen: Selection,
+    split: str,
+    *,
+    leaks: Leaks | None = None,
+    page: bool = True,
+) -> TargetReport:
+    """Measures a head of labels or numbers on a split of an entry, and writes what there is to say about it.
+
+    Arguments are those of :func:`evaluate_entry`. Where the entry has a val split, it tells how wide
+    prediction intervals are.
+
+    Raises:
+        PipelineError: As :func:`pipeline.evaluation.targets.evaluate_targets` and ``TargetReport.write``.
+    """
+    from pipeline.evaluation.targets import evaluate_targets
+    from pipeline.evaluation.targets.page import write_target_page
+
+    val = chosen.open("val") if "val" in chosen.splits else None
+    report = evaluate_targets(head, chosen.open(split), val=val, leaks=leaks)
+    report.write(page=partial(write_target_page, report) if page else None)
     return report
 
 

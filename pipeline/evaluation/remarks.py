@@ -7,8 +7,9 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.figures import ClassFigures, Figures
 from pipeline.evaluation.ledger import Looks
-from pipeline.evaluation.rows import SeenRows
+from pipeline.evaluation.rows import HonestFigure, SeenRows
 from pipeline.heads import is_rare
+from pipeline.spec import FeatureSpec
 from pipeline.wording import counted, readable, several, verb
 
 FEW_ROWS = 200
@@ -38,12 +39,11 @@ def remarks(
         known: bool (k,), classes that had training rows.
         calibrated: Whether the probabilities are those of a temperature.
     """
-    notes = seen.notes(figures, without_leaks)
-    if features.spec.weights.startswith("random:"):
-        notes.append(
-            f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell "
-            "that the pipeline works, not what the base can do. Use `--weights imagenet`"
-        )
+    honest = None
+    if without_leaks is not None:
+        shares = f"{figures.accuracy:.2%}", f"{without_leaks.accuracy:.2%}"
+        honest = HonestFigure("accuracy", *shares, without_leaks.n)
+    notes = [*seen.notes(honest), *on_filters(features.spec)]
     if figures.unlabelled:
         rows = counted(figures.unlabelled, "row")
         have, count = (verb(figures.unlabelled, *forms) for forms in (("has", "have"), ("counts", "count")))
@@ -68,6 +68,16 @@ def remarks(
     if looks is not None and looks.note:
         notes.append(looks.note)
     return tuple(notes)
+
+
+def on_filters(spec: FeatureSpec) -> list[str]:
+    """Says that filters are random, where they are."""
+    if not spec.weights.startswith("random:"):
+        return []
+    return [
+        f"RANDOM FILTERS ({spec.weights}): the base was never trained, so the figures tell "
+        "that the pipeline works, not what the base can do. Use `--weights imagenet`"
+    ]
 
 
 def _on_classes(figures: Figures, known: np.ndarray) -> list[str]:

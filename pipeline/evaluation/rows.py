@@ -8,7 +8,6 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError
-from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.heads import SeenImages, TrainedHead
 from pipeline.images import UNLABELLED
@@ -23,6 +22,23 @@ UNKNOWN = (
     "which images were trained on is not known: an earlier version saved the head, without a list of them. "
     "`pipeline train-head` trains it again"
 )
+
+
+@dataclass(frozen=True)
+class HonestFigure:
+    """The headline on all rows, and on those that are new.
+
+    Attributes:
+        name: What it is.
+        with_seen: Its value on all rows, in words.
+        without: Its value on the new ones.
+        n: How many these are.
+    """
+
+    name: str
+    with_seen: str
+    without: str
+    n: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,9 +63,25 @@ class SeenRows:
     leaking: np.ndarray
 
     @classmethod
-    def among(cls, rows: RowTable, split: str, *, head: SeenImages | None, leaks: Leaks | None) -> SeenRows:
-        """Looks up rows, augmented views left out, in what a head has seen and what a check has found."""
-        labelled = rows.labels != UNLABELLED
+    def among(
+        cls,
+        rows: RowTable,
+        split: str,
+        *,
+        head: SeenImages | None,
+        leaks: Leaks | None,
+        known: np.ndarray | None = None,
+    ) -> SeenRows:
+        """Looks up rows, augmented views left out, in what a head has seen and what a check has found.
+
+        Args:
+            rows: The n rows.
+            split: The split that they are.
+            head: What the head has seen; None where that is not known.
+            leaks: What the check has found; None where none was made.
+            known: bool (n,), rows that count in figures; None = those with a class.
+        """
+        labelled = rows.labels != UNLABELLED if known is None else known
         none = np.zeros(len(rows), bool)
         return cls(
             split=split,
@@ -75,26 +107,25 @@ class SeenRows:
         parts = [self.leaking, self.trained, None if self.split == "val" else self.validated]
         return np.logical_or.reduce([part for part in parts if part is not None])
 
-    def notes(self, figures: Figures, without: Figures | None) -> list[str]:
+    def notes(self, honest: HonestFigure | None) -> list[str]:
         """Says what figures with and without these rows are worth.
 
         Args:
-            figures: Those of all rows.
-            without: Those of the rows that are not under ``mask``; None where it leaves all or none.
+            honest: The headline with and without the rows under ``mask``; None where it leaves all or none.
         """
         if self.trained is None:
-            of_split = [REMEMBERED] if self.split == "train" else self._leak(figures, without)
+            of_split = [REMEMBERED] if self.split == "train" else self._leak(honest)
             return [UNKNOWN, *of_split]
-        if self.split == "train" and self.trained_on == figures.n:
+        if self.split == "train" and self.trained_on == self.labelled.sum():
             return [REMEMBERED]
         if self.split == "train" and not self.trained_on:
             return ["the head was trained on none of these rows: this is another training split than its own"]
-        return self._leak(figures, without)
+        return self._leak(honest)
 
-    def _leak(self, figures: Figures, without: Figures | None) -> list[str]:
+    def _leak(self, honest: HonestFigure | None) -> list[str]:
         leaking, trained_on = int(self.leaking.sum()), self.trained_on or 0
         chosen_on = 0 if self.split == "val" else self.validated_on or 0
-        rows = counted(figures.n, "row")
+        rows = counted(int(self.labelled.sum()), "row")
         counts = (
             (leaking, f"{leaking:,} of {rows} {verb(leaking, 'stands', 'stand')} in the training split, too"),
             (trained_on, f"the head was trained on {trained_on:,} of {rows}"),
@@ -103,14 +134,14 @@ class SeenRows:
         said = "; ".join(text for count, text in counts if count)
         if not said:
             return []
-        if without is None:
+        if honest is None:
             return [
                 f"LEAK: {said}. No other row is left, so the figures tell how well the head remembers, not "
                 "how well it recognises: `pipeline train-head` trains it again on the splits as they are"
             ]
         return [
-            f"LEAK: {said}: accuracy {figures.accuracy:.2%} with them, {without.accuracy:.2%} on the "
-            f"{counted(without.n, 'row')} without. Quote the second; `pipeline check` names both places of "
+            f"LEAK: {said}: {honest.name} {honest.with_seen} with them, {honest.without} on the "
+            f"{counted(honest.n, 'row')} without. Quote the second; `pipeline check` names both places of "
             "each"
         ]
 

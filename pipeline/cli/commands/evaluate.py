@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,11 +27,12 @@ from pipeline.errors import UsageError
 from pipeline.images import SPLITS
 from pipeline.images.targets import CLASS, described
 from pipeline.progress import say
+from pipeline.wording import verb
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
     from pipeline.evaluation.comparison import Comparison
-    from pipeline.heads import TrainedHead
+    from pipeline.evaluation.targets import TargetReport
 
 ALL = "all"
 
@@ -107,7 +109,8 @@ def command(
 
     A temperature that --calibrate has fitted belongs to the head from then on: predict, serve and export
     answer with it, too. --cv is for small sets: no fold is measured on an image, a view or a group that it
-    was trained on, and the options of --grid are chosen inside each fold.
+    was trained on, and the options of --grid are chosen inside each fold. Several labels an image, and
+    numbers, have figures of their own; --calibrate, --cv, --log and --head all are for one class an image.
 
     \b
     pipeline evaluate --split test
@@ -128,10 +131,10 @@ def command(
 
     from pipeline.evaluation.calibrating import calibrate_all, calibrate_head
     from pipeline.evaluation.comparison import compare_heads, head_folders
-    from pipeline.evaluation.entry import check_entry, evaluate_entry, write_with_page
+    from pipeline.evaluation.entry import check_entry, evaluate_entry, evaluate_target_entry, write_with_page
     from pipeline.evaluation.files import PAGE
     from pipeline.evaluation.loggers import open_logger
-    from pipeline.evaluation.tables import print_comparison, print_report
+    from pipeline.evaluation.tables import print_comparison, print_report, print_targets
     from pipeline.heads import load_head, run_folder
 
     loggers = [open_logger(name) for name in logs]  # a missing package is told before anything is measured
@@ -141,15 +144,20 @@ def command(
     _refuse_unlabelled(chosen, split)
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
-    if chosen.open(split).target != CLASS:
-        _refuse_for_targets(ctx, chosen, split, head)
-        _evaluate_targets(chosen, split, load_head(folder), changed, as_json=as_json)
-        return
+    of_classes = chosen.open(split).target == CLASS
+    if not of_classes:
+        asked = {"--calibrate": calibrate is not None, "--log": bool(logs), "--head all": head == ALL}
+        _refuse_for_targets(chosen, [flag for flag, given in asked.items() if given])
     val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
-    result: Comparison | Report
+    result: Comparison | Report | TargetReport
+    reports: tuple[Report, ...] = ()
+    show: Callable[..., None]
     files: Path | None = None
-    if head == ALL:
+    if not of_classes:
+        result = of_targets = evaluate_target_entry(load_head(folder), chosen, split, leaks=leaks, page=page)
+        show, written = partial(print_targets, of_targets), sorted(of_targets.folder.iterdir())
+    elif head == ALL:
         rows, folders = chosen.open(split), head_folders(folder.parent)
         if calibrate is not None:
             calibrate_all(folders, val, leaks=leaks)
@@ -179,39 +187,17 @@ def command(
         say(f"logged: {place}")
 
 
-def _refuse_for_targets(ctx: click.Context, chosen: Selection, split: str, head: str) -> None:
-    """Refuses what is for heads of classes alone."""
-    given = click.core.ParameterSource.COMMANDLINE
-    for name in ("calibrate", "page", "logs"):
-        if ctx.get_parameter_source(name) == given:
-            raise UsageError(
-                f"{chosen.dataset} has {described(chosen.open(split).target)}, and --calibrate, --page and "
-                "--log are for heads of classes: leave them out"
-            )
-    if head == ALL:
-        raise UsageError("--head all compares heads of classes: name one head")
-
-
-def _evaluate_targets(
-    chosen: Selection, split: str, trained: TrainedHead, changed: dict[str, Any], *, as_json: bool
-) -> None:
-    """Measures a head of labels or numbers."""
-    from rich.console import Console
-
-    from pipeline.evaluation.entry import check_entry
-    from pipeline.evaluation.tables import print_targets
-    from pipeline.evaluation.targets import evaluate_targets
-
-    val = chosen.open("val") if "val" in chosen.splits else None
-    report = evaluate_targets(trained, chosen.open(split), val=val, leaks=check_entry(chosen))
-    folder = report.write()
-    if as_json:
-        for note in report.notes:
-            say(f"note: {note}")
-        print_json(report.to_json() | changed)
+def _refuse_for_targets(chosen: Selection, flags: Sequence[str]) -> None:
+    """Refuses what is for classes alone, where the images have several labels or numbers."""
+    target = chosen.open(chosen.splits[0]).target if chosen.splits else CLASS
+    if target == CLASS or not flags:
         return
-    print_targets(report, console=Console(file=sys.stdout))
-    print_files(folder)
+    alone = " and ".join(flags)
+    raise UsageError(
+        f"{chosen.dataset} has {described(target)}, and {alone} {verb(flags)} for one class an image: leave "
+        f"{verb(flags, 'it', 'them')} out. For {described(target)} there are `pipeline evaluate --head NAME "
+        "--split SPLIT`, with --no-page and --json"
+    )
 
 
 def _cross_validate(
@@ -238,6 +224,7 @@ def _cross_validate(
     )
 
     chosen = features.selection()
+    _refuse_for_targets(chosen, ["--cv"])
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     grid = candidates([(head, dict(map(parse_grid, grids)))]) if grids else [trained_options(head, folder)]
     if not grids and grid[0].options:

@@ -9,18 +9,17 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.evaluation.conformal import one_of_each
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks, record_look
-from pipeline.evaluation.rows import REMEMBERED
+from pipeline.evaluation.remarks import on_filters
+from pipeline.evaluation.rows import HonestFigure, SeenRows
 from pipeline.evaluation.targets.label_figures import LabelsFigures, measure_labels
 from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_numbers
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads import TrainedHead, load_head
-from pipeline.images.row_table import RowTable
 from pipeline.images.targets import LABELS
 from pipeline.wording import counted, several, verb
-
-RANDOM = "RANDOM FILTERS ({}): the base was never trained; expect poor figures"
 
 
 def evaluate_targets(
@@ -56,22 +55,29 @@ def evaluate_targets(
     if np.isnan(truth).all():
         raise UsageError(f"{features.path}: nothing is known of any of its {counted(len(rows), 'image')}")
     answers = head.predict_targets(features)[originals]
-    groups = _groups(rows.groups)
-    figures: LabelsFigures | NumbersFigures
-    if head.task.target == LABELS:
-        thresholds = [head.threshold(label) for label in range(len(head.classes))]
-        figures = measure_labels(truth, answers, head.classes, thresholds, groups)
-    else:
-        residuals = None if val is None else _residuals(head, val)
-        figures = measure_numbers(
-            truth,
-            answers,
+    known, groups = ~np.isnan(truth).all(axis=1), _groups(rows.groups)
+    residuals = None if val is None or head.task.target == LABELS else _residuals(head, val, leaks)
+    held_out = features.split != "val"
+
+    def measured(chosen: np.ndarray) -> LabelsFigures | NumbersFigures:
+        own = None if groups is None else groups[chosen]
+        if head.task.target == LABELS:
+            thresholds = [head.threshold(label) for label in range(len(head.classes))]
+            return measure_labels(truth[chosen], answers[chosen], head.classes, thresholds, own)
+        return measure_numbers(
+            truth[chosen],
+            answers[chosen],
             head.classes,
             head.offsets,
             residuals=residuals,
-            groups=groups,
-            held_out=features.split != "val",
+            groups=own,
+            held_out=held_out,
         )
+
+    figures, honest = measured(np.ones(len(rows), bool)), None
+    seen = SeenRows.among(rows, features.split, head=head.seen, leaks=leaks, known=known)
+    if seen.mask.any() and (known & ~seen.mask).any():
+        honest = measured(~seen.mask)
     looks = None
     if head.folder is not None:
         looks = record_look(
@@ -89,9 +95,12 @@ def evaluate_targets(
         truth=truth,
         answers=answers,
         rows=rows,
-        notes=tuple(_notes(head, features, rows, ~np.isnan(truth).all(axis=1), looks, leaks)),
+        notes=tuple(_notes(features, figures, honest, seen, groups, truth, looks)),
         looks=looks,
         leaks=leaks,
+        without_leaks=honest,
+        trained_on=seen.trained_on,
+        validated_on=seen.validated_on,
     )
 
 
@@ -111,11 +120,24 @@ def _truth(head: TrainedHead, features: FeatureSet) -> np.ndarray:
     return features.targets[:, [features.classes.index(name) for name in head.classes]]
 
 
-def _residuals(head: TrainedHead, val: FeatureSet) -> list[np.ndarray]:
-    """Returns the absolute errors on val for each number, float (m,)."""
-    rows = val.rows.views == 0
-    errors = np.abs(_truth(head, val)[rows] - head.predict_targets(val)[rows])
-    return [column[~np.isnan(column)].astype(np.float64) for column in errors.T]
+def _residuals(head: TrainedHead, val: FeatureSet, leaks: Leaks | None) -> list[np.ndarray]:
+    """Returns the absolute errors on val for each number, float (m,).
+
+    Of images that the head was trained on it would err too little, and images of a group err alike: the
+    former take no part, and of a group one does.
+    """
+    originals = np.flatnonzero(val.rows.views == 0)
+    rows, truth = val.rows.take(originals), _truth(head, val)[originals]
+    errors = np.abs(truth - head.predict_targets(val)[originals])
+    known = ~np.isnan(truth)
+    seen = SeenRows.among(rows, val.split, head=head.seen, leaks=leaks, known=known.any(axis=1))
+    found: list[np.ndarray] = []
+    for number in known.T:
+        used = np.flatnonzero(number & ~seen.mask)
+        groups = [rows.groups[i] or f"\0{i}" for i in used.tolist()]
+        drawn = used[one_of_each(groups, np.zeros(len(used), np.int64))]
+        found.append(errors[drawn, len(found)].astype(np.float64))
+    return found
 
 
 def _groups(groups: Sequence[str]) -> np.ndarray | None:
@@ -127,36 +149,44 @@ def _groups(groups: Sequence[str]) -> np.ndarray | None:
 
 
 def _notes(
-    head: TrainedHead,
     features: FeatureSet,
-    rows: RowTable,
-    known: np.ndarray,
+    figures: LabelsFigures | NumbersFigures,
+    honest: LabelsFigures | NumbersFigures | None,
+    seen: SeenRows,
+    groups: np.ndarray | None,
+    truth: np.ndarray,
     looks: Looks | None,
-    leaks: Leaks | None,
 ) -> list[str]:
-    notes = []
-    if head.spec.weights.startswith("random:"):
-        notes.append(RANDOM.format(head.spec.weights))
-    if features.split == "train":
-        notes.append(REMEMBERED)
-    elif head.seen is not None:
-        trained = int((known & head.seen.trained_on(rows.digests)).sum())
-        leaking = 0 if leaks is None else int((known & leaks.mask(features.split, rows.ids)).sum())
-        for count, what in (
-            (trained, "the head was trained on"),
-            (leaking, "the training split holds, too,"),
-        ):
-            if count:
-                notes.append(
-                    f"LEAK: {what} {count:,} of {counted(int(known.sum()), 'image')}: figures are too good; "
-                    "`pipeline check` names them"
-                )
-    if looks is not None and looks.note:
-        notes.append(looks.note)
-    unknown = int(np.isnan(features.targets[features.rows.views == 0]).any(axis=1).sum())
+    """Collects the remarks without which figures would mislead."""
+    notes = [*seen.notes(_headline(figures, honest)), *on_filters(features.spec)]
+    unknown = int(np.isnan(truth).any(axis=1).sum())
     if unknown:
         notes.append(
             f"of {counted(unknown, 'image')} something is unknown, and {verb(unknown, 'is', 'are')} left out "
             "there"
         )
+    if groups is not None:
+        notes.append(
+            f"the images belong to {counted(len(np.unique(groups)), 'group')}, which are drawn whole for the "
+            "intervals"
+        )
+    if isinstance(figures, LabelsFigures) and features.split == "val":
+        notes.append(
+            "the thresholds of the labels were chosen on val, so F1 and exact match on val are too good; "
+            "mean average precision needs no thresholds"
+        )
+    if looks is not None and looks.note:
+        notes.append(looks.note)
     return notes
+
+
+def _headline(
+    figures: LabelsFigures | NumbersFigures, honest: LabelsFigures | NumbersFigures | None
+) -> HonestFigure | None:
+    """Returns the first figure that is there with the seen images and without them."""
+    if honest is None:
+        return None
+    for name, (value, _) in figures.lines.items():
+        if name in honest.lines:
+            return HonestFigure(name, f"{value:.4g}", f"{honest.lines[name][0]:.4g}", honest.n)
+    return None

@@ -14,18 +14,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PRECISION_RECALL, PREDICTED, RESIDUALS = "precision_recall.png", "predicted_vs_true.png", "residuals.png"
+PICTURES = {
+    PRECISION_RECALL: "Precision against recall of each label",
+    PREDICTED: "Answers against true values",
+    RESIDUALS: "Residuals against answers",
+}
+"""The pictures of a report, and what each shows."""
 MOST_NAMED = 10
 """Labels or numbers that are drawn in colours of their own."""
+ACROSS = 3
+"""Numbers that are drawn side by side."""
 
 
 def draw_precision_recall(
-    truth: np.ndarray, scores: np.ndarray, names: Sequence[str], *, subject: str
+    truth: np.ndarray, answers: np.ndarray, names: Sequence[str], *, subject: str
 ) -> Figure:
     """Draws a curve for each label; of many, those with the lowest average precision have a name.
 
     Args:
         truth: (n, k), NaN where a label is unknown.
-        scores: float (n, k).
+        answers: Probabilities, float (n, k).
         names: Of the labels.
         subject: What was evaluated, for the title.
     """
@@ -37,8 +46,8 @@ def draw_precision_recall(
         known = ~np.isnan(truth[:, i])
         column = truth[known, i]
         if 0 < column.sum() < len(column):
-            precision, recall, _ = precision_recall_curve(column, scores[known, i])
-            curves.append((average_precision_score(column, scores[known, i]), name, precision, recall))
+            precision, recall, _ = precision_recall_curve(column, answers[known, i])
+            curves.append((average_precision_score(column, answers[known, i]), name, precision, recall))
     figure = Figure(figsize=(6.4, 5), facecolor=PAPER)
     axes = figure.add_subplot()
     for place, (area, name, precision, recall) in enumerate(sorted(curves, key=lambda one: one[0])):
@@ -51,8 +60,8 @@ def draw_precision_recall(
     return figure
 
 
-def draw_numbers(truth: np.ndarray, answers: np.ndarray, names: Sequence[str], *, subject: str) -> Figure:
-    """Draws answers against truth, and residuals against answers, a row for each number.
+def draw_predicted(truth: np.ndarray, answers: np.ndarray, names: Sequence[str], *, subject: str) -> Figure:
+    """Draws answers against truth, a panel for each number, with the line of the right answers.
 
     Args:
         truth: (n, k), NaN where a number is unknown.
@@ -60,23 +69,50 @@ def draw_numbers(truth: np.ndarray, answers: np.ndarray, names: Sequence[str], *
         names: Of the numbers; of more than ten the first.
         subject: What was evaluated, for the title.
     """
+    figure, panels = _panels(truth, answers, names, subject)
+    for axes, name, true, answered in panels:
+        axes.scatter(true, answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
+        if len(true):
+            ends = [min(true.min(), answered.min()), max(true.max(), answered.max())]
+            axes.plot(ends, ends, color=INK, linewidth=0.8)
+        _frame(axes, "true", "answered", name)
+    return figure
+
+
+def draw_residuals(truth: np.ndarray, answers: np.ndarray, names: Sequence[str], *, subject: str) -> Figure:
+    """Draws true value less answer against the answer, a panel for each number.
+
+    Args:
+        truth: (n, k), NaN where a number is unknown.
+        answers: float (n, k).
+        names: Of the numbers; of more than ten the first.
+        subject: What was evaluated, for the title.
+    """
+    figure, panels = _panels(truth, answers, names, subject)
+    for axes, name, true, answered in panels:
+        axes.scatter(answered, true - answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        _frame(axes, "answered", "true less answered", name)
+    return figure
+
+
+def _panels(
+    truth: np.ndarray, answers: np.ndarray, names: Sequence[str], subject: str
+) -> tuple[Figure, list[tuple[Axes, str, np.ndarray, np.ndarray]]]:
+    """Returns a figure, and for each number its panel, its name, and truth and answers where it is known."""
     from matplotlib.figure import Figure
 
     shown = list(names)[:MOST_NAMED]
-    figure = Figure(figsize=(9, 4.2 * len(shown)), facecolor=PAPER, layout="constrained")
-    places = figure.subplots(len(shown), 2, squeeze=False)
+    columns = min(len(shown), ACROSS)
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(4.6 * columns, 4.2 * rows), facecolor=PAPER, layout="constrained")
+    figure.suptitle(readable(subject, 70), color=INK, size=10)
+    panels = []
     for i, name in enumerate(shown):
         known = ~np.isnan(truth[:, i])
-        true, answered = truth[known, i], answers[known, i]
-        left, right = places[i]
-        left.scatter(true, answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
-        ends = [min(true.min(), answered.min()), max(true.max(), answered.max())] if len(true) else [0, 1]
-        left.plot(ends, ends, color=INK, linewidth=0.8)
-        _frame(left, f"true {readable(name, 24)}", "answered", subject)
-        right.scatter(answered, true - answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
-        right.axhline(0, color=INK, linewidth=0.8)
-        _frame(right, "answered", "true less answered", "residuals")
-    return figure
+        axes = figure.add_subplot(rows, columns, i + 1)
+        panels.append((axes, name, truth[known, i].astype(np.float64), answers[known, i]))
+    return figure, panels
 
 
 def _frame(axes: Axes, across: str, up: str, title: str) -> None:

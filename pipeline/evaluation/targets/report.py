@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.evaluation.files import METRICS, replacing, software, write_json
+from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_json
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.plots import save_png
 from pipeline.evaluation.targets.label_figures import LabelsFigures
 from pipeline.evaluation.targets.number_figures import NumbersFigures
-from pipeline.evaluation.targets.pictures import draw_numbers, draw_precision_recall
+from pipeline.evaluation.targets.pictures import (
+    PRECISION_RECALL,
+    PREDICTED,
+    RESIDUALS,
+    draw_precision_recall,
+    draw_predicted,
+    draw_residuals,
+)
+from pipeline.files import written
 from pipeline.heads import TrainedHead
 from pipeline.images.row_table import RowTable
 from pipeline.notebook import MOST_LINES, facts_html, table_html
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PREDICTIONS = "predictions.csv"
-PRECISION_RECALL, NUMBERS = "precision_recall.png", "predicted_vs_true.png"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,6 +57,10 @@ class TargetReport:
         notes: Remarks without which the figures would mislead.
         looks: How often the split was looked at; None for a head that is not saved.
         leaks: What a leak check between the splits found; None where none was made.
+        without_leaks: The figures on the images that neither the head nor its training split has seen; None
+            where there are no others, or only others.
+        trained_on: Known images that the head was trained on; None where that is not known.
+        validated_on: Known images that the head, or its training, was chosen on; None where not known.
     """
 
     head: TrainedHead
@@ -60,6 +73,9 @@ class TargetReport:
     notes: tuple[str, ...]
     looks: Looks | None = None
     leaks: Leaks | None = None
+    without_leaks: LabelsFigures | NumbersFigures | None = None
+    trained_on: int | None = None
+    validated_on: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -141,34 +157,56 @@ class TargetReport:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --json`` prints."""
-        return {
+        record = {
             "head": self.head.name,
             "split": self.split,
             "target": self.head.task.target,
             **self.figures.to_json(),
             "run": str(self.head.folder),
+            "trained_on": self.trained_on,
+            "validated_on": self.validated_on,
             "notes": list(self.notes),
-            **({} if self.leaks is None else {"leaks": self.leaks.counts}),
         }
+        if self.leaks is not None:
+            record["leaks"] = self.leaks.counts
+        if self.without_leaks is not None:
+            record["without_leaks"] = self.without_leaks.to_json()
+        return record
 
     def to_frame(self) -> DataFrame:
-        """Returns a pandas table, a row an image: ``id``, then truth and answer of each label or number.
+        """Returns a pandas table, a row an image: ``id``, and what :attr:`columns` has.
 
         Raises:
             UsageError: pandas is not installed.
         """
-        table: dict[str, Any] = {"id": list(self.rows.ids)}
-        for i, name in enumerate(self.head.classes):
-            table |= {f"true({name})": self.truth[:, i], f"predicted({name})": self.answers[:, i]}
-        return import_pandas().DataFrame(table)
+        return import_pandas().DataFrame({"id": list(self.rows.ids), **self.columns})
 
-    def write(self, folder: Path | None = None) -> Path:
-        """Writes metrics.json, predictions.csv and a picture, replacing an older report.
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Columns for each label or number, float (n,) each, NaN where the truth is unknown.
+
+        They are ``true(NAME)``, ``predicted(NAME)`` and, of a label, whose prediction is 1 or 0, ``p(NAME)``.
+        """
+        table = {}
+        for i, name in enumerate(self.head.classes):
+            answers = self.answers[:, i]
+            table[f"true({name})"] = self.truth[:, i].astype(np.float64)
+            if isinstance(self.figures, LabelsFigures):
+                table[f"predicted({name})"] = (answers >= self.head.threshold(i)).astype(np.float64)
+                table[f"p({name})"] = answers
+            else:
+                table[f"predicted({name})"] = answers
+        return table
+
+    def write(self, folder: Path | None = None, *, page: Callable[[Path], object] | None = None) -> Path:
+        """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
 
         They are there all together, or not at all.
 
         Args:
             folder: Where to; :attr:`folder` unless given.
+            page: Writes a page about this report to the path it is given, beside the pictures; None = no
+                page.
 
         Returns:
             The folder that now holds the files.
@@ -190,25 +228,39 @@ class TargetReport:
             }
             write_json(record, fresh / METRICS)
             self._write_predictions(fresh / PREDICTIONS)
-            if isinstance(self.figures, LabelsFigures):
-                picture = draw_precision_recall(
-                    self.truth, self.answers, self.head.classes, subject=self.subject
-                )
-                save_png(picture, fresh / PRECISION_RECALL)
-            else:
-                picture = draw_numbers(self.truth, self.answers, self.head.classes, subject=self.subject)
-                save_png(picture, fresh / NUMBERS)
+            self._draw(fresh)
+            if page is not None:
+                page(fresh / PAGE)
         return target
+
+    def _draw(self, folder: Path) -> None:
+        drawings = {PREDICTED: draw_predicted, RESIDUALS: draw_residuals}
+        if isinstance(self.figures, LabelsFigures):
+            drawings = {PRECISION_RECALL: draw_precision_recall}
+        for name, draw in drawings.items():
+            picture = draw(self.truth, self.answers, self.head.classes, subject=self.subject)
+            save_png(picture, folder / name)
 
     def _write_predictions(self, path: Path) -> None:
         """Writes truth and answer of each image; what is unknown is empty."""
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-            names = [guarded(name) for name in self.head.classes]
-            writer.writerow(["id", *(f"true({n})" for n in names), *(f"predicted({n})" for n in names)])
-            for row, name in enumerate(self.rows.ids):
-                truth = ["" if np.isnan(value) else value for value in self.truth[row].tolist()]
-                writer.writerow([guarded(name), *truth, *self.answers[row].tolist()])
+        whole = isinstance(self.figures, LabelsFigures)
+        columns = self.columns
+        cells = [
+            _cells(values, whole=whole and not name.startswith("p(")) for name, values in columns.items()
+        ]
+        text = io.StringIO()
+        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(["id", *columns])
+        for name, *row in zip(self.rows.ids, *cells, strict=True):
+            writer.writerow([guarded(name), *row])
+        with written(path, root=path.parent, known=is_of_a_report) as file:
+            file.write(text.getvalue().encode(errors="backslashreplace"))
+
+
+def _cells(values: np.ndarray, *, whole: bool) -> list[float | str]:
+    """Returns the cells of a column; what is unknown is empty."""
+    known: list[float] = values.tolist()
+    return ["" if np.isnan(value) else int(value) if whole else value for value in known]
 
 
 def _digits(value: float | None) -> str:

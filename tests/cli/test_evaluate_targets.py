@@ -1,0 +1,85 @@
+"""``pipeline evaluate`` where images have several labels or numbers: files, page, and what is for classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+Cli = Callable[..., Result]
+HEAD = ("--name", "set", "--head", "ridge")
+SOURCES = {
+    "labels": ("--label-column", "tags", "--label-separator", ";"),
+    "number": ("--label-column", "light", "--target", "number"),
+}
+KINDS = {"labels": "several labels an image", "number": "numbers"}
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def target(request: pytest.FixtureRequest, tmp_path: Path, cli: Cli) -> str:
+    """A trained head on pictures that are dark or light, on the left and on the right."""
+    random, lines = np.random.default_rng(0), ["path,tags,light"]
+    (tmp_path / "pictures").mkdir()
+    for number in range(100):
+        left, right = random.integers(0, 2, 2)
+        picture = random.integers(0, 90, (8, 8))
+        picture[:, :4] += 150 * left
+        picture[:, 4:] += 150 * right
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "pictures" / f"{number}.png")
+        tags = ";".join(name for name, there in (("left", left), ("right", right)) if there)
+        lines.append(f"{number}.png,{tags or 'dark'},{picture.mean():.3f}")
+    (tmp_path / "pictures" / "all.csv").write_text("\n".join(lines) + "\n")
+    source = (tmp_path / "pictures" / "all.csv", *SOURCES[request.param])
+    stage = ("--backbone", "pixels", "--image-size", "8", "--name", "set")
+    assert cli("extract", "--data", *source, *stage).exit_code == 0
+    assert cli("train-head", *HEAD).exit_code == 0
+    return str(request.param)
+
+
+def test_the_page_and_the_pictures_are_written_and_named(target: str, cli: Cli) -> None:
+    shown = cli("evaluate", *HEAD)
+    assert shown.exit_code == 0, shown.output
+    pictures = {"labels": ["precision_recall.png"], "number": ["predicted_vs_true.png", "residuals.png"]}
+    files = [Path(line.strip()) for line in shown.stdout.splitlines() if line.startswith("  runs")]
+    names = ["metrics.json", "predictions.csv", "report.html", *pictures[target]]
+    assert sorted(file.name for file in files) == sorted(names)
+    assert all(file.is_file() for file in files)
+    without = cli("evaluate", *HEAD, "--no-page")
+    assert without.exit_code == 0, without.output
+    assert "report.html" not in without.stdout
+    assert not files[0].with_name("report.html").exists()
+
+
+def test_the_object_has_what_scripts_ask_for(target: str, cli: Cli) -> None:
+    figures = json.loads(cli("evaluate", *HEAD, "--json").stdout)
+    keys = {
+        "labels": {"map", "micro_f1", "macro_f1", "exact_match", "hamming_loss", "per_label"},
+        "number": {"mae", "rmse", "r2", "spearman", "prediction_interval", "per_number"},
+    }
+    assert keys[target] | {"n", "unknown", "intervals", "baseline", "notes", "trained_on"} <= figures.keys()
+    kept = json.loads((Path(figures["run"]) / "test" / "metrics.json").read_text())
+    assert all(kept[key] == figures[key] for key in keys[target])
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--calibrate",), "--calibrate is"),
+        (("--log", "tensorboard"), "--log is"),
+        (("--calibrate", "--log", "tensorboard"), "--calibrate and --log are"),
+        (("--head", "all"), "--head all is"),
+        (("--cv", "3"), "--cv is"),
+    ],
+)
+def test_what_is_for_classes_is_named_with_what_there_is(
+    words: tuple[str, ...], named: str, target: str, cli: Cli
+) -> None:
+    refused = cli("evaluate", *HEAD, *words)
+    assert refused.exit_code == 2
+    assert f"{KINDS[target]}, and {named} for one class an image" in refused.stderr
+    assert "`pipeline evaluate --head NAME --split SPLIT`" in refused.stderr
