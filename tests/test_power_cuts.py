@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +33,8 @@ from pipeline.evaluation import evaluate, page
 from pipeline.evaluation.comparison import compare_heads, head_folders
 from pipeline.evaluation.ledger import LEDGER, record_look
 from pipeline.evaluation.page import write_report_page
+from pipeline.evaluation.targets import evaluate_targets
+from pipeline.evaluation.targets.page import write_target_page
 from pipeline.extraction import Extraction, FeatureRequest
 from pipeline.extraction.engines import _networks
 from pipeline.extraction.measurements import Measurements
@@ -236,6 +240,23 @@ def test_exported_features(
         assert_kept(out, *(file.name for file in written.files))
 
 
+def test_reports_of_numbers(
+    rows: Callable[[str], FeatureSet], tmp_path: Path, disk: Callable[[str], SyncedFiles]
+) -> None:
+    def numbers(split: str) -> FeatureSet:
+        made = rows(split)
+        sizes = np.asarray(made.features[:, :1], np.float32)
+        table = replace(made.rows, targets=sizes, labels=np.full(len(sizes), -1, np.int32))
+        return replace(made, rows=table, target="number", classes=("size",))
+
+    runs = disk("runs")
+    head = train_head("ridge", numbers("train"), None, runs=tmp_path / "runs")
+    for _ in range(2):
+        report = evaluate_targets(head, numbers("test"))
+        report.write(page=partial(write_target_page, report))
+        assert_kept(runs, "ridge/test")
+
+
 def test_every_publisher_is_among_these() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -247,6 +268,7 @@ def test_every_publisher_is_among_these() -> None:
         *("cache/converted_bases.py", "cache/entries.py", "cache/exchange/exporting.py"),
         "cache/partial_file.py",
         *("evaluation/files.py", "evaluation/ledger.py", "evaluation/page/__init__.py"),
+        *("evaluation/targets/page.py", "evaluation/targets/report.py"),
         *("extraction/engines/_networks.py", "extraction/measurements.py"),
         *("choosing/results.py", "heads/_core/saving.py"),
         *("serving/evidence_files.py", "serving/export/_placing.py"),
