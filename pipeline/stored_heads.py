@@ -58,30 +58,30 @@ class StoredFigures:
 
 def read_stored_head(folder: Path) -> StoredHead | None:
     """Reads the record in the folder of a head; None where there is none that can be believed."""
-    record = _read(folder / RECORD)
+    record = read_believed(folder / RECORD)
     try:
         figure = record.get("val_figure") or (ACCURACY, record["val_accuracy"])
-        return StoredHead(str(record["name"]), _number(figure[1]), _number(record["seconds"]))
+        return StoredHead(str(record["name"]), number_or_none(figure[1]), number_or_none(record["seconds"]))
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def read_stored_figures(folder: Path, split: str) -> StoredFigures | None:
     """Reads the figures on a split below the folder of a head; None where there are none to be believed."""
-    record = _read(folder / split / METRICS)
+    record = read_believed(folder / split / METRICS)
     try:
         if name := next((one for one in TARGET_FIGURES if record.get(one) is not None), None):
             return _of_targets(record, name)
         low, high = map(float, record["accuracy_ci"])
-        rows = _number(record.get("n"))
+        rows = number_or_none(record.get("n"))
         leaks = record.get("leaks")
         return StoredFigures(
             accuracy=float(record["accuracy"]),
             interval=(low, high),
-            log_loss=_number(record["log_loss"]),
+            log_loss=number_or_none(record["log_loss"]),
             rows=None if rows is None else int(rows),
-            macro_f1=_number(record.get("macro_f1")),
-            majority_accuracy=_number(record.get("majority_accuracy")),
+            macro_f1=number_or_none(record.get("macro_f1")),
+            majority_accuracy=number_or_none(record.get("majority_accuracy")),
             notes=tuple(map(str, record.get("notes") or ())),
             leaks=None if leaks is None else {str(kind): int(count) for kind, count in dict(leaks).items()},
         )
@@ -98,7 +98,7 @@ def _of_targets(record: dict[str, Any], name: str) -> StoredFigures:
         interval=(low, high),
         log_loss=None,
         rows=int(record["n"]),
-        macro_f1=_number(record.get("macro_f1")),
+        macro_f1=number_or_none(record.get("macro_f1")),
         majority_accuracy=None,
         notes=tuple(map(str, record.get("notes") or ())),
         leaks=None,
@@ -106,11 +106,12 @@ def _of_targets(record: dict[str, Any], name: str) -> StoredFigures:
     )
 
 
-def _number(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
+    """Returns a number of a record, which may have none there."""
     return None if value is None else float(value)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_believed(path: Path) -> dict[str, Any]:
     """Returns the record in a file; an empty one where there is none that can be believed."""
     try:
         return read_sealed(path)

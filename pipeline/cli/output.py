@@ -37,28 +37,13 @@ def _colourless(context: click.Context, _: click.Parameter, given: bool) -> None
         context.find_root().color = False
 
 
-OPTIONS = (
-    click.Option(
-        ["-q", "--quiet"],
-        is_flag=True,
-        expose_value=False,
-        callback=_quiet,
-        help="Say only warnings and errors.",
-    ),
-    click.Option(
-        ["-v", "--verbose"],
-        is_flag=True,
-        expose_value=False,
-        callback=_verbose,
-        help="Say when and where, too.",
-    ),
-    click.Option(
-        ["--no-color"],
-        is_flag=True,
-        expose_value=False,
-        callback=_colourless,
-        help="No colours, as with NO_COLOR=1.",
-    ),
+OPTIONS = tuple(
+    click.Option(names, is_flag=True, expose_value=False, callback=callback, help=help)
+    for names, callback, help in (
+        (["-q", "--quiet"], _quiet, "Say only warnings and errors."),
+        (["-v", "--verbose"], _verbose, "Say when and where, too."),
+        (["--no-color"], _colourless, "No colours, as with NO_COLOR=1."),
+    )
 )
 
 

@@ -15,7 +15,7 @@ from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.remarks import remarks
 from pipeline.evaluation.report import Report
-from pipeline.evaluation.rows import SeenRows, uncalibrated_answers
+from pipeline.evaluation.rows import SeenRows, uncalibrated_answers, unit_names
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, described
@@ -115,4 +115,4 @@ def _groups(rows: RowTable) -> np.ndarray | None:
     """Returns the group of each row, one of its own where it has none; None where no row has any."""
     if not any(rows.groups):
         return None
-    return np.array([f"group {name}" if name else f"row {i}" for i, name in enumerate(rows.groups)])
+    return np.array(unit_names(rows))

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.evaluation.leaks.findings import Leaks
-from pipeline.evaluation.rows import SeenRows, uncalibrated_answers
+from pipeline.evaluation.rows import SeenRows, uncalibrated_answers, unit_names
 from pipeline.heads import TrainedHead
 from pipeline.wording import counted, several
 
@@ -104,7 +104,8 @@ def conformal_sets(
     used = np.flatnonzero(seen.labelled & ~seen.mask)
     used = used[head.known[rows.labels[used]]]
     labels = rows.labels[used]
-    groups = [rows.groups[i] or f"\0{i}" for i in used.tolist()]
+    names = unit_names(rows)
+    groups = [names[i] for i in used.tolist()]
     drawn = one_of_each(groups, labels if per_class else np.zeros_like(labels))
     given = head.calibrated(answers[used])[drawn, labels[drawn]]
     if not per_class and len(drawn) < fewest(coverage):
@@ -129,6 +130,14 @@ def fewest(coverage: float) -> int:
     return ceil(coverage / (1 - coverage) - ROUNDING)
 
 
+def covering_place(count: int, coverage: float) -> int:
+    """Returns the place among ``count`` scores of the one that so many new ones keep within, from 1 up.
+
+    It is above ``count`` where these are too few.
+    """
+    return ceil((count + 1) * coverage - ROUNDING)
+
+
 def least_probability(given: np.ndarray, coverage: float) -> float:
     """Returns the probability that so many of the true classes reach, and so would that of one more image.
 
@@ -138,7 +147,7 @@ def least_probability(given: np.ndarray, coverage: float) -> float:
         given: float (n,), the probability of the true class of each image.
         coverage: Between 0 and 1.
     """
-    place = ceil((len(given) + 1) * coverage - ROUNDING)
+    place = covering_place(len(given), coverage)
     if place > len(given):
         return 0.0
     return float(-np.partition(-given, place - 1)[place - 1])

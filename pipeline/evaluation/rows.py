@@ -24,6 +24,11 @@ UNKNOWN = (
 )
 
 
+def unit_names(rows: RowTable) -> list[str]:
+    """Names what the errors of each of n rows go with: its group, or itself where it is in none."""
+    return [f"group {name}" if name else f"row {i}" for i, name in enumerate(rows.groups)]
+
+
 @dataclass(frozen=True)
 class HonestFigure:
     """The headline on all rows, and on those that are new.

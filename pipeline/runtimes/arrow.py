@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
-from pipeline.errors import UsageError
+from pipeline.runtimes.extras import import_extra
 
 
 def import_arrow(what: str) -> ModuleType:
@@ -17,9 +16,4 @@ def import_arrow(what: str) -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    try:
-        for module in ("compute", "ipc", "parquet"):
-            importlib.import_module(f"pyarrow.{module}")
-        return importlib.import_module("pyarrow")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{what} needs pyarrow: pip install 'two-stage-pipeline[parquet]'") from error
+    return import_extra("pyarrow", "compute", "ipc", "parquet", extra="parquet", what=what)

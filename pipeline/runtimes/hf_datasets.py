@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
-from pipeline.errors import UsageError
+from pipeline.runtimes.extras import import_extra
 
 
 def import_datasets(what: str) -> ModuleType:
@@ -17,7 +16,4 @@ def import_datasets(what: str) -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    try:
-        return importlib.import_module("datasets")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{what} needs datasets: pip install 'two-stage-pipeline[hf-datasets]'") from error
+    return import_extra("datasets", extra="hf-datasets", what=what)

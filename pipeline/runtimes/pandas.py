@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
-from pipeline.errors import UsageError
+from pipeline.runtimes.extras import import_extra
 
 
 def import_pandas() -> ModuleType:
@@ -14,7 +13,4 @@ def import_pandas() -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    try:
-        return importlib.import_module("pandas")
-    except ModuleNotFoundError as error:
-        raise UsageError("to_frame() needs pandas: pip install 'two-stage-pipeline[pandas]'") from error
+    return import_extra("pandas", extra="pandas", what="to_frame()")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,16 +135,20 @@ def _print_finding(finding: dict[str, Any]) -> None:
         click.echo(f"       row {row['row']}: {row['id']!r}")
 
 
+def _format_option(help: str, *, ends: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(registry.names(formats)),
+        help=help,
+        show_default=f"as {ends} ends",
+    )
+
+
 @command.command()
 @stored_features
 @click.option("--out", type=PATH, required=True, help="The file; its ending says the format.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(registry.names(formats)),
-    help="What it is written as.",
-    show_default="as --out ends",
-)
+@_format_option("What it is written as.", ends="--out")
 @click.option(
     "--split",
     "splits",
@@ -191,13 +196,7 @@ def export(
 @click.option(
     "--features-column", default="", help="What the features are called.", show_default="the only ones"
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(registry.names(formats)),
-    help="What it is.",
-    show_default="as FILE ends",
-)
+@_format_option("What it is.", ends="FILE")
 @click.option(
     "--store",
     type=click.Choice(STORES),

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import reason_of
 from pipeline.evaluation.comparison import Comparison, Difference
 from pipeline.evaluation.report import Report
 from pipeline.plain_json import read_sealed
-from pipeline.stored_heads import METRICS, RECORD, read_stored_figures, read_stored_head
+from pipeline.stored_heads import (
+    METRICS,
+    RECORD,
+    number_or_none,
+    read_believed,
+    read_stored_figures,
+    read_stored_head,
+)
 from pipeline.wording import readable
 
 SMALLEST = 0.0001
@@ -130,7 +136,7 @@ def trained_heads(report: Report) -> list[Standing]:
 
 def sweep_results(report: Report) -> Sweep | None:
     """Returns the leaderboard of the last sweep over the entry; None where there is none."""
-    board = _read(report.entry / LEADERBOARD)
+    board = read_believed(report.entry / LEADERBOARD)
     try:
         results = [one for one in board["results"] if one["score"] is not None]
         standings = tuple(
@@ -139,8 +145,8 @@ def sweep_results(report: Report) -> Sweep | None:
                 current=one["head"] == report.head and one["rank"] == 1,
                 val_accuracy=float(one["score"]),
                 interval=(float(one["low"]), float(one["high"])),
-                log_loss=_number(one["log_loss"]),
-                seconds=_number(one["seconds"]),
+                log_loss=number_or_none(one["log_loss"]),
+                seconds=number_or_none(one["seconds"]),
             )
             for one in results[:MOST_HEADS]
         )
@@ -201,15 +207,3 @@ def _current(report: Report, val_accuracy: float | None, seconds: float | None) 
         log_loss=figures.log_loss,
         seconds=seconds,
     )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Returns the record in a file; an empty one where there is none that can be believed."""
-    try:
-        return read_sealed(path)
-    except (OSError, ValueError, RecursionError):
-        return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from pipeline.evaluation.conformal import one_of_each
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks, record_look
 from pipeline.evaluation.remarks import on_filters
-from pipeline.evaluation.rows import HonestFigure, SeenRows
+from pipeline.evaluation.rows import HonestFigure, SeenRows, unit_names
 from pipeline.evaluation.targets.label_figures import LabelsFigures, measure_labels
 from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_numbers
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads import TrainedHead, load_head
+from pipeline.images.row_table import RowTable
 from pipeline.images.targets import LABELS
 from pipeline.wording import counted, several, verb
 
@@ -55,7 +55,7 @@ def evaluate_targets(
     if np.isnan(truth).all():
         raise UsageError(f"{features.path}: nothing is known of any of its {counted(len(rows), 'image')}")
     answers = head.predict_targets(features)[originals]
-    known, groups = ~np.isnan(truth).all(axis=1), _groups(rows.groups)
+    known, groups = ~np.isnan(truth).all(axis=1), _groups(rows)
     residuals = None if val is None or head.task.target == LABELS else _residuals(head, val, leaks)
     held_out = features.split != "val"
 
@@ -131,21 +131,21 @@ def _residuals(head: TrainedHead, val: FeatureSet, leaks: Leaks | None) -> list[
     errors = np.abs(truth - head.predict_targets(val)[originals])
     known = ~np.isnan(truth)
     seen = SeenRows.among(rows, val.split, head=head.seen, leaks=leaks, known=known.any(axis=1))
+    names = unit_names(rows)
     found: list[np.ndarray] = []
     for number in known.T:
         used = np.flatnonzero(number & ~seen.mask)
-        groups = [rows.groups[i] or f"\0{i}" for i in used.tolist()]
-        drawn = used[one_of_each(groups, np.zeros(len(used), np.int64))]
+        drawn = used[one_of_each([names[i] for i in used.tolist()], np.zeros(len(used), np.int64))]
         found.append(errors[drawn, len(found)].astype(np.float64))
     return found
 
 
-def _groups(groups: Sequence[str]) -> np.ndarray | None:
+def _groups(rows: RowTable) -> np.ndarray | None:
     """Returns which group each image is of, int (n,); an image without one is a group of its own."""
-    if not any(groups):
+    if not any(rows.groups):
         return None
     places: dict[str, int] = {}
-    return np.array([places.setdefault(name or f"\0{row}", len(places)) for row, name in enumerate(groups)])
+    return np.array([places.setdefault(name, len(places)) for name in unit_names(rows)])
 
 
 def _notes(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from pipeline.evaluation.conformal import covering_place
 
 COVERAGE = 0.9
 """Share of true values that prediction intervals are to hold."""
@@ -38,7 +39,7 @@ def prediction_interval(residuals: np.ndarray, errors: np.ndarray | None) -> Pre
         errors: Absolute errors on other images, on which its coverage is measured, float (n,); None = it is
             not measured.
     """
-    place = math.ceil((len(residuals) + 1) * COVERAGE)
+    place = covering_place(len(residuals), COVERAGE)
     if place > len(residuals):
         return None
     width = float(np.sort(residuals)[place - 1])

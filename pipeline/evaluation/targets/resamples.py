@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-RESAMPLES, SEED, LEVEL = 1000, 0, 0.95
-FEWEST_UNITS = 10
-"""Of fewer images or groups nothing can stand for what was not seen."""
+from pipeline.evaluation.resampling import FEWEST_UNITS, RESAMPLES, ROUNDING, SEED
+
+LEVEL = 0.95
 CHUNK = 2**21
 """Weights in memory at a time."""
-ROUNDING = 1e-12
 
 Figure = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Maps weights of rows, float (b, n), to figures, float (b,) by name; NaN where one is not defined."""
