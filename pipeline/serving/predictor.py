@@ -82,7 +82,7 @@ class Predictor:
         self.head = head
         self.sets = sets
         self.extractor = Extractor(selection, weights=weights)
-        _refuse_other_head(selection, head)
+        refuse_other_head(selection, head)
 
     def predict(
         self,
@@ -165,7 +165,12 @@ def _column(values: list[Any]) -> np.ndarray | None:
     return None if not values or values[0] is None else np.array(values)
 
 
-def _refuse_other_head(selection: Selection, head: TrainedHead) -> None:
+def refuse_other_head(selection: Selection, head: TrainedHead) -> None:
+    """Refuses a head that learnt from features of another spec.
+
+    Raises:
+        CacheMismatchError: It did; the message names the fields that differ.
+    """
     differing = selection.spec.differences(head.spec)
     if differing:
         fields = ", ".join(f"{name} {mine!r} instead of {its!r}" for name, (mine, its) in differing.items())

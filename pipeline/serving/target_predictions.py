@@ -15,9 +15,8 @@ from pipeline.images.row_table import DIGEST_BYTES
 from pipeline.images.targets import LABELS
 from pipeline.progress import progress, say
 from pipeline.serving.extractor import Extractor
+from pipeline.serving.predictor import NOTE_WIDTH, refuse_other_head
 from pipeline.wording import counted, guarded, readable, verb
-
-NOTE_WIDTH = 300
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,8 +146,10 @@ def predict_targets(
 
     Raises:
         UsageError: The filters cannot be found, or this machine lacks the engine.
-        CacheMismatchError: The filters are others than those that made the features.
+        CacheMismatchError: The filters are others than those that made the features, or the head learnt from
+            others.
     """
+    refuse_other_head(selection, head)
     extractor = Extractor(selection, weights=weights)
     for one in source.left_out:
         say(f"note: {readable(one.line, NOTE_WIDTH)}")

@@ -74,7 +74,7 @@ def running_browser(program: str) -> Iterator[Browser]:
 def visiting(
     browser: Browser, address: str, *, width: int = 1280, height: int = 900, **context: Any
 ) -> Iterator[Visit]:
-    """Opens an address in a fresh window.
+    """Opens an address in a fresh window, in which nothing glides: a page is where it was sent at once.
 
     Args:
         browser: A running browser.
@@ -83,7 +83,8 @@ def visiting(
         height: Its height.
         context: More for Playwright's ``new_context``, e.g. ``color_scheme="dark"``, ``has_touch=True``.
     """
-    window = browser.new_context(viewport={"width": width, "height": height}, **context)
+    options = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce", **context}
+    window = browser.new_context(**options)
     try:
         visit = Visit(window.new_page())
         visit.page.goto(address)

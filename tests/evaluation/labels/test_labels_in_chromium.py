@@ -20,6 +20,7 @@ from pipeline.images import ImageSource, open_images
 from pipeline.images.contents import digest
 
 VISIT = Callable[..., Visit]
+COUNTS = "(told) => document.getElementById('counts').textContent === told"
 HOSTILE = 'do,gs "x" <b>\u202e'
 
 
@@ -99,13 +100,29 @@ def test_an_odd_image_can_be_given_a_class_and_all_can_be_undone(
     after = saved(opened, tmp_path / "after.csv")
     assert after[str(photos.root / check.rows.ids[20])] == check.features.classes[other]
     tab.reload()
-    assert tab.inner_text("#counts") == "2 of 4 decided"
+    tab.wait_for_function(COUNTS, arg="2 of 4 decided")
     tab.focus("#item-0")
     tab.keyboard.press("u")
     assert tab.inner_text("#counts") == "1 of 4 decided"
     assert tab.inner_text("#item-0 .said") == ""
     shown = tab.evaluate("[...document.images].map((one) => one.naturalWidth)")
     assert len(shown) == 3 * 3 + 1
+    assert opened.problems == []
+
+
+def test_a_second_window_shows_what_the_first_decides_and_loses_none_of_it(page: Path, visit: VISIT) -> None:
+    opened = visit(page.as_uri())
+    first = opened.page
+    second = first.context.new_page()
+    second.goto(page.as_uri())
+    first.keyboard.press("k")
+    second.wait_for_function(COUNTS, arg="1 of 4 decided")
+    second.keyboard.press("ArrowDown")
+    second.keyboard.press("d")
+    first.wait_for_function(COUNTS, arg="2 of 4 decided")
+    third = first.context.new_page()
+    third.goto(page.as_uri())
+    third.wait_for_function(COUNTS, arg="2 of 4 decided")
     assert opened.problems == []
 
 

@@ -5,7 +5,14 @@
   const memory = `labels ${data.key}`;
   const history = [];
   let decided = {}, current = 0;
-  try { decided = JSON.parse(localStorage.getItem(memory)) || {}; } catch { /* this browser keeps nothing */ }
+
+  const recall = () => {
+    try { decided = JSON.parse(localStorage.getItem(memory)) || {}; } catch { /* this browser keeps nothing */ }
+  };
+
+  const remember = () => {
+    try { localStorage.setItem(memory, JSON.stringify(decided)); } catch { /* as above */ }
+  };
 
   const said = (what) => what === "keep" ? "kept" : what === "drop" ? "dropped" : `is ${data.names[what]}`;
 
@@ -19,7 +26,6 @@
     });
     const done = Object.keys(decided).length;
     document.getElementById("counts").textContent = `${done} of ${cards.length} decided`;
-    try { localStorage.setItem(memory, JSON.stringify(decided)); } catch { /* as above */ }
   };
 
   const go = (to) => {
@@ -29,7 +35,11 @@
     cards[current].scrollIntoView({ block: "nearest" });
   };
 
-  const set = (i, what) => { if (what === undefined) delete decided[i]; else decided[i] = what; };
+  // Only a decision is ever written: a page that was merely opened must not put its own state over another's.
+  const set = (i, what) => {
+    if (what === undefined) delete decided[i]; else decided[i] = what;
+    remember();
+  };
 
   const decide = (i, what) => {
     history.push([i, decided[i]]);
@@ -91,5 +101,9 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
 
+  // Another window with this page decided something.
+  addEventListener("storage", (event) => { if (event.key === memory) { recall(); show(); } });
+
+  recall();
   show();
 }
