@@ -30,6 +30,7 @@ from pipeline.cache import FeatureSet, open_features
 from pipeline.extraction import Extraction, FeatureRequest, extract
 from pipeline.images import file_systems
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import LABELS
 from pipeline.runtimes.keras import import_keras
 from pipeline.runtimes.ray import import_ray
 from pipeline.spec import FeatureSpec
@@ -38,6 +39,8 @@ from pipeline.stopping import SIGNALS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+TARGETS = {"labels": ("=red", "<b>round</b>"), "number": ("size", "<b>age</b>")}
+"""Names of the targets of :func:`make_targets`, two that a page and a table must not take for their own."""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CLUSTER = """
 import sys
@@ -284,3 +287,26 @@ def assert_complete(photos: Photos) -> Callable[..., None]:
         assert {path.parts[-3] for path in photos.root.glob("*/*/*")} == set(entry.splits)
 
     return check
+
+
+@pytest.fixture
+def make_targets(make_features: Callable[..., FeatureSet]) -> Callable[..., FeatureSet]:
+    """Builds rows whose first two channels tell the targets; of some rows one or both are unknown."""
+
+    def make(target: str, split: str = "train", *, rows: int = 60, groups: int = 0) -> FeatureSet:
+        random = np.random.default_rng([len(split), rows])
+        features = random.normal(size=(rows, 6))
+        marks = random.integers(0, 2, (rows, 2))
+        features[:, :2] += 2 * marks
+        noise = random.normal(scale=0.3, size=(rows, 2))
+        values = (marks if target == LABELS else features[:, :2] + noise).astype(np.float32)
+        values[::9, 1] = np.nan
+        values[3] = np.nan
+        made = make_features(
+            features.astype(np.float16), np.full(rows, -1), split=split, classes=TARGETS[target]
+        )
+        names = [f"g{i % groups}" for i in range(rows)] if groups else ()
+        rows_of = dataclasses.replace(made.rows, targets=values, groups=names)
+        return dataclasses.replace(made, rows=rows_of, target=target)
+
+    return make

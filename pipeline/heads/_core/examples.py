@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import CacheMismatchError, PipelineError
-from pipeline.images.targets import known_rows, no_targets
+from pipeline.images.targets import CLASS, known_rows, no_targets
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted, several, verb
 
@@ -52,6 +52,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What is known of the rows: labels, int64 (n,), or targets, float32 (n, k)."""
+        return self.labels if self.source.target == CLASS else self.targets
 
     def read(self) -> np.ndarray:
         """Copies the features into memory, (n, *feature shape) in the stored dtype, and checks them."""
@@ -109,6 +114,13 @@ def select(features: FeatureSet, classes: np.ndarray) -> Examples:
     """
     index = np.flatnonzero(np.isin(features.labels, classes))
     return Examples(features, index, np.searchsorted(classes, features.labels[index]))
+
+
+def select_all(features: FeatureSet) -> Examples:
+    """Picks the rows that can be measured on: those whose class, or one of whose targets, is known."""
+    if features.target == CLASS:
+        return select(features, np.arange(len(features.classes)))
+    return select_known(features)
 
 
 def select_known(features: FeatureSet) -> Examples:

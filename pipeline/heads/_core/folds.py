@@ -10,9 +10,11 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.heads._core.examples import select
+from pipeline.heads._core.examples import select_all
+from pipeline.heads._core.stratification import marks_of, stratified_folds
 from pipeline.heads._core.trained import TrainedHead
 from pipeline.images import UNLABELLED
+from pipeline.images.targets import CLASS, NUMBER, count_targets
 from pipeline.wording import counted, several
 
 Fold = tuple[FeatureSet, FeatureSet]
@@ -20,11 +22,11 @@ Fold = tuple[FeatureSet, FeatureSet]
 
 
 def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[Fold]:
-    """Cuts rows into folds, stratified by class.
+    """Cuts rows into folds, stratified by class, by labels, or by quantile bins of numbers.
 
     All views of an image, all copies of it, and all rows of a group of the source stay in one fold. Rows are
-    not copied: a fold is the whole set in which only some rows keep their labels, and heads learn from and
-    are measured on labelled rows alone. Only images themselves are measured on, never their views.
+    not copied: a fold is the whole set in which only some rows keep what is known of them, and heads learn
+    from and are measured on such rows alone. Only images themselves are measured on, never their views.
 
     Args:
         features: The rows.
@@ -34,37 +36,49 @@ def split_folds(features: FeatureSet, count: int, *, seed: int) -> list[Fold]:
     Raises:
         UsageError: There are fewer groups than folds, or every class has fewer rows than that.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    labelled = np.flatnonzero(features.labels != UNLABELLED)
-    groups = row_groups(features)[labelled]
+    known = np.flatnonzero(features.known)
+    groups = row_groups(features)[known]
     most = most_folds(features)
     if most < 2:
-        raise UsageError(
-            f"--cv {count} is not possible: it takes two groups of labelled rows, and a class of two rows"
-        )
+        rows = "a class of two rows" if features.target == CLASS else "something known of them"
+        raise UsageError(f"--cv {count} is not possible: it takes two groups of labelled rows, and {rows}")
     if not 2 <= count <= most:
         raise UsageError(f"--cv {count} is out of bounds: choose from 2 to {most}")
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = []
+    for learn, measure in _cut(features, known, groups, count, seed):
+        images = known[measure][features.rows.views[known[measure]] == 0]
+        folds.append((keep_labels(features, known[learn]), keep_labels(features, images)))
+    return folds
+
+
+def _cut(
+    features: FeatureSet, known: np.ndarray, groups: np.ndarray, count: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns the positions among the known rows that each fold learns from, and those that it measures."""
+    if features.target != CLASS:
+        marks = marks_of(features.targets[known], features.target, count)
+        fold = stratified_folds(marks, groups, count, seed=seed)
+        return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(count)]
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # see notes_on_folds
-        for learn, measure in splitter.split(labelled, features.labels[labelled], groups):
-            images = labelled[measure][features.rows.views[labelled[measure]] == 0]
-            folds.append((keep_labels(features, labelled[learn]), keep_labels(features, images)))
-    return folds
+        return list(splitter.split(known, features.labels[known], groups))
 
 
 def most_folds(features: FeatureSet) -> int:
     """Returns the largest number of folds that labelled rows can be cut into; below 2 there are none."""
-    labelled = np.flatnonzero(features.labels != UNLABELLED)
-    sizes = np.bincount(features.labels[labelled], minlength=1)
-    return min(len(np.unique(row_groups(features)[labelled])), int(sizes.max()))
+    known = np.flatnonzero(features.known)
+    groups = len(np.unique(row_groups(features)[known]))
+    return min(groups, int(_sizes(features).max())) if features.target == CLASS else groups
 
 
 def notes_on_folds(features: FeatureSet, folds: Sequence[Fold]) -> list[str]:
-    """Says which classes are not measured on in some folds, or not learnt there."""
-    sizes = np.bincount(features.labels[features.labels != UNLABELLED], minlength=1)
+    """Says which classes or labels are not measured on in some folds, or not learnt there."""
+    if features.target == NUMBER:
+        return []
+    sizes = _sizes(features)
     rare = [features.classes[i] for i in np.flatnonzero((sizes > 0) & (sizes < len(folds)))]
     unlearnt = {label for learn, measure in folds for label in _present(measure) - _present(learn)}
     missing = [features.classes[i] for i in sorted(unlearnt) if features.classes[i] not in rare]
@@ -74,7 +88,8 @@ def notes_on_folds(features: FeatureSet, folds: Sequence[Fold]) -> list[str]:
         notes.append(f"fewer than {rows} of {several(rare)}: some folds are not measured on them")
     if missing:
         names = several(missing)
-        notes.append(f"some folds have no training rows of {names}: accuracy on these is 0 there")
+        lost = "accuracy on these is 0" if features.target == CLASS else "these are never answered"
+        notes.append(f"some folds have no training rows of {names}: {lost} there")
     return notes
 
 
@@ -103,10 +118,13 @@ def row_groups(features: FeatureSet) -> np.ndarray:
 
 
 def keep_labels(features: FeatureSet, kept: np.ndarray) -> FeatureSet:
-    """Returns the same rows with the labels of all but the kept ones, int (m,), taken away."""
+    """Returns the same rows with what is known of all but the kept ones, int (m,), taken away."""
+    rows = features.rows
     labels = np.full(len(features), UNLABELLED, np.int32)
-    labels[kept] = features.labels[kept]
-    return replace(features, rows=replace(features.rows, labels=labels))
+    labels[kept] = rows.labels[kept]
+    targets = np.full_like(rows.targets, np.nan)
+    targets[kept] = rows.targets[kept]
+    return replace(features, rows=replace(rows, labels=labels, targets=targets))
 
 
 def out_of_fold(
@@ -119,18 +137,25 @@ def out_of_fold(
         fit: Fits a head on labelled rows.
 
     Returns:
-        float64 (N, k), the probabilities of the classes, 0 for rows that are measured in no fold; and
-        int (N,), the number of each row's fold, -1 for those.
+        float64 (N, k), the probabilities of the classes or labels, or the numbers; 0 for rows that are
+        measured in no fold. And int (N,), the number of each row's fold, -1 for those.
     """
     whole = folds[0][1]
-    proba, fold = np.zeros((len(whole), len(whole.classes))), np.full(len(whole), -1)
+    answers, fold = np.zeros((len(whole), len(whole.classes))), np.full(len(whole), -1)
     for number, (learn, measure) in enumerate(folds):
-        asked = select(measure, np.arange(len(measure.classes)))
-        proba[asked.index] = fit(learn).predict_examples(asked)
+        asked = select_all(measure)
+        answers[asked.index] = fit(learn).answer(asked)
         fold[asked.index] = number
-    return proba, fold
+    return answers, fold
+
+
+def _sizes(features: FeatureSet) -> np.ndarray:
+    """Counts the rows of each class or label, int (k,)."""
+    if features.target != CLASS:
+        return count_targets(features.targets, features.target)[0]
+    return np.bincount(features.labels[features.known], minlength=1)
 
 
 def _present(features: FeatureSet) -> set[int]:
-    """Returns the classes of labelled rows."""
-    return set(np.unique(features.labels[features.labels != UNLABELLED]).tolist())
+    """Returns the classes or labels that some rows have."""
+    return set(np.flatnonzero(_sizes(features)).tolist())

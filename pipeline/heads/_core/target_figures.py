@@ -1,11 +1,30 @@
-"""What heads of several labels or of numbers are chosen by, from their answers to rows of val."""
+"""What heads are chosen by: the figure of each kind, and the thresholds of labels, from answers to val."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipeline.images.targets import CLASS, LABELS, NUMBER
+
+ACCURACY = "accuracy"
+FIGURES = {CLASS: ACCURACY, LABELS: "map", NUMBER: "r2"}
+"""What heads of each kind are chosen by; more is better."""
+IN_WORDS = {ACCURACY: "accuracy", "map": "mean average precision", "r2": "R2"}
 EVEN = 0.5
 """Threshold of a label that val says nothing of."""
+
+
+def score(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns the figure of ``FIGURES`` that answers of a kind come to.
+
+    Args:
+        kind: What is answered.
+        truth: int (n,), the classes; or (n, k), labels or numbers, NaN where one is unknown.
+        answers: float (n, k), as ``TrainedHead.answer`` gives them.
+    """
+    if kind == CLASS:
+        return float(np.mean(answers.argmax(axis=1) == truth))
+    return mean_average_precision(truth, answers) if kind == LABELS else r2(truth, answers)
 
 
 def mean_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:

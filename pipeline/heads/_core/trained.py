@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,15 +16,13 @@ from pipeline.heads._core.examples import Examples, read_finite, refuse_other_sp
 from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import ExamplesModel, Head, History, Model, TargetModel, Task
 from pipeline.heads._core.seen import SeenImages
-from pipeline.heads._core.target_figures import EVEN, best_thresholds, mean_average_precision, r2
+from pipeline.heads._core.target_figures import ACCURACY, EVEN, IN_WORDS
 from pipeline.heads._core.temperature import Temperature
-from pipeline.images.targets import CLASS, LABELS, NUMBER, described
+from pipeline.images.targets import CLASS, LABELS, described
 from pipeline.notebook import facts_html
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
-FIGURES = {"map": "mean average precision", "r2": "R2"}
-"""Names of the figures by which heads of labels and of numbers are chosen, in words."""
 BLOCK_ROWS = 256
 """Rows in memory at a time while predicting: 8 MB as float32 at 4x4x512, 69 MB at 150x150 pixels."""
 
@@ -111,12 +109,17 @@ class TrainedHead:
         return self.thresholds[label] if self.thresholds else EVEN
 
     @property
+    def val_score(self) -> tuple[str, float] | None:
+        """Name and value of the figure on val that heads of any kind are chosen by; None without val."""
+        return self.val_figure if self.val_accuracy is None else (ACCURACY, self.val_accuracy)
+
+    @property
     def val_line(self) -> str:
         """What it is worth on val, in words."""
-        if self.val_figure is not None:
-            name, value = self.val_figure
-            return f"val {FIGURES[name]} {value:.4f}"
-        return "no val split" if self.val_accuracy is None else f"val accuracy {self.val_accuracy:.4f}"
+        if self.val_score is None:
+            return "no val split"
+        name, value = self.val_score
+        return f"val {IN_WORDS[name]} {value:.4f}"
 
     def _repr_html_(self) -> str:
         """Shows in a notebook what the head is, and how it does on val."""
@@ -209,11 +212,7 @@ class TrainedHead:
         """
         refuse_other_spec(features, self.spec, head=self.name)
         self._refuse_other_shape(features)
-        answers = np.zeros((len(features), len(self.classes)))
-        for start in range(0, len(features), BLOCK_ROWS):
-            index = np.arange(start, min(start + BLOCK_ROWS, len(features)))
-            answers[index] = self.new_targets(read_finite(features, index))
-        return answers
+        return self._blockwise(features, np.arange(len(features)))
 
     def new_targets(self, features: np.ndarray) -> np.ndarray:
         """Returns the targets of features that were just made, as :meth:`predict_targets`.
@@ -237,6 +236,18 @@ class TrainedHead:
             )
         return answers
 
+    def answer(self, rows: Examples) -> np.ndarray:
+        """Returns what it answers to some rows, of whatever kind its targets are.
+
+        Returns:
+            float64 (n, len(classes)), as :meth:`predict_proba` or :meth:`predict_targets`.
+        """
+        if self.task.target == CLASS:
+            return self.predict_examples(rows)
+        refuse_other_spec(rows.source, self.spec, head=self.name)
+        self._refuse_other_shape(rows.source)
+        return self._blockwise(rows.source, rows.index)
+
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Returns the probabilities of some rows, which models that can share them read once.
 
@@ -254,6 +265,12 @@ class TrainedHead:
     def calibrated(self, proba: np.ndarray) -> np.ndarray:
         """Returns probabilities, float (n, len(classes)), at the head's temperature, if it has one."""
         return proba if self.temperature is None else self.temperature.apply(proba, self.known)
+
+    def _blockwise(self, features: FeatureSet, index: np.ndarray) -> np.ndarray:
+        """Returns the targets of rows, float64 (n, k), a block of which is in memory at a time."""
+        starts = range(0, len(index), BLOCK_ROWS)
+        blocks = [self.new_targets(read_finite(features, index[i : i + BLOCK_ROWS])) for i in starts]
+        return np.concatenate([np.zeros((0, len(self.classes))), *blocks])
 
     def _refuse_other_shape(self, features: FeatureSet) -> None:
         if tuple(features.feature_shape) != self.task.feature_shape:
@@ -299,43 +316,3 @@ class TrainedHead:
 def learnt_classes(class_counts: tuple[int, ...]) -> np.ndarray:
     """Returns the labels that have training rows, ascending int (m,): those of a model's m columns."""
     return np.flatnonzero(class_counts)
-
-
-def measured(trained: TrainedHead, features: FeatureSet | None) -> TrainedHead:
-    """Adds what a head is worth on validation rows; without labelled ones it stays as it is."""
-    if features is None or not features.known.any():
-        return trained
-    if trained.task.target != CLASS:
-        return _measured_targets(trained, features)
-    labelled = features.labels >= 0
-    guesses = trained.predict_proba(features).argmax(axis=1)[labelled]
-    labels = features.labels[labelled]
-    return replace(
-        trained,
-        val_accuracy=float(np.mean(guesses == labels)),
-        not_found=classes_not_found(trained.classes, labels, guesses),
-    )
-
-
-def _measured_targets(trained: TrainedHead, features: FeatureSet) -> TrainedHead:
-    rows = features.known & (features.rows.views == 0)
-    truth, answers = features.targets[rows], trained.predict_targets(features)[rows]
-    if trained.task.target == NUMBER:
-        return replace(trained, val_figure=("r2", r2(truth, answers)))
-    return replace(
-        trained,
-        val_figure=("map", mean_average_precision(truth, answers)),
-        thresholds=best_thresholds(truth, answers),
-    )
-
-
-def classes_not_found(classes: Sequence[str], labels: np.ndarray, guesses: np.ndarray) -> tuple[str, ...]:
-    """Returns the classes that have rows, none of which is right.
-
-    Args:
-        classes: k names.
-        labels: True classes, int (n,).
-        guesses: Classes that were answered, int (n,).
-    """
-    rows, right = (np.bincount(part, minlength=len(classes)) for part in (labels, labels[labels == guesses]))
-    return tuple(classes[i] for i in np.flatnonzero((rows > 0) & (right == 0)).tolist())

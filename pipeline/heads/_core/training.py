@@ -27,7 +27,8 @@ from pipeline.heads._core.head import Head, Task, make_head
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.targets import target_head
-from pipeline.heads._core.trained import TrainedHead, learnt_classes, measured
+from pipeline.heads._core.trained import TrainedHead, learnt_classes
+from pipeline.heads._core.validation import measured
 from pipeline.images.targets import CLASS, NUMBER, count_targets
 from pipeline.paths import expanded
 from pipeline.progress import say
