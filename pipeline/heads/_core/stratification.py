@@ -1,7 +1,7 @@
 """Iterative stratification: rows cut into folds that have every label in its share, rare ones first.
 
-Source: K. Sechidis et al., "On the stratification of multi-label data", ECML PKDD 2011. Here it is whole groups
-that are dealt out, and numbers take part as the quantile bins that they fall into.
+Source: K. Sechidis et al., "On the stratification of multi-label data", ECML PKDD 2011. Here whole groups are
+dealt out, not rows, and numbers take part as the quantile bins that they fall into.
 """
 
 from __future__ import annotations
