@@ -65,7 +65,9 @@ def test_a_picture_is_enlarged_and_arrows_and_escape_do_what_they_should(make_ca
     assert page.inner_text("#gallery-place").startswith("2 of ")
     page.keyboard.press("Escape")
     assert large.is_hidden()
-    assert page.evaluate("document.activeElement.closest('.shot').innerText").endswith(names[3])
+    # A dialog says that it is closed only after it is: what has the focus then is waited for.
+    of_focus = "(name) => document.activeElement.closest('.shot')?.innerText.endsWith(name)"
+    page.wait_for_function(of_focus, arg=names[3])
     assert visited.problems == []
 
 
