@@ -36,6 +36,18 @@ def drawn_interval(kind: str, rows: Examples, answers: np.ndarray) -> Ends | Non
     return ends
 
 
+def figure_at_once(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns the figure of labels or numbers; NaN where it is not defined.
+
+    Args:
+        kind: ``LABELS`` or ``NUMBER``.
+        truth: (n, k), NaN where a label or number is unknown.
+        answers: float (n, k).
+    """
+    (value,) = FIGURES[kind](truth, answers)(np.ones((1, len(truth)))).values()
+    return float(value[0])
+
+
 def groups_of(rows: Examples) -> np.ndarray | None:
     """Numbers what is drawn together, int (n,), see ``row_groups``; None where each row is drawn alone."""
     groups = row_groups(rows.source)[rows.index]

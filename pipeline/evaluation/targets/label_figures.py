@@ -24,7 +24,7 @@ class LabelFigures:
         rows: Images of which it is known.
         support: Images that have it.
         predicted: Images that are said to have it.
-        threshold: Probability from which that is said.
+        threshold: Probability from which that is said; the middle one where images have several.
         average_precision: Area under the precision-recall curve; None where all images are alike.
         roc_auc: Area under the ROC curve; None likewise.
         precision: Share of the images said to have it that do; 0 where none is.
@@ -113,7 +113,7 @@ def measure_labels(
     truth: np.ndarray,
     scores: np.ndarray,
     names: Sequence[str],
-    thresholds: Sequence[float],
+    thresholds: Sequence[float] | np.ndarray,
     groups: np.ndarray | None = None,
 ) -> LabelsFigures:
     """Measures answers.
@@ -122,7 +122,7 @@ def measure_labels(
         truth: (n, k): 1, 0, or NaN where a label is unknown.
         scores: Probabilities, float (n, k).
         names: Of the k labels.
-        thresholds: Probability from which each label is answered.
+        thresholds: Probability from which each label is answered, (k,); or (n, k), of each image.
         groups: int (n,), images that belong together; None = each alone.
 
     Raises:
@@ -136,7 +136,8 @@ def measure_labels(
     truth, scores, known = truth[rows], scores[rows], known[rows]
     groups = None if groups is None else groups[rows]
     has = np.where(known, truth, 0).astype(float)
-    said = (scores >= np.asarray(thresholds)) & known
+    limits = np.broadcast_to(np.asarray(thresholds, float), (len(rows), len(names)))[rows]
+    said = (scores >= limits) & known
     whole = _weighted(has, known, said, scores)
     ones = np.ones((1, len(truth)))
     total = _at(whole, ones)
@@ -167,7 +168,7 @@ def measure_labels(
         always=always,
         intervals=intervals(whole, len(truth), groups),
         per_label=tuple(
-            _of_label(name, has[:, i], known[:, i], said[:, i], scores[:, i], float(thresholds[i]))
+            _of_label(name, has[:, i], known[:, i], said[:, i], scores[:, i], float(np.median(limits[:, i])))
             for i, name in enumerate(names)
         ),
     )

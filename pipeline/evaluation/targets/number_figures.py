@@ -172,7 +172,8 @@ def measure_numbers(
 def explained_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
     """Returns what computes the mean R2 over the numbers alone, ``r2``, for weights of rows.
 
-    A number whose values are all alike counts 0, as in the figure that heads are chosen by.
+    A number whose values are all alike counts 0, as in the figure that heads are chosen by; where there is no
+    other, it is NaN.
 
     Args:
         truth: (n, k), NaN where a number is unknown.
@@ -183,6 +184,8 @@ def explained_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
         for values, guesses in zip(truth.T, answers.T, strict=True)
         if len(np.unique(values[there := ~np.isnan(values)])) > 1
     ]
+    if not varied:
+        return lambda weights: {"r2": np.full(len(weights), np.nan)}
     return lambda weights: {
         "r2": sum((part.r2(weights[:, there]) for part, there in varied), np.zeros(len(weights)))
         / truth.shape[1]
