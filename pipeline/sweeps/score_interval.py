@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.evaluation.targets.label_figures import ranking_figure
-from pipeline.evaluation.targets.number_figures import explained_figure
+from pipeline.evaluation.targets.label_figures import ranking_of_labels
+from pipeline.evaluation.targets.number_figures import ranking_of_numbers
 from pipeline.evaluation.targets.resamples import intervals
 from pipeline.heads import Examples, row_groups
 from pipeline.images.targets import LABELS, NUMBER
 
 Ends = tuple[float, float]
-FIGURES = {LABELS: ranking_figure, NUMBER: explained_figure}
+FIGURES = {LABELS: ranking_of_labels, NUMBER: ranking_of_numbers}
 """What is drawn again and again; the accuracy of classes follows from counts, see ``Result.interval``."""
 
 

@@ -20,8 +20,8 @@ from pipeline.sweeps.score_interval import Ends, figure_at_once
 
 LOWEST = {"map": 0.0, "r2": -np.inf}
 """Least value that each figure can have; the greatest is 1."""
-ELSEWHERE = ("n", "intervals", "prediction_interval")
-"""What figures tell that stands elsewhere here, or that folds do not tell."""
+UNTOLD = ("n", "unknown", "intervals", "prediction_interval")
+"""What figures have that says nothing here: all images count, and these intervals know nothing of folds."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,7 +94,7 @@ class TargetCrossValidation(FoldAnswers):
     @property
     def means(self) -> dict[str, Any]:
         """The mean of every figure over the repeats, by the keys that ``pipeline evaluate --json`` has."""
-        found: dict[str, Any] = mean_of([one.to_json() for one in self.figures])
+        found: dict[str, Any] = mean_of([_told(one.to_json()) for one in self.figures])
         return found
 
     @property
@@ -133,10 +133,9 @@ class TargetCrossValidation(FoldAnswers):
 
     def figures_to_json(self) -> dict[str, Any]:
         """Returns the means of the figures over the repeats, by their keys."""
-        others = {name: value for name, value in self.means.items() if name not in ELSEWHERE}
         ends = None if self.ends is None else list(self.ends)
         first = {"target": self.features.target, self.figure: self.value, f"{self.figure}_ci": ends}
-        return first | {name: value for name, value in others.items() if name not in first}
+        return first | self.means
 
     def write_predictions(self, file: TextIO) -> None:
         """Writes the truth and the mean answer of each image as CSV."""
@@ -152,6 +151,15 @@ class TargetCrossValidation(FoldAnswers):
 
     def _measured(self, answers: np.ndarray, rows: np.ndarray) -> float:
         return figure_at_once(self.features.target, self.rows.targets[rows], answers[rows])
+
+
+def _told(figures: Any) -> Any:
+    """Returns figures without what ``UNTOLD`` names."""
+    if isinstance(figures, list):
+        return [_told(one) for one in figures]
+    if isinstance(figures, dict):
+        return {name: _told(value) for name, value in figures.items() if name not in UNTOLD}
+    return figures
 
 
 def mean_of(records: Sequence[Any]) -> Any:
