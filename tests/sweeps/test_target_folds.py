@@ -1,4 +1,4 @@
-"""Cross-validation of labels and numbers: who answers, what is chosen where, the figures and their interval."""
+"""Cross-validation of labels and numbers: who answers, what is chosen where, figures and their interval."""
 
 from __future__ import annotations
 
@@ -153,13 +153,6 @@ def test_the_files_and_the_table_say_what_was_measured(
     assert "chosen in" in text
 
 
-def test_a_network_learns_labels_in_folds(make_targets: Make) -> None:
-    grid = [Candidate("gap-softmax", {"epochs": "1"})]
-    result = cross_validate(grid, make_targets(LABELS), folds=2)
-    assert np.isfinite(result.answers).all()
-    assert result.answers.min() >= 0
-
-
 def test_a_fold_without_the_figure_is_told_as_such(make_targets: Make) -> None:
     features = make_targets(LABELS, rows=40)
     targets = np.where(np.isnan(features.targets), np.nan, 0).astype(np.float32)
@@ -179,9 +172,7 @@ def test_the_interval_is_that_of_the_folds_and_no_narrower_than_the_bootstraps()
     reach = 2.776445 * 0.01125**0.5
     ends = interval_around(by_fold, 0.7, (0.65, 0.75), lowest=0.0)
     assert ends == pytest.approx((0.7 - reach, 0.7 + reach), abs=1e-6)
-    assert interval_around(by_fold, 0.7, (0.1, 0.99), lowest=0.0) == pytest.approx(
-        (0.1, 0.7 + reach), abs=0.01
-    )
+    assert interval_around(by_fold, 0.7, (0.1, 0.999), lowest=0.0) == (0.1, 0.999)
     assert interval_around(by_fold, 0.9, None, lowest=0.0)[1] == 1.0
     assert interval_around(by_fold - 0.7, 0.0, None, lowest=-np.inf)[0] < 0
     one = np.array([[0.6, np.nan]])
