@@ -10,6 +10,9 @@ ACCURACY = "accuracy"
 FIGURES = {CLASS: ACCURACY, LABELS: "map", NUMBER: "r2"}
 """What heads of each kind are chosen by; more is better."""
 IN_WORDS = {ACCURACY: "accuracy", "map": "mean average precision", "r2": "R2"}
+LOSSES = {CLASS: "log_loss", LABELS: "log_loss", NUMBER: "mae"}
+"""What decides between heads of the same score, less is better: mean log-loss, of all labels that are known,
+or mean absolute error, the mean over the numbers."""
 EVEN = 0.5
 """Threshold of a label that val says nothing of."""
 
@@ -25,6 +28,27 @@ def score(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
     if kind == CLASS:
         return float(np.mean(answers.argmax(axis=1) == truth))
     return mean_average_precision(truth, answers) if kind == LABELS else r2(truth, answers)
+
+
+def loss(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns what decides between heads of the same score, the less the better; see ``LOSSES``.
+
+    Args:
+        kind: What is answered.
+        truth: As for :func:`score`.
+        answers: As for :func:`score`.
+    """
+    floor = np.finfo(float).eps
+    if kind == CLASS:
+        return float(-np.log(np.maximum(answers[np.arange(len(answers)), truth], floor)).mean())
+    known = ~np.isnan(truth)
+    if kind == LABELS:
+        of_truth = np.where(truth == 1, answers, 1 - answers)[known]
+        return float(-np.log(np.maximum(of_truth, floor)).mean())
+    away = np.abs(truth.astype(np.float64) - answers)
+    return float(
+        np.mean([column[there].mean() for column, there in zip(away.T, known.T, strict=True) if there.any()])
+    )
 
 
 def mean_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -64,7 +88,7 @@ def best_thresholds(truth: np.ndarray, scores: np.ndarray) -> tuple[float, ...]:
 
 
 def r2(truth: np.ndarray, answers: np.ndarray) -> float:
-    """Returns the mean coefficient of determination over the numbers, 0 where all values are alike.
+    """Returns the mean coefficient of determination over the numbers of which two values differ; else 0.
 
     Args:
         truth: (n, k), NaN where a number is unknown.
@@ -73,10 +97,10 @@ def r2(truth: np.ndarray, answers: np.ndarray) -> float:
     found = []
     for column, answer in zip(truth.T.astype(np.float64), answers.T, strict=True):
         known = ~np.isnan(column)
-        spread = np.square(column[known] - column[known].mean()).sum() if known.any() else 0.0
-        rest = np.square(column[known] - answer[known]).sum()
-        found.append(1 - rest / spread if spread else 0.0)
-    return float(np.mean(found))
+        if len(np.unique(column[known])) > 1:
+            spread = np.square(column[known] - column[known].mean()).sum()
+            found.append(1 - np.square(column[known] - answer[known]).sum() / spread)
+    return float(np.mean(found)) if found else 0.0
 
 
 def _curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
