@@ -17,16 +17,18 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import load_head, train_head
+from pipeline.heads import fit_head, load_head, train_head
 from pipeline.heads._core.examples import select_known
 from pipeline.heads._core.target_figures import best_thresholds, mean_average_precision, r2
 from pipeline.heads._core.targets import heads_for
+from pipeline.heads._keras.target_fitting import loss_of
 from pipeline.heads._sklearn.rowspace import gram
 from pipeline.heads._sklearn.table import standardised
 from pipeline.heads._sklearn.target_linear import solve_ridges
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.registry import names
+from pipeline.runtimes.keras import import_keras
 from pipeline.spec import FeatureSpec
 
 TARGETS = {LABELS: ("red", "round", "big"), NUMBER: ("size", "age")}
@@ -35,6 +37,7 @@ QUICK: dict[str, dict[str, object]] = {
     "hist-gradient-boosting": {"rounds": 20},
     "gap-softmax": {"epochs": 100, "learning_rate": 0.05},
     "gap-bn-dense": {"epochs": 30, "learning_rate": 0.003},
+    "linear-svm": {"C": 0.1},
     "mlp": {"learning_rate": 0.01},
     "random-forest": {"trees": 20},
 }
@@ -219,6 +222,29 @@ def test_classes_are_asked_for_in_vain(make_targets: MakeTargets, tmp_path: Path
         trained.predict_proba(train)
     with pytest.raises(UsageError, match=r"works on one class an image, and .* has several labels"):
         _ = train.labels
+
+
+def test_numbers_are_learnt_by_hubers_loss_of_what_is_known() -> None:
+    truth = np.array([[0.0, 3], [9, -2], [0.3, 1]], np.float32)
+    known = np.array([[1, 1], [1, 0], [1, 1]], np.float32)
+    answers = np.array([[0.5, 0], [0, 7], [0, 1]], np.float32)
+    each = [float(import_keras().losses.Huber()(truth[i, j : j + 1], answers[i, j : j + 1]))
+            for i, j in zip(*np.nonzero(known), strict=True)]  # fmt: skip
+    found = float(loss_of(NUMBER)(np.stack([truth, known], axis=-1), answers))
+    assert found == pytest.approx(np.mean(each), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_network_without_val_says_that_the_last_epoch_counts(
+    target: str, make_targets: MakeTargets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = make_targets(target, rows=20)
+    fit_head("dense", train, options={"epochs": 2, "units": 2})
+    assert (
+        "no validation rows, so training runs for 2 epochs and the last one counts" in capsys.readouterr().err
+    )
+    fit_head("dense", train, make_targets(target, "val", rows=10), options={"epochs": 2, "units": 2})
+    assert "the last one counts" not in capsys.readouterr().err
 
 
 def test_a_head_of_classes_has_no_targets_and_says_so(

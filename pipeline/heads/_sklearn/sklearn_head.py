@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
-TARGET_TYPES = frozenset(
-    f"pipeline.heads._sklearn.target_answers.{name}" for name in ("LinearTargets", "TargetNeighbours")
-)
 TREE_TYPES = frozenset({"pipeline.heads._sklearn.trees.Trees"})
 
 USUAL_SHARE = 2.5
@@ -191,22 +188,6 @@ class SklearnModel:
         for step in transformers:
             table = step.transform(table)
         return classifier.predict_proba(table)
-
-
-@dataclass(frozen=True, eq=False)
-class TargetSteps:
-    """The scaler of the training rows, and what answers for all labels or numbers at once."""
-
-    steps: Steps
-
-    def predict_targets(self, features: np.ndarray) -> np.ndarray:
-        """Maps features (n, *feature shape) to targets, float (n, k)."""
-        scaler, answering = map(counterpart, self.steps)
-        return answering.predict_targets(scaler.transform(flat(features)))
-
-    def save(self, path: Path) -> None:
-        """Writes the steps in the format of skops, which holds data only."""
-        write_object(path, self.steps)
 
 
 @dataclass(frozen=True, eq=False)
