@@ -25,9 +25,9 @@ from pipeline.heads._sklearn.sklearn_head import (
 )
 from pipeline.heads._sklearn.table import column_moments
 from pipeline.heads._sklearn.target_answers import LinearTargets
-from pipeline.heads._sklearn.target_linear import calibrated, solve_ridges, unit_of
+from pipeline.heads._sklearn.target_linear import calibrated, prepare_ridges, solve_ridges, unit_of
 from pipeline.heads._sklearn.target_steps import LINEAR_TARGETS, TargetSteps, read_target_steps
-from pipeline.images.targets import LABELS, NUMBER
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.options import PositiveFloat
 
 
@@ -69,7 +69,7 @@ class Ridge(LayeredHead):
         refuse_class_options(self, "class_weight")
         self._weigh(train)
         with checked_rows():
-            found = solve_ridges(train, self.alpha * unit_of(train), seed)
+            found = solve_ridges(train, self.alpha * unit_of(train))
             if task.target == LABELS:
                 linear = calibrated(found, train.targets)
             else:
@@ -94,6 +94,9 @@ class Ridge(LayeredHead):
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the matrix that all penalties share, once for each way to weight the classes."""
         super().prepare(train, grid)
+        if train.source.target != CLASS:
+            prepare_ridges(train)
+            return
         for head in grid:
             if isinstance(head, Ridge):
                 train.once(within_scatter if is_tall(train) else spectrum, head.class_weight)

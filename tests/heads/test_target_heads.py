@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import fit_head, load_head, train_head
+from pipeline.heads import TrainingData, fit_head, fit_on, load_head, make_head, train_head
 from pipeline.heads._core.examples import select_known
 from pipeline.heads._core.target_figures import best_thresholds, mean_average_precision, r2
 from pipeline.heads._core.targets import heads_for
@@ -164,11 +164,11 @@ def test_ridge_is_that_of_scikit_learn_and_held_out_scores_are_those_of_fits_wit
     columns: int, unknown: bool, make_targets: MakeTargets
 ) -> None:
     train = select_known(make_targets(NUMBER, shape=(columns,), rows=40, unknown=unknown))
-    found = solve_ridges(train, 7.0, 0)
+    found = solve_ridges(train, 7.0)
     table = StandardScaler().fit_transform(train.read().astype(np.float64))
     for number in range(2):
         known = np.flatnonzero(~np.isnan(train.targets[:, number]))
-        own = StandardScaler().fit_transform(train.read()[known].astype(np.float64)) if unknown else table
+        own = table[known]  # scaled as all rows are, whatever is known of them
         wanted = train.targets[known, number].astype(np.float64)
         direct = Ridge(alpha=7.0).fit(own, wanted)
         scale = np.abs(direct.coef_).max()
@@ -178,6 +178,39 @@ def test_ridge_is_that_of_scikit_learn_and_held_out_scores_are_those_of_fits_wit
         without = Ridge(alpha=7.0).fit(own[np.isin(known, others)], train.targets[others, number])
         held_out = without.predict(own[known == left_out])[0]
         assert found.held_out[left_out, number] == pytest.approx(held_out, rel=1e-2, abs=1e-2 * scale)
+
+
+@pytest.mark.parametrize("columns", [12, 200])
+def test_ridge_answers_of_what_is_known_of_few_rows_as_a_fit_on_these(
+    columns: int, make_targets: MakeTargets
+) -> None:
+    train = make_targets(NUMBER, shape=(columns,), rows=40)
+    train.targets[np.argsort(train.to_memory()[:, 0])[10:], 0] = np.nan  # known of the lowest values alone
+    answers = fit_head("ridge", train).predict_targets(train)
+    table = StandardScaler().fit_transform(train.to_memory().astype(np.float64))
+    for number in range(2):
+        known = ~np.isnan(train.targets[:, number])
+        direct = Ridge(alpha=columns).fit(table[known], train.targets[known, number].astype(np.float64))
+        spread = train.targets[known, number].std()
+        assert np.abs(answers[:, number] - direct.predict(table)).max() < 1e-3 * spread
+
+
+@pytest.mark.parametrize("columns", [12, 200])
+def test_all_penalties_share_one_decomposition(
+    columns: int, make_targets: MakeTargets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TrainingData.of(make_targets(LABELS, shape=(columns,), rows=40))
+    grid = [make_head("ridge", {"alpha": alpha}) for alpha in (0.1, 1, 10)]
+    alone = []
+    for alpha in (0.1, 1, 10):
+        data.examples.forget()
+        alone.append(fit_on(data, "ridge", options={"alpha": alpha}).predict_targets(data.train))
+    data.examples.forget()
+    grid[0].prepare(data.examples, grid)
+    monkeypatch.setattr(np.linalg, "eigh", None)
+    for alpha, expected in zip((0.1, 1, 10), alone, strict=True):
+        trained = fit_on(data, "ridge", options={"alpha": alpha})
+        assert np.array_equal(trained.predict_targets(data.train), expected)
 
 
 def test_what_is_made_of_features_alone_is_made_once(make_targets: MakeTargets) -> None:
