@@ -14,7 +14,9 @@ from pipeline.heads._sklearn.curves import STEEPEST, fit_curves
 def test_curves_are_those_of_scikit_learn(unit: float) -> None:
     random = np.random.default_rng(0)
     scores = random.normal(size=(200, 6)) + np.arange(6)
-    truth = (random.random((200, 6)) < logistic(scores * np.arange(6) - 3)).astype(np.float32)
+    truth = (random.random((200, 6)) < logistic((scores - np.arange(6)) * np.arange(6) / 3 - 0.5)).astype(
+        np.float32
+    )
     truth[random.random((200, 6)) < 0.2] = np.nan
     scores[::7, 2] = np.nan
     slopes, offsets = fit_curves(unit * scores, truth)

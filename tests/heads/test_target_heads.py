@@ -23,7 +23,8 @@ from pipeline.heads._core.target_figures import best_thresholds, mean_average_pr
 from pipeline.heads._core.targets import heads_for
 from pipeline.heads._keras.target_fitting import loss_of
 from pipeline.heads._sklearn.rowspace import gram
-from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.sklearn_head import SklearnHead
+from pipeline.heads._sklearn.table import column_moments, scaled_by, standardised
 from pipeline.heads._sklearn.target_linear import solve_ridges
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, LABELS, NUMBER
@@ -211,6 +212,23 @@ def test_all_penalties_share_one_decomposition(
     for alpha, expected in zip((0.1, 1, 10), alone, strict=True):
         trained = fit_on(data, "ridge", options={"alpha": alpha})
         assert np.array_equal(trained.predict_targets(data.train), expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [one for one in KINDS if isinstance(make_head(one[1], {}), SklearnHead) and one[1] != "sgd"],
+)
+def test_models_of_the_same_rows_answer_from_one_table(
+    target: str, name: str, make_targets: MakeTargets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TrainingData.of(make_targets(target, rows=40))
+    asked = select_known(make_targets(target, "val", rows=20))
+    data.examples.once(standardised)
+    trained = fit_on(data, name, options=QUICK.get(name, {}))
+    alone = trained.answer(asked)
+    asked.once(scaled_by, data.examples.once(column_moments).scaler)
+    monkeypatch.setattr(FeatureSet, "read", None)
+    assert np.abs(trained.answer(asked) - alone).max() < 1e-6 * max(np.abs(alone).max(), 1)
 
 
 def test_what_is_made_of_features_alone_is_made_once(make_targets: MakeTargets) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.heads._core.answers import learnt_classes
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import (
     Examples,
@@ -28,7 +29,7 @@ from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.targets import target_head
-from pipeline.heads._core.trained import TrainedHead, learnt_classes
+from pipeline.heads._core.trained import TrainedHead
 from pipeline.heads._core.validation import measured
 from pipeline.images.targets import CLASS, NUMBER, count_targets
 from pipeline.paths import expanded

@@ -172,6 +172,10 @@ class SklearnModel:
         """Maps features (n, *feature shape) to probabilities, float (n, m)."""
         return self._of_table(counterpart(self.steps[0]).transform(flat(features)))
 
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether rows were read and scaled for all models of the same training rows."""
+        return rows.has(scaled_by, self.steps[0])
+
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Maps rows to probabilities, float (n, m), after reading and scaling them once for all models.
 

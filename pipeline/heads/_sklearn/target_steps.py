@@ -34,11 +34,12 @@ class TargetSteps:
         """Maps features (n, *feature shape) to targets, float (n, k)."""
         return self._of_table(counterpart(self.steps[0]).transform(flat(features)))
 
-    def predict_targets_of(self, rows: Examples) -> np.ndarray:
-        """Maps rows to targets, float (n, k), after reading and scaling them once for all models.
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether rows were read and scaled for all models of the same training rows."""
+        return rows.has(scaled_by, self.steps[0])
 
-        For rows that fit into memory, which many models of the same training rows are compared on.
-        """
+    def predict_targets_of(self, rows: Examples) -> np.ndarray:
+        """Maps rows to targets, float (n, k), from their table."""
         return self._of_table(rows.once(scaled_by, self.steps[0]))
 
     def save(self, path: Path) -> None:
