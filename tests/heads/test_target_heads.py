@@ -137,10 +137,13 @@ def test_a_head_that_learns_no_such_targets_names_those_that_do(
         train_head(name, make_targets(target), None, options={}, runs=tmp_path)
 
 
-def test_a_label_that_all_or_no_images_have_is_answered_so(make_targets: MakeTargets, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["logreg", "prototype"])
+def test_a_label_that_all_or_no_images_have_is_answered_so(
+    name: str, make_targets: MakeTargets, tmp_path: Path
+) -> None:
     train = make_targets(LABELS)
     train.targets[:, 1], train.targets[:, 2] = 1, 0
-    trained = train_head("logreg", train, None, runs=tmp_path)
+    trained = train_head(name, train, None, runs=tmp_path)
     answers = load_head(trained.folder).predict_targets(train)
     assert (answers[:, 1] == 1).all()
     assert (answers[:, 2] == 0).all()

@@ -275,9 +275,13 @@ def checked_rows() -> Iterator[None]:
 
 def say_if_unfinished(solver: BaseEstimator) -> None:
     """Says how to go on where a solver ran into its limit of iterations."""
-    limit = solver.max_iter
-    if np.max(solver.n_iter_) >= limit:
-        say(
-            f"note: the solver had not converged after max_iter={limit} iterations; "
-            f"`--set max_iter={10 * limit}` gives it more"
-        )
+    if np.max(solver.n_iter_) >= solver.max_iter:
+        say_unfinished(solver.max_iter)
+
+
+def say_unfinished(limit: int) -> None:
+    """Says that a solver ran into a limit of iterations, and how to go on."""
+    say(
+        f"note: the solver had not converged after max_iter={limit} iterations; "
+        f"`--set max_iter={10 * limit}` gives it more"
+    )
