@@ -14,6 +14,7 @@ from pipeline.heads._sklearn.rowspace import row_space
 from pipeline.heads._sklearn.scatter import factor, is_tall, scatter, solve_lower, within_scatter
 from pipeline.heads._sklearn.sklearn_head import LINEAR_TYPES, LayeredHead, Steps
 from pipeline.heads._sklearn.table import column_moments
+from pipeline.images.targets import CLASS
 from pipeline.options import between
 
 
@@ -59,6 +60,8 @@ class Lda(LayeredHead):
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the scatter within classes, in the row space where rows are fewer than columns."""
         super().prepare(train, grid)
+        if train.source.target != CLASS:
+            return  # each label has classes of its own
         if is_tall(train):
             train.once(within_scatter, None)
         else:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head
+from pipeline.heads._core.head import Head, History, TargetModel, Task
+from pipeline.heads._sklearn.label_paths import Solved, solve_labels
+from pipeline.heads._sklearn.many_logistic import extrapolated
 from pipeline.heads._sklearn.rowspace import pays, row_space
 from pipeline.heads._sklearn.sklearn_head import (
     DenseLayer,
@@ -19,9 +22,12 @@ from pipeline.heads._sklearn.sklearn_head import (
     Steps,
     checked_rows,
     say_if_unfinished,
+    say_unfinished,
 )
-from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.table import column_moments, standardised
+from pipeline.heads._sklearn.target_steps import LINEAR_TARGETS, TargetSteps, read_target_steps
 from pipeline.heads._sklearn.threads import single_thread
+from pipeline.images.targets import CLASS
 from pipeline.options import Count, PositiveFloat
 
 if TYPE_CHECKING:
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class LogReg(LayeredHead):
     """Logistic regression on standardised features: seconds to train, and hard to beat.
+
+    Several labels are fitted together, each as it would be by itself.
 
     Attributes:
         C: Inverse strength of the L2 penalty. Features outnumber rows, so the default penalises strongly.
@@ -67,9 +75,30 @@ class LogReg(LayeredHead):
         paths: dict[LogReg, list[LogReg]] = {}
         for head in sorted({head for head in grid if isinstance(head, LogReg)}, key=lambda head: head.C):
             paths.setdefault(replace(head, C=1.0), []).append(head)
+        solve = _solve_path if train.source.target == CLASS else _solve_labels
         with checked_rows():
             for path in paths.values():
-                _solve_path(train, path)
+                solve(train, path)
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Fits all labels together, or returns what :meth:`prepare` has fitted already; nothing is random."""
+        self._weigh(train)
+        if self not in train.once(_label_solutions):
+            _solve_labels(train, [self])
+        solved = train.once(_label_solutions)[self]
+        if not solved.converged:
+            say_unfinished(self.max_iter)
+        return TargetSteps((train.once(column_moments).scaler, solved.answering)), {}
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the file of all that was learnt."""
+        return self.file
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads what answers are made of."""
+        return read_target_steps(path, LINEAR_TARGETS)
 
     def extra_bytes(self, rows: int, columns: int) -> int:
         """The solver keeps some twenty vectors of coefficients."""
@@ -102,7 +131,7 @@ def _solve_path(train: Examples, path: list[LogReg]) -> None:
     passed: list[tuple[float, np.ndarray]] = []
     for head in path:
         estimator = head._estimator().set_params(warm_start=True)
-        start = _extrapolate(passed, math.log(head.C))
+        start = extrapolated(passed, math.log(head.C))
         if start is not None:
             estimator.coef_, estimator.intercept_ = start[:, :-1], start[:, -1]
         with single_thread(values.nbytes):
@@ -117,17 +146,24 @@ def _solve_path(train: Examples, path: list[LogReg]) -> None:
         train.once(_solutions)[head] = estimator.set_params(warm_start=False)
 
 
+def _label_solutions(train: Examples) -> dict[LogReg, Solved]:
+    """Returns the place where fits of labels of these rows are kept, empty at first."""
+    return {}
+
+
+def _solve_labels(train: Examples, path: list[LogReg]) -> None:
+    """Fits heads that differ in C on all labels, smallest first."""
+    first = path[0]
+    strengths = [head.C for head in path]
+    found = solve_labels(
+        train, strengths, tol=first.tol, max_iter=first.max_iter, class_weight=first.class_weight
+    )
+    train.once(_label_solutions).update(zip(path, found, strict=True))
+
+
 def _parameters(estimator: LogisticRegression) -> np.ndarray:
     """Returns coefficients and intercepts side by side, float32 (scores, r + 1)."""
     return np.column_stack([estimator.coef_, estimator.intercept_]).astype(np.float32)
-
-
-def _extrapolate(passed: list[tuple[float, np.ndarray]], at: float) -> np.ndarray | None:
-    """Continues the line through the last two solutions, over the logarithm of C."""
-    if len(passed) < 2:
-        return passed[-1][1].copy() if passed else None
-    (before, first), (after, second) = passed[-2:]
-    return second + np.float32((at - after) / (after - before)) * (second - first)
 
 
 HEAD = LogReg

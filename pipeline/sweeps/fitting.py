@@ -27,7 +27,6 @@ from pipeline.heads._core.examples import select_all
 from pipeline.heads._core.target_figures import FIGURES, LOSSES, loss, score
 from pipeline.heads._core.targets import file_of
 from pipeline.heads._sklearn.table import column_moments, scaled_by
-from pipeline.images.targets import CLASS
 from pipeline.sweeps.candidates import Candidate
 from pipeline.sweeps.results import Result
 from pipeline.sweeps.score_interval import drawn_interval
@@ -73,10 +72,6 @@ def by_head(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 def prepare(data: SweepData, candidates: Sequence[Candidate]) -> None:
     """Makes once what several fits of one head need."""
     examples = data.prepared.examples
-    if data.target != CLASS:  # what a head prepares is for classes
-        with contextlib.suppress(PipelineError):
-            examples.once(column_moments)
-        return
     grid = [make_head(one.head, one.options) for one in candidates]
     first = grid[0]
     if isinstance(first, GridHead):
