@@ -233,9 +233,10 @@ class Chooser:
                 layer=fit.layer,
                 head=result.head,
                 options=dict(result.options),
+                target=self.passes.target,
                 rows=result.rows,
-                accuracy=result.score,
-                log_loss=result.log_loss,
+                score=result.score,
+                loss=result.log_loss,
                 seconds=result.seconds,
                 image_s=self.passes.pace.image_s[contender],
                 note=result.problem,
@@ -258,8 +259,8 @@ class Chooser:
             )
         self.best = Best(fit.found, fit.positions, result.head, result.options, fit.rank, trained)
         say(
-            f"choose: the best so far: {result.head} on {fit.found.contender}, {fit.layer}: val accuracy "
-            f"{trained.val_accuracy:.4f}, saved in {trained.folder}"
+            f"choose: the best so far: {result.head} on {fit.found.contender}, {fit.layer}: "
+            f"{trained.val_line}, saved in {trained.folder}"
         )
         self.keep(self.best)
 
