@@ -33,7 +33,7 @@ from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature, fit_temperature
 from pipeline.heads._core.trained import TrainedHead
 from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head, with_familiarity
-from pipeline.heads._core.validation import classes_not_found, measured
+from pipeline.heads._core.validation import classes_not_found, judged, measured
 
 __all__ = [
     "ClassBalance",
@@ -57,6 +57,7 @@ __all__ = [
     "fit_on",
     "fit_temperature",
     "is_rare",
+    "judged",
     "keep_labels",
     "layered_heads",
     "load_head",

@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ from pipeline.heads import (
     split_folds,
     with_familiarity,
 )
-from pipeline.images import UNLABELLED
+from pipeline.heads._core.target_figures import IN_WORDS
+from pipeline.images.targets import CLASS, NOUNS
 from pipeline.notebook import facts_html, table_html
 from pipeline.paths import expanded
 from pipeline.progress import progress, say
@@ -73,6 +74,16 @@ class Leaderboard:
     chosen_on: str
 
     @property
+    def figure(self) -> str:
+        """What the scores are, see :class:`Result`."""
+        return self.results[0].figure
+
+    @property
+    def in_words(self) -> str:
+        """What the scores are, and on which rows: ``accuracy on val``, for example."""
+        return f"{IN_WORDS[self.figure]} on {self.chosen_on}"
+
+    @property
     def lines(self) -> list[dict[str, object]]:
         """What leaderboard.csv says of each result, the best first."""
         return [result.line(rank) for rank, result in enumerate(self.results, 1)]
@@ -88,13 +99,13 @@ class Leaderboard:
     def _repr_html_(self) -> str:
         """Shows the leaderboard in a notebook."""
         shown = [
-            (rank, one.candidate.label, f"{one.score:.4f}", "{:.4f} to {:.4f}".format(*one.interval))
+            (rank, one.candidate.label, f"{one.score:.4f}", one.between)
             if one.score is not None
             else ("-", one.candidate.label, "failed", one.problem)
             for rank, one in enumerate(self.results, 1)
         ]
-        title = f"{self.winner.dataset}: accuracy on {self.chosen_on}"
-        return facts_html(title, {}) + table_html(("", "head", "accuracy", "95% interval"), shown)
+        columns = ("", "head", IN_WORDS[self.figure], "95% interval")
+        return facts_html(f"{self.winner.dataset}: {self.in_words}", {}) + table_html(columns, shown)
 
 
 def sweep(
@@ -109,7 +120,7 @@ def sweep(
     resume: bool = False,
     executor: Executor | None = None,
 ) -> Leaderboard:
-    """Fits every candidate, ranks them by validation accuracy, and saves the best.
+    """Fits every candidate, ranks them by what they are worth on validation rows, and saves the best.
 
     The features are prepared once and shared by all workers of a machine. Every finished candidate is kept,
     whatever happens to the others.
@@ -139,8 +150,9 @@ def sweep(
     chosen = [one if isinstance(one, Candidate) else Candidate(one) for one in wanted]
     runs = expanded(runs)
     pairs = [(train, _labelled(valid))] if folds is None else split_folds(train, folds, seed=seed)
-    balance = ClassBalance.of(train, valid)
-    for note in [*([] if folds is None else notes_on_folds(train, pairs)), *balance.notes]:
+    balance = ClassBalance.of(train, valid) if train.target == CLASS else None
+    on_classes = balance.notes if balance else ()
+    for note in [*([] if folds is None else notes_on_folds(train, pairs)), *on_classes]:
         say(f"note: {note}")
     folder = run_folder(runs, train.dataset, train.spec, "sweep")
     store = ResultStore(folder / "results", _identity(pairs, seed))
@@ -159,12 +171,11 @@ def sweep(
     best = order[0]
     if best.score is None:
         raise PipelineError(f"every candidate failed; the first: {best.candidate.label}: {best.problem}")
-    if (trained := fitted.get(best.key)) is not None:
-        trained = replace(trained, val_accuracy=best.score)
-    else:
+    trained = fitted.get(best.key)
+    if trained is None:
         trained = fit_on(TrainingData.of(train, valid), best.head, options=best.options, seed=seed)
         trained = measured(trained, valid)
-    for note in balance.missed(trained.not_found or ()):
+    for note in balance.missed(trained.not_found or ()) if balance else ():
         say(f"note: {note}")
     winner = save_head(with_familiarity(trained, train, valid), runs=runs)
     chosen_on = "val" if folds is None else f"{counted(folds, 'fold')} of train"
@@ -181,9 +192,10 @@ def _labelled(valid: FeatureSet | None) -> FeatureSet:
         raise UsageError(
             "there is no val split to choose on: add --cv 5 to cross-validate on the training rows"
         )
-    if not (valid.labels != UNLABELLED).any():
+    if not valid.known.any():
+        lacking = f"has a {NOUNS[valid.target].replace('class', 'label')} to choose by"
         raise UsageError(
-            f"none of the {counted(len(valid), 'val row')} has a label to choose by: "
+            f"none of the {counted(len(valid), 'val row')} {lacking}: "
             "add --cv 5 to cross-validate on the training rows"
         )
     return valid
@@ -244,7 +256,9 @@ def _fit_beside(
 def _identity(pairs: Sequence[tuple[FeatureSet, FeatureSet]], seed: int) -> str:
     """SHA-256 of the rows that are learnt from and chosen on, fold by fold, and of the seed."""
     folds = len(pairs) if len(pairs) > 1 else None  # spelt as always, so that older sweeps are gone on with
-    whole = hashlib.sha256(f"{pairs[0][0].spec.digest} folds={folds} seed={seed}".encode())
+    train = pairs[0][0]
+    kind = "" if train.target == CLASS else f" target={train.target}"
+    whole = hashlib.sha256(f"{train.spec.digest} folds={folds} seed={seed}{kind}".encode())
     for part in itertools.chain.from_iterable(pairs):
-        whole.update(part.crc32.tobytes() + part.labels.tobytes())
+        whole.update(part.crc32.tobytes() + part.rows.labels.tobytes() + part.targets.tobytes())
     return whole.hexdigest()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +19,18 @@ from pipeline.heads import (
     GridHead,
     TrainedHead,
     TrainingData,
-    classes_not_found,
     fit_on,
+    judged,
     make_head,
 )
-from pipeline.heads._core.examples import select
+from pipeline.heads._core.examples import select_all
+from pipeline.heads._core.target_figures import FIGURES, LOSSES, loss, score
+from pipeline.heads._core.targets import file_of
 from pipeline.heads._sklearn.table import column_moments, scaled_by
+from pipeline.images.targets import CLASS
 from pipeline.sweeps.candidates import Candidate
 from pipeline.sweeps.results import Result
+from pipeline.sweeps.score_interval import drawn_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,11 @@ class SweepData:
     prepared: TrainingData
     scored: Examples
 
+    @property
+    def target(self) -> str:
+        """What is known of the rows, see ``pipeline.images.targets``."""
+        return self.prepared.task.target
+
     def forget(self) -> None:
         """Drops what was made of the rows; whoever needs it makes it again."""
         self.prepared.examples.forget()
@@ -48,7 +58,7 @@ class SweepData:
 
 def sweep_data(train: FeatureSet, valid: FeatureSet, candidates: Sequence[Candidate]) -> SweepData:
     """Makes rows ready, and makes once what several fits of the given candidates need."""
-    data = SweepData(TrainingData.of(train, valid), select(valid, np.arange(len(valid.classes))))
+    data = SweepData(TrainingData.of(train, valid), select_all(valid))
     for grid in by_head(candidates):
         prepare(data, grid)
     return data
@@ -63,6 +73,10 @@ def by_head(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 def prepare(data: SweepData, candidates: Sequence[Candidate]) -> None:
     """Makes once what several fits of one head need."""
     examples = data.prepared.examples
+    if data.target != CLASS:  # what a head prepares is for classes
+        with contextlib.suppress(PipelineError):
+            examples.once(column_moments)
+        return
     grid = [make_head(one.head, one.options) for one in candidates]
     first = grid[0]
     if isinstance(first, GridHead):
@@ -71,39 +85,60 @@ def prepare(data: SweepData, candidates: Sequence[Candidate]) -> None:
             data.scored.once(scaled_by, examples.once(column_moments).scaler)
 
 
+def unmeasured(candidate: Candidate, target: str) -> Result:
+    """Returns the result of a candidate of which nothing is known yet."""
+    return Result(candidate.key, candidate.head, dict(candidate.options), figure=FIGURES[target])
+
+
 def fit_one(candidate: Candidate, data: SweepData, *, seed: int) -> tuple[Result, TrainedHead | None]:
-    """Fits a candidate and measures it; one that fails is a result with a problem, and no head."""
-    result, trained, _ = fit_and_answer(candidate, data, seed=seed)
-    return result, trained
+    """Fits a candidate and measures it, with an interval; one that fails is a problem, and no head."""
+    result, trained, answers = fit_and_answer(candidate, data, seed=seed)
+    return with_interval(result, data, answers), trained
+
+
+def with_interval(result: Result, data: SweepData, answers: np.ndarray | None) -> Result:
+    """Adds the interval of the score of labels or numbers, whose bootstrap takes a while.
+
+    Args:
+        result: What :func:`fit_and_answer` returned.
+        data: What the candidate was fitted and measured on.
+        answers: Its answers; None where it failed.
+    """
+    ends = None if answers is None else drawn_interval(data.target, data.scored, answers)
+    return replace(result, ends=ends)
 
 
 def fit_and_answer(
     candidate: Candidate, data: SweepData, *, seed: int
 ) -> tuple[Result, TrainedHead | None, np.ndarray | None]:
-    """Fits a candidate, and returns its probabilities of the scored rows, float64 (n, k), as well."""
-    base = Result(candidate.key, candidate.head, dict(candidate.options))
+    """Fits a candidate, and returns its answers to the scored rows as well.
+
+    Returns:
+        The result, without the interval of :func:`with_interval`; the head, with what it is worth on these
+        rows as ``measured`` adds it; and its answers, float64 (n, k), probabilities of the classes or labels,
+        or numbers. The last two are None where the fit failed.
+    """
+    base = unmeasured(candidate, data.target)
     scored = data.scored
     started = time.perf_counter()
     try:
         trained = fit_on(data.prepared, candidate.head, options=candidate.options, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / trained.head.file
+            path = Path(folder) / file_of(trained.head, data.target)
             trained.model.save(path)
             size = path.stat().st_size
-        proba = trained.predict_examples(scored)
+        answers = trained.answer(scored)
     except PipelineError as error:
         return replace(base, problem=str(error), seconds=time.perf_counter() - started), None, None
-    guesses = proba.argmax(axis=1)
-    score = float(np.mean(guesses == scored.labels))
-    of_truth = proba[np.arange(len(scored)), scored.labels]
+    losses: dict[str, Any] = {LOSSES[data.target]: loss(data.target, scored.truth, answers)}
+    value = score(data.target, scored.truth, answers)
     result = replace(
         base,
-        score=score,
-        scores=(score,),
-        log_loss=float(-np.log(np.maximum(of_truth, np.finfo(float).eps)).mean()),
+        score=value,
+        scores=(value,),
+        **losses,
         rows=len(scored),
         seconds=trained.seconds,
         bytes=size,
     )
-    not_found = classes_not_found(trained.classes, scored.labels, guesses)
-    return result, replace(trained, not_found=not_found), proba
+    return result, judged(trained, scored, answers), answers

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.files import root_of, written
+from pipeline.heads._core.target_figures import ACCURACY, IN_WORDS
 from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
 from pipeline.sweeps import Leaderboard
-from pipeline.sweeps.results import not_written
+from pipeline.sweeps.results import LOSS_OF, not_written
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 30
+LOSS_NAMES = {"log_loss": "log-loss", "mae": "MAE"}
+"""The tie-breaks as the table heads their column."""
 
 
 def write_leaderboard(board: Leaderboard) -> list[Path]:
@@ -40,7 +43,8 @@ def write_leaderboard(board: Leaderboard) -> list[Path]:
         writer.writeheader()
         writer.writerows(rows)
         text.detach()
-        described = sealed(plain({"chosen_on": board.chosen_on, "results": rows}))
+        of_targets = {} if board.figure == ACCURACY else {"figure": board.figure}
+        described = sealed(plain({"chosen_on": board.chosen_on, **of_targets, "results": rows}))
         record.write(json_text(described, indent=2).encode())
         _draw(board, picture)
     return paths
@@ -51,21 +55,21 @@ def leaderboard_table(board: Leaderboard) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"accuracy on {board.chosen_on}", box=None, title_justify="left")
-    for name in ("", "head", "accuracy", "95% interval", "log-loss", "fit", "size"):
+    table = Table(title=board.in_words, box=None, title_justify="left")
+    loss = LOSS_NAMES[LOSS_OF[board.figure]]
+    for name in ("", "head", IN_WORDS[board.figure], "95% interval", loss, "fit", "size"):
         table.add_column(name, justify="left" if name == "head" else "right")
     for rank, result in enumerate(board.results[:SHOWN], 1):
         label = escape(result.candidate.label)
         if result.score is None:
             table.add_row("-", f"{label}: {escape(result.problem)}", "failed", "", "", "", "")
             continue
-        low, high = result.interval
         table.add_row(
             str(rank),
             label,
             f"{result.score:.4f}",
-            f"{low:.4f} to {high:.4f}",
-            f"{result.log_loss:.4f}",
+            result.between,
+            f"{result.loss:.4f}",
             f"{result.seconds:.1f} s",
             f"{result.bytes / 1e6:.2f} MB",
         )
@@ -73,7 +77,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
 
 
 def _draw(board: Leaderboard, file: BinaryIO) -> None:
-    """Draws each candidate's accuracy with its interval, the best on top."""
+    """Draws each candidate's score with its interval, the best on top."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -82,13 +86,13 @@ def _draw(board: Leaderboard, file: BinaryIO) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for place, result in enumerate(shown):
-        low, high = result.interval
         colour = "#08519c" if place == 0 else "#6b7785"
-        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        if result.interval is not None:
+            axes.plot(result.interval, [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot([result.score or 0.0], [place], "o", color=colour)
     axes.set_yticks(range(len(shown)), [result.candidate.label for result in shown], parse_math=False)
     axes.invert_yaxis()
-    axes.set_xlabel(f"accuracy on {board.chosen_on}, with its 95 % interval")
+    axes.set_xlabel(f"{board.in_words}, with its 95 % interval")
     axes.set_title(
         f"{board.winner.dataset}: {counted(len(board.results), 'head')}", loc="left", parse_math=False
     )

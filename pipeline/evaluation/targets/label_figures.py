@@ -173,25 +173,30 @@ def measure_labels(
     )
 
 
+def ranking_figure(truth: np.ndarray, scores: np.ndarray) -> Figure:
+    """Returns what computes the mean average precision alone, ``map``, for weights of rows.
+
+    Args:
+        truth: (n, k): 1, 0, or NaN where a label is unknown.
+        scores: float (n, k).
+    """
+    known = ~np.isnan(truth)
+    ranked = _all_ranked(np.where(known, truth, 0).astype(float), known, scores)
+    return lambda weights: {"map": _mean_average_precision(ranked, weights)}
+
+
 def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.ndarray) -> Figure:
     """Returns what computes the figures over all labels for weights of rows, see ``resamples.Figure``."""
     hits = has * said
     right = ((said == has.astype(bool)) | ~known).all(axis=1)
-    ranked = [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
+    ranked = _all_ranked(has, known, scores)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true, answered, both = (weights @ one for one in (has, said.astype(float), hits))
         f1 = _share(2 * both, true + answered)
-        precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
-        defined = ~np.isnan(precisions)
         present = true > 0
         return {
-            # Without a label to rank there is no figure, and 0 would be a very bad one.
-            "map": np.where(
-                defined.any(axis=1),
-                _share(np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1).astype(float)),
-                np.nan,
-            ),
+            "map": _mean_average_precision(ranked, weights),
             "micro_f1": _share(2 * both.sum(axis=1), (true + answered).sum(axis=1)),
             "macro_f1": _share((f1 * present).sum(axis=1), present.sum(axis=1).astype(float)),
             "exact_match": (weights @ right.astype(float)) / weights.sum(axis=1),
@@ -200,16 +205,30 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     return figures
 
 
-def _ranked(
-    truth: np.ndarray, scores: np.ndarray, known: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of a label: rows by their scores, their truth, and where rows of one score end; see :func:`_ranked`."""
+
+
+def _mean_average_precision(ranked: Sequence[Ranked], weights: np.ndarray) -> np.ndarray:
+    """Returns the mean over the labels that have one, float (b,); NaN where none has: 0 would be very bad."""
+    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
+    defined = ~np.isnan(precisions)
+    mean = _share(np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1).astype(float))
+    return np.where(defined.any(axis=1), mean, np.nan)
+
+
+def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[Ranked]:
+    return [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
+
+
+def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> Ranked:
     """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
     return np.flatnonzero(known)[order], truth[order], last
 
 
-def _average_precision(ranked: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+def _average_precision(ranked: Ranked, weights: np.ndarray) -> np.ndarray:
     """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
     rows, truth, last = ranked
     counted = weights[:, rows]

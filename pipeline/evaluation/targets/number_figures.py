@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.targets.prediction_interval import COVERAGE, PredictionInterval, prediction_interval
-from pipeline.evaluation.targets.resamples import intervals
+from pipeline.evaluation.targets.resamples import Figure, intervals
 from pipeline.evaluation.targets.weighted_numbers import WeightedNumber
 from pipeline.wording import counted
 
@@ -167,6 +167,26 @@ def measure_numbers(
         intervals=ends,
         per_number=tuple(found),
     )
+
+
+def explained_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
+    """Returns what computes the mean R2 over the numbers alone, ``r2``, for weights of rows.
+
+    A number whose values are all alike counts 0, as in the figure that heads are chosen by.
+
+    Args:
+        truth: (n, k), NaN where a number is unknown.
+        answers: float (n, k).
+    """
+    varied = [
+        (WeightedNumber(values[there].astype(np.float64), guesses[there].astype(np.float64)), there)
+        for values, guesses in zip(truth.T, answers.T, strict=True)
+        if len(np.unique(values[there := ~np.isnan(values)])) > 1
+    ]
+    return lambda weights: {
+        "r2": sum((part.r2(weights[:, there]) for part, there in varied), np.zeros(len(weights)))
+        / truth.shape[1]
+    }
 
 
 def _of_number(

@@ -10,6 +10,9 @@ ACCURACY = "accuracy"
 FIGURES = {CLASS: ACCURACY, LABELS: "map", NUMBER: "r2"}
 """What heads of each kind are chosen by; more is better."""
 IN_WORDS = {ACCURACY: "accuracy", "map": "mean average precision", "r2": "R2"}
+LOSSES = {CLASS: "log_loss", LABELS: "log_loss", NUMBER: "mae"}
+"""What decides between heads of the same score, less is better: mean log-loss, of all labels that are known,
+or mean absolute error, the mean over the numbers."""
 EVEN = 0.5
 """Threshold of a label that val says nothing of."""
 
@@ -25,6 +28,27 @@ def score(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
     if kind == CLASS:
         return float(np.mean(answers.argmax(axis=1) == truth))
     return mean_average_precision(truth, answers) if kind == LABELS else r2(truth, answers)
+
+
+def loss(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns what decides between heads of the same score, the less the better; see ``LOSSES``.
+
+    Args:
+        kind: What is answered.
+        truth: As for :func:`score`.
+        answers: As for :func:`score`.
+    """
+    floor = np.finfo(float).eps
+    if kind == CLASS:
+        return float(-np.log(np.maximum(answers[np.arange(len(answers)), truth], floor)).mean())
+    known = ~np.isnan(truth)
+    if kind == LABELS:
+        of_truth = np.where(truth == 1, answers, 1 - answers)[known]
+        return float(-np.log(np.maximum(of_truth, floor)).mean())
+    away = np.abs(truth.astype(np.float64) - answers)
+    return float(
+        np.mean([column[there].mean() for column, there in zip(away.T, known.T, strict=True) if there.any()])
+    )
 
 
 def mean_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:

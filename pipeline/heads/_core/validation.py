@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.heads._core.examples import select_known
+from pipeline.heads._core.examples import Examples, select_all, select_known
 from pipeline.heads._core.target_figures import FIGURES, best_thresholds, score
 from pipeline.heads._core.trained import TrainedHead
 from pipeline.images.targets import CLASS, LABELS
@@ -18,27 +18,30 @@ def measured(trained: TrainedHead, features: FeatureSet | None) -> TrainedHead:
     """Adds what a head is worth on validation rows; without labelled ones it stays as it is."""
     if features is None or not features.known.any():
         return trained
-    if trained.task.target != CLASS:
-        return _measured_targets(trained, features)
-    labelled = features.labels >= 0
-    guesses = trained.predict_proba(features).argmax(axis=1)[labelled]
-    labels = features.labels[labelled]
-    return replace(
-        trained,
-        val_accuracy=float(np.mean(guesses == labels)),
-        not_found=classes_not_found(trained.classes, labels, guesses),
-    )
-
-
-def _measured_targets(trained: TrainedHead, features: FeatureSet) -> TrainedHead:
+    if trained.task.target == CLASS:
+        rows = select_all(features)
+        return judged(trained, rows, trained.predict_proba(features)[rows.index])
     rows = select_known(features)
     rows = rows.where(features.rows.views[rows.index] == 0)
-    if not len(rows):
-        return trained
-    target, answers = trained.task.target, trained.answer(rows)
+    return judged(trained, rows, trained.answer(rows)) if len(rows) else trained
+
+
+def judged(trained: TrainedHead, rows: Examples, answers: np.ndarray) -> TrainedHead:
+    """Adds what a head is worth by answers that it has given already.
+
+    Args:
+        trained: The head.
+        rows: At least one row that it did not learn from, see ``select_all``.
+        answers: Its answers to them, float64 (n, k), see ``TrainedHead.answer``.
+    """
+    target = trained.task.target
+    value = score(target, rows.truth, answers)
+    if target == CLASS:
+        not_found = classes_not_found(trained.classes, rows.labels, answers.argmax(axis=1))
+        return replace(trained, val_accuracy=value, not_found=not_found)
     return replace(
         trained,
-        val_figure=(FIGURES[target], score(target, rows.targets, answers)),
+        val_figure=(FIGURES[target], value),
         thresholds=best_thresholds(rows.targets, answers) if target == LABELS else (),
     )
 

@@ -31,7 +31,7 @@ from pipeline.heads import TrainedHead
 from pipeline.progress import say
 from pipeline.runtimes.ray import main_reason, ray_connection
 from pipeline.sweeps.candidates import Candidate
-from pipeline.sweeps.fitting import SweepData, fit_one
+from pipeline.sweeps.fitting import SweepData, fit_one, unmeasured
 from pipeline.sweeps.results import Result
 from pipeline.wording import counted
 
@@ -135,7 +135,7 @@ class RaySession:
             answer, kept = task.remote(rows, order)
             waiting.add(answer)
             try:
-                return self._result(answer, candidate), lambda: self._head(kept)
+                return self._result(answer, candidate, data.target), lambda: self._head(kept)
             finally:
                 waiting.discard(answer)
 
@@ -155,7 +155,7 @@ class RaySession:
                 "with `ray start --object-store-memory`, or add --executor local"
             ) from error
 
-    def _result(self, answer: Any, candidate: Candidate) -> Result:
+    def _result(self, answer: Any, candidate: Candidate, target: str) -> Result:
         """Waits for a task.
 
         Raises:
@@ -171,7 +171,7 @@ class RaySession:
             ) from error
         except self._ray.exceptions.RayError as error:
             problem = f"the process that fitted it died ({main_reason(error)}; {TRIES} tries)"
-            return Result(candidate.key, candidate.head, dict(candidate.options), problem=problem)
+            return replace(unmeasured(candidate, target), problem=problem)
         for line in heard:
             say(line)
         return result
