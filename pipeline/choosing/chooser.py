@@ -236,7 +236,7 @@ class Chooser:
                 target=self.passes.target,
                 rows=result.rows,
                 score=result.score,
-                loss=result.log_loss,
+                loss=result.loss,
                 seconds=result.seconds,
                 image_s=self.passes.pace.image_s[contender],
                 note=result.problem,
@@ -251,8 +251,7 @@ class Chooser:
         chosen = fit.found.selection(fit.positions)
         train, valid = chosen.open("train"), chosen.open("val")
         if fit.trained is not None:
-            trained = with_familiarity(replace(fit.trained, val_accuracy=result.score), train, valid)
-            trained = save_head(trained, runs=self.runs)
+            trained = save_head(with_familiarity(fit.trained, train, valid), runs=self.runs)
         else:
             trained = train_head(
                 result.head, train, valid, options=result.options, seed=self.seed, runs=self.runs

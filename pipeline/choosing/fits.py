@@ -40,7 +40,7 @@ class Fit:
     @property
     def rank(self) -> tuple[float, float]:
         """Sorts fits that did not fail, the best first."""
-        return -(self.result.score or 0.0), self.result.log_loss or 0.0
+        return -(self.result.score or 0.0), self.result.loss or 0.0
 
     @property
     def layer(self) -> str:

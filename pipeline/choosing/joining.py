@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,7 @@ from pipeline.choosing.fits import Fit
 from pipeline.heads import row_groups
 from pipeline.heads._core.examples import select_all
 from pipeline.heads._core.members import Member, write_members
-from pipeline.heads._core.row_losses import row_losses
-from pipeline.heads._core.target_figures import score
+from pipeline.heads._core.target_figures import FIGURES, LOSSES, loss, score
 from pipeline.heads.ensemble import NAME
 from pipeline.progress import say
 from pipeline.sweeps import Result
@@ -45,13 +45,15 @@ def joined_fits(found: Extracted, fits: Sequence[Fit], *, seed: int) -> Fit | No
         for one, count in chosen
     ]
     together = np.sum([count * one.answers for one, count in chosen], axis=0) / votes.sum()
+    losses: dict[str, Any] = {LOSSES[kind]: loss(kind, rows.truth, together)}
     result = Result(
         NAME,
         NAME,
         {"members": write_members(members)},
         score=score(kind, rows.truth, together),
-        log_loss=float(row_losses(kind, rows.truth, together).mean()),
         rows=len(rows),
         seconds=sum(one.result.seconds for one, _ in chosen),
+        figure=FIGURES[kind],
+        **losses,
     )
     return Fit(found, positions, result, together)

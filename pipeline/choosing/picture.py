@@ -37,8 +37,8 @@ def draw_choice(choice: Choice, file: BinaryIO) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("milliseconds an image, on this machine")
-    told = ", with its 95 % interval" if choice.figure == ACCURACY else " on val, or on a sample"
-    axes.set_ylabel(f"{IN_WORDS[choice.figure]}{told}")
+    with_interval = ", with its 95 % interval" if choice.figure == ACCURACY else ""
+    axes.set_ylabel(IN_WORDS[choice.figure] + with_interval)
     images = counted(len(choice.tried), "trial")
     axes.set_title(
         f"{choice.trained.dataset}: {images}; filled: the best head of a cut on val; hollow: quick scores",

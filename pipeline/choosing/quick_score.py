@@ -19,7 +19,7 @@ from pipeline.cache.whole_set import whole_set
 from pipeline.choosing.held_out import held_out_answers
 from pipeline.heads import keep_labels, row_groups
 from pipeline.heads._core.row_losses import row_losses
-from pipeline.heads._core.target_figures import score
+from pipeline.heads._core.target_figures import loss, score
 
 PENALTIES = (0.1, 1.0, 10.0)
 SAME = 1e-3
@@ -33,10 +33,12 @@ class QuickScore:
 
     Attributes:
         score: What fits without each row come to, in the figure of the kind that is answered.
+        error: What is told beside the score, see ``target_figures.LOSSES``.
         losses: float64 (n,), what each row's answer costs, see ``row_losses``.
     """
 
     score: float
+    error: float
     losses: np.ndarray
 
     @property
@@ -73,11 +75,13 @@ def quick_score(parts: Sequence[FeatureSet]) -> QuickScore:
     """
     whole = whole_set(parts)
     rows = _alone(replace(whole, features=whole.to_memory()))
-    found = [
-        QuickScore(score(rows.target, truth, answers), row_losses(rows.target, truth, answers))
-        for truth, answers in held_out_answers(rows, PENALTIES)
-    ]
+    found = [_of(rows.target, *held_out) for held_out in held_out_answers(rows, PENALTIES)]
     return min(found, key=lambda one: one.loss)
+
+
+def _of(kind: str, truth: np.ndarray, answers: np.ndarray) -> QuickScore:
+    told = score(kind, truth, answers), loss(kind, truth, answers)
+    return QuickScore(*told, row_losses(kind, truth, answers))
 
 
 def _alone(features: FeatureSet) -> FeatureSet:

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.choosing.contender import Contender, Extracted
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.heads import TrainedHead
-from pipeline.heads._core.target_figures import FIGURES, IN_WORDS
+from pipeline.heads._core.target_figures import FIGURES, IN_WORDS, LOSSES
 from pipeline.images.targets import CLASS, NUMBER
 from pipeline.notebook import facts_html, table_html
 
@@ -32,7 +32,7 @@ class Tried:
         rows: Images it was measured on.
         score: The figure of the target, see ``FIGURES``, on val; of the quick score on a sample of train and
             val. None where nothing was measured.
-        loss: On the same rows, see ``row_losses``.
+        loss: What decides between equal scores, see ``LOSSES``, on the same rows.
         seconds: What it took: the fit of a head; for the quick score the pass over the sample, once a pass.
         image_s: Seconds an image that the base takes.
         note: Why it was left out, or went no further; mostly empty.
@@ -79,7 +79,7 @@ class Tried:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of an accuracy; None of other figures, of which one score does not tell it."""
+        """95 % interval of an accuracy; None of other figures, whose bootstrap would cost more than a fit."""
         return None if self.accuracy is None else wilson_interval(round(self.accuracy * self.rows), self.rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Tried:
             "head": self.head or None,
             "options": self.options,
             "rows": self.rows,
-            "squared_error" if self.target == NUMBER else "log_loss": self.loss,
+            LOSSES[self.target]: self.loss,
             "seconds": round(self.seconds, 3),
             "note": self.note,
             f"sample_{self.figure}": None if self.head else self.score,

@@ -183,7 +183,7 @@ def _scored(passes: Passes, contender: Contender, count: int) -> Scored:
                 target=passes.target,
                 rows=len(score.losses),
                 score=score.score,
-                loss=score.loss,
+                loss=score.error,
                 seconds=found.seconds if position == 0 else 0.0,
                 image_s=passes.pace.image_s[contender],
             )

@@ -136,7 +136,7 @@ def test_what_is_for_classes_says_so(words: tuple[str, ...], pairs: Path, cli: C
     assert "unexpected" not in refused.stderr
 
 
-def test_status_tells_the_figures_of_labels_and_choose_refuses_them(pairs: Path, cli: Cli) -> None:
+def test_status_tells_the_figures_of_labels(pairs: Path, cli: Cli) -> None:
     assert cli("extract", "--data", *labels(pairs), *STAGE, "--name", "set").exit_code == 0
     assert cli("train-head", "--name", "set", "--head", "ridge").exit_code == 0
     assert cli("evaluate", "--name", "set", "--head", "ridge", "--split", "test").exit_code == 0
@@ -146,9 +146,6 @@ def test_status_tells_the_figures_of_labels_and_choose_refuses_them(pairs: Path,
     (entry,) = json.loads(cli("status", "--json").stdout)["entries"]
     low, high = entry["heads"][0]["evaluated"]["test"]["map_ci"]
     assert low < entry["heads"][0]["evaluated"]["test"]["map"] < high
-    refused = cli("choose", "--data", *labels(pairs), "--minutes", "1")
-    assert refused.exit_code == 2
-    assert "several labels an image, and choose compares heads of classes" in refused.stderr
 
 
 def test_heads_say_what_they_learn(cli: Cli) -> None:
