@@ -12,8 +12,8 @@ from pipeline.heads import Examples
 from pipeline.heads._core.examples import select, select_known
 from pipeline.heads._core.probabilities import logistic, softmax
 from pipeline.heads._core.temperature import fit_inverse_temperature
-from pipeline.heads._sklearn.sklearn_head import checked_rows
-from pipeline.heads._sklearn.target_linear import fit_curve, solve_ridges, unit_of
+from pipeline.heads._sklearn.curves import fit_curves
+from pipeline.heads._sklearn.target_linear import solve_ridges, unit_of
 from pipeline.heads.ridge import Ridge
 from pipeline.images.targets import CLASS, LABELS, described, known_rows, spans_of
 
@@ -51,11 +51,11 @@ def _of_classes(rows: FeatureSet, penalties: Sequence[float]) -> Iterator[HeldOu
 def _of_targets(rows: FeatureSet, penalties: Sequence[float]) -> Iterator[HeldOut]:
     examples = _telling(rows)
     for alpha in penalties:
-        with checked_rows():
-            found = solve_ridges(examples, alpha * unit_of(examples), 0)
-            truth, answers = examples.targets[found.asked], found.held_out
-            if rows.target == LABELS:
-                answers = _probabilities(truth, answers)
+        found = solve_ridges(examples, alpha * unit_of(examples))
+        truth, answers = examples.targets[found.asked], found.held_out
+        if rows.target == LABELS:
+            slopes, offsets = fit_curves(answers, truth)
+            answers = logistic(slopes * answers + offsets)
         yield truth, answers
 
 
@@ -78,16 +78,6 @@ def _telling(rows: FeatureSet) -> Examples:
         raise _too_few(rows, lack)
     chosen = Examples(known.source, known.index, known.labels, known.targets[:, usable])
     return chosen if usable.all() else chosen.where(known_rows(chosen.targets))
-
-
-def _probabilities(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Makes probabilities of the scores of labels (n, k), a logistic curve each; NaN stays unknown."""
-    answers = np.full(scores.shape, np.nan)
-    for label in range(scores.shape[1]):
-        known = ~np.isnan(truth[:, label])
-        slope, offset = fit_curve(scores[known, label], truth[known, label])
-        answers[known, label] = logistic(slope * scores[known, label] + offset)
-    return answers
 
 
 def _too_few(rows: FeatureSet, lack: str) -> UsageError:

@@ -15,17 +15,16 @@ from pipeline.heads._sklearn.counterparts import Scaler
 from pipeline.heads._sklearn.neighbours import Neighbours, with_length_1
 from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.sklearn_head import (
-    TARGET_TYPES,
     SklearnHead,
     SklearnModel,
     Steps,
-    TargetSteps,
     checked_rows,
     whole_steps,
 )
 from pipeline.heads._sklearn.skops import holds, read_array, read_object, write_object
 from pipeline.heads._sklearn.table import column_moments, columns_of, scaled_blocks
 from pipeline.heads._sklearn.target_answers import TargetNeighbours
+from pipeline.heads._sklearn.target_steps import NEIGHBOUR_TARGETS, TargetSteps, read_target_steps
 from pipeline.images.targets import LABELS, NUMBER
 from pipeline.options import Count, one_of
 
@@ -85,7 +84,7 @@ class Knn(SklearnHead):
 
     def load_targets(self, path: Path, task: Task) -> TargetModel:
         """Reads the rows and what is known of them."""
-        scaler, found = whole_steps(read_steps(path, TARGET_TYPES), Scaler)
+        scaler, found = read_target_steps(path, NEIGHBOUR_TARGETS).steps
         rows, targets = read_array(path, ROWS), found.targets_
         fit = rows.dtype == np.float32 and rows.ndim == 2 and targets.shape == (len(rows), task.n_classes)
         if not fit or not len(rows) or found.usual_.shape != (task.n_classes,):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, SklearnHead, Steps
+from pipeline.heads._core.number_scale import NumberScale
+from pipeline.heads._sklearn.number_head import NumberHead
+from pipeline.heads._sklearn.sklearn_head import TREE_TYPES, Steps
 from pipeline.heads._sklearn.table import standardised
 from pipeline.heads._sklearn.threads import worker_threads
 from pipeline.options import Check, Count
@@ -16,8 +18,10 @@ Share = Annotated[float, Check("above 0 and at most 1", lambda value: 0 < value 
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomForest(SklearnHead):
+class RandomForest(NumberHead):
     """Random forest: many deep trees, each on a sample of the rows and of the features.
+
+    A number is the mean of what the trees of its own forest answer.
 
     Attributes:
         trees: Number of trees.
@@ -27,6 +31,7 @@ class RandomForest(SklearnHead):
     """
 
     types: ClassVar = TREE_TYPES
+    number_types: ClassVar = TREE_TYPES
 
     trees: Count = 100
     max_features: Share | None = None
@@ -39,15 +44,21 @@ class RandomForest(SklearnHead):
 
         from pipeline.heads._sklearn.trees import from_forest
 
-        forest = RandomForestClassifier(
-            self.trees,
-            max_features=self.max_features or "sqrt",
-            min_samples_leaf=self.min_samples_leaf,
-            class_weight=self.class_weight,
-            n_jobs=worker_threads(),
-            random_state=seed,
-        )
+        forest = RandomForestClassifier(**self._growth(seed), class_weight=self.class_weight)
         return (from_forest(forest.fit(train.once(standardised).values, train.labels)),)
+
+    def learn_numbers(self, train: Examples, scale: NumberScale, seed: int) -> Steps:
+        """Grows a forest for each number."""
+        from sklearn.ensemble import RandomForestRegressor
+
+        from pipeline.heads._sklearn.trees import of_numbers
+
+        values = train.once(standardised).values
+        forests = {
+            number: RandomForestRegressor(**self._growth(seed)).fit(values[rows], wanted)
+            for number, rows, wanted in scale.known_parts(train.targets)
+        }
+        return (of_numbers(forests, scale),)
 
     def extra_bytes(self, rows: int, columns: int) -> int:
         """Two nodes a row and tree at most, with a hundred bytes each here and in the copy that is saved."""
@@ -56,6 +67,16 @@ class RandomForest(SklearnHead):
     def class_bytes(self, classes: int) -> int:
         """Each class has a leaf in each tree, and each of the nodes a number for every class, kept twice."""
         return 32 * classes**2 * self.trees
+
+    def _growth(self, seed: int) -> dict[str, Any]:
+        """Returns what any forest is told of how to grow."""
+        return {
+            "n_estimators": self.trees,
+            "max_features": self.max_features or "sqrt",
+            "min_samples_leaf": self.min_samples_leaf,
+            "n_jobs": worker_threads(),
+            "random_state": seed,
+        }
 
 
 HEAD = RandomForest

@@ -12,25 +12,22 @@ import numpy as np
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Head, History, TargetModel, Task
+from pipeline.heads._core.targets import refuse_class_options
 from pipeline.heads._core.temperature import fit_inverse_temperature
-from pipeline.heads._sklearn.counterparts import Scaler
 from pipeline.heads._sklearn.least_squares import Solution, through_columns, through_rows
-from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.rowspace import spectrum
 from pipeline.heads._sklearn.scatter import is_tall, within_scatter
 from pipeline.heads._sklearn.sklearn_head import (
     LINEAR_TYPES,
-    TARGET_TYPES,
     LayeredHead,
     Steps,
-    TargetSteps,
     checked_rows,
-    whole_steps,
 )
 from pipeline.heads._sklearn.table import column_moments
 from pipeline.heads._sklearn.target_answers import LinearTargets
-from pipeline.heads._sklearn.target_linear import calibrated, solve_ridges, unit_of
-from pipeline.images.targets import LABELS, NUMBER
+from pipeline.heads._sklearn.target_linear import calibrated, prepare_ridges, solve_ridges, unit_of
+from pipeline.heads._sklearn.target_steps import LINEAR_TARGETS, TargetSteps, read_target_steps
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.options import PositiveFloat
 
 
@@ -69,9 +66,10 @@ class Ridge(LayeredHead):
         self, task: Task, train: Examples, valid: Examples | None, *, seed: int
     ) -> tuple[TargetModel, History]:
         """Fits all labels, or numbers, by one decomposition; labels get a logistic curve each."""
+        refuse_class_options(self, "class_weight")
         self._weigh(train)
         with checked_rows():
-            found = solve_ridges(train, self.alpha * unit_of(train), seed)
+            found = solve_ridges(train, self.alpha * unit_of(train))
             if task.target == LABELS:
                 linear = calibrated(found, train.targets)
             else:
@@ -84,7 +82,7 @@ class Ridge(LayeredHead):
 
     def load_targets(self, path: Path, task: Task) -> TargetModel:
         """Reads what answers are made of."""
-        return TargetSteps(whole_steps(read_steps(path, TARGET_TYPES), Scaler))
+        return read_target_steps(path, LINEAR_TARGETS)
 
     def solve(self, train: Examples, seed: int = 0) -> Solution:
         """Fits, and scores each row by the fit on all others."""
@@ -96,6 +94,9 @@ class Ridge(LayeredHead):
     def prepare(self, train: Examples, grid: Sequence[Head]) -> None:
         """Makes the matrix that all penalties share, once for each way to weight the classes."""
         super().prepare(train, grid)
+        if train.source.target != CLASS:
+            prepare_ridges(train)
+            return
         for head in grid:
             if isinstance(head, Ridge):
                 train.once(within_scatter if is_tall(train) else spectrum, head.class_weight)

@@ -17,16 +17,19 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.heads import load_head, train_head
+from pipeline.heads import TrainingData, fit_head, fit_on, load_head, make_head, train_head
 from pipeline.heads._core.examples import select_known
 from pipeline.heads._core.target_figures import best_thresholds, mean_average_precision, r2
 from pipeline.heads._core.targets import heads_for
+from pipeline.heads._keras.target_fitting import loss_of
 from pipeline.heads._sklearn.rowspace import gram
-from pipeline.heads._sklearn.table import standardised
+from pipeline.heads._sklearn.sklearn_head import SklearnHead
+from pipeline.heads._sklearn.table import column_moments, scaled_by, standardised
 from pipeline.heads._sklearn.target_linear import solve_ridges
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.registry import names
+from pipeline.runtimes.keras import import_keras
 from pipeline.spec import FeatureSpec
 
 TARGETS = {LABELS: ("red", "round", "big"), NUMBER: ("size", "age")}
@@ -36,6 +39,7 @@ QUICK: dict[str, dict[str, object]] = {
     "hist-gradient-boosting": {"rounds": 20},
     "gap-softmax": {"epochs": 100, "learning_rate": 0.05},
     "gap-bn-dense": {"epochs": 30, "learning_rate": 0.003},
+    "linear-svm": {"C": 0.1},
     "mlp": {"learning_rate": 0.01},
     "random-forest": {"trees": 20},
 }
@@ -162,11 +166,11 @@ def test_ridge_is_that_of_scikit_learn_and_held_out_scores_are_those_of_fits_wit
     columns: int, unknown: bool, make_targets: MakeTargets
 ) -> None:
     train = select_known(make_targets(NUMBER, shape=(columns,), rows=40, unknown=unknown))
-    found = solve_ridges(train, 7.0, 0)
+    found = solve_ridges(train, 7.0)
     table = StandardScaler().fit_transform(train.read().astype(np.float64))
     for number in range(2):
         known = np.flatnonzero(~np.isnan(train.targets[:, number]))
-        own = StandardScaler().fit_transform(train.read()[known].astype(np.float64)) if unknown else table
+        own = table[known]  # scaled as all rows are, whatever is known of them
         wanted = train.targets[known, number].astype(np.float64)
         direct = Ridge(alpha=7.0).fit(own, wanted)
         scale = np.abs(direct.coef_).max()
@@ -176,6 +180,56 @@ def test_ridge_is_that_of_scikit_learn_and_held_out_scores_are_those_of_fits_wit
         without = Ridge(alpha=7.0).fit(own[np.isin(known, others)], train.targets[others, number])
         held_out = without.predict(own[known == left_out])[0]
         assert found.held_out[left_out, number] == pytest.approx(held_out, rel=1e-2, abs=1e-2 * scale)
+
+
+@pytest.mark.parametrize("columns", [12, 200])
+def test_ridge_answers_of_what_is_known_of_few_rows_as_a_fit_on_these(
+    columns: int, make_targets: MakeTargets
+) -> None:
+    train = make_targets(NUMBER, shape=(columns,), rows=40)
+    train.targets[np.argsort(train.to_memory()[:, 0])[10:], 0] = np.nan  # known of the lowest values alone
+    answers = fit_head("ridge", train).predict_targets(train)
+    table = StandardScaler().fit_transform(train.to_memory().astype(np.float64))
+    for number in range(2):
+        known = ~np.isnan(train.targets[:, number])
+        direct = Ridge(alpha=columns).fit(table[known], train.targets[known, number].astype(np.float64))
+        spread = train.targets[known, number].std()
+        assert np.abs(answers[:, number] - direct.predict(table)).max() < 1e-3 * spread
+
+
+@pytest.mark.parametrize("columns", [12, 200])
+def test_all_penalties_share_one_decomposition(
+    columns: int, make_targets: MakeTargets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TrainingData.of(make_targets(LABELS, shape=(columns,), rows=40))
+    grid = [make_head("ridge", {"alpha": alpha}) for alpha in (0.1, 1, 10)]
+    alone = []
+    for alpha in (0.1, 1, 10):
+        data.examples.forget()
+        alone.append(fit_on(data, "ridge", options={"alpha": alpha}).predict_targets(data.train))
+    data.examples.forget()
+    grid[0].prepare(data.examples, grid)
+    monkeypatch.setattr(np.linalg, "eigh", None)
+    for alpha, expected in zip((0.1, 1, 10), alone, strict=True):
+        trained = fit_on(data, "ridge", options={"alpha": alpha})
+        assert np.array_equal(trained.predict_targets(data.train), expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [one for one in KINDS if isinstance(make_head(one[1], {}), SklearnHead) and one[1] != "sgd"],
+)
+def test_models_of_the_same_rows_answer_from_one_table(
+    target: str, name: str, make_targets: MakeTargets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TrainingData.of(make_targets(target, rows=40))
+    asked = select_known(make_targets(target, "val", rows=20))
+    data.examples.once(standardised)
+    trained = fit_on(data, name, options=QUICK.get(name, {}))
+    alone = trained.answer(asked)
+    asked.once(scaled_by, data.examples.once(column_moments).scaler)
+    monkeypatch.setattr(FeatureSet, "read", None)
+    assert np.abs(trained.answer(asked) - alone).max() < 1e-6 * max(np.abs(alone).max(), 1)
 
 
 def test_what_is_made_of_features_alone_is_made_once(make_targets: MakeTargets) -> None:
@@ -220,6 +274,29 @@ def test_classes_are_asked_for_in_vain(make_targets: MakeTargets, tmp_path: Path
         trained.predict_proba(train)
     with pytest.raises(UsageError, match=r"works on one class an image, and .* has several labels"):
         _ = train.labels
+
+
+def test_numbers_are_learnt_by_hubers_loss_of_what_is_known() -> None:
+    truth = np.array([[0.0, 3], [9, -2], [0.3, 1]], np.float32)
+    known = np.array([[1, 1], [1, 0], [1, 1]], np.float32)
+    answers = np.array([[0.5, 0], [0, 7], [0, 1]], np.float32)
+    each = [float(import_keras().losses.Huber()(truth[i, j : j + 1], answers[i, j : j + 1]))
+            for i, j in zip(*np.nonzero(known), strict=True)]  # fmt: skip
+    found = float(loss_of(NUMBER)(np.stack([truth, known], axis=-1), answers))
+    assert found == pytest.approx(np.mean(each), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_network_without_val_says_that_the_last_epoch_counts(
+    target: str, make_targets: MakeTargets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = make_targets(target, rows=20)
+    fit_head("dense", train, options={"epochs": 2, "units": 2})
+    assert (
+        "no validation rows, so training runs for 2 epochs and the last one counts" in capsys.readouterr().err
+    )
+    fit_head("dense", train, make_targets(target, "val", rows=10), options={"epochs": 2, "units": 2})
+    assert "the last one counts" not in capsys.readouterr().err
 
 
 def test_a_head_of_classes_has_no_targets_and_says_so(

@@ -72,9 +72,9 @@ class Examples:
             self._made[key] = make(self, *arguments)
         return self._made[key]
 
-    def has(self, make: Callable[..., Any]) -> bool:
+    def has(self, make: Callable[..., Any], *arguments: Any) -> bool:
         """Tells whether :meth:`once` has made it already."""
-        return (make,) in self._made
+        return (make, *arguments) in self._made
 
     def of_label(self, label: int) -> Examples:
         """Returns the rows of which a label is known: 1 where they have it, else 0.
@@ -199,6 +199,20 @@ def refuse_other_spec(features: FeatureSet, spec: FeatureSpec, *, head: str) -> 
         raise CacheMismatchError(
             f"{features.path}: not what head {head!r} was trained on: {fields}. "
             f"Choose the entry that fits, or run `pipeline train-head --head {head}` on this one"
+        )
+
+
+def refuse_other_shape(features: FeatureSet, shape: tuple[int, ...], *, head: str) -> None:
+    """Refuses features whose rows have another shape than those that a head was trained on.
+
+    Raises:
+        CacheMismatchError: The message names both.
+    """
+    if tuple(features.feature_shape) != shape:
+        raise CacheMismatchError(
+            f"{features.path}: its rows have shape {tuple(features.feature_shape)}, but head "
+            f"{head!r} was trained on {shape}. "
+            f"Run `pipeline train-head --head {head}` on these"
         )
 
 

@@ -111,6 +111,19 @@ class TargetModel(Protocol):
 
 
 @runtime_checkable
+class TargetExamplesModel(TargetModel, Protocol):
+    """A model of targets that can share what is read, as :class:`ExamplesModel` of classes."""
+
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether what it answers from was made of these rows already, for all models."""
+        ...
+
+    def predict_targets_of(self, rows: Examples) -> np.ndarray:
+        """Maps such rows to targets, float (n, k), as their features are mapped."""
+        ...
+
+
+@runtime_checkable
 class TargetHead(Protocol):
     """What a head has besides, where it learns all labels of an image, or numbers, at once.
 

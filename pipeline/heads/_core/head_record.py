@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.heads._core.answers import learnt_classes
 from pipeline.heads._core.head import Task
 from pipeline.heads._core.temperature import Temperature
-from pipeline.heads._core.trained import TrainedHead, learnt_classes
+from pipeline.heads._core.trained import TrainedHead
 from pipeline.images.targets import CLASS, KINDS
 from pipeline.paths import is_folder_name
 from pipeline.spec import FeatureSpec

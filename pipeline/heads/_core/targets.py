@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from pipeline import registry
@@ -9,6 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.heads._core.head import HEADS, Head, TargetHead
 from pipeline.images.targets import CLASS, described
 from pipeline.registry import name_of
+from pipeline.wording import several, verb
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +41,26 @@ def target_head(head: Head, target: str) -> TargetHead:
 def file_of(head: Head, target: str) -> str:
     """Names the file that a model is saved in."""
     return head.file if target == CLASS else target_head(head, target).file_of_targets(target)
+
+
+def refuse_class_options(head: Head, *options: str) -> None:
+    """Refuses options that only say how classes are learnt.
+
+    Args:
+        head: A head that is to learn labels or numbers.
+        options: Names of these options, of which the head may lack some.
+
+    Raises:
+        UsageError: One of them is not at its default; the message names it.
+    """
+    given = [
+        one.name for one in fields(head) if one.name in options and getattr(head, one.name) != one.default
+    ]
+    if given:
+        raise UsageError(
+            f"{several(given)} of head {name_of(type(head))!r} {verb(given)} for one class an image: "
+            f"leave {verb(given, 'it', 'them')} out"
+        )
 
 
 def _kinds(head: type[Head]) -> frozenset[str]:

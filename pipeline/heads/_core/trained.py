@@ -10,15 +10,24 @@ from typing import Any, cast
 import numpy as np
 
 from pipeline.cache import FeatureSet
-from pipeline.errors import CacheMismatchError, PipelineError, UsageError
+from pipeline.errors import UsageError
+from pipeline.heads._core.answers import guarded, learnt_classes, sound_probabilities, sound_targets
 from pipeline.heads._core.class_balance import ClassBalance
-from pipeline.heads._core.examples import Examples, read_finite, refuse_other_spec
+from pipeline.heads._core.examples import Examples, read_finite, refuse_other_shape, refuse_other_spec
 from pipeline.heads._core.familiarity import Familiarity
-from pipeline.heads._core.head import ExamplesModel, Head, History, Model, TargetModel, Task
+from pipeline.heads._core.head import (
+    ExamplesModel,
+    Head,
+    History,
+    Model,
+    TargetExamplesModel,
+    TargetModel,
+    Task,
+)
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.target_figures import ACCURACY, EVEN, IN_WORDS
 from pipeline.heads._core.temperature import Temperature
-from pipeline.images.targets import CLASS, LABELS, described
+from pipeline.images.targets import CLASS, described
 from pipeline.notebook import facts_html
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -175,8 +184,7 @@ class TrainedHead:
             CacheMismatchError: The features have another spec, or a row is damaged.
             PipelineError: A feature is not a finite number, or the head's answers are no probabilities.
         """
-        refuse_other_spec(features, self.spec, head=self.name)
-        self._refuse_other_shape(features)
+        self._refuse_others(features)
         seen = learnt_classes(self.class_counts)
         proba = np.zeros((len(features), len(self.classes)))
         for start in range(0, len(features), BLOCK_ROWS):
@@ -210,8 +218,7 @@ class TrainedHead:
             CacheMismatchError: The features have another spec, or a row is damaged.
             PipelineError: A feature is not a finite number, or an answer is none.
         """
-        refuse_other_spec(features, self.spec, head=self.name)
-        self._refuse_other_shape(features)
+        self._refuse_others(features)
         return self._blockwise(features, np.arange(len(features)))
 
     def new_targets(self, features: np.ndarray) -> np.ndarray:
@@ -225,27 +232,21 @@ class TrainedHead:
         if not len(features):
             return np.zeros((0, len(self.classes)))
         model = cast("TargetModel", self.model)
-        answers = np.asarray(self._guarded(model.predict_targets, features), np.float64)
-        sound = answers.shape == (len(features), len(self.classes)) and bool(np.isfinite(answers).all())
-        if sound and self.task.target == LABELS:
-            sound = bool(((answers >= 0) & (answers <= 1)).all())
-        if not sound:
-            raise PipelineError(
-                f"head {self.name!r} answers with what is no {described(self.task.target)}: train it again, "
-                "with other options or on other features"
-            )
-        return answers
+        return self._targets(self._guarded(model.predict_targets, features), len(features))
 
     def answer(self, rows: Examples) -> np.ndarray:
         """Returns what it answers to some rows, of whatever kind its targets are.
+
+        Rows that were made ready for many models are not read again.
 
         Returns:
             float64 (n, len(classes)), as :meth:`predict_proba` or :meth:`predict_targets`.
         """
         if self.task.target == CLASS:
             return self.predict_examples(rows)
-        refuse_other_spec(rows.source, self.spec, head=self.name)
-        self._refuse_other_shape(rows.source)
+        self._refuse_others(rows.source)
+        if isinstance(self.model, TargetExamplesModel) and self.model.shares(rows):
+            return self._targets(self._guarded(self.model.predict_targets_of, rows), len(rows))
         return self._blockwise(rows.source, rows.index)
 
     def predict_examples(self, rows: Examples) -> np.ndarray:
@@ -272,13 +273,9 @@ class TrainedHead:
         blocks = [self.new_targets(read_finite(features, index[i : i + BLOCK_ROWS])) for i in starts]
         return np.concatenate([np.zeros((0, len(self.classes))), *blocks])
 
-    def _refuse_other_shape(self, features: FeatureSet) -> None:
-        if tuple(features.feature_shape) != self.task.feature_shape:
-            raise CacheMismatchError(
-                f"{features.path}: its rows have shape {tuple(features.feature_shape)}, but head "
-                f"{self.name!r} was trained on {self.task.feature_shape}. "
-                f"Run `pipeline train-head --head {self.name}` on these"
-            )
+    def _refuse_others(self, features: FeatureSet) -> None:
+        refuse_other_spec(features, self.spec, head=self.name)
+        refuse_other_shape(features, self.task.feature_shape, head=self.name)
 
     def _answers(self, block: np.ndarray) -> np.ndarray:
         """Returns the model's probabilities, float (n, m); a saved model can hold anything."""
@@ -290,29 +287,11 @@ class TrainedHead:
         model = cast("Model", self.model)
         return self._probabilities(self._guarded(model.predict_proba, block), len(block))
 
-    def _guarded(self, answer: Callable[[np.ndarray], np.ndarray], block: np.ndarray) -> np.ndarray:
-        try:
-            with np.errstate(all="ignore"):
-                return np.asarray(answer(block))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            if self.folder is None:
-                raise
-            raise CacheMismatchError(
-                f"{self.folder}: the saved head cannot answer ({str(error).partition(chr(10))[0]}). "
-                f"`pipeline train-head --head {self.name}` trains it again"
-            ) from error
+    def _guarded(self, answer: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
+        return guarded(answer, rows, head=self.name, folder=self.folder)
 
     def _probabilities(self, proba: np.ndarray, rows: int) -> np.ndarray:
-        """Refuses answers that are no probabilities, float (n, m)."""
-        sound = proba.shape == (rows, self.task.n_classes) and np.isfinite(proba).all() and (proba >= 0).all()
-        if not sound or not (proba.sum(axis=1) > 0).all():
-            raise PipelineError(
-                f"head {self.name!r} answers with numbers that are no probabilities: train it again, "
-                "with other options or on other features"
-            )
-        return proba
+        return sound_probabilities(proba, (rows, self.task.n_classes), head=self.name)
 
-
-def learnt_classes(class_counts: tuple[int, ...]) -> np.ndarray:
-    """Returns the labels that have training rows, ascending int (m,): those of a model's m columns."""
-    return np.flatnonzero(class_counts)
+    def _targets(self, answers: np.ndarray, rows: int) -> np.ndarray:
+        return sound_targets(answers, (rows, len(self.classes)), self.task.target, head=self.name)

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline import __version__
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.heads._core.answers import learnt_classes
 from pipeline.heads._core.class_balance import ClassBalance
 from pipeline.heads._core.examples import (
     Examples,
@@ -24,10 +25,11 @@ from pipeline.heads._core.examples import (
 )
 from pipeline.heads._core.familiarity import Familiarity
 from pipeline.heads._core.head import Head, Task, make_head
+from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.saving import save_head
 from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.targets import target_head
-from pipeline.heads._core.trained import TrainedHead, learnt_classes
+from pipeline.heads._core.trained import TrainedHead
 from pipeline.heads._core.validation import measured
 from pipeline.images.targets import CLASS, NUMBER, count_targets
 from pipeline.paths import expanded
@@ -214,10 +216,7 @@ def fit_on(
 
 
 def _means(targets: np.ndarray) -> tuple[float, ...]:
-    """Returns the mean of each number, 0 where none is known."""
-    known = ~np.isnan(targets)
-    sums = np.where(known, targets, 0).sum(axis=0, dtype=np.float64)
-    return tuple((sums / np.maximum(known.sum(axis=0), 1)).tolist())
+    return tuple(NumberScale.of(targets).mean.tolist())
 
 
 def _versions(head: Head) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pipeline.guards.hdf5 import refuse_foreign_parts
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History, Task
+from pipeline.heads._core.targets import refuse_class_options
 from pipeline.heads._keras.feeding import ALL, BLOCK_ROWS, ViewChoice, open_feeds
 from pipeline.heads._keras.fitting import LOSS, KeepChoice, Schedule, train_network
 from pipeline.heads._keras.layers import Layer
@@ -84,6 +85,10 @@ def _weights_of(build: Callable[[], keras.Model]) -> int:
 class KerasHead:
     """Base of the heads that Keras trains.
 
+    Classes end in a softmax and are learnt by cross-entropy; several labels in a logistic function each, by
+    the cross-entropy of each; numbers in a linear layer, by Huber's loss on values of mean 0 and variance 1,
+    which rows that are far off do not rule. What is unknown counts nowhere.
+
     Attributes:
         takes: Kind of features that it works on.
         convolves: Whether its time goes into convolutions.
@@ -144,9 +149,7 @@ class KerasHead:
         model = KerasModel(self.build(task))
         rows, held_out = open_feeds(train, valid, class_weight=self.class_weight, views=self.views)
         fit_scaling(model.network, rows.blocks())
-        if valid is None:
-            epochs = counted(self.epochs, "epoch")
-            say(f"note: no validation rows, so training runs for {epochs} and the last one counts")
+        self._say_if_blind(valid)
         schedule = Schedule(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -169,10 +172,10 @@ class KerasHead:
             PipelineError: A feature is not a finite number, or the training diverged.
         """
         self.refuse_other_kind(task)
-        if self.class_weight or self.average or self.views != ALL or self.keep != LOSS:
-            raise UsageError("class_weight, average, views and keep are for heads of classes: leave them out")
+        refuse_class_options(self, "class_weight", "average", "views", "keep")
         import_keras().utils.set_random_seed(seed)
         model = KerasModel(self.build(task))
+        self._say_if_blind(valid)
         fit_scaling(model.network, (train.source.read(part) for part in _blocks(train.index)))
         schedule = TargetSchedule(
             epochs=self.epochs, batch_size=self.batch_size, patience=self.patience, seed=seed
@@ -190,6 +193,12 @@ class KerasHead:
     def load_targets(self, path: Path, task: Task) -> TrainedNetwork:
         """Reads the weights as those of a head of classes."""
         return self.load(path, task)
+
+    def _say_if_blind(self, valid: Examples | None) -> None:
+        """Says what there being no validation rows means for the training."""
+        if valid is None:
+            epochs = counted(self.epochs, "epoch")
+            say(f"note: no validation rows, so training runs for {epochs} and the last one counts")
 
     def _trained(self, model: KerasModel, task: Task) -> TrainedNetwork:
         """Returns what answers for a trained network: NumPy where it is a stack of plain layers."""

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History
+from pipeline.heads._core.number_scale import NumberScale
 from pipeline.images.targets import LABELS
 from pipeline.memory import available_bytes
 from pipeline.progress import progress, say
@@ -41,37 +42,6 @@ class TargetSchedule:
     seed: int
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What numbers are divided by while a network learns them, so that all weigh alike; labels stay.
-
-    Attributes:
-        mean: float32 (k,).
-        deviation: float32 (k,).
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, targets: np.ndarray, target: str) -> Scale:
-        """Measures targets, float32 (n, k), NaN where one is unknown."""
-        width = targets.shape[1]
-        if target == LABELS:
-            return cls(np.zeros(width, np.float32), np.ones(width, np.float32))
-        known = ~np.isnan(targets)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, targets, 0).sum(axis=0, dtype=np.float64) / count
-        spread = np.square(np.where(known, targets - mean, 0)).sum(axis=0) / count
-        deviation = np.where(spread > 0, np.sqrt(spread), 1)
-        return cls(mean.astype(np.float32), deviation.astype(np.float32))
-
-    def undo(self, network: keras.Model) -> None:
-        """Has the last layer of a network, which is linear, answer in the numbers' own units."""
-        kernel, bias = network.layers[-1].get_weights()
-        network.layers[-1].set_weights([kernel * self.deviation, bias * self.deviation + self.mean])
-
-
 def train_on_targets(
     network: keras.Model,
     optimizer: keras.optimizers.Optimizer,
@@ -100,10 +70,14 @@ def train_on_targets(
     Raises:
         PipelineError: The rows do not fit the memory, or the loss is no longer a number.
     """
-    scale = Scale.of(train.targets, target)
-    features, wanted = _in_memory(train), _masked(train.targets, scale)
-    held_out = None if valid is None else (_in_memory(valid), _masked(valid.targets, scale))
-    network.compile(optimizer=optimizer, loss=_loss(target), jit_compile=False)
+    scale = NumberScale.of(train.targets)
+
+    def as_learnt(targets: np.ndarray) -> np.ndarray:
+        return _masked(targets if target == LABELS else scale.scaled(targets))
+
+    features, wanted = _in_memory(train), as_learnt(train.targets)
+    held_out = None if valid is None else (_in_memory(valid), as_learnt(valid.targets))
+    network.compile(optimizer=optimizer, loss=loss_of(target), jit_compile=False)
     history: History = {}
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
     random = np.random.default_rng(schedule.seed)
@@ -135,18 +109,24 @@ def train_on_targets(
         network.set_weights(best_weights)
         say(f"epoch {best_epoch} of {len(history['loss'])} is kept: val loss {best:.4f}")
     if target != LABELS:
-        scale.undo(network)
+        _undo(scale, network)
     return history
 
 
-def _masked(targets: np.ndarray, scale: Scale) -> np.ndarray:
-    """Returns scaled targets beside marks of those that are known, float32 (n, k, 2)."""
+def _undo(scale: NumberScale, network: keras.Model) -> None:
+    """Has the last layer of a network, which is linear, answer in the numbers' own units."""
+    kernel, bias = network.layers[-1].get_weights()
+    network.layers[-1].set_weights([kernel * scale.spread, bias * scale.spread + scale.mean])
+
+
+def _masked(targets: np.ndarray) -> np.ndarray:
+    """Returns targets beside marks of those that are known, float32 (n, k, 2)."""
     known = ~np.isnan(targets)
-    scaled = np.where(known, (targets - scale.mean) / scale.deviation, 0)
-    return np.stack([scaled, known], axis=-1).astype(np.float32)
+    return np.stack([np.where(known, targets, 0), known], axis=-1).astype(np.float32)
 
 
-def _loss(target: str) -> Any:
+def loss_of(target: str) -> Any:
+    """Returns the loss of a kind of target, of targets beside marks (n, k, 2) and answers (n, k)."""
     ops = import_keras().ops
 
     def of_known(masked: Any, answers: Any) -> Any:
@@ -167,7 +147,7 @@ def _measure(network: keras.Model, features: np.ndarray, wanted: np.ndarray, tar
     answers = np.concatenate(
         [network.predict_on_batch(_rows(features, part)) for part in _parts(np.arange(len(features)), BATCH)]
     )
-    return float(_loss(target)(wanted, answers))
+    return float(loss_of(target)(wanted, answers))
 
 
 def _rows(features: np.ndarray, part: np.ndarray) -> np.ndarray:

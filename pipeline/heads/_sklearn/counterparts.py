@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.heads._core.probabilities import logistic, softmax
 from pipeline.heads._sklearn.neighbours import Neighbours
 from pipeline.heads._sklearn.scores import KernelMachine, SoftmaxLinear
-from pipeline.heads._sklearn.target_answers import LinearTargets, TargetNeighbours
+from pipeline.heads._sklearn.target_answers import KernelTargets, LinearTargets, TargetNeighbours
 from pipeline.heads._sklearn.trees import Trees
 
 
@@ -164,7 +164,7 @@ COUNTERPARTS: Mapping[str, type] = {
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": OneAgainstRest,
     "sklearn.neural_network._multilayer_perceptron.MLPClassifier": Perceptron,
     "sklearn.naive_bayes.GaussianNB": Gaussians,
-    **{full_name(kind): kind for kind in (*_OF_CLASSES, LinearTargets, TargetNeighbours)},
+    **{full_name(kind): kind for kind in (*_OF_CLASSES, KernelTargets, LinearTargets, TargetNeighbours)},
 }
 """What answers for an estimator, by its full name; classifiers of this package answer for themselves."""
 

@@ -92,7 +92,7 @@ def through_columns(train: Examples, penalty: float, class_weight: str | None, s
     coef = solve_lower(lower, solve_lower(lower, wanted), transposed=True).T
     intercept = offset - coef @ mean
 
-    asked = _drawn(len(train), seed)
+    asked = drawn(len(train), seed)
     labels = train.labels[asked]
     rough, held_out = lower.astype(np.float32), []
     for part, block in scaled_blocks(train, asked, block_bytes=PRODUCT_BYTES):
@@ -114,7 +114,8 @@ def _rest(leverage: np.ndarray) -> np.ndarray:
     return np.maximum(1 - leverage, 1e-12)
 
 
-def _drawn(rows: int, seed: int) -> np.ndarray:
+def drawn(rows: int, seed: int) -> np.ndarray:
+    """Draws the rows that are scored by a fit without them, ascending int (k,): all, up to ``LEFT_OUT``."""
     if rows <= LEFT_OUT:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, LEFT_OUT, replace=False))

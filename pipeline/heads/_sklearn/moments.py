@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,12 @@ class ColumnMoments:
         noise = self.count * eps * self.variance + (self.count * self.mean * eps) ** 2
         scaler.scale_ = np.where(self.variance <= noise, 1.0, np.sqrt(self.variance))
         return scaler
+
+    def of_other_classes(self, means: np.ndarray) -> ColumnMoments:
+        """Returns the moments of the same rows in other classes, whose means are float64 (m, d)."""
+        moments = replace(self, means_of_classes=means)
+        vars(moments)["scaler"] = self.scaler  # the same object, by which models know tables that they share
+        return moments
 
     @cached_property
     def class_means(self) -> np.ndarray:

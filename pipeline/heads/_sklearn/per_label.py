@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, Model, Task
+from pipeline.heads._core.head import ExamplesModel, Head, Model, Task
 from pipeline.heads._core.member_files import Shapes, read_archive, write_archive
 from pipeline.images.targets import CLASS
 from pipeline.progress import progress
@@ -24,6 +25,15 @@ LONG = 8
 """Labels from which on it is shown how far the fits are."""
 _MARK = "share "
 _SHORT = 32
+
+
+@runtime_checkable
+class SharingModel(ExamplesModel, Protocol):
+    """A model of classes that can tell whether others have read rows for it."""
+
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether rows were read and scaled for all models of the same training rows."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +52,26 @@ class PerLabelModel:
 
     def predict_targets(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, *feature shape) to the probability of each label, float64 (n, k)."""
-        answers = np.empty((len(features), len(self.models)))
+        return self._each(len(features), lambda model: model.predict_proba(features))
+
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether rows were read and scaled for all models of the same training rows."""
+        return all(
+            isinstance(model, float) or (isinstance(model, SharingModel) and model.shares(rows))
+            for model in self.models
+        )
+
+    def predict_targets_of(self, rows: Examples) -> np.ndarray:
+        """Maps rows to the probability of each label, float64 (n, k), from one table."""
+        return self._each(len(rows), lambda model: cast("SharingModel", model).predict_examples(rows))
+
+    def _each(self, rows: int, answer: Callable[[Model], np.ndarray]) -> np.ndarray:
+        answers = np.empty((rows, len(self.models)))
         for label, model in enumerate(self.models):
             if isinstance(model, float):
                 answers[:, label] = model
             else:
-                proba = np.asarray(model.predict_proba(features), np.float64)
+                proba = np.asarray(answer(model), np.float64)
                 answers[:, label] = proba[:, 1] / proba.sum(axis=1)
         return answers
 

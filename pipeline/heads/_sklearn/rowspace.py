@@ -110,13 +110,26 @@ def spectrum(train: Examples, class_weight: str | None) -> Spectrum:
     root = np.sqrt(row_weights(train.labels, class_weight))
     share = root**2 / len(root)
     mean = share.astype(np.float32) @ train.once(standardised).values
-    inner = train.once(gram)
+    return Spectrum(*decomposed(train.once(gram), root), mean.astype(np.float64))
+
+
+def decomposed(inner: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decomposes rows by their inner products, after taking their weighted mean from them.
+
+    Args:
+        inner: float64 (n, n).
+        root: float64 (n,), the roots of the weights of the rows, whose sum is n.
+
+    Returns:
+        U, float64 (n, r), and the squares of S, float64 (r,), all above 0.
+    """
+    share = root**2 / len(root)
     towards_mean = inner @ share
     centred = inner - towards_mean - towards_mean[:, None] + share @ towards_mean
     # NumPy's, because SciPy's keeps Python from hearing of Ctrl-C for the seconds that it takes.
     squares, left = np.linalg.eigh(root[:, None] * centred * root)
     kept = squares > _noise(squares)
-    return Spectrum(left[:, kept], squares[kept], mean.astype(np.float64))
+    return left[:, kept], squares[kept]
 
 
 def _noise(squares: np.ndarray) -> float:

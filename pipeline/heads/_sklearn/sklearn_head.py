@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
-TARGET_TYPES = frozenset(
-    f"pipeline.heads._sklearn.target_answers.{name}" for name in ("LinearTargets", "TargetNeighbours")
-)
 TREE_TYPES = frozenset({"pipeline.heads._sklearn.trees.Trees"})
 
 USUAL_SHARE = 2.5
@@ -175,6 +172,10 @@ class SklearnModel:
         """Maps features (n, *feature shape) to probabilities, float (n, m)."""
         return self._of_table(counterpart(self.steps[0]).transform(flat(features)))
 
+    def shares(self, rows: Examples) -> bool:
+        """Tells whether rows were read and scaled for all models of the same training rows."""
+        return rows.has(scaled_by, self.steps[0])
+
     def predict_examples(self, rows: Examples) -> np.ndarray:
         """Maps rows to probabilities, float (n, m), after reading and scaling them once for all models.
 
@@ -191,22 +192,6 @@ class SklearnModel:
         for step in transformers:
             table = step.transform(table)
         return classifier.predict_proba(table)
-
-
-@dataclass(frozen=True, eq=False)
-class TargetSteps:
-    """The scaler of the training rows, and what answers for all labels or numbers at once."""
-
-    steps: Steps
-
-    def predict_targets(self, features: np.ndarray) -> np.ndarray:
-        """Maps features (n, *feature shape) to targets, float (n, k)."""
-        scaler, answering = map(counterpart, self.steps)
-        return answering.predict_targets(scaler.transform(flat(features)))
-
-    def save(self, path: Path) -> None:
-        """Writes the steps in the format of skops, which holds data only."""
-        write_object(path, self.steps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,8 +135,7 @@ def _with_other_labels(table: Table, labels: np.ndarray) -> ColumnMoments:
     belongs = (labels == np.arange(labels.max() + 1)[:, None]).astype(np.float32)
     means = (belongs @ table.values) / belongs.sum(axis=1, keepdims=True)
     moments = table.moments
-    scale = moments.scaler.scale_
-    return replace(moments, means_of_classes=means.astype(np.float64) * scale + moments.mean)
+    return moments.of_other_classes(means.astype(np.float64) * moments.scaler.scale_ + moments.mean)
 
 
 def _read_into(values: np.ndarray, rows: slice, examples: Examples) -> None:

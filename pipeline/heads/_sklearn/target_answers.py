@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.heads._core.probabilities import logistic
 from pipeline.heads._sklearn.neighbours import PRODUCTS_BYTES, with_length_1
+from pipeline.heads._sklearn.scores import gaussian, lengths
 
 
 @dataclass(eq=False)
@@ -28,6 +29,38 @@ class LinearTargets:
         """Returns the answers to a standardised table (n, d), float64 (n, k)."""
         scores = table @ self.coef_.T + self.intercept_
         return logistic(scores) if self.logistic_ else scores
+
+
+@dataclass(eq=False)
+class KernelTargets:
+    """Numbers by machines on one Gaussian kernel: sums over the training rows that any of them rests on.
+
+    Attributes:
+        dual_: float64 (k, s), what each of these rows counts.
+        intercept_: float64 (k,).
+        rows_: float32 (s, d).
+        lengths_: float64 (s,), the squared length of each.
+        gamma_: Width of the kernel exp(-gamma |x - y|^2).
+    """
+
+    dual_: np.ndarray
+    intercept_: np.ndarray
+    rows_: np.ndarray
+    lengths_: np.ndarray
+    gamma_: float
+
+    @classmethod
+    def of(cls, dual: np.ndarray, intercept: np.ndarray, rows: np.ndarray, gamma: float) -> KernelTargets:
+        """Makes one from what all training rows (n, d) count, (k, n), most of which may be 0."""
+        used = dual.any(axis=0)
+        kept = rows[used]
+        return cls(dual[:, used], intercept, kept, lengths(kept), gamma)
+
+    def predict_targets(self, table: np.ndarray) -> np.ndarray:
+        """Returns the answers to a standardised table (n, d), float64 (n, k)."""
+        inner = (table @ self.rows_.T).astype(np.float64)
+        kernel = gaussian(inner, lengths(table), self.lengths_, self.gamma_)
+        return kernel @ self.dual_.T + self.intercept_
 
 
 @dataclass(eq=False)

@@ -6,16 +6,24 @@ crafted file could crash the process. NumPy looks, and trees as arrays are data 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.probabilities import softmax
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+        RandomForestClassifier,
+        RandomForestRegressor,
+    )
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+    from sklearn.tree._tree import Tree
 
 
 class Nodes(NamedTuple):
@@ -41,7 +49,7 @@ class Trees:
         roots_: int32 (t,), the first node of each tree.
         baseline_: float64 (m,), what the sum starts from.
         logits_: Whether the sum is one of logits, or of probabilities.
-        classes_: int (m,), 0..m-1.
+        classes_: int (m,), 0..m-1; of numbers their positions.
     """
 
     feature_: np.ndarray
@@ -80,6 +88,11 @@ class Trees:
 
     def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of a table (n, d), float64 (n, m)."""
+        total = self.predict_targets(table)
+        return softmax(total) if self.logits_ else total
+
+    def predict_targets(self, table: np.ndarray) -> np.ndarray:
+        """Returns the sums of a table (n, d), float64 (n, m): where trees answer with numbers, these."""
         rows = np.arange(len(table))[:, None]
         at = np.broadcast_to(self.roots_, (len(table), len(self.roots_)))
         # No path is longer than the nodes are many, whatever a file says.
@@ -89,22 +102,14 @@ class Trees:
             if np.array_equal(below, at):
                 break
             at = below
-        total = self.baseline_ + self.value_[at].sum(axis=1)
-        return softmax(total) if self.logits_ else total
+        return self.baseline_ + self.value_[at].sum(axis=1)
 
 
 def from_forest(forest: RandomForestClassifier) -> Trees:
     """Takes the trees out of a forest, whose answer is the mean of theirs."""
     trees = [
-        _nodes(
-            tree.children_left == -1,
-            tree.feature,
-            tree.threshold,
-            tree.children_left,
-            tree.children_right,
-            tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True) / len(forest.estimators_),
-        )
-        for tree in (estimator.tree_ for estimator in forest.estimators_)
+        _nodes_of_tree(tree, tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True) / len(forest))
+        for tree in (estimator.tree_ for estimator in forest)
     ]
     return Trees.of(trees, np.zeros(len(forest.classes_)), logits=False)
 
@@ -114,24 +119,57 @@ def from_boosting(boosting: HistGradientBoostingClassifier) -> Trees:
     classes = len(boosting.classes_)
     # There is no public way to its trees; a test holds the answers against its own.
     start = np.ravel(boosting._baseline_prediction)
-    trees = []
-    for predictors in boosting._predictors:
-        for label, predictor in enumerate(predictors, start=classes - len(start)):
-            nodes = predictor.nodes
-            value = np.zeros((len(nodes), classes))
-            value[:, label] = nodes["value"]
-            trees.append(
-                _nodes(
-                    nodes["is_leaf"].astype(bool),
-                    nodes["feature_idx"],
-                    nodes["num_threshold"],
-                    nodes["left"].astype(np.int64),
-                    nodes["right"].astype(np.int64),
-                    value,
-                )
-            )
+    trees = [
+        _nodes_of_predictor(predictor, label, classes)
+        for predictors in boosting._predictors
+        for label, predictor in enumerate(predictors, start=classes - len(start))
+    ]
     baseline = start if len(start) == classes else np.array([0, *start])
     return Trees.of(trees, baseline.astype(np.float64), logits=True)
+
+
+def of_numbers(
+    machines: Mapping[int, RandomForestRegressor | HistGradientBoostingRegressor], scale: NumberScale
+) -> Trees:
+    """Takes the trees out of a machine for each number, by its position: they speak for this number alone.
+
+    Args:
+        machines: Fitted on scaled numbers, whose answers get their own units.
+        scale: Of all numbers.
+    """
+    baseline = scale.mean.copy()
+    trees: list[Nodes] = []
+    for number, machine in machines.items():
+        own = np.zeros(len(baseline))
+        own[number] = scale.spread[number]
+        if hasattr(machine, "_predictors"):
+            baseline += own * np.ravel(machine._baseline_prediction)
+            grown = [_nodes_of_predictor(only, 0, 1) for (only,) in machine._predictors]
+        else:
+            grown = [_nodes_of_tree(one.tree_, one.tree_.value[:, 0] / len(machine)) for one in machine]
+        trees += [nodes._replace(value=nodes.value * own) for nodes in grown]
+    return Trees.of(trees, baseline, logits=False)
+
+
+def _nodes_of_tree(tree: Tree, value: np.ndarray) -> Nodes:
+    """Takes the nodes of a tree of a forest, whose leaves add rows of ``value`` (k, m)."""
+    left, right = tree.children_left, tree.children_right
+    return _nodes(left == -1, tree.feature, tree.threshold, left, right, value)
+
+
+def _nodes_of_predictor(predictor: TreePredictor, column: int, columns: int) -> Nodes:
+    """Takes the nodes of a tree of a boosting, whose leaves add to one of some columns."""
+    nodes = predictor.nodes
+    value = np.zeros((len(nodes), columns))
+    value[:, column] = nodes["value"]
+    return _nodes(
+        nodes["is_leaf"].astype(bool),
+        nodes["feature_idx"],
+        nodes["num_threshold"],
+        nodes["left"].astype(np.int64),
+        nodes["right"].astype(np.int64),
+        value,
+    )
 
 
 def _nodes(
