@@ -142,7 +142,7 @@ def _learning(candidates: Sequence[Candidate], kind: str) -> list[Candidate]:
             f"no head that is to be tried learns {described(kind)}: choose from {', '.join(heads_for(kind))}"
         )
     if others:
-        say(f"choose: left out, as they do not learn {described(kind)}: {several(others)}")
+        say(f"choose: left out, as they do not learn {described(kind)}: {several(others, len(others))}")
     return [one for one in candidates if one.head not in others]
 
 

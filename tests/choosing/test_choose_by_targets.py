@@ -13,15 +13,15 @@ import pytest
 from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
+from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.cache import open_features
-from pipeline.choosing import Choice, chooser, contender, ensembles
+from pipeline.choosing import Choice, chooser, ensembles
 from pipeline.cli import main
 from pipeline.errors import UsageError
-from pipeline.evaluation.ledger import LEDGER
 from pipeline.heads import load_head
 from pipeline.heads._core.target_figures import FIGURES, IN_WORDS, LOSSES, score
 from pipeline.images.source_options import SourceOptions
-from pipeline.images.targets import LABELS, NUMBER
+from pipeline.images.targets import LABELS, NUMBER, described
 from pipeline.plain_json import read_sealed
 from pipeline.recipe import read_recipe
 from pipeline.sweeps import Candidate
@@ -122,29 +122,14 @@ def test_the_commands_make_the_same_head_of_targets(by_target: Choice) -> None:
     assert np.array_equal(again.predict_targets(rows), before.predict_targets(rows))
 
 
-def test_no_answer_is_asked_for_test_images_with_targets(
-    chosen_for: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opened(entry: Any, split: str) -> Any:
-        assert split in ("train", "val")
-        return open_features(entry, split)
-
-    monkeypatch.setattr(contender, "open_features", opened)
-    choice = chosen_for(LABELS, tmp_path)
-
-    assert not list(choice.trained.folder.parent.glob(LEDGER))
-    test = open_features(choice.found.entries[0], "test")
-    assert not choice.trained.seen.trained_on(test.rows.digests).any()
-    assert not choice.trained.seen.validated_on(test.rows.digests).any()
+def test_no_head_has_seen_test_images_with_targets(by_target: Choice) -> None:
+    trained = by_target.trained
+    test = open_features(by_target.found.entries[0], "test").rows.digests
+    assert trained.seen is not None
+    assert not (trained.seen.trained_on(test) | trained.seen.validated_on(test)).any()
 
 
-def test_heads_that_do_not_learn_numbers_are_left_out_and_told(
-    chosen_for: Choose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    choice = chosen_for(NUMBER, tmp_path)
-
-    assert "left out, as they do not learn numbers: prototype" in capsys.readouterr().err
-    assert {one.head for one in choice.tried} <= {"", "ridge", "knn", "ensemble"}
+def test_where_no_head_learns_numbers_those_that_do_are_named(chosen_for: Choose, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"learns numbers: choose from .*knn.*ridge"):
         chosen_for(NUMBER, tmp_path, candidates=[Candidate("prototype"), Candidate("lda")])
 
@@ -162,28 +147,33 @@ def test_an_ensemble_answers_with_targets(
         "pipeline.choosing.joining.select_members", lambda answers, *_: np.arange(1, len(answers) + 1)
     )
 
-    choice = chosen_for(target, tmp_path)
+    choice = chosen_for(target, tmp_path, bases=[BaseAtHand("pixels", "", (4,))], candidates=HEADS[:2])
 
     assert choice.trained.name == "ensemble"
     again = load_head(choice.trained.folder)
     assert again.val_score == choice.trained.val_score
-    size = choice.found.contender.image_size
-    (tried,) = [one for one in choice.tried if one.head == "ensemble" and one.image_size == size]
+    (tried,) = [one for one in choice.tried if one.head == "ensemble"]
     assert choice.trained.val_score[1] == pytest.approx(tried.score, abs=1e-5)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_command_names_the_figure(
-    target: str, data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("target", "left_out"), [(LABELS, "finetune"), (NUMBER, "prototype, lda")])
+def test_the_command_names_the_figure_and_the_heads_that_are_left_out(
+    target: str,
+    left_out: str,
+    data: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = ["choose", "--data", str(data(target)), "--target", target, "--backbone", "pixels"]
     words += ["--image-size", "4", "--cache", str(tmp_path / "c"), "--runs", str(tmp_path / "r")]
-    monkeypatch.setattr("pipeline.sweeps.preset", lambda name: [Candidate("ridge")])
+    heads = [Candidate(name) for name in ("ridge", *left_out.split(", "))]
+    monkeypatch.setattr("pipeline.sweeps.preset", lambda name: heads)
 
     done = CliRunner().invoke(main, [*words, "--json"])
     told = CliRunner().invoke(main, words)
 
     assert done.exit_code == told.exit_code == 0, done.output
     assert list(json.loads(done.stdout)["chosen"])[-1] == f"val_{FIGURES[target]}"
+    assert f"left out, as they do not learn {described(target)}: {left_out}" in told.stderr
     assert f": val {IN_WORDS[FIGURES[target]]} 0." in told.stdout
     assert "accuracy" not in told.stdout

@@ -96,7 +96,7 @@ def test_what_is_unlike_the_training_is_known_of_several_cuts(
 @pytest.mark.parametrize(
     ("target", "members"),
     [
-        (LABELS, "2*logreg@late:avg + ridge@early + dense epochs=2@late:avg"),
+        (LABELS, "2*logreg@late:avg + ridge@early + knn k=3@late:avg"),
         (NUMBER, "2*knn k=3@late:avg + ridge@early"),
     ],
 )
