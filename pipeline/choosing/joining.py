@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.choosing.contender import Extracted
-from pipeline.choosing.ensembles import LIBRARY, measure_gain, rows_to_look_at, select_members
+from pipeline.choosing.ensembles import ASKED, LIBRARY, measure_gain, rows_to_look_at, select_members
 from pipeline.choosing.fits import Fit
 from pipeline.heads import row_groups
 from pipeline.heads._core.examples import select_all
@@ -17,6 +17,7 @@ from pipeline.heads._core.target_figures import FIGURES, LOSSES, loss, score
 from pipeline.heads.ensemble import NAME
 from pipeline.progress import say
 from pipeline.sweeps import Result
+from pipeline.wording import counted
 
 
 def joined_fits(found: Extracted, fits: Sequence[Fit], *, seed: int) -> Fit | None:
@@ -31,6 +32,8 @@ def joined_fits(found: Extracted, fits: Sequence[Fit], *, seed: int) -> Fit | No
     valid = found.open(library[0].positions[0], "val")
     rows, kind = select_all(valid), valid.target
     some = rows_to_look_at(rows.truth)
+    if ASKED[kind] < LIBRARY:  # a figure that takes its time
+        say(f"choose: {found.contender}: {counted(len(library), 'head')}: which answer best together?")
     answers, truth = np.stack([one.answers[some] for one in library]), rows.truth[some]
     gain = measure_gain(answers, truth, row_groups(valid)[rows.index][some], seed=seed, kind=kind)
     if not gain.is_more_than_noise:
