@@ -16,15 +16,17 @@ from pipeline.choosing.passes import Passes
 from pipeline.choosing.record import Choice, Tried
 from pipeline.choosing.results import FOLDER, commands, write_choice
 from pipeline.errors import UsageError
+from pipeline.heads import describe_head
+from pipeline.heads._core.targets import heads_for
 from pipeline.images import open_images
 from pipeline.images.source import targets_of
 from pipeline.images.source_options import SourceOptions
 from pipeline.images.sources.sample import draw
-from pipeline.images.targets import described
+from pipeline.images.targets import CLASS, described
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.sweeps import Candidate, preset
-from pipeline.wording import counted
+from pipeline.wording import counted, several
 
 __all__ = ["BaseAtHand", "Choice", "Tried", "bases_at_hand", "choose"]
 
@@ -76,17 +78,14 @@ def choose(
     if not tried:
         raise UsageError("no base is at hand: give --weights FILE, see `pipeline backbones`")
     whole = open_images(os.fspath(data), options)
-    if (targets := targets_of(whole)) is not None:
-        raise UsageError(
-            f"{whole.uri} has {described(targets.kind)}, and choose compares heads of classes: `pipeline "
-            "extract` and `pipeline train-head` work on these"
-        )
+    targets = targets_of(whole)
+    kind = CLASS if targets is None else targets.kind
     usable = len(draw(whole, MOST).items())
     if not usable:
         raise UsageError(f"{whole.uri} has no labelled image to choose by that is not of test")
     images = Images(data=whole.uri, options=options, name=name, cache=os.fspath(expanded(cache)))
     folder = runs / (dataset_name(whole.name) if name is None else chosen_name(name)) / FOLDER
-    passes = Passes(images, budget)
+    passes = Passes(images, budget, kind)
 
     def choice_of(best: Best) -> Choice:
         return Choice(
@@ -112,7 +111,7 @@ def choose(
         total=len(whole.items()),
         usable=usable,
         bases=tried,
-        candidates=preset("quick") if candidates is None else candidates,
+        candidates=_learning(preset("quick") if candidates is None else candidates, kind),
         runs=runs,
         keep=lambda best: write_choice(choice_of(best)),
         seed=seed,
@@ -128,6 +127,23 @@ def choose(
         raise
     write_choice(choice)
     return choice
+
+
+def _learning(candidates: Sequence[Candidate], kind: str) -> list[Candidate]:
+    """Returns the candidates that learn a kind of target, and tells of the others.
+
+    Raises:
+        UsageError: None does.
+    """
+    names = list(dict.fromkeys(one.head for one in candidates))
+    others = [name for name in names if kind not in describe_head(name).targets]
+    if others and others == names:
+        raise UsageError(
+            f"no head that is to be tried learns {described(kind)}: choose from {', '.join(heads_for(kind))}"
+        )
+    if others:
+        say(f"choose: left out, as they do not learn {described(kind)}: {several(others, len(others))}")
+    return [one for one in candidates if one.head not in others]
 
 
 def _tell(best: Best, folder: Path) -> None:

@@ -233,9 +233,10 @@ class Chooser:
                 layer=fit.layer,
                 head=result.head,
                 options=dict(result.options),
+                target=self.passes.target,
                 rows=result.rows,
-                accuracy=result.score,
-                log_loss=result.log_loss,
+                score=result.score,
+                loss=result.loss,
                 seconds=result.seconds,
                 image_s=self.passes.pace.image_s[contender],
                 note=result.problem,
@@ -250,16 +251,15 @@ class Chooser:
         chosen = fit.found.selection(fit.positions)
         train, valid = chosen.open("train"), chosen.open("val")
         if fit.trained is not None:
-            trained = with_familiarity(replace(fit.trained, val_accuracy=result.score), train, valid)
-            trained = save_head(trained, runs=self.runs)
+            trained = save_head(with_familiarity(fit.trained, train, valid), runs=self.runs)
         else:
             trained = train_head(
                 result.head, train, valid, options=result.options, seed=self.seed, runs=self.runs
             )
         self.best = Best(fit.found, fit.positions, result.head, result.options, fit.rank, trained)
         say(
-            f"choose: the best so far: {result.head} on {fit.found.contender}, {fit.layer}: val accuracy "
-            f"{trained.val_accuracy:.4f}, saved in {trained.folder}"
+            f"choose: the best so far: {result.head} on {fit.found.contender}, {fit.layer}: "
+            f"{trained.val_line}, saved in {trained.folder}"
         )
         self.keep(self.best)
 

@@ -17,6 +17,7 @@ from pipeline.extraction import FeatureRequest, engines, extract
 from pipeline.extraction.fastest import TRIAL_BATCH, forward_rate
 from pipeline.extraction.settle import request_of
 from pipeline.images.source_options import SourceOptions
+from pipeline.images.targets import NUMBER
 from pipeline.serving.extractor import filters_of
 from pipeline.spec import RAW, FeatureSpec
 
@@ -119,12 +120,13 @@ class Extracted:
         """Opens the features of a split at a cut.
 
         Raises:
-            UsageError: There is no such split, or none of its rows has a label.
+            UsageError: There is no such split, or nothing is known of any of its rows.
         """
         entry = self.entries[position]
         features = open_features(entry, split)
-        if not (features.labels >= 0).any():
-            raise UsageError(f"no {split} image of {entry.source} has a label to choose by")
+        if not features.known.any():
+            what = "number" if features.target == NUMBER else "label"
+            raise UsageError(f"no {split} image of {entry.source} has a {what} to choose by")
         return features
 
     def selection(self, positions: Sequence[int]) -> Selection:

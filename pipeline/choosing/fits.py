@@ -11,7 +11,6 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.choosing.contender import Extracted
 from pipeline.heads import TrainedHead
-from pipeline.images import UNLABELLED
 from pipeline.sweeps import Candidate, Result
 from pipeline.sweeps.fitting import SweepData, by_head, fit_and_answer, prepare, sweep_data
 
@@ -27,7 +26,8 @@ class Fit:
         found: The features of the contender.
         positions: Which cuts they are.
         result: How it did; without a score where it failed.
-        answers: float32 (n, k), its probabilities of the labelled val rows; empty where it failed.
+        answers: float32 (n, k), what it answers for the val rows of which something is known; empty where it
+            failed.
         trained: The head; None where it failed, or is to be trained yet.
     """
 
@@ -40,7 +40,7 @@ class Fit:
     @property
     def rank(self) -> tuple[float, float]:
         """Sorts fits that did not fail, the best first."""
-        return -(self.result.score or 0.0), self.result.log_loss or 0.0
+        return -(self.result.score or 0.0), self.result.loss or 0.0
 
     @property
     def layer(self) -> str:
@@ -88,9 +88,9 @@ def look_at_heads(
 
 
 def _some(features: FeatureSet) -> FeatureSet:
-    labelled = np.flatnonzero(features.labels != UNLABELLED)
-    places = np.linspace(0, len(labelled) - 1, min(LOOK_ROWS, len(labelled))).astype(int)
-    return features.take(labelled[places])
+    known = np.flatnonzero(features.known)
+    places = np.linspace(0, len(known) - 1, min(LOOK_ROWS, len(known))).astype(int)
+    return features.take(known[places])
 
 
 def _fitted(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from pipeline.choosing.contender import Extracted
-from pipeline.choosing.ensembles import LIBRARY, MOST_ROWS, measure_gain, select_members
+from pipeline.choosing.ensembles import ASKED, LIBRARY, measure_gain, rows_to_look_at, select_members
 from pipeline.choosing.fits import Fit
 from pipeline.heads import row_groups
+from pipeline.heads._core.examples import select_all
 from pipeline.heads._core.members import Member, write_members
-from pipeline.heads._core.temperature import FLOOR
+from pipeline.heads._core.target_figures import FIGURES, LOSSES, loss, score
 from pipeline.heads.ensemble import NAME
-from pipeline.images import UNLABELLED
 from pipeline.progress import say
 from pipeline.sweeps import Result
 from pipeline.wording import counted
@@ -29,17 +30,17 @@ def joined_fits(found: Extracted, fits: Sequence[Fit], *, seed: int) -> Fit | No
     """
     library = sorted(fits, key=lambda one: one.rank)[:LIBRARY]
     valid = found.open(library[0].positions[0], "val")
-    labelled = np.flatnonzero(valid.labels != UNLABELLED)
-    truth = valid.labels[labelled]
-    some = np.unique(np.linspace(0, len(truth) - 1, min(MOST_ROWS, len(truth))).astype(int))
-    answers = np.stack([one.answers[some] for one in library])
-    gain = measure_gain(answers, truth[some], row_groups(valid)[labelled][some], seed=seed)
-    told = f"{gain.won:,} more right and {gain.lost:,} more wrong of {counted(gain.rows, 'val row')}"
+    rows, kind = select_all(valid), valid.target
+    some = rows_to_look_at(rows.truth)
+    if ASKED[kind] < LIBRARY:  # a figure that takes its time
+        say(f"choose: {found.contender}: {counted(len(library), 'head')}: which answer best together?")
+    answers, truth = np.stack([one.answers[some] for one in library]), rows.truth[some]
+    gain = measure_gain(answers, truth, row_groups(valid)[rows.index][some], seed=seed, kind=kind)
     if not gain.is_more_than_noise:
-        say(f"choose: {found.contender}: an ensemble gains no more than noise: {told}")
+        say(f"choose: {found.contender}: an ensemble gains no more than noise: {gain.told}")
         return None
-    say(f"choose: {found.contender}: an ensemble gains: {told}")
-    votes = select_members(answers, truth[some])
+    say(f"choose: {found.contender}: an ensemble gains: {gain.told}")
+    votes = select_members(answers, truth, kind)
     chosen = [(one, int(count)) for one, count in zip(library, votes, strict=True) if count]
     positions = tuple(sorted({place for one, _ in chosen for place in one.positions}))
     members = [
@@ -47,14 +48,15 @@ def joined_fits(found: Extracted, fits: Sequence[Fit], *, seed: int) -> Fit | No
         for one, count in chosen
     ]
     together = np.sum([count * one.answers for one, count in chosen], axis=0) / votes.sum()
-    of_truth = together[np.arange(len(truth)), truth]
+    losses: dict[str, Any] = {LOSSES[kind]: loss(kind, rows.truth, together)}
     result = Result(
         NAME,
         NAME,
         {"members": write_members(members)},
-        score=float(np.mean(together.argmax(axis=1) == truth)),
-        log_loss=float(-np.log(np.maximum(of_truth, FLOOR)).mean()),
-        rows=len(truth),
+        score=score(kind, rows.truth, together),
+        rows=len(rows),
         seconds=sum(one.result.seconds for one, _ in chosen),
+        figure=FIGURES[kind],
+        **losses,
     )
     return Fit(found, positions, result, together)

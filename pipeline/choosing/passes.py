@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pipeline.choosing.budget import Budget, Pace
 from pipeline.choosing.contender import Contender, Extracted, Images, base_alone_s, extracted
 from pipeline.choosing.record import Tried
+from pipeline.images.targets import CLASS
 from pipeline.progress import say
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -22,12 +23,14 @@ class Passes:
     Attributes:
         images: All images.
         budget: The time.
+        target: What is known of an image, see ``images/targets.py``.
         tried: What was tried so far.
         pace: What passes took.
     """
 
     images: Images
     budget: Budget
+    target: str = CLASS
     tried: list[Tried] = field(default_factory=list)
     pace: Pace = field(default_factory=Pace)
     _settled: dict[Contender, FeatureSpec] = field(default_factory=dict)
@@ -66,7 +69,7 @@ class Passes:
     def leave_out(self, contender: Contender, why: str) -> None:
         """Says, and takes down, why a contender goes no further."""
         say(f"choose: {contender} goes no further: {why}")
-        self.tried.append(Tried.without(contender, why))
+        self.tried.append(Tried.without(contender, why, self.target))
 
     @property
     def left(self) -> str:

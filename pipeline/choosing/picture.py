@@ -1,4 +1,4 @@
-"""The picture of a choice: accuracy against the seconds that an image takes."""
+"""The picture of a choice: accuracy, or what else was chosen by, against the seconds that an image takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.choosing.record import Tried
+from pipeline.heads._core.target_figures import ACCURACY, IN_WORDS
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -26,20 +27,18 @@ def draw_choice(choice: Choice, file: BinaryIO) -> None:
     for one in (one for one in best_of_cuts(choice.tried) if one.image_s):
         is_chosen = one.head == choice.trained.name and _place(one) == _chosen_place(choice)
         colour = CHOSEN if is_chosen else OTHER if one.head else PALE
-        x = 1000 * (one.image_s or 0.0)
-        axes.plot([x, x], one.interval, color=colour, linewidth=1.5)
-        axes.plot(
-            [x], [one.accuracy or 0.0], "o", color=colour, markerfacecolor=colour if one.head else "white"
-        )
+        x, y = 1000 * (one.image_s or 0.0), one.score or 0.0
+        if one.interval is not None:
+            axes.plot([x, x], one.interval, color=colour, linewidth=1.5)
+        axes.plot([x], [y], "o", color=colour, markerfacecolor=colour if one.head else "white")
         label = f"{one.backbone} {one.image_size} {one.layer}" + (f"\n{one.label}" if is_chosen else "")
-        axes.annotate(
-            label, (x, one.accuracy or 0.0), (5, 3), textcoords="offset points", size=7, parse_math=False
-        )
+        axes.annotate(label, (x, y), (5, 3), textcoords="offset points", size=7, parse_math=False)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("milliseconds an image, on this machine")
-    axes.set_ylabel("accuracy, with its 95 % interval")
+    with_interval = ", with its 95 % interval" if choice.figure == ACCURACY else ""
+    axes.set_ylabel(IN_WORDS[choice.figure] + with_interval)
     images = counted(len(choice.tried), "trial")
     axes.set_title(
         f"{choice.trained.dataset}: {images}; filled: the best head of a cut on val; hollow: quick scores",
@@ -59,14 +58,14 @@ def best_of_cuts(tried: Sequence[Tried]) -> list[Tried]:
     """Returns the best of each cut, a head where there is one, else its quick score; the best first."""
     best: dict[Place, Tried] = {}
     for one in tried:
-        if one.accuracy is not None:
+        if one.score is not None:
             other = best.get(_place(one))
             best[_place(one)] = one if other is None else max(one, other, key=_worth)
     return sorted(best.values(), key=_worth, reverse=True)
 
 
 def _worth(one: Tried) -> tuple[bool, float, float]:
-    return bool(one.head), one.accuracy or 0.0, -(one.log_loss or 0.0)
+    return bool(one.head), one.score or 0.0, -(one.loss or 0.0)
 
 
 def _place(one: Tried) -> Place:

@@ -16,12 +16,10 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.cache.whole_set import whole_set
-from pipeline.errors import UsageError
+from pipeline.choosing.held_out import held_out_answers
 from pipeline.heads import keep_labels, row_groups
-from pipeline.heads._core.examples import select
-from pipeline.heads._core.probabilities import softmax
-from pipeline.heads._core.temperature import FLOOR, fit_inverse_temperature
-from pipeline.heads.ridge import Ridge
+from pipeline.heads._core.row_losses import row_losses
+from pipeline.heads._core.target_figures import loss, score
 
 PENALTIES = (0.1, 1.0, 10.0)
 SAME = 1e-3
@@ -34,15 +32,17 @@ class QuickScore:
     """What features of a sample are worth.
 
     Attributes:
-        accuracy: Share of rows that fits without them have right.
-        losses: float64 (n,), the log-loss of each row.
+        score: What fits without each row come to, in the figure of the kind that is answered.
+        error: What is told beside the score, see ``target_figures.LOSSES``.
+        losses: float64 (n,), what each row's answer costs, see ``row_losses``.
     """
 
-    accuracy: float
+    score: float
+    error: float
     losses: np.ndarray
 
     @property
-    def log_loss(self) -> float:
+    def loss(self) -> float:
         """Mean of the losses."""
         return float(self.losses.mean())
 
@@ -71,29 +71,20 @@ def quick_score(parts: Sequence[FeatureSet]) -> QuickScore:
         parts: Splits of a sample, read into memory as a whole.
 
     Raises:
-        UsageError: Fewer than two classes have two rows.
+        UsageError: Too few rows tell classes, labels or numbers apart.
     """
     whole = whole_set(parts)
     rows = _alone(replace(whole, features=whole.to_memory()))
-    counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
-    usable = np.flatnonzero(counts >= 2)
-    if len(usable) < 2:
-        raise UsageError(
-            f"{rows.path}: fewer than two classes have two images to choose by: give more images, or train "
-            "with `pipeline train-head`"
-        )
-    examples = select(rows, usable)
-    scores = [Ridge(alpha=alpha).solve(examples).held_out for alpha in PENALTIES]
-    return min((_of_scores(one, examples.labels) for one in scores), key=lambda score: score.log_loss)
+    found = [_of(rows.target, *held_out) for held_out in held_out_answers(rows, PENALTIES)]
+    return min(found, key=lambda one: one.loss)
 
 
-def _of_scores(scores: np.ndarray, labels: np.ndarray) -> QuickScore:
-    answers = softmax(fit_inverse_temperature(scores, labels) * scores)
-    of_truth = answers[np.arange(len(labels)), labels]
-    return QuickScore(float(np.mean(answers.argmax(axis=1) == labels)), -np.log(np.maximum(of_truth, FLOOR)))
+def _of(kind: str, truth: np.ndarray, answers: np.ndarray) -> QuickScore:
+    told = score(kind, truth, answers), loss(kind, truth, answers)
+    return QuickScore(*told, row_losses(kind, truth, answers))
 
 
 def _alone(features: FeatureSet) -> FeatureSet:
-    """Takes the labels of all rows of a group but the first away."""
+    """Takes what is known of all rows of a group but the first away."""
     _, first = np.unique(row_groups(features), return_index=True)
     return keep_labels(features, first)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.choosing.contender import Contender, Extracted
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.heads import TrainedHead
+from pipeline.heads._core.target_figures import FIGURES, IN_WORDS, LOSSES
+from pipeline.images.targets import CLASS, NUMBER
 from pipeline.notebook import facts_html, table_html
 
 QUICK = ""
@@ -26,9 +28,11 @@ class Tried:
         layer: The cut, or several with ``+`` between them; empty where the base was not run.
         head: Name of the head; ``QUICK`` for the quick score.
         options: Options of the head.
+        target: What is answered of an image, see ``images/targets.py``.
         rows: Images it was measured on.
-        accuracy: On val; of the quick score on a sample of train and val. None where nothing was measured.
-        log_loss: On the same rows.
+        score: The figure of the target, see ``FIGURES``, on val; of the quick score on a sample of train and
+            val. None where nothing was measured.
+        loss: What decides between equal scores, see ``LOSSES``, on the same rows.
         seconds: What it took: the fit of a head; for the quick score the pass over the sample, once a pass.
         image_s: Seconds an image that the base takes.
         note: Why it was left out, or went no further; mostly empty.
@@ -39,17 +43,19 @@ class Tried:
     layer: str = ""
     head: str = QUICK
     options: dict[str, str] = field(default_factory=dict)
+    target: str = CLASS
     rows: int = 0
-    accuracy: float | None = None
-    log_loss: float | None = None
+    score: float | None = None
+    loss: float | None = None
     seconds: float = 0.0
     image_s: float | None = None
     note: str = ""
 
     @classmethod
-    def without(cls, contender: Contender, note: str) -> Tried:
+    def without(cls, contender: Contender, note: str, target: str = CLASS) -> Tried:
         """Takes down why a contender went no further."""
-        return cls(backbone=contender.base.backbone, image_size=contender.image_size, note=note)
+        backbone, image_size = contender.base.backbone, contender.image_size
+        return cls(backbone=backbone, image_size=image_size, target=target, note=note)
 
     @property
     def label(self) -> str:
@@ -57,20 +63,40 @@ class Tried:
         return " ".join([self.head, *(f"{name}={value}" for name, value in self.options.items())])
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy."""
-        return wilson_interval(round((self.accuracy or 0.0) * self.rows), self.rows)
+    def figure(self) -> str:
+        """Name of the figure that the score is."""
+        return FIGURES[self.target]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The score of classes; None of other targets, or where nothing was measured."""
+        return self.score if self.target == CLASS else None
+
+    @property
+    def log_loss(self) -> float | None:
+        """The loss of classes or labels; None of numbers, or where nothing was measured."""
+        return None if self.target == NUMBER else self.loss
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of an accuracy; None of other figures, whose bootstrap would cost more than a fit."""
+        return None if self.accuracy is None else wilson_interval(round(self.accuracy * self.rows), self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """Returns an object of ``"tried"``."""
-        described = asdict(self)
-        accuracy, image_s = described.pop("accuracy"), described.pop("image_s")
-        return described | {
+        return {
+            "backbone": self.backbone,
+            "image_size": self.image_size,
+            "layer": self.layer,
             "head": self.head or None,
-            "sample_accuracy": None if self.head else accuracy,
-            "val_accuracy": accuracy if self.head else None,
+            "options": self.options,
+            "rows": self.rows,
+            LOSSES[self.target]: self.loss,
             "seconds": round(self.seconds, 3),
-            "seconds_an_image": None if image_s is None else round(image_s, 6),
+            "note": self.note,
+            f"sample_{self.figure}": None if self.head else self.score,
+            f"val_{self.figure}": self.score if self.head else None,
+            "seconds_an_image": None if self.image_s is None else round(self.image_s, 6),
         }
 
 
@@ -101,6 +127,16 @@ class Choice:
         """The cut, or several with ``+`` between them."""
         return "+".join(self.found.cut(position) for position in self.positions)
 
+    @property
+    def figure(self) -> str:
+        """Name of the figure that was chosen by, see ``FIGURES``."""
+        return FIGURES[self.trained.task.target]
+
+    @property
+    def score(self) -> float | None:
+        """What the head that was chosen reaches on val, in that figure."""
+        return None if self.trained.val_score is None else self.trained.val_score[1]
+
     def _repr_html_(self) -> str:
         """Shows in a notebook what was chosen, and all that was tried."""
         chosen = self.found.contender
@@ -115,13 +151,13 @@ class Choice:
             (
                 f"{one.backbone} {one.image_size} {one.layer}",
                 one.label if one.head else "quick score",
-                "" if one.accuracy is None else f"{one.accuracy:.4f}",
-                "" if one.accuracy is None else "{:.4f} to {:.4f}".format(*one.interval),
+                "" if one.score is None else f"{one.score:.4f}",
+                "" if one.interval is None else "{:.4f} to {:.4f}".format(*one.interval),
                 one.note,
             )
             for one in self.tried
         ]
-        names = ("features", "head", "accuracy", "95% interval", "note")
+        names = ("features", "head", IN_WORDS[self.figure], "95% interval", "note")
         return facts_html("chosen", facts) + table_html(names, tried)
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +168,7 @@ class Choice:
                 "image_size": self.found.contender.image_size,
                 "layer": self.layer,
                 "head": self.trained.name,
-                "val_accuracy": self.trained.val_accuracy,
+                f"val_{self.figure}": self.score,
             },
             "tried": [one.to_json() for one in self.tried],
             "seconds": round(self.seconds, 3),

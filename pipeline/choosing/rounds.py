@@ -47,13 +47,13 @@ class Scored:
     @property
     def best(self) -> QuickScore:
         """The score of the best cut."""
-        return min(self.scores, key=lambda score: score.log_loss)
+        return min(self.scores, key=lambda score: score.loss)
 
     @property
     def different(self) -> list[int]:
         """The cuts, the best first; of equal ones the first."""
         kept: list[int] = []
-        for i in sorted(range(len(self.scores)), key=lambda i: self.scores[i].log_loss):
+        for i in sorted(range(len(self.scores)), key=lambda i: self.scores[i].loss):
             if not any(self.scores[i].equals(self.scores[j]) for j in kept):
                 kept.append(i)
         return kept
@@ -92,7 +92,7 @@ def play_rounds(passes: Passes, bases: Sequence[BaseAtHand], usable: int) -> Rou
     _first_round(passes, rounds, bases, counts[0])
     for count in counts[1:]:
         _later_round(passes, rounds, count)
-    rounds.out.sort(key=lambda one: one.best.log_loss)
+    rounds.out.sort(key=lambda one: one.best.loss)
     return rounds
 
 
@@ -180,9 +180,10 @@ def _scored(passes: Passes, contender: Contender, count: int) -> Scored:
                 backbone=contender.base.backbone,
                 image_size=contender.image_size,
                 layer=found.cut(position),
+                target=passes.target,
                 rows=len(score.losses),
-                accuracy=score.accuracy,
-                log_loss=score.log_loss,
+                score=score.score,
+                loss=score.error,
                 seconds=found.seconds if position == 0 else 0.0,
                 image_s=passes.pace.image_s[contender],
             )
@@ -192,7 +193,7 @@ def _scored(passes: Passes, contender: Contender, count: int) -> Scored:
 
 def _halved(passes: Passes, rounds: Rounds, pool: Sequence[Scored], *, half: bool = True) -> list[Scored]:
     """Keeps those who are not clearly worse than the best, and of more than two only the better half."""
-    order = sorted(pool, key=lambda one: one.best.log_loss)
+    order = sorted(pool, key=lambda one: one.best.loss)
     first = order[0]
     most = max(2, math.ceil(len(order) / 2)) if half else len(order)
     kept = []

@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pipeline.cache.features import single_specs
 from pipeline.errors import UsageError
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, History, Layered, Model, Task, make_head
-from pipeline.heads._core.member_files import Shapes, read_archive, write_archive
+from pipeline.heads._core.head import (
+    Head,
+    History,
+    Layered,
+    Model,
+    TargetHead,
+    TargetModel,
+    Task,
+    make_head,
+)
+from pipeline.heads._core.member_files import Shapes, read_archive
 from pipeline.heads._core.members import EXAMPLE, Member, cut_position, read_members
+from pipeline.heads._core.targets import file_of, heads_for, target_head
+from pipeline.heads._core.voting import EnsembleModel, EnsembleTargets, M, Places
+from pipeline.images.targets import LABELS, NUMBER, described
 from pipeline.runtimes.keras import import_keras
 
 if TYPE_CHECKING:
     import keras
 
 NAME = "ensemble"
+OF_ANY_TARGET = "ridge + knn"
+"""Members that learn every kind of target."""
+M_co = TypeVar("M_co", bound=Model | TargetModel, covariant=True)
+Fitted = tuple[tuple[M, ...], tuple[int, ...], tuple[str, ...], Places, Shapes]
+"""The fields of ``Members``."""
+
+
+class Fit(Protocol[M_co]):
+    """What trains a member, for answers of one kind."""
+
+    def __call__(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[M_co, History]:
+        """Returns the fitted member and its history, see ``Head.fit``."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +64,7 @@ class Ensemble:
     """
 
     file: ClassVar[str] = "model.zip"
+    targets: ClassVar[frozenset[str]] = frozenset({LABELS, NUMBER})
 
     members: str = "logreg + ridge"
 
@@ -52,10 +79,13 @@ class Ensemble:
         """The members, each with its head."""
         return tuple((one, make_head(one.head, one.options)) for one in read_members(self.members))
 
-    @property
-    def files(self) -> list[str]:
-        """Names of the members' files in the one that holds them all."""
-        return [f"{number}-{head.file}" for number, (_, head) in enumerate(self.parts)]
+    def files(self, target: str) -> tuple[str, ...]:
+        """Names of the members' files in the one that holds them all.
+
+        Raises:
+            UsageError: A member does not learn such targets.
+        """
+        return tuple(f"{number}-{file_of(head, target)}" for number, (_, head) in enumerate(self.parts))
 
     @property
     def software(self) -> tuple[str, ...]:
@@ -70,26 +100,76 @@ class Ensemble:
         Raises:
             UsageError: A member works on a cut that is not there.
         """
-        rows, held_out = _by_cut(train), None if valid is None else _by_cut(valid)
-        shapes = tuple(one.source.feature_shape for one in rows)
-        models: list[Model] = []
-        places = _places(self, task)
-        for (_, head), place in zip(self.parts, places, strict=True):
-            learnt = train if place is None else rows[place]
-            chosen = valid if place is None or held_out is None else held_out[place]
-            model, _ = head.fit(_task_at(task, place, shapes), learnt, chosen, seed=seed)
-            models.append(model)
-        return EnsembleModel(self, tuple(models), tuple(places), shapes), {}
+        fits = [head.fit for _, head in self.parts]
+        return EnsembleModel(*self._fitted(fits, task, train, valid, seed)), {}
 
     def load(self, path: Path, task: Task) -> EnsembleModel:
         """Reads the file of each member as its head does."""
+        return EnsembleModel(*self._loaded([head.load for _, head in self.parts], path, task))
+
+    def fit_targets(
+        self, task: Task, train: Examples, valid: Examples | None, *, seed: int
+    ) -> tuple[TargetModel, History]:
+        """Trains each member on all labels, or numbers, as :meth:`fit` does on classes.
+
+        Raises:
+            UsageError: A member works on a cut that is not there, or does not learn such targets.
+        """
+        fits = [head.fit_targets for head in self._target_heads(task.target)]
+        return EnsembleTargets(*self._fitted(fits, task, train, valid, seed)), {}
+
+    def file_of_targets(self, target: str) -> str:
+        """Names the archive of the members."""
+        return self.file
+
+    def load_targets(self, path: Path, task: Task) -> TargetModel:
+        """Reads the file of each member as its head does."""
+        loads = [head.load_targets for head in self._target_heads(task.target)]
+        return EnsembleTargets(*self._loaded(loads, path, task))
+
+    def _fitted(
+        self,
+        fits: Sequence[Fit[M]],
+        task: Task,
+        train: Examples,
+        valid: Examples | None,
+        seed: int,
+    ) -> Fitted[M]:
+        rows, held_out = _by_cut(train), None if valid is None else _by_cut(valid)
+        shapes = tuple(one.source.feature_shape for one in rows)
+        models: list[M] = []
         places = _places(self, task)
-        loads = [
-            partial(_load_member, head, task, place)
-            for (_, head), place in zip(self.parts, places, strict=True)
-        ]
-        shapes, models = read_archive(path, dict(zip(self.files, loads, strict=True)))
-        return EnsembleModel(self, tuple(models), tuple(places), shapes)
+        for fit, place in zip(fits, places, strict=True):
+            learnt = train if place is None else rows[place]
+            chosen = valid if place is None or held_out is None else held_out[place]
+            model, _ = fit(_task_at(task, place, shapes), learnt, chosen, seed=seed)
+            models.append(model)
+        return self._together(models, task.target, places, shapes)
+
+    def _loaded(self, loads: Sequence[Callable[[Path, Task], M]], path: Path, task: Task) -> Fitted[M]:
+        places = _places(self, task)
+        readers = [partial(_load_member, load, task, at) for load, at in zip(loads, places, strict=True)]
+        shapes, models = read_archive(path, dict(zip(self.files(task.target), readers, strict=True)))
+        return self._together(models, task.target, places, shapes)
+
+    def _together(self, models: Sequence[M], target: str, places: Places, shapes: Shapes) -> Fitted[M]:
+        counts = tuple(member.count for member, _ in self.parts)
+        return tuple(models), counts, self.files(target), places, shapes
+
+    def _target_heads(self, target: str) -> list[TargetHead]:
+        """Returns the members' heads as such that learn a kind of target.
+
+        Raises:
+            UsageError: One of them does not.
+        """
+        try:
+            return [target_head(head, target) for _, head in self.parts]
+        except UsageError as error:
+            choices = [name for name in heads_for(target) if name != NAME]
+            raise UsageError(
+                f"a member of the ensemble {self.members!r} does not learn {described(target)}: choose from "
+                f"{', '.join(choices)}, for example `--set 'members={OF_ANY_TARGET}'`"
+            ) from error
 
     def to_network(self, model: EnsembleModel, task: Task) -> keras.Model:
         """Writes the members side by side as one network.
@@ -118,59 +198,16 @@ class Ensemble:
         return keras.Model(inputs, keras.ops.sum(keras.ops.stack(answers), axis=0))
 
 
-@dataclass(frozen=True, eq=False)
-class EnsembleModel:
-    """Fitted members.
-
-    Attributes:
-        head: The ensemble they are of.
-        models: What each has learnt.
-        places: Which cut each works on; None = all features as they are.
-        shapes: Shape of one row's features at each cut.
-    """
-
-    head: Ensemble
-    models: tuple[Model, ...]
-    places: tuple[int | None, ...]
-    shapes: Shapes
-
-    @property
-    def votes(self) -> int:
-        """How many votes there are in all."""
-        return sum(member.count for member, _ in self.head.parts)
-
-    def columns(self, place: int) -> slice:
-        """Returns where the features of a cut stand in a row of all, side by side."""
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
-        return slice(int(ends[place]) - math.prod(self.shapes[place]), int(ends[place]))
-
-    def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Maps features (n, *feature shape) to the weighted mean of the members' answers, float64 (n, m)."""
-        total: np.ndarray | float = 0.0
-        for (member, _), model, place in zip(self.head.parts, self.models, self.places, strict=True):
-            own = features
-            if place is not None and len(self.shapes) > 1:
-                own = features[:, self.columns(place)].reshape(len(features), *self.shapes[place])
-            answers = np.asarray(model.predict_proba(own), np.float64)
-            total = total + member.count * answers / answers.sum(axis=1, keepdims=True)
-        return np.asarray(total) / self.votes
-
-    def save(self, path: Path) -> None:
-        """Writes the members into one file."""
-        saves = [model.save for model in self.models]
-        write_archive(path, self.shapes, dict(zip(self.head.files, saves, strict=True)))
-
-
 def _by_cut(rows: Examples) -> list[Examples]:
     """Returns the same rows with the features of each cut by itself."""
     if len(rows.source.cuts) == 1:
         return [rows]
-    return [Examples(cut, rows.index, rows.labels) for cut in rows.source.cuts]
+    return [Examples(cut, rows.index, rows.labels, rows.targets) for cut in rows.source.cuts]
 
 
-def _places(head: Ensemble, task: Task) -> list[int | None]:
+def _places(head: Ensemble, task: Task) -> Places:
     specs = single_specs(task.spec)
-    return [cut_position(member.cut, specs) if member.cut else None for member, _ in head.parts]
+    return tuple(cut_position(member.cut, specs) if member.cut else None for member, _ in head.parts)
 
 
 def _task_at(task: Task, place: int | None, shapes: Shapes) -> Task:
@@ -180,11 +217,13 @@ def _task_at(task: Task, place: int | None, shapes: Shapes) -> Task:
     return replace(task, spec=single_specs(task.spec)[place], feature_shape=shapes[place])
 
 
-def _load_member(head: Head, task: Task, place: int | None, file: Path, shapes: Shapes) -> Model:
+def _load_member(
+    load: Callable[[Path, Task], M], task: Task, place: int | None, file: Path, shapes: Shapes
+) -> M:
     joined = sum(math.prod(shape) for shape in shapes)
     if len(shapes) != len(single_specs(task.spec)) or joined != math.prod(task.feature_shape):
         raise ValueError("its shapes are not those of the features that head.json describes")
-    return head.load(file, _task_at(task, place, shapes))
+    return load(file, _task_at(task, place, shapes))
 
 
 HEAD = Ensemble

@@ -31,6 +31,12 @@ def run(folder: Path, data: str = "sample:300:builtin:digits", **changes: Any) -
     return choose(data, cache=folder / "cache", runs=folder / "runs", **given)
 
 
+@pytest.fixture(scope="session")
+def run_in() -> Callable[..., Choice]:
+    """Chooses in a given folder."""
+    return run
+
+
 @pytest.fixture
 def chosen(tmp_path: Path) -> Callable[..., Choice]:
     """Chooses in a folder of its own."""

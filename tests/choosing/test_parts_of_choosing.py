@@ -49,7 +49,7 @@ def test_the_quick_score_is_that_of_fits_without_each_row(
     score = quick_score([features])
 
     # Each fit without a row is scaled without it, too, so a row at the edge may differ.
-    assert score.accuracy == pytest.approx(_left_out(features), abs=1.5 / 24)
+    assert score.score == pytest.approx(_left_out(features), abs=1.5 / 24)
     assert len(score.losses) == 24
 
 
@@ -70,7 +70,7 @@ def test_better_features_score_better(rows: Make) -> None:
 
     assert weak.clearly_worse(strong)
     assert not strong.clearly_worse(weak)
-    assert strong.accuracy > weak.accuracy
+    assert strong.score > weak.score
 
 
 def test_of_a_group_and_of_equal_images_one_row_is_scored(rows: Make) -> None:

@@ -134,7 +134,7 @@ def test_what_is_for_classes_says_so(words: tuple[str, ...], pairs: Path, cli: C
     assert "unexpected" not in refused.stderr
 
 
-def test_status_tells_the_figures_of_labels_and_choose_refuses_them(pairs: Path, cli: Cli) -> None:
+def test_status_tells_the_figures_of_labels(pairs: Path, cli: Cli) -> None:
     assert cli("extract", "--data", *labels(pairs), *STAGE, "--name", "set").exit_code == 0
     assert cli("train-head", "--name", "set", "--head", "ridge").exit_code == 0
     assert cli("evaluate", "--name", "set", "--head", "ridge", "--split", "test").exit_code == 0
@@ -145,9 +145,6 @@ def test_status_tells_the_figures_of_labels_and_choose_refuses_them(pairs: Path,
     assert 0 < entry["heads"][0]["val_map"] < 1
     low, high = entry["heads"][0]["evaluated"]["test"]["map_ci"]
     assert low < entry["heads"][0]["evaluated"]["test"]["map"] < high
-    refused = cli("choose", "--data", *labels(pairs), "--minutes", "1")
-    assert refused.exit_code == 2
-    assert "several labels an image, and choose compares heads of classes" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from pipeline.evaluation.evidence import Evidence
 from pipeline.heads import fit_head, load_head, make_head, train_head
 from pipeline.heads._core.member_files import SHAPES, read_archive
 from pipeline.heads._core.members import Member, read_members, write_members
+from pipeline.images.targets import LABELS, NUMBER
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -90,6 +91,52 @@ def test_what_is_unlike_the_training_is_known_of_several_cuts(
     assert (known.measure(-rows[:5]) < known.threshold).all()
     with pytest.raises(UsageError, match=r"several cuts.*--layer"):
         Evidence.of(trained, train)
+
+
+@pytest.mark.parametrize(
+    ("target", "members"),
+    [
+        (LABELS, "2*logreg@late:avg + ridge@early + knn k=3@late:avg"),
+        (NUMBER, "2*knn k=3@late:avg + ridge@early"),
+    ],
+)
+def test_members_answer_with_targets_as_they_would_alone(
+    target: str, members: str, cuts: Callable[[str], Cuts], tmp_path: Path
+) -> None:
+    train, valid = (_with_targets(cuts(split), target) for split in ("train", "val"))
+    joined = join_features(valid)
+
+    together = train_head(
+        "ensemble", join_features(train), joined, options={"members": members}, seed=3, runs=tmp_path
+    )
+
+    total, votes = np.zeros((len(joined), 2)), 0
+    for member in read_members(members):
+        place = 0 if member.cut == "early" else 1
+        alone = fit_head(member.head, train[place], valid[place], options=member.options, seed=3)
+        total += member.count * alone.predict_targets(valid[place])
+        votes += member.count
+    np.testing.assert_allclose(together.predict_targets(joined), total / votes, atol=1e-6)
+    again = load_head(together.folder)
+    assert np.array_equal(again.predict_targets(joined), together.predict_targets(joined))
+    assert (again.val_score, again.thresholds) == (together.val_score, together.thresholds)
+    assert len(together.thresholds) == (2 if target == LABELS else 0)
+
+
+def _with_targets(cuts: Cuts, target: str) -> Cuts:
+    """Gives rows the same two labels or numbers at both cuts, one of them unknown of some rows."""
+    random = np.random.default_rng(len(cuts[0]))
+    values = random.integers(0, 2, (len(cuts[0]), 2)) + (0.0 if target == LABELS else 0.5)
+    values[::7, 1] = np.nan
+    rows = replace(cuts[0].rows, labels=np.full(len(values), -1, np.int32), targets=values.astype(np.float32))
+    early, late = (replace(one, rows=rows, target=target, classes=("red", "big")) for one in cuts)
+    return early, late
+
+
+def test_a_member_that_does_not_learn_numbers_is_told_with_those_that_do(cuts: Callable[[str], Cuts]) -> None:
+    train = join_features(_with_targets(cuts("train"), NUMBER))
+    with pytest.raises(UsageError, match=r"'logreg \+ ridge' does not learn numbers: .*knn.*--set 'members="):
+        fit_head("ensemble", train)
 
 
 def test_a_network_answers_the_same(cuts: Callable[[str], Cuts]) -> None:

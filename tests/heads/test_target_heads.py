@@ -35,6 +35,7 @@ from pipeline.spec import FeatureSpec
 TARGETS = {LABELS: ("red", "round", "big"), NUMBER: ("size", "age")}
 QUICK: dict[str, dict[str, object]] = {
     "dense": {"epochs": 60, "learning_rate": 0.01},
+    "ensemble": {"members": "2*ridge + knn k=3"},
     "hist-gradient-boosting": {"rounds": 20},
     "gap-softmax": {"epochs": 100, "learning_rate": 0.05},
     "gap-bn-dense": {"epochs": 30, "learning_rate": 0.003},

@@ -121,8 +121,8 @@ def command(
 def _print(choice: Choice) -> None:
     trained = choice.trained
     click.echo(
-        f"chosen: {trained.name} on {choice.found.contender}, {choice.layer}: val accuracy "
-        f"{trained.val_accuracy:.4f}, after {choice.seconds:.0f} s"
+        f"chosen: {trained.name} on {choice.found.contender}, {choice.layer}: {trained.val_line}, "
+        f"after {choice.seconds:.0f} s"
     )
     click.echo(f"  {trained.folder}")
     click.echo(f"  {choice.folder}")
@@ -138,13 +138,14 @@ def _table(choice: Choice) -> Table:
     from rich.table import Table
 
     from pipeline.choosing.picture import best_of_cuts
+    from pipeline.heads._core.target_figures import IN_WORDS
 
     table = Table(
         title=f"{counted(len(choice.tried), 'trial')}, the best of each cut",
         box=None,
         title_justify="left",
     )
-    for name in ("base", "size", "cut", "head", "accuracy", "ms/image"):
+    for name in ("base", "size", "cut", "head", IN_WORDS[choice.figure], "ms/image"):
         table.add_column(name, justify="left" if name in ("base", "cut", "head") else "right")
     for one in best_of_cuts(choice.tried)[:SHOWN]:
         table.add_row(
@@ -152,7 +153,7 @@ def _table(choice: Choice) -> Table:
             str(one.image_size),
             escape(one.layer),
             escape(one.label) if one.head else "(quick score)",
-            f"{one.accuracy:.4f}",
+            f"{one.score:.4f}",
             "" if one.image_s is None else f"{1000 * one.image_s:.1f}",
         )
     return table

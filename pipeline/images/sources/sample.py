@@ -45,9 +45,10 @@ def open_uri(uri: str, options: SourceOptions) -> SampleSource:
 def draw(whole: ImageSource, count: int) -> SampleSource:
     """Draws images of which a label or number is known, and that the source does not state to be test images.
 
-    Every class of every stated split has its share, and at least one image where there is room; where images
-    have several labels, those that have the same ones are a class. Which of them are drawn depends on their
-    names alone: a larger sample holds the smaller one, and images that are added move few others.
+    Every class of every stated split has its share, and at least one image where there is room. Where images
+    have several labels, or numbers, those that have the same ones have their share, too; as an image is often
+    the only one that has them, none is sure to be drawn. Which images are depends on their names alone: a
+    larger sample holds the smaller one, and images that are added move few others.
 
     Args:
         whole: The source.
@@ -57,7 +58,7 @@ def draw(whole: ImageSource, count: int) -> SampleSource:
     targets = targets_of(whole)
     known = items.labels >= 0 if targets is None else known_rows(targets.of(items.labels))
     usable = np.flatnonzero(known & (items.splits != _TEST))
-    drawn = usable[_first(items.take(usable), count)]
+    drawn = usable[_first(items.take(usable), count, each_has_one=targets is None)]
     sizes = f"{len(drawn):,} of {counted(len(usable), 'labelled image')}"
     return SampleSource(
         uri=f"sample:{count}:{whole.uri}",
@@ -70,14 +71,23 @@ def draw(whole: ImageSource, count: int) -> SampleSource:
     )
 
 
-def _first(items: ImageList, count: int) -> np.ndarray:
-    """Returns positions of images, int (n,) ascending: of each class and split the same share."""
+def _first(items: ImageList, count: int, *, each_has_one: bool) -> np.ndarray:
+    """Returns positions of images, int (n,) ascending: of each class and split the same share.
+
+    Args:
+        items: The images.
+        count: How many.
+        each_has_one: One of each class and split comes before the second of any other.
+    """
     strata = items.labels.astype(np.int64) * (len(SPLITS) + 1) + items.splits
     marks = np.fromiter(map(_mark, items.ids), np.uint64, len(items))
     order = np.lexsort((marks, strata))
     _, starts, sizes = np.unique(strata[order], return_index=True, return_counts=True)
+    # The end of a name's mark says nothing of its place, which the beginning decides: a lot of its own.
+    lots = np.zeros(len(starts)) if each_has_one else (marks[order][starts] % (1 << 32)) / (1 << 32)
     depth = np.empty(len(items))
-    depth[order] = (np.arange(len(items)) - np.repeat(starts, sizes)) / np.repeat(sizes, sizes)
+    places = np.arange(len(items)) - np.repeat(starts, sizes)
+    depth[order] = (places + np.repeat(lots, sizes)) / np.repeat(sizes, sizes)
     return np.sort(np.lexsort((marks, depth))[:count])
 
 

@@ -55,6 +55,25 @@ def test_a_larger_sample_holds_the_smaller_one(table):
     assert all(small < large for small, large in pairwise(samples))
 
 
+def test_images_that_are_alone_with_their_labels_have_their_share(tmp_path, make_images):
+    names = [f"{i}.png" for i in range(120)]
+    make_images(tmp_path, *names)
+    labels = ["cat;dog"] * 60 + [
+        ";".join(f"l{bit}" for bit in range(7) if i >> bit & 1) for i in range(1, 61)
+    ]
+    rows = [",".join(row) for row in zip(names, labels, strict=True)]
+    (tmp_path / "pets.csv").write_text("\n".join(["path,label", *rows]))
+    options = SourceOptions(label_separator=";")
+
+    samples = [open_images(f"sample:{n}:{tmp_path}/pets.csv", options) for n in (40, 80)]
+
+    common = [sum(int(item.id[:-4]) < 60 for item in sample.items()) for sample in samples]
+    assert 12 <= common[0] <= 28
+    assert 30 <= common[1] <= 50
+    small, large = ({item.id for item in sample.items()} for sample in samples)
+    assert small < large
+
+
 def test_it_is_called_and_read_as_what_it_is_drawn_from(table):
     whole, source = open_images(table, NAMED), drawn(table, 7)
 
