@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_files import TOML, convnet, save
 from PIL import Image
 
 from pipeline import registry
@@ -208,6 +209,24 @@ def test_an_onnx_model_tells_familiarity_beside_them(kind: str, models: Models, 
     assert f"its {kind}" in said["meaning"]
     alone = models("keras", kind)[0]
     assert f"{exported.output} alone" in alone.without_familiarity
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_they_stand_behind_a_base_in_a_file_too(kind: str, squares: Path, tmp_path: Path) -> None:
+    network = str(save(convnet(), tmp_path / "mine.onnx", config=TOML))
+    request = FeatureRequest(backbone=network, layers=("map", "vector"), precision="float32")
+    options = SourceOptions(target_column=NAMES[kind], target=kind)
+    done = extract(str(squares / f"{kind}.csv"), request, cache=tmp_path / "cache", source_options=options)
+    chosen = Selection(tuple(one.entry for one in done))
+    trained = train_head("ridge", chosen.open("train"), chosen.open("val"), runs=tmp_path / "runs")
+
+    exported = export_model(
+        trained, format="onnx", weights=network, sample=rows_of_test(trained, chosen), features=chosen
+    )
+
+    assert exported.max_difference is not None
+    assert exported.max_difference < 5e-3  # of features that were rounded to float16
+    assert exported.familiarity is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)
