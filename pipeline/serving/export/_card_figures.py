@@ -14,6 +14,11 @@ from pipeline.stored_heads import METRICS, number_or_none, read_believed, read_s
 
 MOST_LINES = 100
 LEVEL = 0.95
+_KNOWING_NOTHING = {
+    LABELS: ("map", "mean average precision of always each label's share"),
+    NUMBER: ("mae", "MAE of always the mean"),
+}
+"""Which figure of answers that look at no image stands on a card: its key, and its name."""
 
 Metric = dict[str, Any]
 Ends = tuple[float, float]
@@ -130,9 +135,10 @@ def _read_targets(
                 interval = _ends(ends.get(key))
                 lines[name] = _between(value, interval)
                 metrics.append(_metric(kind, value, interval, **arguments))
-        baseline = number_or_none(dict(record["baseline"]).get("mae"))
+        key, name = _KNOWING_NOTHING[target]
+        baseline = number_or_none(dict(record["baseline"])[key])
         if baseline is not None:
-            lines["MAE of always the mean"] = _digits(baseline)
+            lines[name] = _digits(baseline)
         leaks = record.get("leaks")
         return CardFigures(
             lines=lines,
@@ -174,7 +180,7 @@ def _number_lines(record: dict[str, Any]) -> tuple[str, ...]:
     overall = record.get("prediction_interval")
     if overall is None or None in widths:
         return _limited(rows, columns)
-    share = f"{float(overall['coverage']):.0%} of true values within +-"
+    share = f"{100 * float(overall['coverage']):.0f} % of true values within +-"
     rows = [(*row, _digits(float(width["half_width"]))) for row, width in zip(rows, widths, strict=True)]
     return _limited(rows, (*columns, share))
 

@@ -99,6 +99,7 @@ def test_figures_of_labels_stand_on_it_with_their_intervals(
             f"{one['support']} | {one['predicted']} | {threshold:.4f} | {one['average_precision']:.4f}"
             in body
         )
+    assert f"always each label's share | {told['baseline']['map']:.4f} |" in body
     assert "Thresholds are those of the highest F1 on val" in body
     assert "calibrate" not in body
     assert "Not evaluated" not in body
@@ -117,7 +118,7 @@ def test_figures_of_numbers_stand_on_it_with_their_intervals(
         assert found[metric, ""]["value"] == told[key]
         assert found[metric, ""]["args"]["confidence_interval"] == [low, high]
     assert f"| MAE of always the mean | {told['baseline']['mae']:.4f} |" in body
-    assert "| R2 | 90% of true values within +- |" in body
+    assert "| R2 | 90 % of true values within +- |" in body
     for one in told["per_number"]:
         width = one["prediction_interval"]["half_width"]
         assert (
