@@ -34,8 +34,11 @@ CONVENTIONS = {
         "SUFFIX": str,
         "PACKAGES": tuple,
         "IMPORTS": tuple,
+        "TEXT_IMPORTS": tuple,
         "OUTPUTS": tuple,
-        **dict.fromkeys(("write", "recognises", "read_about", "open_answers", "call"), "callable"),
+        **dict.fromkeys(
+            ("write", "recognises", "read_about", "open_answers", "call", "row", "text"), "callable"
+        ),
     },
     loggers: {"PACKAGE": str, "log": "callable"},
     commands: {"command": click.Command},

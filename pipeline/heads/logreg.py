@@ -13,11 +13,11 @@ import numpy as np
 from pipeline.heads._core.class_balance import Balanced
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import Head, History, TargetModel, Task
+from pipeline.heads._sklearn.dense_layers import DenseLayer
 from pipeline.heads._sklearn.label_paths import Solved, solve_labels
 from pipeline.heads._sklearn.many_logistic import extrapolated
 from pipeline.heads._sklearn.rowspace import pays, row_space
 from pipeline.heads._sklearn.sklearn_head import (
-    DenseLayer,
     LayeredHead,
     Steps,
     checked_rows,

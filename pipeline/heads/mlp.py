@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._sklearn.sklearn_head import DenseLayer, LayeredHead, Steps
+from pipeline.heads._sklearn.dense_layers import DenseLayer
+from pipeline.heads._sklearn.sklearn_head import LayeredHead, Steps
 from pipeline.heads._sklearn.table import standardised
 from pipeline.heads._sklearn.threads import single_thread
 from pipeline.options import Count, PositiveFloat

@@ -13,13 +13,9 @@ import numpy as np
 from pipeline.heads._core.class_balance import Balanced, row_weights
 from pipeline.heads._core.examples import RUN_BYTES, Examples, read_finite, shuffled_runs
 from pipeline.heads._core.head import Head, History, Task
+from pipeline.heads._sklearn.dense_layers import DenseLayer, log_sigmoid
 from pipeline.heads._sklearn.descent import LogisticDescent
-from pipeline.heads._sklearn.sklearn_head import (
-    DenseLayer,
-    LayeredHead,
-    SklearnModel,
-    log_sigmoid,
-)
+from pipeline.heads._sklearn.sklearn_head import LayeredHead, SklearnModel
 from pipeline.heads._sklearn.table import column_moments, columns_of, flat
 from pipeline.options import Count, PositiveFloat
 

@@ -101,6 +101,25 @@ def test_numbers_from_images_to_answers(pairs: Path, cli: Cli) -> None:
     assert "3.png  sum " in said
 
 
+@pytest.mark.parametrize("source", [labels, sums])
+def test_export_tells_what_the_model_takes_and_gives(
+    source: Callable[[Path], tuple[str, ...]], pairs: Path, cli: Cli
+) -> None:
+    assert cli("extract", "--data", *source(pairs), *STAGE, "--name", "set").exit_code == 0
+    assert cli("train-head", "--name", "set", "--head", "ridge").exit_code == 0
+    told = cli("export", "--name", "set", "--head", "ridge")
+    assert told.exit_code == 0, told.output
+    if source is labels:
+        assert "output   probabilities: float32 (n, 4): one, three, two, zero" in told.stdout
+        assert "answered  from thresholds 0." in told.stdout
+        assert "probabilities differ by at most" in told.stdout
+    else:
+        assert "output   numbers: float32 (n, 1): sum" in told.stdout
+        assert "numbers differ by at most" in told.stdout
+        assert "standard deviations from the head's" in told.stdout
+        assert "thresholds" not in told.stdout
+
+
 def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
     for number, source in enumerate((labels, sums, marks)):
         report = json.loads(
@@ -118,7 +137,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
         ("check", "--labels"),
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
-        ("export", "--head", "ridge"),
         ("serve", "--head", "ridge", "--port", "0"),
         ("predict", "3.png", "--head", "ridge", "--coverage", "0.9"),
         ("train-head", "--head", "finetune"),

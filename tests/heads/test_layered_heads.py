@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from pipeline import registry
 from pipeline.cache import FeatureSet
 from pipeline.heads import Layered, fit_head, layered_heads, make_head
 from pipeline.heads._keras.keras_head import KerasHead
-from pipeline.heads._sklearn.sklearn_head import log_sigmoid
+from pipeline.heads._sklearn.dense_layers import log_sigmoid
+from pipeline.images.targets import LABELS, NUMBER
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -70,3 +72,34 @@ def test_the_logarithm_of_the_logistic_function_never_overflows() -> None:
     logarithms = np.asarray(log_sigmoid(scores))
 
     np.testing.assert_allclose(logarithms, -np.logaddexp(0, -scores.astype(np.float64)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [(name, target) for target in (LABELS, NUMBER) for name in layered_heads(target)]
+)
+def test_layers_answer_with_labels_and_with_numbers(
+    name: str, target: str, make_toy: Callable[..., FeatureSet]
+) -> None:
+    """Some are unknown, one label is that of all rows and one of none, and numbers are in the thousands."""
+
+    def some(split: str) -> FeatureSet:
+        made = make_toy(split, rows=30, classes=("first", "second", "all", "none"))
+        has = np.eye(3)[made.rows.labels]
+        has[:, 2] = 1
+        values = np.column_stack([has, np.zeros(30)]).astype(np.float32)
+        if target == NUMBER:
+            values = (5000 + 1000 * values * [1, -1, 0, 0] + 10 * np.arange(4)).astype(np.float32)
+        values[::7, 1] = np.nan
+        rows = replace(made.rows, labels=np.full(30, -1), targets=values)
+        return replace(made, rows=rows, target=target)
+
+    trained = fit_head(name, some("train"), some("val"), options=quick(name))
+    rows = some("test")
+    expected = trained.predict_targets(rows)
+
+    network = trained.head.to_network(trained.model, trained.task)
+
+    answers = np.asarray(network(rows.to_memory().astype(np.float32), training=False))
+    close = 2e-5 if target == LABELS else 0.02
+    np.testing.assert_allclose(answers, expected, rtol=0, atol=close)
+    assert np.ptp(expected[:, 0]) > 1000 * close

@@ -54,10 +54,10 @@ SHOWN_CLASSES = 10
 def command(
     features: StoredFeatures, head: str, form: str, out: Path | None, check: int, runs: Path, as_json: bool
 ) -> None:
-    """Write base and head as one model: uint8 images in, probabilities out.
+    """Write base and head as one model: uint8 images in, probabilities or numbers out.
 
-    Preprocessing and class names are inside. Filters from a file of yours are read from where they were, or
-    from --weights FILE.
+    Preprocessing, names of classes, labels or numbers, and thresholds of labels are inside. Filters from a
+    file of yours are read from where they were, or from --weights FILE.
 
     \b
     pipeline export --head logreg --format onnx
@@ -114,7 +114,10 @@ def _print(exported: Exported) -> None:
     click.echo(f"  {exported.card}")
     click.echo(f"  size     {exported.bytes:,} bytes")
     click.echo(f"  input    images: uint8 (n, {size}, {size}, 3), RGB from 0 to 255")
-    click.echo(f"  output   probabilities: float32 (n, {len(exported.classes)}): {names}{more}")
+    click.echo(f"  output   {exported.output}: float32 (n, {len(exported.classes)}): {names}{more}")
+    if exported.thresholds:
+        least = ", ".join(f"{one:.3f}" for one in exported.thresholds[:SHOWN_CLASSES])
+        click.echo(f"  answered  from thresholds {least}{more}")
     if exported.familiarity is not None:
         click.echo(
             f"  output   familiarity: float32 (n,), below {exported.familiarity['threshold']:.4f} unlike all"
@@ -127,7 +130,7 @@ def _print(exported: Exported) -> None:
         apart = exported.familiarity_difference
         also = "" if apart is None else f", familiarity by {apart:.1g}"
         click.echo(
-            f"  checked  on {counted(exported.checked, f'{exported.split} image')}: probabilities differ by "
-            f"at most {exported.max_difference:.1g} from the head's{also}"
+            f"  checked  on {counted(exported.checked, f'{exported.split} image')}: "
+            f"{exported.difference}{also}"
         )
     click.echo(f"\n{exported.example}")

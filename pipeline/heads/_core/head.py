@@ -178,10 +178,11 @@ class GridHead(Head, Protocol):
 class Layered(Protocol):
     """What a head has besides, where its models can be written as layers: base and head as one network."""
 
-    def to_network(self, model: Model, task: Task) -> keras.Model:
+    def to_network(self, model: Model | TargetModel, task: Task) -> keras.Model:
         """Writes a model of this head as a network of Keras's own layers.
 
-        It takes features, float32 (n, *feature shape), and gives what :meth:`Model.predict_proba` gives.
+        It takes features, float32 (n, *feature shape), and gives what :meth:`Model.predict_proba` gives, or
+        :meth:`TargetModel.predict_targets`, in the units of the numbers themselves.
         """
         ...
 
@@ -203,8 +204,7 @@ def describe_head(name: str) -> HeadInfo:
         UsageError: There is no such head.
     """
     kind = _head_type(name)
-    learnt = (CLASS, *(one for one in KINDS if one in getattr(kind, "targets", ())))
-    return HeadInfo(name, (inspect.getdoc(kind) or "").partition("\n")[0], options_of(kind), learnt)
+    return HeadInfo(name, (inspect.getdoc(kind) or "").partition("\n")[0], options_of(kind), _learnt_by(kind))
 
 
 def make_head(name: str, options: Mapping[str, object]) -> Head:
@@ -217,9 +217,14 @@ def make_head(name: str, options: Mapping[str, object]) -> Head:
     return kind(**parse_options(kind, options, subject=f"head {name!r}"))
 
 
-def layered_heads() -> list[str]:
-    """Lists the heads whose models can be written as layers."""
-    return [name for name in registry.names(HEADS) if issubclass(_head_type(name), Layered)]
+def layered_heads(target: str = CLASS) -> list[str]:
+    """Lists the heads that learn a kind of target, and whose models can be written as layers."""
+    kinds = {name: _head_type(name) for name in registry.names(HEADS)}
+    return [name for name, kind in kinds.items() if issubclass(kind, Layered) and target in _learnt_by(kind)]
+
+
+def _learnt_by(kind: type[Head]) -> tuple[str, ...]:
+    return (CLASS, *(one for one in KINDS if one in getattr(kind, "targets", ())))
 
 
 def _head_type(name: str) -> type[Head]:

@@ -6,7 +6,7 @@ The answers of some are those of dense layers, so that a network can give them, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +16,24 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
-from pipeline.heads._core.head import Head, History, TargetModel, Task
+from pipeline.heads._core.head import Head, History, Model, TargetModel, Task
 from pipeline.heads._sklearn.counterparts import Scaler, counterpart
+from pipeline.heads._sklearn.dense_layers import DenseLayer, folded, softmax_network
 from pipeline.heads._sklearn.per_label import FILE, fit_per_label, load_per_label
 from pipeline.heads._sklearn.reading import read_steps
 from pipeline.heads._sklearn.skops import write_object
 from pipeline.heads._sklearn.table import column_moments, columns_of, flat, scaled_by, standardised
+from pipeline.heads._sklearn.target_network import target_network
 from pipeline.heads._sklearn.threads import LARGE_BYTES
 from pipeline.images.targets import LABELS
 from pipeline.memory import available_bytes
 from pipeline.progress import say
 from pipeline.registry import name_of
-from pipeline.runtimes.keras import import_keras
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
     import keras
     from sklearn.base import BaseEstimator
-    from sklearn.preprocessing import StandardScaler
 
 
 LINEAR_TYPES = frozenset({"pipeline.heads._sklearn.scores.SoftmaxLinear"})
@@ -194,24 +194,12 @@ class SklearnModel:
         return classifier.predict_proba(table)
 
 
-@dataclass(frozen=True, eq=False)
-class DenseLayer:
-    """A dense layer: ``activation(rows @ kernel + bias)``.
-
-    Attributes:
-        kernel: float (d, k).
-        bias: float (k,).
-        activation: Name of an activation in Keras, or a function of the tensor of scores (n, k).
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: str | Callable[[keras.KerasTensor], keras.KerasTensor] = "linear"
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayeredHead(SklearnHead):
-    """Base of the heads that are a softmax over dense layers on the standardised table."""
+    """Base of the heads that are a softmax over dense layers on the standardised table.
+
+    Of several labels, or numbers, they are as many scores, see ``target_network``.
+    """
 
     def dense_layers(self, classifier: Any) -> list[DenseLayer]:
         """Writes a fitted classifier as layers, from a standardised table (n, d) to the input of a softmax.
@@ -221,42 +209,15 @@ class LayeredHead(SklearnHead):
         inverse = classifier.sharpness_
         return [DenseLayer(inverse * classifier.coef_.T, inverse * classifier.intercept_)]
 
-    def to_network(self, model: SklearnModel, task: Task) -> keras.Model:
+    def to_network(self, model: Model | TargetModel, task: Task) -> keras.Model:
         """Writes a model as a network, the scaling folded into its first layer."""
+        if isinstance(model, SklearnModel):
+            return softmax_network(task, self._layers_of(model))
+        return target_network(task, model, self._layers_of)
+
+    def _layers_of(self, model: SklearnModel) -> list[DenseLayer]:
         scaler, classifier = model.steps
-        return _network(task, _folded(scaler, self.dense_layers(classifier)))
-
-
-def _folded(scaler: StandardScaler, layers: Sequence[DenseLayer]) -> list[DenseLayer]:
-    """Lets the first layer take rows as they are: (x - mean) / scale is linear like the layer itself."""
-    first, *others = layers
-    kernel = first.kernel / scaler.scale_[:, None]
-    return [DenseLayer(kernel, first.bias - scaler.mean_ @ kernel, first.activation), *others]
-
-
-def log_sigmoid(scores: keras.KerasTensor) -> keras.KerasTensor:
-    """Returns the logarithm of the logistic function, from operations that overflow in no runtime.
-
-    Keras's own is made of a softplus, which LiteRT writes out as log(1 + exp(x)): infinite from 89 on.
-    """
-    ops = import_keras().ops
-    # ONNX has no log1p; of 1 to 2 the logarithm is exact to float32's last digit.
-    return ops.minimum(scores, 0.0) - ops.log(1.0 + ops.exp(-ops.absolute(scores)))
-
-
-def _network(task: Task, layers: Sequence[DenseLayer]) -> keras.Model:
-    keras = import_keras()
-    inputs = keras.Input(task.feature_shape)
-    outputs = keras.layers.Flatten()(inputs)
-    for layer in layers:
-        dense = keras.layers.Dense(layer.bias.size)
-        scores = dense(outputs)
-        dense.set_weights([layer.kernel.astype(np.float32), layer.bias.astype(np.float32)])
-        if isinstance(layer.activation, str):
-            outputs = keras.layers.Activation(layer.activation)(scores)
-        else:
-            outputs = layer.activation(scores)
-    return keras.Model(inputs, keras.layers.Softmax()(outputs))
+        return folded(scaler, self.dense_layers(classifier))
 
 
 @contextmanager

@@ -9,12 +9,21 @@ from pipeline.cache.features import Selection
 from pipeline.evaluation.leaks.findings import DOUBTFUL
 from pipeline.heads import TrainedHead
 from pipeline.serving.export._card_commands import commands_of
+from pipeline.serving.export._card_figures import CardFigures, read_figures
 from pipeline.serving.export._card_front import front_matter
 from pipeline.serving.export._card_images import images_section
-from pipeline.serving.export._familiarity import FAMILIARITY, MEANING
+from pipeline.serving.export._card_kinds import (
+    answers_line,
+    how_chosen,
+    limit_of,
+    thresholds_table,
+    unknown_line,
+    what_it_is,
+    worth_on_val,
+)
+from pipeline.serving.export._familiarity import FAMILIARITY, meaning_of
+from pipeline.serving.export._kinds import kind_of
 from pipeline.serving.export._markdown import code, shown, table
-from pipeline.serving.export._network import OUTPUT
-from pipeline.stored_heads import StoredFigures, read_stored_figures
 from pipeline.wording import counted
 
 SPLIT = "test"
@@ -45,12 +54,11 @@ def write_card(
         features: The features that the head was trained on; None = not at hand, which the card says.
         out: File name that was asked for; None where the model stands in the folder of its head.
     """
-    figures = _measured(trained)
+    figures = read_figures(trained, SPLIT)
     parts = [
         front_matter(trained, format=format, split=SPLIT, figures=figures),
         f"# {shown(trained.dataset)}: {trained.name} on {shown(trained.spec.backbone)}",
-        f"An image classifier with {counted(len(trained.classes), 'class')}: a pretrained base, frozen, with "
-        "a small head that was trained on its features.",
+        what_it_is(trained),
         "No licence is stated: whoever publishes this adds `license:` above, and has those of the base and "
         "of the training images in mind.",
         "## Use",
@@ -78,37 +86,20 @@ def write_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _measured(trained: TrainedHead) -> StoredFigures | None:
-    """Returns the figures on test in the head's own folder; None where there are none that can be read."""
-    return None if trained.folder is None else read_stored_figures(trained.folder, SPLIT)
-
-
-def _figures(trained: TrainedHead, figures: StoredFigures | None) -> Iterator[str]:
+def _figures(trained: TrainedHead, figures: CardFigures | None) -> Iterator[str]:
     if figures is None:
         yield (
             f"Not evaluated on {SPLIT} yet: `pipeline evaluate --head {trained.name} --split {SPLIT}`, then "
             "export again."
         )
     else:
-        low, high = figures.interval
-        rows = {
-            "images": "" if figures.rows is None else f"{figures.rows:,}",
-            "accuracy": f"{figures.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}",
-            "macro F1": _digits(figures.macro_f1),
-            "log-loss": _digits(figures.log_loss),
-            "always the largest class": _digits(figures.majority_accuracy),
-        }
         yield f"On the {SPLIT} split, which took no part in training:"
-        yield table((name, value) for name, value in rows.items() if value)
+        yield table(figures.lines.items())
+        yield from figures.parts
         yield _leaks(figures.leaks)
         if figures.notes:
             yield "\n".join(f"* {shown(note)}" for note in figures.notes)
-    if trained.val_accuracy is not None:
-        yield f"On val, which the head may have been chosen on: accuracy {trained.val_accuracy:.4f}."
-    if trained.temperature is None:
-        yield "Probabilities are as the head gives them; `pipeline evaluate --calibrate` fits a temperature."
-    else:
-        yield f"Probabilities are calibrated: {trained.temperature.line}."
+    yield from filter(None, (worth_on_val(trained), how_chosen(trained)))
 
 
 def _leaks(found: dict[str, int] | None) -> str:
@@ -126,17 +117,15 @@ def _leaks(found: dict[str, int] | None) -> str:
 
 def _outputs(trained: TrainedHead, without_familiarity: str) -> Iterator[str]:
     """Says what the model gives, and what tells images that it should not be asked about."""
-    lines = [
-        f"`{OUTPUT}`, float32 (n, {len(trained.classes)}): a probability for each class, in the order of "
-        "`classes` in the model",
-    ]
+    lines = [answers_line(trained)]
     if not without_familiarity and (known := trained.familiarity) is not None:
         lines.append(
-            f"`{FAMILIARITY}`, float32 (n,): {MEANING}. The threshold is {known.threshold:.4f}: of images "
-            f"like those of val at most {known.rate:.2%} are below it, told by "
-            f"{counted(known.val_rows, 'image')}"
+            f"`{FAMILIARITY}`, float32 (n,): {meaning_of(trained)}. The threshold is "
+            f"{known.threshold:.4f}: of images like those of val at most {known.rate:.2%} are below it, "
+            f"told by {counted(known.val_rows, 'image')}"
         )
     yield "\n".join(f"* {line}" for line in lines)
+    yield from thresholds_table(trained)
     if without_familiarity:
         yield f"Familiarity, which tells images unlike the training, is not given: {without_familiarity}."
 
@@ -148,18 +137,14 @@ def _limits(
         tell = "`pipeline predict` and `pipeline serve` tell such images; this model alone does not."
     else:
         tell = f"Look at `{FAMILIARITY}` first: it tells most such images."
-    lines = [f"It names one of its classes for every image, also for one that shows none of them. {tell}"]
+    lines = [f"{limit_of(trained)} {tell}"]
     if trained.spec.weights.startswith("random:"):
         lines.insert(0, "RANDOM FILTERS: the base was never trained; answers are poor.")
-    if unknown := [
-        name for name, count in zip(trained.classes, trained.class_counts, strict=True) if not count
-    ]:
-        lines.append(f"Never answered, for want of training images: {', '.join(map(shown, unknown))}.")
+    if unknown := unknown_line(trained):
+        lines.append(unknown)
     if difference is not None:
-        lines.append(
-            f"On {counted(checked, 'image')} its probabilities differ by at most {difference:.1g} from the "
-            "head's; figures above are the head's."
-        )
+        apart = kind_of(trained).difference(difference)
+        lines.append(f"On {counted(checked, 'image')} its {apart}; figures above are the head's.")
     yield "\n".join(f"* {line}" for line in lines)
 
 
@@ -179,7 +164,3 @@ def _making(trained: TrainedHead) -> dict[str, str]:
         "made with": ", ".join(f"{name} {number}" for name, number in trained.versions.items()),
         "exported with": f"pipeline {pipeline.__version__}",
     }
-
-
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -9,11 +9,28 @@ import json
 from typing import Any
 
 from pipeline.heads import TrainedHead
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.run_files import CARD_MARK
-from pipeline.stored_heads import StoredFigures
+from pipeline.serving.export._card_figures import CardFigures
+
+CLASSIFICATION, MULTI_LABEL, REGRESSION = (
+    "image-classification",
+    "multi-label-image-classification",
+    "image-regression",
+)
+_TAGS: dict[str, list[str]] = {
+    CLASS: [CLASSIFICATION],
+    LABELS: [CLASSIFICATION, MULTI_LABEL],
+    NUMBER: [REGRESSION],
+}
+_TASKS: dict[str, dict[str, str]] = {
+    CLASS: {"type": CLASSIFICATION},
+    LABELS: {"type": CLASSIFICATION, "name": "Multi-Label Image Classification"},
+    NUMBER: {"type": REGRESSION, "name": "Image Regression"},
+}
 
 
-def front_matter(trained: TrainedHead, *, format: str, split: str, figures: StoredFigures | None) -> str:
+def front_matter(trained: TrainedHead, *, format: str, split: str, figures: CardFigures | None) -> str:
     """Writes the head of the page; JSON is YAML, too, so names cannot leave their place.
 
     Args:
@@ -22,26 +39,18 @@ def front_matter(trained: TrainedHead, *, format: str, split: str, figures: Stor
         split: The split that the figures are about.
         figures: What was measured on it; None where nothing is on record.
     """
-    front: dict[str, Any] = {
-        "library_name": format,
-        "pipeline_tag": "image-classification",
-        "tags": ["image-classification", "transfer-learning", trained.spec.backbone],
-    }
+    target = trained.task.target
+    front: dict[str, Any] = {"library_name": format}
+    # The hub has no pipeline for numbers: a tag that it does not know is refused, one of classes would lie.
+    if target != NUMBER:
+        front["pipeline_tag"] = CLASSIFICATION
+    front["tags"] = [*_TAGS[target], "transfer-learning", trained.spec.backbone]
     if figures is not None:
         result = {
-            "task": {"type": "image-classification"},
+            "task": _TASKS[target],
             "dataset": {"name": trained.dataset, "type": trained.dataset, "split": split},
-            "metrics": _metrics(figures),
+            "metrics": figures.metrics,
         }
         front["model-index"] = [{"name": f"{trained.dataset}-{trained.name}", "results": [result]}]
     lines = [f"{key}: {json.dumps(value)}" for key, value in front.items()]
     return "\n".join(["---", f"# {CARD_MARK}", *lines, "---"])
-
-
-def _metrics(figures: StoredFigures) -> list[dict[str, Any]]:
-    # A metric of its own for each end would stand in rankings as one more accuracy.
-    interval = {"confidence_level": 0.95, "confidence_interval": list(figures.interval)}
-    metrics: list[dict[str, Any]] = [{"type": "accuracy", "value": figures.accuracy, "args": interval}]
-    if figures.macro_f1 is not None:
-        metrics.append({"type": "f1", "value": figures.macro_f1, "args": {"average": "macro"}})
-    return metrics

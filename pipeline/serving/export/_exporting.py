@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,23 +13,28 @@ import pipeline
 from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError, UsageError, disk_errors
 from pipeline.heads import Familiarity, TrainedHead
+from pipeline.heads._core.target_figures import FIGURES
 from pipeline.images.pixel_range import PixelRange
+from pipeline.images.targets import CLASS
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.serving.export._card import write_card
+from pipeline.serving.export._example import example
 from pipeline.serving.export._exported import Exported
 from pipeline.serving.export._familiarity import FAMILIARITY, rule_text, why_none
-from pipeline.serving.export._format import JOINING, Format, JoiningFormat, example, find_format
+from pipeline.serving.export._format import JOINING, Format, JoiningFormat, find_format
 from pipeline.serving.export._joining import front_of
-from pipeline.serving.export._network import OUTPUT, build_network
+from pipeline.serving.export._kinds import kind_of, thresholds_of
+from pipeline.serving.export._network import build_network
 from pipeline.serving.export._placing import own_place, put_card, refuse_target, replacing
 from pipeline.serving.export._sampling import Sample
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
 
 TOLERANCE = 0.01
-"""Difference of a probability above which an export of float32 features is wrong, not rounded otherwise:
-rounding of features to float16 alone made up to 0.0005 (docs/export.md)."""
+"""Difference of a probability, or of a number in standard deviations, above which an export of float32
+features is wrong, not rounded otherwise: rounding of features to float16 alone made up to 0.0005
+(docs/export.md)."""
 
 
 def export_model(
@@ -41,7 +46,7 @@ def export_model(
     sample: Sample | None = None,
     features: Selection | None = None,
 ) -> Exported:
-    """Writes base and head as one model, from uint8 images to probabilities; see ``docs/export.md``.
+    """Writes base and head as one model, from uint8 images to its answers; see ``docs/export.md``.
 
     Args:
         trained: The head.
@@ -88,7 +93,8 @@ def export_model(
             cast("JoiningFormat", module).write_above(front, network, draft, about=_about(trained, known))
         differences = {} if sample is None else _differences(module, draft, sample, trained, format)
         size = _bytes(draft)
-    answers = example(module, target, trained.spec, pixel_range)
+    kind = kind_of(trained)
+    answers = example(module, target, trained, pixel_range)
     card = put_card(
         write_card(
             trained,
@@ -96,7 +102,7 @@ def export_model(
             name=target.name,
             example=answers,
             checked=0 if sample is None else len(sample.images),
-            difference=differences.get(OUTPUT),
+            difference=differences.get(kind.output),
             without_familiarity=without_familiarity,
             features=features,
             out=None if path is None else target.name,
@@ -112,11 +118,13 @@ def export_model(
         card=card,
         bytes=size,
         image_size=trained.spec.image_size,
+        target=trained.task.target,
         classes=trained.classes,
+        thresholds=thresholds_of(trained),
         temperature=trained.temperature,
         checked=0 if sample is None else len(sample.images),
         split="" if sample is None else sample.split,
-        max_difference=differences.get(OUTPUT),
+        max_difference=differences.get(kind.output),
         familiarity=None if known is None else known.rule,
         without_familiarity=without_familiarity,
         familiarity_difference=differences.get(FAMILIARITY),
@@ -136,14 +144,31 @@ def _about(trained: TrainedHead, familiarity: Familiarity | None) -> dict[str, s
         "options": options,
         "dataset": trained.dataset,
         "train_rows": trained.train_rows,
-        "val_accuracy": trained.val_accuracy,
-        "temperature": None if trained.temperature is None else trained.temperature.to_json(),
+        **_worth(trained),
         "spec": asdict(trained.spec),
         "trained_with": trained.versions,
         "exported_with": {"pipeline": pipeline.__version__},
     }
-    said = {"classes": json.dumps(trained.classes), "about": json.dumps(about)}
-    return said if familiarity is None else said | {FAMILIARITY: rule_text(familiarity)}
+    said = {kind_of(trained).names: json.dumps(trained.classes), "about": json.dumps(about)}
+    if thresholds := thresholds_of(trained):
+        said["thresholds"] = json.dumps(thresholds)
+    return said if familiarity is None else said | {FAMILIARITY: rule_text(trained, familiarity)}
+
+
+def _worth(trained: TrainedHead) -> dict[str, Any]:
+    """Returns what a model says of its answers: their kind, and what they were worth on val."""
+    if trained.task.target == CLASS:
+        return {
+            "val_accuracy": trained.val_accuracy,
+            "temperature": None if trained.temperature is None else trained.temperature.to_json(),
+        }
+    name, value = trained.val_score or (FIGURES[trained.task.target], None)
+    return {
+        "target": trained.task.target,
+        "output": kind_of(trained).output,
+        "meaning": kind_of(trained).meaning,
+        f"val_{name}": value,
+    }
 
 
 def _differences(
@@ -157,17 +182,20 @@ def _differences(
     answers = module.open_answers(draft)
     # One by one, as users will, and because a batch of some networks would take gigabytes.
     found = [answers(image[None]) for image in sample.images]
-    differences = {}
-    for name, expected in ((OUTPUT, sample.probabilities), (FAMILIARITY, sample.familiarity)):
+    differences, kind = {}, kind_of(trained)
+    for name, expected, units, what, apart in (
+        (kind.output, sample.answers, sample.units, kind.one, kind.apart),
+        (FAMILIARITY, sample.familiarity, 1.0, "the familiarity", ""),
+    ):
         if expected is None or name not in found[0]:
             continue
-        difference = float(np.abs(np.concatenate([one[name] for one in found]) - expected).max())
+        given = np.concatenate([one[name] for one in found])
+        difference = float((np.abs(given - expected) / units).max())
         if not difference <= TOLERANCE and _exact(trained.spec):  # NaN is not within it, either
-            what = "a probability" if name == OUTPUT else "the familiarity"
             raise PipelineError(
                 f"the exported model does not answer what head {trained.name!r} answers: {what} of the "
                 f"{counted(len(found), f'{sample.split} image')} it was checked on differs by "
-                f"{difference:.4f}. Nothing was written; choose another --format than {format}"
+                f"{difference:.4f}{apart}. Nothing was written; choose another --format than {format}"
             )
         differences[name] = difference
     return differences

@@ -1,4 +1,4 @@
-"""Familiarity as layers: how near an image is to those of the training, beside its probabilities."""
+"""Familiarity as layers: how near an image is to those of the training, beside the answers for it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from pipeline.cache.descriptions import FEW_CHANNELS, cell_starts
 from pipeline.heads import Familiarity, TrainedHead
 from pipeline.heads._core.familiarity import NEAREST, WHY_UNKNOWN
 from pipeline.runtimes.keras import import_keras
+from pipeline.serving.export._kinds import kind_of
 
 if TYPE_CHECKING:
     import keras
 
 FAMILIARITY = "familiarity"
 """Name of the output."""
-ONE_OUTPUT = "models of this format give probabilities alone; --format onnx gives both"
-MEANING = (
-    f"mean cosine between the features of an image and those of the {NEAREST} training images nearest to it; "
-    "below the threshold an image is unlike anything the head was trained on, and its classes mean nothing"
-)
 
 
 def why_none(trained: TrainedHead, outputs: tuple[str, ...]) -> str:
@@ -33,13 +29,22 @@ def why_none(trained: TrainedHead, outputs: tuple[str, ...]) -> str:
         outputs: What models of the format can give.
     """
     if FAMILIARITY not in outputs:
-        return ONE_OUTPUT
+        return f"models of this format give {kind_of(trained).output} alone; --format onnx gives both"
     return WHY_UNKNOWN if trained.familiarity is None else ""
 
 
-def rule_text(familiarity: Familiarity) -> str:
+def meaning_of(trained: TrainedHead) -> str:
+    """Says what familiarity is."""
+    return (
+        f"mean cosine between the features of an image and those of the {NEAREST} training images nearest to "
+        "it; below the threshold an image is unlike anything the head was trained on, and its "
+        f"{kind_of(trained).names} mean nothing"
+    )
+
+
+def rule_text(trained: TrainedHead, familiarity: Familiarity) -> str:
     """Returns what a model says about its second output, as JSON."""
-    return json.dumps({"output": FAMILIARITY, **familiarity.rule, "meaning": MEANING})
+    return json.dumps({"output": FAMILIARITY, **familiarity.rule, "meaning": meaning_of(trained)})
 
 
 def familiarity_of(features: keras.KerasTensor, familiarity: Familiarity) -> keras.KerasTensor:

@@ -13,9 +13,6 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.errors import UsageError
-from pipeline.images.geometry import Geometry
-from pipeline.images.pixel_range import PixelRange, number
-from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
@@ -23,11 +20,14 @@ if TYPE_CHECKING:
     from pipeline.serving.export._joining import Front
 
 Answers = Callable[[np.ndarray], Mapping[str, np.ndarray]]
-"""Maps images, uint8 (n, size, size, 3), to outputs by name: ``probabilities``, float32 (n, k), and, where
-the model has it, ``familiarity``, float32 (n,)."""
+"""Maps images, uint8 (n, size, size, 3), to outputs by name: ``probabilities`` or ``numbers``, float32
+(n, k), and, where the model has it, ``familiarity``, float32 (n,)."""
 
 PHOTO = "photo"
 """Name of the picture in :meth:`Format.call`: of the model's size, RGB."""
+
+TEXTS = ("classes", "labels", "thresholds", "numbers", "about")
+"""What a model can be given to keep, besides ``familiarity``."""
 
 
 def add_texts(path: Path, texts: Mapping[str, str]) -> None:
@@ -40,7 +40,13 @@ def add_texts(path: Path, texts: Mapping[str, str]) -> None:
 def read_texts(path: Path) -> dict[str, str]:
     """Reads what :func:`add_texts` added."""
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(f"{name}.json").decode() for name in ("classes", "about")}
+        there = set(archive.namelist())
+        return {name: archive.read(f"{name}.json").decode() for name in TEXTS if f"{name}.json" in there}
+
+
+def text_in_archive(path: Path, name: str) -> str:
+    """Returns an expression of Python that reads such a text, as bytes."""
+    return f'zipfile.ZipFile({str(path)!r}).read("{name}.json")'
 
 
 class Format(Protocol):
@@ -50,23 +56,24 @@ class Format(Protocol):
         SUFFIX: How the name of its files ends; empty where it writes a folder.
         PACKAGES: What has to be installed besides TensorFlow and Keras.
         IMPORTS: What the example has to import.
-        OUTPUTS: What its models can give, in this order: ``probabilities`` always, the others where the head
-            has what they take.
+        TEXT_IMPORTS: What :meth:`text` takes besides.
+        OUTPUTS: What its models can give behind the answers, where the head has what it takes.
     """
 
     SUFFIX: str
     PACKAGES: tuple[str, ...]
     IMPORTS: tuple[str, ...]
+    TEXT_IMPORTS: tuple[str, ...]
     OUTPUTS: tuple[str, ...]
 
     def write(self, network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
         """Writes a network.
 
         Args:
-            network: From ``images`` to some of ``OUTPUTS``, of Keras's own layers.
+            network: From ``images`` to the answers, and some of ``OUTPUTS``, of Keras's own layers.
             path: Where to; nothing is there.
-            about: JSON texts by name, to be kept inside: ``classes``, ``about``, and ``familiarity`` where
-                the network gives it.
+            about: JSON texts by name, to be kept inside: some of ``TEXTS``, and ``familiarity`` where the
+                network gives it.
 
         Raises:
             OSError: It cannot be written there.
@@ -86,8 +93,16 @@ class Format(Protocol):
         """Loads a written model into the runtime of this format."""
         ...
 
-    def call(self, path: Path) -> str:
-        """Returns an expression of Python that answers for one image, ``photo``."""
+    def call(self, path: Path, output: str) -> str:
+        """Returns an expression of Python that answers for one image, ``photo``, by an output."""
+        ...
+
+    def row(self, path: Path, output: str) -> str:
+        """Returns an expression of Python for the k numbers of that answer."""
+        ...
+
+    def text(self, path: Path, name: str) -> str:
+        """Returns an expression of Python for a text that the model keeps."""
         ...
 
 
@@ -99,7 +114,7 @@ class JoiningFormat(Format, Protocol):
 
         Args:
             front: The base.
-            head: From its features to some of ``OUTPUTS``.
+            head: From its features to the answers, and some of ``OUTPUTS``.
             path: Where to.
             about: Texts to be kept inside.
         """
@@ -131,41 +146,6 @@ def formats_without_packages() -> list[str]:
     """Lists the formats that need nothing but what is always installed."""
     package = importlib.import_module(__package__)
     return [name for name in registry.names(package) if not registry.load(package, "format", name).PACKAGES]
-
-
-def example(module: Format, path: Path, spec: FeatureSpec, pixel_range: PixelRange | None = None) -> str:
-    """Returns three lines of Python that let a model answer for ``photo.jpg``, turned and resized as ours.
-
-    Where the pixels of its set were deeper than 8 bits, for the grey ``photo.png``, read by their range.
-    """
-    imports = sorted({*module.IMPORTS, "numpy", "PIL.Image", "PIL.ImageOps"})
-    size = f"({spec.image_size}, {spec.image_size})"
-    filter = f"PIL.Image.{spec.resize.partition('-')[0].upper()}"
-    picture = 'PIL.ImageOps.exif_transpose(PIL.Image.open("photo.jpg"))'
-    if pixel_range is not None:
-        picture = (
-            'PIL.Image.fromarray(numpy.rint(numpy.interp(PIL.ImageOps.exif_transpose(PIL.Image.open("photo.png")),'
-            f' [{number(pixel_range.low)}, {number(pixel_range.high)}], [0, 255])).astype("uint8"))'
-        )
-    return "\n".join(
-        [
-            f"import {', '.join(imports)}",
-            f'{PHOTO} = {_squared(f"""{picture}.convert("RGB")""", size, filter, spec)}',
-            f"print({module.call(path)})",
-        ]
-    )
-
-
-def _squared(picture: str, size: str, filter: str, spec: FeatureSpec) -> str:
-    """Returns an expression that makes a square of a picture, by the geometry of a spec."""
-    geometry = Geometry.parse(spec.geometry)
-    if not geometry.edge:
-        return f"{picture}.resize({size}, {filter})"
-    off = (geometry.edge - spec.image_size) / 2
-    if geometry.keeps_ratio:
-        return f"PIL.ImageOps.fit({picture}, {size}, {filter}, {off / geometry.edge!r})"
-    edge, end = geometry.edge, spec.image_size + int(off)
-    return f"{picture}.resize(({edge}, {edge}), {filter}).crop(({int(off)}, {int(off)}, {end}, {end}))"
 
 
 def _installed(package: str) -> bool:

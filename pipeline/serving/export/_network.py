@@ -1,9 +1,9 @@
-"""Base and head as one network, from pixels to probabilities."""
+"""Base and head as one network, from pixels to probabilities, or to numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,18 +14,18 @@ from pipeline.backbones.weights import weights_of
 from pipeline.cache.features import single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import Layered, Temperature, TrainedHead, layered_heads
-from pipeline.heads._core.head import Model
 from pipeline.heads._core.temperature import FLOOR
 from pipeline.images.targets import CLASS
 from pipeline.runtimes.keras import import_keras
 from pipeline.serving.export._familiarity import FAMILIARITY, familiarity_of
+from pipeline.serving.export._kinds import kind_of
 from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-INPUT, FEATURES, OUTPUT = "images", "features", "probabilities"
+INPUT, FEATURES = "images", "features"
 OPTION = "--weights PATH"
 
 
@@ -77,9 +77,7 @@ def _layers(network: keras.Model) -> Iterator[keras.Layer]:
         yield from _layers(layer) if hasattr(layer, "layers") else (layer,)
 
 
-def build_network(
-    trained: TrainedHead, weights: str | None, outputs: tuple[str, ...] = (OUTPUT,)
-) -> keras.Model:
+def build_network(trained: TrainedHead, weights: str | None, outputs: tuple[str, ...] = ()) -> keras.Model:
     """Puts a trained head on the base that its features came from, preprocessing included.
 
     A base in a file cannot be made of Keras's layers: the network then begins with its features.
@@ -91,13 +89,13 @@ def build_network(
         trained: The head.
         weights: A file with the filters of the base, ``imagenet``, ``random:<seed>``, or None to find them by
             their identity.
-        outputs: What is asked for besides ``probabilities``: ``familiarity``, where the head has it.
+        outputs: What is asked for besides the answers: ``familiarity``, where the head has it.
 
     Returns:
         A model of Keras's own layers, those of the head among them, from ``images``, uint8 (n, size, size, 3)
-        RGB, or from ``features``, float32 (n, *shape that the head takes), to ``probabilities``, float32
-        (n, k) in the order of the head's classes; then to ``familiarity``, float32 (n,). Nothing is
-        trainable.
+        RGB, or from ``features``, float32 (n, *shape that the head takes), to ``probabilities``, or
+        ``numbers``, float32 (n, k) in the order of the head's classes; then to ``familiarity``, float32 (n,).
+        Nothing is trainable.
 
     Raises:
         UsageError: The head is no network, or the filters cannot be found.
@@ -112,23 +110,27 @@ def build_network(
         features = _base(trained.spec, weights)(given)
     else:
         given = features = keras.Input(head.input_shape[1:], dtype="float32", name=FEATURES)
-    answers = _over_all_classes(_calibrated(head(features), trained.temperature), trained)
-    wanted = keras.layers.Identity(name=OUTPUT)(answers)
+    answers = head(features)
+    if trained.task.target == CLASS:
+        answers = _over_all_classes(_calibrated(answers, trained.temperature), trained)
+    kind = kind_of(trained)
+    wanted = keras.layers.Identity(name=kind.output)(answers)
     if FAMILIARITY in outputs and trained.familiarity is not None:
         familiarity = familiarity_of(features, trained.familiarity)
         wanted = [wanted, keras.layers.Identity(name=FAMILIARITY)(familiarity)]
-    network = keras.Model(given, wanted, name="classifier")
+    network = keras.Model(given, wanted, name=kind.network)
     network.trainable = False
     return network
 
 
 def _head_network(trained: TrainedHead) -> keras.Model:
-    if trained.task.target != CLASS or not isinstance(trained.head, Layered):
+    if not isinstance(trained.head, Layered):
+        others = layered_heads(trained.task.target)
         raise UsageError(
             f"head {trained.name!r} cannot be exported: its answers are not those of layers, which is all "
-            f"that the formats hold. These heads can: {', '.join(layered_heads())}"
+            f"that the formats hold. These heads can: {', '.join(others)}"
         )
-    return trained.head.to_network(cast("Model", trained.model), trained.task)
+    return trained.head.to_network(trained.model, trained.task)
 
 
 def _base(spec: FeatureSpec, choice: str | None) -> keras.Model:

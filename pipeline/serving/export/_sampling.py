@@ -13,6 +13,7 @@ from pipeline.images.contents import read_checked
 from pipeline.images.decode import DecodeError, decode
 from pipeline.images.pixel_range import PixelRange
 from pipeline.images.resizing import find_resize
+from pipeline.serving.export._kinds import kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +23,21 @@ class Sample:
     Attributes:
         split: Where they are from.
         images: uint8 (n, size, size, 3), RGB.
-        probabilities: float64 (n, k), by the head from the cached features.
+        answers: float64 (n, k), probabilities or numbers, by the head from the cached features.
         familiarity: float64 (n,), likewise; None where it is not known of the head.
+        units: What differences are divided by to be told, float64 (k,): of numbers, their deviations.
     """
 
     split: str
     images: np.ndarray
-    probabilities: np.ndarray
+    answers: np.ndarray
     familiarity: np.ndarray | None = None
+    units: np.ndarray | float = 1.0
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """The answers of a head of classes, or labels."""
+        return self.answers
 
 
 def sample_rows(
@@ -72,4 +80,6 @@ def sample_rows(
     rows = features.take(np.array(index))
     known = trained.familiarity
     familiarity = None if known is None else known.measure(rows.to_memory())
-    return Sample(features.split, np.stack(images), trained.predict_proba(rows), familiarity)
+    kind = kind_of(trained)
+    answers, units = kind.ask(trained, rows), kind.units(trained, features)
+    return Sample(features.split, np.stack(images), answers, familiarity, units)

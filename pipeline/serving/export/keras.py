@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.runtimes.keras import import_keras
-from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts
-from pipeline.serving.export._network import OUTPUT
+from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts, text_in_archive
+from pipeline.serving.export._network import answers_by_name
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 SUFFIX = ".keras"
 PACKAGES = ()
 IMPORTS = ("keras",)
-OUTPUTS = (OUTPUT,)
+TEXT_IMPORTS = ("zipfile",)
+OUTPUTS = ()
 
 
 def write(network: keras.Model, path: Path, *, about: Mapping[str, str]) -> None:
@@ -44,9 +45,19 @@ def read_about(path: Path) -> dict[str, str]:
 def open_answers(path: Path) -> Answers:
     """Loads the model as anybody would, without a class of this package."""
     network = import_keras().saving.load_model(path)
-    return lambda images: {OUTPUT: np.asarray(network(images, training=False))}
+    return lambda images: {name: np.asarray(one) for name, one in answers_by_name(network, images).items()}
 
 
-def call(path: Path) -> str:
+def call(path: Path, output: str) -> str:
     """Returns an expression that gives a tensor (1, k)."""
     return f"keras.saving.load_model({str(path)!r})(numpy.asarray({PHOTO})[None])"
+
+
+def row(path: Path, output: str) -> str:
+    """Returns an expression that gives a tensor (k,)."""
+    return f"{call(path, output)}[0]"
+
+
+def text(path: Path, name: str) -> str:
+    """Returns an expression that reads a text of the archive."""
+    return text_in_archive(path, name)

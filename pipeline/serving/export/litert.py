@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.runtimes.keras import native_stderr_held_back
-from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts
-from pipeline.serving.export._network import INPUT, OUTPUT, constant_function
+from pipeline.serving.export._format import PHOTO, Answers, add_texts, read_texts, text_in_archive
+from pipeline.serving.export._network import INPUT, constant_function
 
 if TYPE_CHECKING:
     import keras
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 SUFFIX = ".tflite"
 PACKAGES = ("ai_edge_litert",)
 IMPORTS = ("ai_edge_litert.interpreter",)
-OUTPUTS = (OUTPUT,)
+TEXT_IMPORTS = ("zipfile",)
+OUTPUTS = ()
 
 MAGIC = b"TFL3"
 """Bytes 4 to 7 of such a file (``schema.fbs`` of TensorFlow Lite)."""
@@ -63,7 +64,17 @@ def open_answers(path: Path) -> Answers:
     return lambda images: run(**{INPUT: images})
 
 
-def call(path: Path) -> str:
+def call(path: Path, output: str) -> str:
     """Returns an expression that gives a dictionary with an array (1, k)."""
     runner = f"ai_edge_litert.interpreter.Interpreter({str(path)!r}).get_signature_runner()"
     return f"{runner}({INPUT}=numpy.asarray({PHOTO})[None])"
+
+
+def row(path: Path, output: str) -> str:
+    """Returns an expression that gives an array (k,)."""
+    return f'{call(path, output)}["{output}"][0]'
+
+
+def text(path: Path, name: str) -> str:
+    """Returns an expression that reads a text of the archive after the end of the file."""
+    return text_in_archive(path, name)

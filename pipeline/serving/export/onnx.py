@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.serving.export._familiarity import FAMILIARITY
 from pipeline.serving.export._format import PHOTO, Answers, formats_without_packages
 from pipeline.serving.export._joining import Front, join, opset_for
-from pipeline.serving.export._network import INPUT, OUTPUT, constant_function, signature
+from pipeline.serving.export._network import INPUT, constant_function, signature
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 IMPORTS = ("onnxruntime",)
-OUTPUTS = (OUTPUT, FAMILIARITY)
+TEXT_IMPORTS = ()
+OUTPUTS = (FAMILIARITY,)
 
 OPSET = 18
 """Of December 2022: read by ONNX Runtime 1.14 and later."""
@@ -39,7 +40,7 @@ def write_above(front: Front, head: keras.Model, path: Path, *, about: Mapping[s
 
     Args:
         front: The base.
-        head: From its features to probabilities.
+        head: From its features to the answers.
         path: Where to; nothing is there.
         about: As for :func:`write`.
 
@@ -93,10 +94,20 @@ def open_answers(path: Path) -> Answers:
     return lambda images: dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
 
-def call(path: Path) -> str:
+def call(path: Path, output: str) -> str:
     """Returns an expression that gives a list of one array (1, k)."""
     inputs = f'{{"{INPUT}": numpy.asarray({PHOTO})[None]}}'
-    return f'onnxruntime.InferenceSession({str(path)!r}).run(["{OUTPUT}"], {inputs})'
+    return f'onnxruntime.InferenceSession({str(path)!r}).run(["{output}"], {inputs})'
+
+
+def row(path: Path, output: str) -> str:
+    """Returns an expression that gives an array (k,)."""
+    return f"{call(path, output)}[0][0]"
+
+
+def text(path: Path, name: str) -> str:
+    """Returns an expression that gives a metadata property."""
+    return f'onnxruntime.InferenceSession({str(path)!r}).get_modelmeta().custom_metadata_map["{name}"]'
 
 
 def _converted(network: keras.Model, opset: int = OPSET) -> Any:
@@ -108,7 +119,7 @@ def _converted(network: keras.Model, opset: int = OPSET) -> Any:
         constant_function(network), input_signature=signature(network), opset=opset
     )
     # TensorFlow sorts them by name, and whoever takes outputs by their place takes the first.
-    outputs = sorted(model.graph.output, key=lambda output: OUTPUTS.index(output.name))
+    outputs = sorted(model.graph.output, key=lambda output: network.output_names.index(output.name))
     del model.graph.output[:]
     model.graph.output.extend(outputs)
     for end in (model.graph.input[0], *model.graph.output):

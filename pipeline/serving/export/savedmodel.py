@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.serving.export._format import PHOTO, Answers
-from pipeline.serving.export._network import OUTPUT, constant_function
+from pipeline.serving.export._network import constant_function
 
 if TYPE_CHECKING:
     import keras
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 SUFFIX = ""
 PACKAGES = ()
 IMPORTS = ("tensorflow",)
-OUTPUTS = (OUTPUT,)
+TEXT_IMPORTS = ("pathlib",)
+OUTPUTS = ()
 
 MODEL = "saved_model.pb"
 EXTRA = "assets.extra"
@@ -60,6 +61,16 @@ def open_answers(path: Path) -> Answers:
     return lambda images: {name: given.numpy() for name, given in loaded.serve(images).items()}
 
 
-def call(path: Path) -> str:
+def call(path: Path, output: str) -> str:
     """Returns an expression that gives a tensor (1, k)."""
-    return f'tensorflow.saved_model.load({str(path)!r}).serve(numpy.asarray({PHOTO})[None])["{OUTPUT}"]'
+    return f'tensorflow.saved_model.load({str(path)!r}).serve(numpy.asarray({PHOTO})[None])["{output}"]'
+
+
+def row(path: Path, output: str) -> str:
+    """Returns an expression that gives a tensor (k,)."""
+    return f"{call(path, output)}[0]"
+
+
+def text(path: Path, name: str) -> str:
+    """Returns an expression that reads a text of the folder."""
+    return f'pathlib.Path({str(path / EXTRA / name) + ".json"!r}).read_text(encoding="utf-8")'
