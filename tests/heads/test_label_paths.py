@@ -18,7 +18,7 @@ from pipeline.heads._sklearn.label_paths import solve_labels
 from pipeline.heads._sklearn.table import standardised
 from pipeline.images.targets import LABELS
 
-STRENGTHS = [0.001, 0.01, 0.1, 1.0]
+STRENGTHS = [0.001, 0.01, 1.0]
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def direct_fits(train: Examples, strength: float, class_weight: str | None) -> n
     answers = []
     for column in train.targets.T:
         known = ~np.isnan(column)
-        machine = LogisticRegression(C=strength, tol=1e-10, max_iter=20_000, class_weight=class_weight)
+        machine = LogisticRegression(
+            C=strength, tol=1e-8, solver="newton-cholesky", class_weight=class_weight
+        )
         answers.append(machine.fit(table[known], column[known]).predict_proba(table)[:, 1])
     return np.stack(answers, axis=1)
 
