@@ -18,7 +18,7 @@ from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import claiming
 from pipeline.images.targets import known_rows
-from pipeline.stored_heads import RECORD, StoredFigures, read_stored_figures, read_stored_head
+from pipeline.stored_heads import ACCURACY, RECORD, StoredFigures, read_stored_figures, read_stored_head
 
 CACHE, RUNS = DEFAULT_CACHE, Path("runs")
 """What commands take where nothing else is said."""
@@ -35,21 +35,23 @@ class HeadState:
     Attributes:
         name: Its name.
         folder: Where it is saved.
-        val_accuracy: As training measured it; None without val.
+        val_accuracy: As training measured it, or the figure that ``figure`` says; None without val.
         figures: Those of each split that was evaluated.
+        figure: What the head is chosen by.
     """
 
     name: str
     folder: Path
     val_accuracy: float | None
     figures: dict[str, StoredFigures]
+    figure: str = ACCURACY
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as plain types."""
         return {
             "head": self.name,
             "run": str(self.folder),
-            "val_accuracy": self.val_accuracy,
+            f"val_{self.figure}": self.val_accuracy,
             "evaluated": {
                 split: {one.name: one.accuracy, f"{one.name}_ci": list(one.interval)}
                 for split, one in self.figures.items()
@@ -187,7 +189,7 @@ def _heads(folder: Path) -> list[HeadState]:
         head = read_stored_head(place)
         if head is not None:
             figures = {split: one for split in SPLITS if (one := read_stored_figures(place, split))}
-            found.append(HeadState(head.name, place, head.val_accuracy, figures))
+            found.append(HeadState(head.name, place, head.val_accuracy, figures, head.figure))
     return sorted(found, key=lambda head: (-(head.val_accuracy or 0.0), head.name))
 
 

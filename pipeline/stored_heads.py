@@ -23,11 +23,13 @@ class StoredHead:
         val_accuracy: Accuracy on the rows it was chosen on, or the figure of ``TrainedHead.val_figure`` where
             it answers with no classes; None without any.
         seconds: Seconds its training took; None where unknown.
+        figure: Which figure the former is.
     """
 
     name: str
     val_accuracy: float | None
     seconds: float | None
+    figure: str = ACCURACY
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def read_stored_head(folder: Path) -> StoredHead | None:
     record = read_believed(folder / RECORD)
     try:
         figure = record.get("val_figure") or (ACCURACY, record["val_accuracy"])
-        return StoredHead(str(record["name"]), number_or_none(figure[1]), number_or_none(record["seconds"]))
+        value, seconds = number_or_none(figure[1]), number_or_none(record["seconds"])
+        return StoredHead(str(record["name"]), value, seconds, str(figure[0]))
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -33,7 +33,7 @@ from pipeline.heads._core.seen import SeenImages
 from pipeline.heads._core.temperature import Temperature, fit_temperature
 from pipeline.heads._core.trained import TrainedHead
 from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head, with_familiarity
-from pipeline.heads._core.validation import classes_not_found, judged, measured
+from pipeline.heads._core.validation import classes_not_found, judged, measured, with_val_score
 
 __all__ = [
     "ClassBalance",
@@ -74,4 +74,5 @@ __all__ = [
     "split_folds",
     "train_head",
     "with_familiarity",
+    "with_val_score",
 ]

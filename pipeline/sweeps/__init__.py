@@ -26,14 +26,15 @@ from pipeline.heads import (
     save_head,
     split_folds,
     with_familiarity,
+    with_val_score,
 )
 from pipeline.heads._core.target_figures import IN_WORDS
-from pipeline.images.targets import CLASS, NOUNS
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.notebook import facts_html, table_html
 from pipeline.paths import expanded
 from pipeline.progress import progress, say
 from pipeline.runtimes.pandas import import_pandas
-from pipeline.sweeps.candidates import Candidate, candidates, parse_grid, preset
+from pipeline.sweeps.candidates import Candidate, candidates, learning, parse_grid, preset
 from pipeline.sweeps.executors import make_executor
 from pipeline.sweeps.executors.local import LocalExecutor, LocalSession
 from pipeline.sweeps.fitting import SweepData, sweep_data
@@ -50,6 +51,7 @@ __all__ = [
     "Leaderboard",
     "Result",
     "candidates",
+    "learning",
     "make_executor",
     "parse_grid",
     "preset",
@@ -122,6 +124,9 @@ def sweep(
 ) -> Leaderboard:
     """Fits every candidate, ranks them by what they are worth on validation rows, and saves the best.
 
+    That is accuracy; of several labels mean average precision, of numbers R2. Of equals the one with less
+    log-loss, or mean absolute error, is better. With folds it is the mean of the folds, weighted by rows.
+
     The features are prepared once and shared by all workers of a machine. Every finished candidate is kept,
     whatever happens to the others.
 
@@ -144,7 +149,7 @@ def sweep(
         The leaderboard, and the best head, which is saved.
 
     Raises:
-        UsageError: There are no validation rows with a label and no folds.
+        UsageError: There are no folds, and no validation rows of which something is known.
         PipelineError: Every candidate failed.
     """
     chosen = [one if isinstance(one, Candidate) else Candidate(one) for one in wanted]
@@ -171,12 +176,15 @@ def sweep(
     best = order[0]
     if best.score is None:
         raise PipelineError(f"every candidate failed; the first: {best.candidate.label}: {best.problem}")
-    trained = fitted.get(best.key)
-    if trained is None:
+    if (trained := fitted.get(best.key)) is not None:
+        trained = with_val_score(trained, best.score)
+    else:
         trained = fit_on(TrainingData.of(train, valid), best.head, options=best.options, seed=seed)
         trained = measured(trained, valid)
     for note in balance.missed(trained.not_found or ()) if balance else ():
         say(f"note: {note}")
+    if train.target == LABELS and not trained.thresholds:
+        say("note: without a val split to choose thresholds on, each label is answered from 50 % on")
     winner = save_head(with_familiarity(trained, train, valid), runs=runs)
     chosen_on = "val" if folds is None else f"{counted(folds, 'fold')} of train"
     return Leaderboard(order, winner, folder, chosen_on)
@@ -193,9 +201,9 @@ def _labelled(valid: FeatureSet | None) -> FeatureSet:
             "there is no val split to choose on: add --cv 5 to cross-validate on the training rows"
         )
     if not valid.known.any():
-        lacking = f"has a {NOUNS[valid.target].replace('class', 'label')} to choose by"
+        known = "number" if valid.target == NUMBER else "label"
         raise UsageError(
-            f"none of the {counted(len(valid), 'val row')} {lacking}: "
+            f"none of the {counted(len(valid), 'val row')} has a {known} to choose by: "
             "add --cv 5 to cross-validate on the training rows"
         )
     return valid

@@ -11,6 +11,10 @@ from types import MappingProxyType
 
 from pipeline.errors import UsageError, unknown
 from pipeline.heads import make_head
+from pipeline.heads._core.targets import heads_for
+from pipeline.images.targets import described
+from pipeline.progress import say
+from pipeline.wording import verb
 
 Grid = Mapping[str, Sequence[str]]
 
@@ -93,6 +97,23 @@ def preset(name: str) -> list[Candidate]:
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return candidates(PRESETS[name])
+
+
+def learning(chosen: Sequence[Candidate], target: str) -> list[Candidate]:
+    """Returns those of a preset whose heads learn a kind of target, and says which do not.
+
+    Args:
+        chosen: The candidates.
+        target: The kind, see ``FeatureSet.target``.
+    """
+    able = set(heads_for(target))
+    others = dict.fromkeys(one.head for one in chosen if one.head not in able)
+    if others:
+        say(
+            f"note: the preset goes without {', '.join(others)}: {verb(others, 'it does', 'they do')} not "
+            f"learn {described(target)}"
+        )
+    return [one for one in chosen if one.head in able]
 
 
 def parse_grid(text: str) -> tuple[str, list[str]]:

@@ -11,15 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.answers import write_answers
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.files import replacing, software, write_json
-from pipeline.evaluation.fold_interval import SOURCE
 from pipeline.evaluation.ledger import record_look
-from pipeline.evaluation.report import TOP
 from pipeline.files import root_of
 from pipeline.run_files import is_of_a_cross_validation
-from pipeline.sweeps.cross_validation import CrossValidation
+from pipeline.sweeps.fold_answers import FoldAnswers
 from pipeline.wording import counted, readable
 
 FOLDER = "cross-validation"
@@ -28,7 +25,7 @@ MOST_FOLDS = 20
 """Folds of a repeat that a terminal shows; the record has all."""
 
 
-def write_cross_validation(result: CrossValidation, entry: Path) -> Path:
+def write_cross_validation(result: FoldAnswers, entry: Path) -> Path:
     """Writes cross-validation.json and predictions.csv, and returns their folder.
 
     The predictions are the means over the repeats.
@@ -44,21 +41,14 @@ def write_cross_validation(result: CrossValidation, entry: Path) -> Path:
     folder, record = entry / FOLDER / result.grid[0].head, f"{FOLDER}.json"
     root = root_of(folder, 4)  # <runs>/<dataset>/<entry>/cross-validation/<head>
     with replacing(folder, record, known=is_of_a_cross_validation, root=root) as fresh:
-        write_json(result.to_json() | {"interval": SOURCE, "software": software()}, fresh / record)
+        write_json(result.to_json() | {"interval": result.source, "software": software()}, fresh / record)
         path = fresh / "predictions.csv"
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            write_answers(
-                file,
-                result.features.classes,
-                result.rows.ids,
-                result.probabilities.mean(axis=0),
-                labels=result.rows.labels.tolist(),
-                top=TOP,
-            )
+            result.write_predictions(file)
     return folder
 
 
-def count_looks(result: CrossValidation, splits: Sequence[FeatureSet], entry: Path) -> None:
+def count_looks(result: FoldAnswers, splits: Sequence[FeatureSet], entry: Path) -> None:
     """Counts that held-out images were looked at: choosing by these figures is choosing on them.
 
     Args:
@@ -76,50 +66,42 @@ def count_looks(result: CrossValidation, splits: Sequence[FeatureSet], entry: Pa
         if part.split != "train" and inside.any():
             record_look(
                 entry,
-                head=f"{result.grid[0].head} --cv {result.by_fold.shape[1]}",
+                head=f"{result.grid[0].head} --cv {result.folds}",
                 split=part.split,
-                probabilities=np.ascontiguousarray(result.probabilities[:, inside].mean(axis=0)),
+                probabilities=np.ascontiguousarray(result.answers[:, inside].mean(axis=0)),
                 digests=result.rows.digests[inside],
             )
 
 
-def print_cross_validation(result: CrossValidation, *, console: Console) -> None:
+def print_cross_validation(result: FoldAnswers, *, console: Console) -> None:
     """Prints the notes, the figures, every fold, and what was chosen."""
     for note in result.notes:
         console.print(Text(f"! {note}", style="bold yellow"))
     head, data = result.grid[0].head, readable(result.features.dataset, 60)
-    repeats, folds = result.by_fold.shape
+    repeats = len(result.answers)
     times = "" if repeats == 1 else f", {repeats} times"
-    console.print(Text(f"{head} on {data}, {counted(folds, 'fold')}{times}", style="bold"))
+    console.print(Text(f"{head} on {data}, {counted(result.folds, 'fold')}{times}", style="bold"))
     console.print(_figures(result))
     console.print(_folds(result))
     for candidate, times_chosen in result.times_chosen if len(result.grid) > 1 else ():
         console.print(Text(f"{candidate.label}: chosen in {counted(times_chosen, 'fold')}"))
 
 
-def _figures(result: CrossValidation) -> Table:
-    low, high = result.accuracy_ci
-    majority = result.figures[0]
+def _figures(result: FoldAnswers) -> Table:
     table = Table(box=box.SIMPLE, show_header=False)
-    for name, value in {
-        "accuracy": f"{result.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})",
-        "majority class": f"{majority.majority_accuracy:.2%}  (always {readable(majority.majority.name)})",
-        "balanced accuracy": f"{result.mean('balanced_accuracy'):.2%}",
-        "macro F1": f"{result.mean('macro_f1'):.4f}",
-        "log-loss": f"{result.mean('log_loss'):.4f}",
-        "rows": f"{len(result.rows):,} of {result.features.split.replace('+', ', ')}",
-    }.items():
+    of_splits = f"{len(result.rows):,} of {result.features.split.replace('+', ', ')}"
+    for name, value in {**result.lines, "rows": of_splits}.items():
         table.add_row(name, Text(value))
     return table
 
 
-def _folds(result: CrossValidation) -> Table:
+def _folds(result: FoldAnswers) -> Table:
     table = Table("repeat", box=box.SIMPLE)
-    table.add_column("accuracy", justify="right")
-    table.add_column("of each fold, in %")
-    hidden = result.by_fold.shape[1] - MOST_FOLDS
+    table.add_column(result.figure_name, justify="right")
+    table.add_column(result.of_folds)
+    hidden = result.folds - MOST_FOLDS
     more = f" and {hidden:,} more in {FOLDER}.json" if hidden > 0 else ""
-    for number, (figures, folds) in enumerate(zip(result.figures, result.by_fold, strict=True), 1):
-        each = " ".join(f"{100 * one:.1f}" for one in folds[:MOST_FOLDS])
-        table.add_row(f"{number}", f"{figures.accuracy:.2%}", each + more)
+    for number, (value, folds) in enumerate(zip(result.by_repeat, result.by_fold, strict=True), 1):
+        each = " ".join(result.spelt_of_fold(one) for one in folds[:MOST_FOLDS])
+        table.add_row(f"{number}", "-" if value is None else result.spelt(value), each + more)
     return table

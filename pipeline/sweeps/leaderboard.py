@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 30
+COLUMNS = {**IN_WORDS, "map": "mAP"}
 LOSS_NAMES = {"log_loss": "log-loss", "mae": "MAE"}
-"""The tie-breaks as the table heads their column."""
+"""How the table heads the columns of figures and of tie-breaks; its title has the figure in full."""
 
 
 def write_leaderboard(board: Leaderboard) -> list[Path]:
@@ -57,7 +58,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
 
     table = Table(title=board.in_words, box=None, title_justify="left")
     loss = LOSS_NAMES[LOSS_OF[board.figure]]
-    for name in ("", "head", IN_WORDS[board.figure], "95% interval", loss, "fit", "size"):
+    for name in ("", "head", COLUMNS[board.figure], "95% interval", loss, "fit", "size"):
         table.add_column(name, justify="left" if name == "head" else "right")
     for rank, result in enumerate(board.results[:SHOWN], 1):
         label = escape(result.candidate.label)

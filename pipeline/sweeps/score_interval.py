@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.evaluation.targets.label_figures import ranking_figure
-from pipeline.evaluation.targets.number_figures import explained_figure
+from pipeline.evaluation.targets.label_figures import ranking_of_labels
+from pipeline.evaluation.targets.number_figures import ranking_of_numbers
 from pipeline.evaluation.targets.resamples import intervals
 from pipeline.heads import Examples, row_groups
 from pipeline.images.targets import LABELS, NUMBER
 
 Ends = tuple[float, float]
-FIGURES = {LABELS: ranking_figure, NUMBER: explained_figure}
+FIGURES = {LABELS: ranking_of_labels, NUMBER: ranking_of_numbers}
 """What is drawn again and again; the accuracy of classes follows from counts, see ``Result.interval``."""
 
 
@@ -34,6 +34,18 @@ def drawn_interval(kind: str, rows: Examples, answers: np.ndarray) -> Ends | Non
     figure = FIGURES[kind](rows.targets, answers)
     (ends,) = intervals(figure, len(rows), rows.once(groups_of)).values() or (None,)
     return ends
+
+
+def figure_at_once(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
+    """Returns the figure of labels or numbers; NaN where it is not defined.
+
+    Args:
+        kind: ``LABELS`` or ``NUMBER``.
+        truth: (n, k), NaN where a label or number is unknown.
+        answers: float (n, k).
+    """
+    (value,) = FIGURES[kind](truth, answers)(np.ones((1, len(truth)))).values()
+    return float(value[0])
 
 
 def groups_of(rows: Examples) -> np.ndarray | None:

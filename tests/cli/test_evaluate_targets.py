@@ -73,7 +73,6 @@ def test_the_object_has_what_scripts_ask_for(target: str, cli: Cli) -> None:
         (("--log", "tensorboard"), "--log is"),
         (("--calibrate", "--log", "tensorboard"), "--calibrate and --log are"),
         (("--head", "all"), "--head all is"),
-        (("--cv", "3"), "--cv is"),
     ],
 )
 def test_what_is_for_classes_is_named_with_what_there_is(

@@ -113,11 +113,9 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("sweep", "--head", "knn"),
         ("learning-curve",),
         ("next",),
         ("check", "--labels"),
-        ("evaluate", "--cv", "3"),
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
         ("export", "--head", "ridge"),
@@ -141,11 +139,41 @@ def test_status_tells_the_figures_of_labels(pairs: Path, cli: Cli) -> None:
     assert cli("train-head", "--name", "set", "--head", "ridge").exit_code == 0
     assert cli("evaluate", "--name", "set", "--head", "ridge", "--split", "test").exit_code == 0
     told = cli("status").stdout
-    assert "ridge  val 0." in told
+    assert "ridge  val map 0." in told
     assert "test map 0." in told
     (entry,) = json.loads(cli("status", "--json").stdout)["entries"]
+    assert 0 < entry["heads"][0]["val_map"] < 1
     low, high = entry["heads"][0]["evaluated"]["test"]["map_ci"]
     assert low < entry["heads"][0]["evaluated"]["test"]["map"] < high
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "figure", "words"),
+    [
+        (labels, "labels", "map", "mean average precision"),
+        (sums, "number", "r2", "R2"),
+    ],
+)
+def test_heads_are_compared_by_the_figure_of_the_kind(
+    source: Callable[[Path], tuple[str, ...]], kind: str, figure: str, words: str, pairs: Path, cli: Cli
+) -> None:
+    assert cli("extract", "--data", *source(pairs), *STAGE, "--name", "set").exit_code == 0
+    swept = cli("sweep", "--name", "set", "--head", "knn", "--grid", "k=1,9")
+    assert swept.exit_code == 0, swept.output
+    assert swept.stdout.startswith(f"{words} on val")
+    folds = ("--preset", "quick", "--cv", "2") if kind == "number" else ("--head", "knn", "--cv", "2")
+    compared = cli("sweep", "--name", "set", *folds, "--json")
+    told = json.loads(compared.stdout)
+    assert (told["figure"], told["chosen_on"]) == (figure, "2 folds of train")
+    assert 0 < told["winner"][f"val_{figure}"] < 1
+    assert "accuracy" not in compared.stdout
+    assert ("they do not learn numbers" in compared.stderr) == (kind == "number")
+    head = ("--name", "set", "--head", "knn")
+    cv = json.loads(cli("evaluate", *head, "--cv", "2", "--grid", "k=1,9", "--json").stdout)["cv"]
+    assert sum(one["folds"] for one in cv["chosen"]) == 2
+    assert cv["target"] == kind
+    assert cv[f"{figure}_ci"][0] < cv[figure] < cv[f"{figure}_ci"][1]
+    assert len(cv["by_fold"][0]) == 2
 
 
 def test_heads_say_what_they_learn(cli: Cli) -> None:

@@ -85,6 +85,22 @@ def test_a_sweep_has_the_same_winner_and_figures(
     np.testing.assert_allclose(there.winner.predict_proba(valid), here.winner.predict_proba(valid), rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["labels", "number"])
+def test_labels_and_numbers_have_the_same_winner_and_figures(
+    kind: str, make_targets: Callable[..., FeatureSet], tmp_path: Path
+) -> None:
+    train, valid = make_targets(kind), make_targets(kind, "val")
+    wanted = candidates([("ridge", {}), ("knn", {"k": ["1", "9"]})])
+    here = sweep(wanted, train, valid, runs=tmp_path / "here")
+    there = sweep(wanted, train, valid, runs=tmp_path / "there", executor=RAY)
+    same_figures(there, here)
+    assert [one.interval for one in there.results] == [pytest.approx(one.interval) for one in here.results]
+    assert there.winner.val_figure == pytest.approx(here.winner.val_figure)
+    assert there.winner.thresholds == pytest.approx(here.winner.thresholds)
+    folds = sweep(wanted, train, None, runs=tmp_path / "folds", folds=2, executor=RAY)
+    assert folds.figure == here.figure
+
+
 def test_folds_are_measured_the_same(train: FeatureSet, tmp_path: Path) -> None:
     wanted = candidates([("ridge", {}), ("knn", {"k": ["1", "3"]}), ("sgd", {"epochs": ["2"]})])
     here = sweep(wanted, train, None, runs=tmp_path / "here", folds=3)

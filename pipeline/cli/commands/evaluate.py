@@ -110,7 +110,7 @@ def command(
     A temperature that --calibrate has fitted belongs to the head from then on: predict, serve and export
     answer with it, too. --cv is for small sets: no fold is measured on an image, a view or a group that it
     was trained on, and the options of --grid are chosen inside each fold. Several labels an image, and
-    numbers, have figures of their own; --calibrate, --cv, --log and --head all are for one class an image.
+    numbers, have figures of their own; --calibrate, --log and --head all are for one class an image.
 
     \b
     pipeline evaluate --split test
@@ -224,7 +224,6 @@ def _cross_validate(
     )
 
     chosen = features.selection()
-    _refuse_for_targets(chosen, ["--cv"])
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     grid = candidates([(head, dict(map(parse_grid, grids)))]) if grids else [trained_options(head, folder)]
     if not grids and grid[0].options:

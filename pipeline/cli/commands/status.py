@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import cache_option, json_option, print_json, runs_option
-from pipeline.stored_heads import ACCURACY, StoredFigures
+from pipeline.stored_heads import ACCURACY
 from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
@@ -60,17 +60,17 @@ def _print_entry(one: EntryState) -> None:
         click.echo("  no head yet" if one.labelled else "  no labels to train a head on")
 
 
-def _named(figures: StoredFigures) -> str:
+def _named(figure: str) -> str:
     """Names a figure that is no accuracy."""
-    return "" if figures.name == ACCURACY else f"{figures.name} "
+    return "" if figure == ACCURACY else f"{figure} "
 
 
 def _described(head: HeadState) -> str:
     said = [readable(head.name)]
     if head.val_accuracy is not None:
-        said.append(f"val {head.val_accuracy:.4f}")
+        said.append(f"val {_named(head.figure)}{head.val_accuracy:.4f}")
     said += [
-        f"{split} {_named(one)}{one.accuracy:.4f} ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
+        f"{split} {_named(one.name)}{one.accuracy:.4f} ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
         for split, one in head.figures.items()
         if split != "val"
     ]

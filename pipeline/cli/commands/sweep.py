@@ -90,6 +90,8 @@ def command(
 ) -> None:
     """Compare many heads on cached features, chosen on val, never on test; save the best.
 
+    They are ranked by accuracy; of several labels by mean average precision, of numbers by R2.
+
     With Ray, features travel to each machine once and scikit-learn heads are fitted all over the cluster;
     Keras heads are fitted here, one after the other.
 
@@ -101,20 +103,22 @@ def command(
     """
     from rich.console import Console
 
-    from pipeline.sweeps import candidates, make_executor, parse_grid, sweep
+    from pipeline.heads._core.target_figures import ACCURACY
+    from pipeline.sweeps import candidates, learning, make_executor, parse_grid, sweep
     from pipeline.sweeps import preset as preset_candidates
     from pipeline.sweeps.leaderboard import leaderboard_table, write_leaderboard
 
     chosen_executor = make_executor(executor, executor_settings(options))
     pairs = [(head, dict(map(parse_grid, grids))) for head, grids in ctx.meta["pairs"]]
-    wanted = preset_candidates(preset) if preset else []
-    if pairs or not wanted:
-        known = {one.key for one in wanted}
-        wanted += [one for one in candidates(pairs) if one.key not in known]
+    of_preset = preset_candidates(preset) if preset else []
+    named = candidates(pairs) if pairs or not of_preset else []
     chosen = features.selection()
     changed = told_changes(chosen)
     train = chosen.open("train")
     valid = chosen.open("val") if "val" in chosen.splits else None
+    wanted = learning(of_preset, train.target)
+    known = {one.key for one in wanted}
+    wanted += [one for one in named if one.key not in known]
     board = sweep(
         wanted,
         train,
@@ -129,10 +133,12 @@ def command(
     paths = write_leaderboard(board)
     if as_json:
         best = board.results[0]
+        of_targets = {} if board.figure == ACCURACY else {"figure": board.figure}
         print_json(
             {
                 "winner": board.winner.to_json() | {"options": best.options, "score": best.score},
                 "chosen_on": board.chosen_on,
+                **of_targets,
                 "compared": len(board.results),
                 "leaderboard": str(paths[1]),
                 **board.winner.balance_to_json(),

@@ -24,7 +24,7 @@ class LabelFigures:
         rows: Images of which it is known.
         support: Images that have it.
         predicted: Images that are said to have it.
-        threshold: Probability from which that is said.
+        threshold: Probability from which that is said; the middle one where images have several.
         average_precision: Area under the precision-recall curve; None where all images are alike.
         roc_auc: Area under the ROC curve; None likewise.
         precision: Share of the images said to have it that do; 0 where none is.
@@ -113,7 +113,7 @@ def measure_labels(
     truth: np.ndarray,
     scores: np.ndarray,
     names: Sequence[str],
-    thresholds: Sequence[float],
+    thresholds: Sequence[float] | np.ndarray,
     groups: np.ndarray | None = None,
 ) -> LabelsFigures:
     """Measures answers.
@@ -122,7 +122,7 @@ def measure_labels(
         truth: (n, k): 1, 0, or NaN where a label is unknown.
         scores: Probabilities, float (n, k).
         names: Of the k labels.
-        thresholds: Probability from which each label is answered.
+        thresholds: Probability from which each label is answered, (k,); or (n, k), of each image.
         groups: int (n,), images that belong together; None = each alone.
 
     Raises:
@@ -136,7 +136,8 @@ def measure_labels(
     truth, scores, known = truth[rows], scores[rows], known[rows]
     groups = None if groups is None else groups[rows]
     has = np.where(known, truth, 0).astype(float)
-    said = (scores >= np.asarray(thresholds)) & known
+    limits = np.broadcast_to(np.asarray(thresholds, float), (len(rows), len(names)))[rows]
+    said = (scores >= limits) & known
     whole = _weighted(has, known, said, scores)
     ones = np.ones((1, len(truth)))
     total = _at(whole, ones)
@@ -167,22 +168,10 @@ def measure_labels(
         always=always,
         intervals=intervals(whole, len(truth), groups),
         per_label=tuple(
-            _of_label(name, has[:, i], known[:, i], said[:, i], scores[:, i], float(thresholds[i]))
+            _of_label(name, has[:, i], known[:, i], said[:, i], scores[:, i], float(np.median(limits[:, i])))
             for i, name in enumerate(names)
         ),
     )
-
-
-def ranking_figure(truth: np.ndarray, scores: np.ndarray) -> Figure:
-    """Returns what computes the mean average precision alone, ``map``, for weights of rows.
-
-    Args:
-        truth: (n, k): 1, 0, or NaN where a label is unknown.
-        scores: float (n, k).
-    """
-    known = ~np.isnan(truth)
-    ranked = _all_ranked(np.where(known, truth, 0).astype(float), known, scores)
-    return lambda weights: {"map": _mean_average_precision(ranked, weights)}
 
 
 def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.ndarray) -> Figure:
@@ -196,7 +185,7 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
         f1 = _share(2 * both, true + answered)
         present = true > 0
         return {
-            "map": _mean_average_precision(ranked, weights),
+            "map": _mean_precision(ranked, weights),
             "micro_f1": _share(2 * both.sum(axis=1), (true + answered).sum(axis=1)),
             "macro_f1": _share((f1 * present).sum(axis=1), present.sum(axis=1).astype(float)),
             "exact_match": (weights @ right.astype(float)) / weights.sum(axis=1),
@@ -205,30 +194,44 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     return figures
 
 
-Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Of a label: rows by their scores, their truth, and where rows of one score end; see :func:`_ranked`."""
+def ranking_of_labels(truth: np.ndarray, scores: np.ndarray) -> Figure:
+    """Returns what computes ``map`` alone, which heads are ranked by, for many resamples at once.
+
+    Args:
+        truth: (n, k), 1, 0, or NaN where a label is unknown.
+        scores: float (n, k).
+    """
+    known = ~np.isnan(truth)
+    ranked = _all_ranked(np.where(known, truth, 0).astype(float), known, scores)
+    return lambda weights: {"map": _mean_precision(ranked, weights)}
 
 
-def _mean_average_precision(ranked: Sequence[Ranked], weights: np.ndarray) -> np.ndarray:
-    """Returns the mean over the labels that have one, float (b,); NaN where none has: 0 would be very bad."""
-    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
-    defined = ~np.isnan(precisions)
-    mean = _share(np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1).astype(float))
-    return np.where(defined.any(axis=1), mean, np.nan)
+_Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[Ranked]:
+def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[_Ranked]:
     return [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
 
 
-def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> Ranked:
+def _mean_precision(ranked: Sequence[_Ranked], weights: np.ndarray) -> np.ndarray:
+    """Returns the mean average precision under weights (b, n), float (b,).
+
+    Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
+    """
+    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
+    defined = ~np.isnan(precisions)
+    total = np.where(defined, precisions, 0).sum(axis=1)
+    return np.where(defined.any(axis=1), _share(total, defined.sum(axis=1).astype(float)), np.nan)
+
+
+def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> _Ranked:
     """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
     return np.flatnonzero(known)[order], truth[order], last
 
 
-def _average_precision(ranked: Ranked, weights: np.ndarray) -> np.ndarray:
+def _average_precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
     """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
     rows, truth, last = ranked
     counted = weights[:, rows]

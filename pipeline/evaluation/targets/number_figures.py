@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -169,24 +169,27 @@ def measure_numbers(
     )
 
 
-def explained_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
-    """Returns what computes the mean R2 over the numbers alone, ``r2``, for weights of rows.
+def ranking_of_numbers(truth: np.ndarray, answers: np.ndarray) -> Figure:
+    """Returns what computes ``r2`` alone, which heads are ranked by, for many resamples at once.
 
-    A number whose values are all alike counts 0, as in the figure that heads are chosen by.
+    It is the mean over the numbers of which two values differ.
 
     Args:
         truth: (n, k), NaN where a number is unknown.
         answers: float (n, k).
     """
-    varied = [
-        (WeightedNumber(values[there].astype(np.float64), guesses[there].astype(np.float64)), there)
-        for values, guesses in zip(truth.T, answers.T, strict=True)
-        if len(np.unique(values[there := ~np.isnan(values)])) > 1
-    ]
-    return lambda weights: {
-        "r2": sum((part.r2(weights[:, there]) for part, there in varied), np.zeros(len(weights)))
-        / truth.shape[1]
-    }
+    parts = []
+    for true, answered in zip(truth.T.astype(np.float64), answers.T.astype(np.float64), strict=True):
+        rows = np.flatnonzero(~np.isnan(true))
+        if len(rows) and np.ptp(true[rows]) > 0:
+            parts.append((WeightedNumber(true[rows], answered[rows]), rows))
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        if not parts:
+            return {"r2": np.full(len(weights), np.nan)}
+        return {"r2": np.mean([part.r2(weights[:, rows]) for part, rows in parts], axis=0)}
+
+    return figures
 
 
 def _of_number(
@@ -223,9 +226,7 @@ def _of_number(
     )
 
 
-def _means(
-    parts: Sequence[tuple[WeightedNumber, np.ndarray]],
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _means(parts: Sequence[tuple[WeightedNumber, np.ndarray]]) -> Figure:
     """Returns what computes the means over the numbers, whose rows are drawn together.
 
     A figure that no resample can have of a number is not in its mean; a resample that lacks it by chance has

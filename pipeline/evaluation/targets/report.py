@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.plots import save_png
+from pipeline.evaluation.targets.answer_table import answer_columns, write_columns
 from pipeline.evaluation.targets.label_figures import LabelsFigures
 from pipeline.evaluation.targets.number_figures import NumbersFigures
 from pipeline.evaluation.targets.pictures import (
@@ -34,7 +34,6 @@ from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
-from pipeline.wording import guarded
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -187,16 +186,9 @@ class TargetReport:
 
         They are ``true(NAME)``, ``predicted(NAME)`` and, of a label, whose prediction is 1 or 0, ``p(NAME)``.
         """
-        table = {}
-        for i, name in enumerate(self.head.classes):
-            answers = self.answers[:, i]
-            table[f"true({name})"] = self.truth[:, i].astype(np.float64)
-            if isinstance(self.figures, LabelsFigures):
-                table[f"predicted({name})"] = (answers >= self.head.threshold(i)).astype(np.float64)
-                table[f"p({name})"] = answers
-            else:
-                table[f"predicted({name})"] = answers
-        return table
+        limits = [self.head.threshold(label) for label in range(len(self.head.classes))]
+        decisions = self.answers >= np.array(limits) if isinstance(self.figures, LabelsFigures) else None
+        return answer_columns(self.head.classes, self.truth, self.answers, decisions)
 
     def write(self, folder: Path | None = None, *, page: Callable[[Path], object] | None = None) -> Path:
         """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
@@ -243,24 +235,10 @@ class TargetReport:
 
     def _write_predictions(self, path: Path) -> None:
         """Writes truth and answer of each image; what is unknown is empty."""
-        whole = isinstance(self.figures, LabelsFigures)
-        columns = self.columns
-        cells = [
-            _cells(values, whole=whole and not name.startswith("p(")) for name, values in columns.items()
-        ]
         text = io.StringIO()
-        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(["id", *columns])
-        for name, *row in zip(self.rows.ids, *cells, strict=True):
-            writer.writerow([guarded(name), *row])
+        write_columns(text, self.rows.ids, self.columns, marks=isinstance(self.figures, LabelsFigures))
         with written(path, root=path.parent, known=is_of_a_report) as file:
             file.write(text.getvalue().encode(errors="backslashreplace"))
-
-
-def _cells(values: np.ndarray, *, whole: bool) -> list[float | str]:
-    """Returns the cells of a column; what is unknown is empty."""
-    known: list[float] = values.tolist()
-    return ["" if np.isnan(value) else int(value) if whole else value for value in known]
 
 
 def _digits(value: float | None) -> str:

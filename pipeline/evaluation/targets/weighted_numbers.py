@@ -35,10 +35,11 @@ class WeightedNumber:
         }
 
     def r2(self, weights: np.ndarray) -> np.ndarray:
-        """Returns the coefficient of determination alone, float (b,), as :meth:`figures` does."""
-        square, spread = weights @ (self.truth - self.answers) ** 2, _spread(self.truth, weights)
+        """Returns ``r2`` alone, which heads are ranked by, float (b,), as :meth:`figures`."""
+        square = weights @ (self.truth - self.answers) ** 2
         # That values vary is told by the values: rounding leaves a spread to those that do not.
-        return np.where(_varies(self.truth, weights), 1 - _ratio(square, spread), np.nan)
+        told = 1 - _ratio(square, _spread(self.truth, weights))
+        return np.where(_varies(self.truth, weights), told, np.nan)
 
 
 def _varies(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def best_thresholds(truth: np.ndarray, scores: np.ndarray) -> tuple[float, ...]:
 
 
 def r2(truth: np.ndarray, answers: np.ndarray) -> float:
-    """Returns the mean coefficient of determination over the numbers, 0 where all values are alike.
+    """Returns the mean coefficient of determination over the numbers of which two values differ; else 0.
 
     Args:
         truth: (n, k), NaN where a number is unknown.
@@ -97,10 +97,10 @@ def r2(truth: np.ndarray, answers: np.ndarray) -> float:
     found = []
     for column, answer in zip(truth.T.astype(np.float64), answers.T, strict=True):
         known = ~np.isnan(column)
-        spread = np.square(column[known] - column[known].mean()).sum() if known.any() else 0.0
-        rest = np.square(column[known] - answer[known]).sum()
-        found.append(1 - rest / spread if spread else 0.0)
-    return float(np.mean(found))
+        if len(np.unique(column[known])) > 1:
+            spread = np.square(column[known] - column[known].mean()).sum()
+            found.append(1 - np.square(column[known] - answer[known]).sum() / spread)
+    return float(np.mean(found)) if found else 0.0
 
 
 def _curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

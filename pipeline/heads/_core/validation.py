@@ -35,15 +35,20 @@ def judged(trained: TrainedHead, rows: Examples, answers: np.ndarray) -> Trained
         answers: Its answers to them, float64 (n, k), see ``TrainedHead.answer``.
     """
     target = trained.task.target
-    value = score(target, rows.truth, answers)
+    trained = with_val_score(trained, score(target, rows.truth, answers))
     if target == CLASS:
         not_found = classes_not_found(trained.classes, rows.labels, answers.argmax(axis=1))
-        return replace(trained, val_accuracy=value, not_found=not_found)
-    return replace(
-        trained,
-        val_figure=(FIGURES[target], value),
-        thresholds=best_thresholds(rows.targets, answers) if target == LABELS else (),
-    )
+        return replace(trained, not_found=not_found)
+    thresholds = best_thresholds(rows.targets, answers) if target == LABELS else ()
+    return replace(trained, thresholds=thresholds)
+
+
+def with_val_score(trained: TrainedHead, value: float) -> TrainedHead:
+    """Returns a head with a figure on validation rows, the one that its kind is chosen by."""
+    target = trained.task.target
+    if target == CLASS:
+        return replace(trained, val_accuracy=value)
+    return replace(trained, val_figure=(FIGURES[target], value))
 
 
 def classes_not_found(classes: Sequence[str], labels: np.ndarray, guesses: np.ndarray) -> tuple[str, ...]:
