@@ -16,7 +16,6 @@ from pipeline.choosing.passes import Passes
 from pipeline.choosing.record import Choice, Tried
 from pipeline.choosing.results import FOLDER, commands, write_choice
 from pipeline.errors import UsageError
-from pipeline.heads import describe_head
 from pipeline.heads._core.targets import heads_for
 from pipeline.images import open_images
 from pipeline.images.source import targets_of
@@ -26,7 +25,8 @@ from pipeline.images.targets import CLASS, described
 from pipeline.paths import expanded
 from pipeline.progress import say
 from pipeline.sweeps import Candidate, preset
-from pipeline.wording import counted, several
+from pipeline.sweeps.candidates import learning
+from pipeline.wording import counted
 
 __all__ = ["BaseAtHand", "Choice", "Tried", "bases_at_hand", "choose"]
 
@@ -135,15 +135,12 @@ def _learning(candidates: Sequence[Candidate], kind: str) -> list[Candidate]:
     Raises:
         UsageError: None does.
     """
-    names = list(dict.fromkeys(one.head for one in candidates))
-    others = [name for name in names if kind not in describe_head(name).targets]
-    if others and others == names:
+    kept = learning(candidates, kind)
+    if candidates and not kept:
         raise UsageError(
             f"no head that is to be tried learns {described(kind)}: choose from {', '.join(heads_for(kind))}"
         )
-    if others:
-        say(f"choose: left out, as they do not learn {described(kind)}: {several(others, len(others))}")
-    return [one for one in candidates if one.head not in others]
+    return kept
 
 
 def _tell(best: Best, folder: Path) -> None:
