@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.images.row_table import RowTable
+from pipeline.plain_json import plain
 from pipeline.sweeps.candidates import Candidate
 
 INNER_FOLDS = 3
@@ -123,7 +124,7 @@ class FoldAnswers(ABC):
                 "groups": len(np.unique(self.groups)),
                 "splits": self.features.split.split("+"),
                 "by_repeat": self.by_repeat,
-                "by_fold": self.by_fold.tolist(),
+                "by_fold": plain(self.by_fold),
                 "chosen": [{"options": dict(one.options), "folds": n} for one, n in self.times_chosen],
                 "inner_folds": self.inner_folds,
             },

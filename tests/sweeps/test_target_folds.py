@@ -160,7 +160,9 @@ def test_a_fold_without_the_figure_is_told_as_such(make_targets: Make) -> None:
     rare = replace(features, rows=replace(features.rows, targets=targets))
     result = cross_validate([Candidate("knn")], rare, folds=4)
     assert np.isnan(result.by_fold).sum() == 3
-    assert result.to_json()["cv"]["map"] is not None
+    cv = result.to_json()["cv"]
+    assert cv["map"] is not None
+    assert cv["by_fold"][0].count(None) == 3
     console = Console(width=110, record=True, file=io.StringIO())
     print_cross_validation(result, console=console)
     assert " - " in console.export_text()
