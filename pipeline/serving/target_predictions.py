@@ -63,6 +63,7 @@ class LabelPredictions(TargetPredictions):
     """What a head of several labels says about images.
 
     Attributes:
+        answers: float64 (n, k), the probability of each label.
         least: float64 (k,), the probability from which each label is answered.
     """
 
@@ -124,6 +125,7 @@ class NumberPredictions(TargetPredictions):
     """What a head of numbers says about images.
 
     Attributes:
+        answers: float64 (n, k), the value of each number.
         intervals_by: How far true values are off; None where nobody asked for it.
     """
 

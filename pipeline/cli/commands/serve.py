@@ -84,8 +84,8 @@ def command(
     """Open a page on this machine where dropped images are answered.
 
     It shows the classes, labels or numbers of each image and the training images that are most like it.
-    Images are answered in memory and never stored. Programs ask it over HTTP: /api describes how, /metrics has figures for
-    Prometheus. Needs the extra [serve].
+    Images are answered in memory and never stored. Programs ask it over HTTP: /api describes how, /metrics
+    has figures for Prometheus. Needs the extra [serve].
 
     \b
     pipeline serve
