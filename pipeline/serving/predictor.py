@@ -36,20 +36,20 @@ class Answer(NewImage):
     """What came of one image.
 
     Attributes:
-        values: float64 (k,), in the order of the head's classes: probabilities of classes or labels, or
-            numbers; None where there is no answer.
+        probabilities: float64 (k,), in the order of the head's classes: those of classes or labels, or of a
+            head of numbers these; None where there is no answer.
         familiarity: How near it is to images that the head was trained on; None where that is not known.
         members: bool (k,), the classes of its conformal set; None where none were asked for.
     """
 
-    values: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
     familiarity: float | None = None
     members: np.ndarray | None = None
 
     @property
-    def probabilities(self) -> np.ndarray | None:
-        """The values, as those call them who ask a head of classes."""
-        return self.values
+    def values(self) -> np.ndarray | None:
+        """What was answered, whatever the kind of head."""
+        return self.probabilities
 
 
 class Predictor:
@@ -163,7 +163,7 @@ class Predictor:
 
     def _judged(self, values: np.ndarray, features: np.ndarray) -> list[dict[str, Any]]:
         """Puts together what there is to say of each image: fields of its :class:`Answer`."""
-        judged = [{"values": row} for row in values]
+        judged = [{"probabilities": row} for row in values]
         if self.head.familiarity is not None:
             for one, value in zip(judged, self.head.familiarity.measure(features).tolist(), strict=True):
                 one["familiarity"] = value
