@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
+from target_photos import target_photos
 
 from pipeline import CachedFeatures, FeatureRequest, extract, find_entries, open_features
 from pipeline.errors import CacheMismatchError, UnreadableImagesError, UsageError
@@ -64,6 +65,15 @@ def test_rows_of_stage_one_are_found(images: list[Path], features: CachedFeature
     features.fit(images)
     assert features.n_computed_ == 0
     assert stored(features.cache) == len(images)
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_rows_of_images_with_targets_are_found(target: str, photos: Photos, features: CachedFeatures) -> None:
+    selection = target_photos(photos, target, Path(features.cache), side=SIDE)
+    images = photos.files("val")
+    found = features.fit_transform(images)
+    assert features.n_computed_ == 0
+    np.testing.assert_array_equal(found, selection.open("val").to_memory().reshape(len(images), -1))
 
 
 def test_stage_one_finds_its_rows(images: list[Path], features: CachedFeatures) -> None:

@@ -54,7 +54,7 @@ def _page(name: str) -> str:
 
 
 def _class(shown: type) -> str:
-    return f".. autoclass:: {shown.__module__}.{shown.__qualname__}()\n   :members:\n"
+    return f".. autoclass:: {shown.__module__}.{shown.__qualname__}()\n   :members:\n   :inherited-members:\n"
 
 
 def _title(text: str) -> list[str]:

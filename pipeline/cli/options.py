@@ -102,7 +102,8 @@ coverage_options = _stack(
     click.option(
         "--coverage",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Give each image the set of classes that holds the true one so often, e.g. 0.95.",
+        help="Give each image the set of classes, or each number the interval, that holds the true one so "
+        "often, e.g. 0.95.",
     ),
     click.option("--per-class", is_flag=True, help="... so often among the images of each class."),
 )

@@ -1,4 +1,4 @@
-"""Evidence: what in a picture spoke for its class, place by place, and a drawing of it."""
+"""Evidence: what in a picture spoke for its class, label or number, place by place, and a drawing of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
+from pipeline.evaluation.evidence_scores import SCORES, Scores
 from pipeline.heads import TrainedHead
 
 SAMPLE = 256
@@ -17,20 +18,21 @@ FOR, AGAINST = (255, 106, 0), (0, 90, 255)
 MOST_SIDE = 8
 """Places along a side; finer maps are taken in blocks, and the evidence of one is spread over it."""
 SUREST, LEAST_SHARE = 1e-3, 1 / 64
-"""What all classes but the first have to share, at least: in single precision, less is lost in rounding."""
+"""What an answer has to leave to others, at least: in single precision, less is lost in rounding."""
 STRONGEST = 0.65
 """How much of a picture the colour of its strongest place covers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What each place of a map of features adds to the score of a class.
+    """What each place of a map of features adds to the score of a class, to a label or to a number.
 
     A place is put to the test by giving it the features of the usual picture, the mean of training images at
     that place: what the score of the class loses by it is the evidence of the place (occlusion, as in M. D.
     Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, of features instead
-    of pixels). The score is the logarithm of the class's probability, less the mean logarithm of the others.
-    Where probabilities are the softmax of linear scores, it is linear, and the evidence of all places sums
+    of pixels). The score is the logarithm of the class's probability, less the mean logarithm of the others;
+    of a label, the logarithm of its odds; of a number, its value. Where probabilities are the softmax, or
+    the logistic function, of linear scores, it is linear, and the evidence of all places sums
     exactly to what tells the picture from the usual one; other heads answer for each place by itself. Where
     a head is so sure that its probabilities no longer tell differences, the picture is faded first.
 
@@ -73,9 +75,9 @@ class Evidence:
 
         Args:
             features: Of one image, (height, width, channels) in the stored dtype.
-            label: The class, one that had training rows.
+            label: The class, one that had training rows; or the place of a label or number.
         """
-        picture, share = self._faded(features.astype(np.float32))
+        picture, share = self._faded(features.astype(np.float32), label)
         places = [(top, left) for top in _blocks(features.shape[0]) for left in _blocks(features.shape[1])]
         changed = np.repeat(picture[None], len(places) + 1, axis=0)
         for one, place in zip(changed, places, strict=False):  # the last one stays as it is
@@ -86,25 +88,28 @@ class Evidence:
             found[place] = lost / found[place].size / share
         return found
 
-    def _faded(self, features: np.ndarray) -> tuple[np.ndarray, float]:
+    def _faded(self, features: np.ndarray, label: int) -> tuple[np.ndarray, float]:
         """Brings a picture so near to the usual one that probabilities tell how sure the head is.
 
         Returns:
             Its features, and the share that is left of what tells it from the usual picture.
         """
         share, faded = 1.0, features
-        while share > LEAST_SHARE and np.sort(self.head.predict_new(faded[None])[0])[:-1].sum() < SUREST:
+        while share > LEAST_SHARE and self._doubt(faded, label) < SUREST:
             share /= 2
             faded = self.usual + np.float32(share) * (features - self.usual)
         return faded, share
 
+    def _doubt(self, features: np.ndarray, label: int) -> float:
+        return self._scores.doubt(self._scores.ask(self.head, features[None])[0], label)
+
+    @property
+    def _scores(self) -> Scores:
+        return SCORES[self.head.task.target]
+
     def score(self, features: np.ndarray, label: int) -> np.ndarray:
         """Returns the score of a class for some features (n, height, width, channels), float64 (n,)."""
-        known = self.head.known
-        answers = self.head.predict_new(features)
-        logarithms = np.log(np.maximum(answers[:, known], np.finfo(np.float64).tiny))
-        own = np.flatnonzero(known).tolist().index(label)
-        return logarithms[:, own] - np.delete(logarithms, own, axis=1).mean(axis=1)
+        return self._scores.score(self.head, self._scores.ask(self.head, features), label)
 
 
 def _blocks(side: int) -> list[slice]:
@@ -113,7 +118,7 @@ def _blocks(side: int) -> list[slice]:
 
 
 def drawn(picture: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """Lays evidence over a picture: orange where it speaks for the class, blue where against.
+    """Lays evidence over a picture: orange where it speaks for the answer, blue where against.
 
     Args:
         picture: uint8 (size, size, 3), RGB.

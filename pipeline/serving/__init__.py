@@ -11,17 +11,20 @@ from pipeline.cache.features import Selection, single_specs
 from pipeline.errors import UsageError
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.given import Given, gather_images
-from pipeline.images.targets import CLASS
+from pipeline.images.targets import CLASS, LABELS, NUMBER, described
 from pipeline.paths import expanded
 from pipeline.serving.predictions import Predictions
 from pipeline.serving.predictor import Answer, Predictor
-from pipeline.serving.target_predictions import TargetPredictions, predict_targets
+from pipeline.serving.target_predictions import LabelPredictions, NumberPredictions, TargetPredictions
 
 if TYPE_CHECKING:
     from pipeline.evaluation.conformal import ConformalSets
+    from pipeline.evaluation.targets.number_intervals import NumberIntervals
 
 __all__ = [
     "Answer",
+    "LabelPredictions",
+    "NumberPredictions",
     "Predictions",
     "Predictor",
     "TargetPredictions",
@@ -41,7 +44,7 @@ def predict(
     batch_size: int | None = None,
     coverage: float | None = None,
     per_class: bool = False,
-) -> Predictions | TargetPredictions:
+) -> Predictions | LabelPredictions | NumberPredictions:
     """Says what is in some images.
 
     Example:
@@ -58,12 +61,13 @@ def predict(
         weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
             their identity.
         batch_size: Images in a forward pass; None = as stage one chooses it.
-        coverage: Share of the sets of classes that are to hold the true one; None = no sets are made.
+        coverage: Share of the sets of classes that are to hold the true one, or of the intervals of numbers;
+            None = neither is made.
         per_class: Whether that is to be so for the images of each class.
 
     Returns:
         The answers in the order in which the images were given, those of a folder in the order of its files;
-        of a head of several labels or of numbers these.
+        of a head of several labels or of numbers these, see ``predicted`` and ``answers``.
 
     Raises:
         UsageError: A path does not exist, something is no image, the features of the head are not in the
@@ -73,10 +77,6 @@ def predict(
     source = gather_images(images)
     trained = head if isinstance(head, TrainedHead) else load_head(expanded(head))
     selection = features_behind(trained, expanded(cache))
-    if trained.task.target != CLASS:
-        if coverage is not None:
-            raise UsageError(f"head {trained.name!r} answers with no classes, of which there could be sets")
-        return predict_targets(selection, trained, source, weights=weights, batch_size=batch_size)
     sets = sets_of(selection, trained, coverage, per_class=per_class)
     predictor = Predictor(selection, trained, weights=weights, sets=sets)
     return predictor.predict(source, batch_size=batch_size)
@@ -84,15 +84,34 @@ def predict(
 
 def sets_of(
     selection: Selection, head: TrainedHead, coverage: float | None, *, per_class: bool = False
-) -> ConformalSets | None:
-    """Finds what makes the conformal sets of a head, by the val split of its features; None without coverage.
+) -> ConformalSets | NumberIntervals | None:
+    """Finds how sure answers of a head are, by the val split of its features; None without coverage.
+
+    Returns:
+        What makes conformal sets of classes, or intervals of numbers.
 
     Raises:
-        UsageError: As :func:`pipeline.evaluation.conformal.conformal_sets`, or there is no val split.
+        UsageError: As :func:`pipeline.evaluation.conformal.conformal_sets`, there is no val split, or the
+            head answers with several labels.
         CacheMismatchError: The val split is damaged, or belongs to another head.
     """
+    target = head.task.target
+    if per_class and target != CLASS:
+        raise UsageError(
+            f"--per-class is for heads of classes, and {head.name!r} answers with {described(target)}: leave "
+            "it out"
+        )
     if coverage is None:
         return None
+    if target == LABELS:
+        raise UsageError(
+            f"--coverage is for heads of classes and of numbers, and {head.name!r} answers with "
+            f"{described(target)}, each with a threshold of its own: leave it out"
+        )
+    if target == NUMBER:
+        from pipeline.evaluation.targets.number_intervals import number_intervals
+
+        return number_intervals(head, selection.open("val"), coverage)
     from pipeline.evaluation.conformal import conformal_sets
 
     return conformal_sets(head, selection.open("val"), coverage, per_class=per_class)

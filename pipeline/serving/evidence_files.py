@@ -1,10 +1,11 @@
-"""Evidence for answers as pictures in a folder: the image, and beside it what spoke for its first class."""
+"""Evidence for answers as pictures in a folder: the image, and beside it what spoke for the answer."""
 
 from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,7 @@ from pipeline.heads import TrainedHead
 from pipeline.images import ImageSource
 from pipeline.images.decode import DecodeError
 from pipeline.images.shown import shown_square
+from pipeline.serving.kinds import kind_of
 from pipeline.serving.predictor import Answer
 
 SIDE = 320
@@ -34,7 +36,9 @@ class EvidenceFolder:
     """Draws the evidence of one answer after the other.
 
     Attributes:
-        files: The picture of each image, by its name; those that cannot be read again have none.
+        files: The picture of each image, by its name, or its pictures by their labels or numbers; those that
+            cannot be read again have none.
+        count: Pictures that were written.
     """
 
     def __init__(self, folder: Path, head: TrainedHead, train: FeatureSet, source: ImageSource) -> None:
@@ -56,32 +60,46 @@ class EvidenceFolder:
         self._source = source
         self._items = {item.id: item for item in source.items()}
         self._spec = train.spec
-        self.files: dict[str, str] = {}
+        self._head, self._kind = head, kind_of(head)
+        self.files: dict[str, Any] = {}
+        self.count = 0
         with self._disk_errors():
             make_folder(folder, root=folder)
 
     def draw(self, answer: Answer) -> None:
-        """Writes the picture of an answer, if there is one.
+        """Writes the pictures of an answer, if there is one: of its class, of each label, or of each number.
 
         Raises:
             ForeignFileError: A file of somebody else has its name.
             PipelineError: It cannot be written.
         """
-        if answer.probabilities is None or answer.features is None:
+        if answer.values is None or answer.features is None:
             return
         try:
             picture = shown_square(self._source.read(self._items[answer.id]), self._spec, SIDE)
         except (OSError, DecodeError):  # it has changed since it was answered
             return
-        found = self._evidence.of_class(answer.features, int(answer.probabilities.argmax()))
-        stem = _NAME.sub("_", Path(answer.id).stem)[:60]
-        path = self._folder / f"{len(self.files) + 1:04}-{stem}.png"
-        about = PngInfo()
+        number, stem = len(self.files) + 1, _safe(Path(answer.id).stem)
+        names, paths = [], []
+        for place, chosen in enumerate(self._kind.chosen(self._head, answer.values), 1):
+            names.append(self._head.classes[chosen])
+            file = self._kind.PICTURE.format(number=number, stem=stem, place=place, name=_safe(names[-1]))
+            found = self._evidence.of_class(answer.features, chosen)
+            paths.append(self._written(file, np.concatenate([picture, drawn(picture, found)], axis=1)))
+        self.files[answer.id] = self._kind.of_each(names, paths)
+        self.count += len(paths)
+
+    def _written(self, name: str, picture: np.ndarray) -> str:
+        path, about = self._folder / name, PngInfo()
         about.add_text("Description", MARK)
         with self._disk_errors(), written(path, root=self._folder, known=is_evidence) as file:
-            both = np.concatenate([picture, drawn(picture, found)], axis=1)
-            Image.fromarray(both).save(file, "PNG", pnginfo=about)
-        self.files[answer.id] = str(path)
+            Image.fromarray(picture).save(file, "PNG", pnginfo=about)
+        return str(path)
 
     def _disk_errors(self) -> AbstractContextManager[None]:
         return disk_errors(f"cannot write to {self._folder}", "Choose another folder with `--evidence`")
+
+
+def _safe(name: str) -> str:
+    """Returns what of a name can stand in that of a file everywhere."""
+    return _NAME.sub("_", name)[:60]

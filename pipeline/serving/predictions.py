@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
 from pipeline.answers import most_probable, write_answers
-from pipeline.heads import Familiarity, Temperature
-from pipeline.heads._core.familiarity import WHY_UNKNOWN
-from pipeline.images import BadImage
-from pipeline.spec import FeatureSpec
-from pipeline.wording import counted, verb
+from pipeline.heads import Temperature, TrainedHead
+from pipeline.serving.answered import TOP, AnsweredImages
+from pipeline.wording import readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation.conformal import ConformalSets
 
-NOTES = 10
-UNKNOWN = f"whether images are like those of the training is {WHY_UNKNOWN}"
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Predictions:
-    """What a head says about images.
+class Predictions(AnsweredImages):
+    """What a head of classes says about images.
 
     Attributes:
         head: Name of the head.
@@ -45,37 +40,57 @@ class Predictions:
         evidence: The picture of what spoke for the first class of an image, by its name; where it was drawn.
     """
 
-    head: str
-    dataset: str
-    spec: FeatureSpec
-    classes: tuple[str, ...]
-    ids: list[str]
+    MEANINGLESS: ClassVar[str] = "their classes"
+    PICTURE: ClassVar[str] = "{number:04}-{stem}.png"
+
     probabilities: np.ndarray
-    failures: list[BadImage]
-    trained_on: np.ndarray | None = None
     temperature: Temperature | None = None
-    familiar_by: Familiarity | None = None
-    familiarity: np.ndarray | None = None
     sets_by: ConformalSets | None = None
     members: np.ndarray | None = None
-    remarks: dict[str, str] = field(default_factory=dict)
-    evidence: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def ask(head: TrainedHead, features: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of the classes of new features (n, ...), float64 (n, k)."""
+        return head.predict_new(features)
+
+    @staticmethod
+    def chosen(head: TrainedHead, values: np.ndarray) -> list[int]:
+        """Returns the most probable class alone, by probabilities (k,)."""
+        return [int(values.argmax())]
+
+    @staticmethod
+    def of_each(names: Sequence[str], things: Sequence[Any]) -> Any:
+        """Returns what there is of the one chosen class."""
+        return things[0]
+
+    @staticmethod
+    def in_sets(bounds: Any, values: np.ndarray) -> np.ndarray | None:
+        """Tells which classes belong to the set of each image, bool (n, k); None without sets."""
+        return None if bounds is None else bounds.sets(values)
+
+    @classmethod
+    def of(cls, head: TrainedHead, values: np.ndarray, bounds: Any, **known: Any) -> Predictions:
+        """Puts answers of a head together.
+
+        Args:
+            head: What answered.
+            values: float64 (n, k).
+            bounds: What makes conformal sets; None = there are none.
+            known: What is known of the images, see :class:`AnsweredImages`.
+        """
+        return cls(
+            head=head.name,
+            probabilities=values,
+            temperature=head.temperature,
+            sets_by=bounds,
+            members=cls.in_sets(bounds, values),
+            **known,
+        )
 
     @property
     def predicted(self) -> list[str]:
         """The most probable class of each image."""
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
-
-    @property
-    def familiar(self) -> list[bool | None]:
-        """Whether each image is like those the head was trained on; None where that is not known."""
-        if self.familiar_by is None or self.familiarity is None:
-            return [None] * len(self.ids)
-        return (self.familiarity >= self.familiar_by.threshold).tolist()
-
-    def is_strange(self, image: int) -> bool:
-        """Tells whether an image is known to be unlike anything the head was trained on."""
-        return self.familiar[image] is False
 
     def set_of(self, image: int) -> list[str] | None:
         """Returns the classes in the set of an image, the most probable first; None without sets."""
@@ -84,77 +99,26 @@ class Predictions:
         row = self.probabilities[image]
         return [self.classes[i] for i in most_probable(row, len(row)) if self.members[image, i]]
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks without which the answers would mislead."""
-        notes = []
-        if self.spec.weights.startswith("random:"):
-            notes.append(
-                f"RANDOM FILTERS ({self.spec.weights}): the base was never trained; expect poor answers"
-            )
-        if self.temperature is not None:
-            notes.append(f"probabilities are calibrated: {self.temperature.line}")
-        if self.trained_on is not None and self.trained_on.any():
-            notes.append(
-                f"the head was trained on {self.trained_on.sum():,} of {counted(len(self.ids), 'image')}, "
-                "so it knows their answers"
-            )
-        notes += self._on_familiarity()
-        if self.sets_by is not None:
-            notes += self.sets_by.notes(self.classes)
-        told = [f"{name!r}: {remark}" for name, remark in self.remarks.items()]
-        if len(told) > NOTES:
-            told[NOTES:] = [f"... and {counted(len(told) - NOTES, 'more image')} (all of them with --json)"]
-        notes += told
-        return tuple(notes)
-
-    def _on_familiarity(self) -> list[str]:
-        if self.familiar_by is None:
-            return [UNKNOWN]
-        strange = self.familiar.count(False)
-        if not strange:
-            return []
-        return [
-            f"{strange:,} of {counted(len(self.ids), 'image')} {verb(strange)} unlike anything the head was "
-            f"trained on ({self.familiar_by.line}): their classes mean nothing"
-        ]
-
-    def to_json(self, *, top: int) -> dict[str, Any]:
-        """Returns the object that ``pipeline predict --json`` prints; names are as they are.
-
-        Args:
-            top: Classes to name for each image, the most probable first.
-        """
+    def said(self, image: int, *, top: int = TOP) -> dict[str, Any]:
+        """Returns the most probable classes of an image, as JSON."""
+        row = self.probabilities[image]
         return {
-            "head": self.head,
-            "dataset": self.dataset,
-            "temperature": None if self.temperature is None else self.temperature.value,
-            "familiarity": None if self.familiar_by is None else self.familiar_by.rule,
-            **({} if self.sets_by is None else {"sets": self.sets_by.to_json(self.classes)}),
-            "images": [
-                {
-                    "id": name,
-                    "top": named(self.probabilities[i], self.classes, top),
-                    "trained_on": self._trained_on[i],
-                    "familiar": self.familiar[i],
-                    "familiarity": None if self.familiarity is None else float(self.familiarity[i]),
-                    **({} if self.members is None else {"set": self.set_of(i)}),
-                    **self._remark(name),
-                }
-                for i, name in enumerate(self.ids)
-            ],
-            "unreadable": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+            "top": [{"class": self.classes[i], "probability": float(row[i])} for i in most_probable(row, top)]
         }
 
-    @property
-    def _trained_on(self) -> list[bool | None]:
-        return [None] * len(self.ids) if self.trained_on is None else self.trained_on.tolist()
+    def bounded(self, image: int) -> dict[str, Any]:
+        """Returns the set of an image, as JSON; empty without sets."""
+        return {} if self.members is None else {"set": self.set_of(image)}
 
-    def _remark(self, name: str) -> dict[str, str]:
-        known = {"remark": self.remarks, "evidence": self.evidence}
-        return {key: values[name] for key, values in known.items() if name in values}
+    def line(self, image: int, *, top: int = TOP) -> str:
+        """Says in a line the classes of an image with their probabilities, its set, and if it is strange."""
+        row = self.probabilities[image]
+        said = ", ".join(f"{readable(self.classes[i])} {row[i]:.2%}" for i in most_probable(row, top))
+        if (members := self.set_of(image)) is not None:
+            said += f"  {{{', '.join(map(readable, members))}}}"
+        return said + ("  unlike anything seen" if self.is_strange(image) else "")
 
-    def write_csv(self, file: TextIO, *, top: int) -> None:
+    def write_csv(self, file: TextIO, *, top: int = TOP) -> None:
         r"""Writes one CSV row an image, with the columns and the quoting of ``predictions.csv``.
 
         Up to 100 classes have a column ``p(<class>)`` each; of more, the most probable are named. Behind them
@@ -165,17 +129,20 @@ class Predictions:
             file: Where to.
             top: Classes to name where there are more than 100.
         """
-        count = len(self.ids)
-        known = {
-            "familiar": [{None: "", True: "yes", False: "no"}[one] for one in self.familiar],
-            "familiarity": [""] * count if self.familiarity is None else self.familiarity.tolist(),
-        }
+        known = self.familiar_columns
         if self.members is not None:
-            known["set"] = ["|".join(self.set_of(i) or ()) for i in range(count)]
+            known["set"] = ["|".join(self.set_of(i) or ()) for i in range(len(self.ids))]
         write_answers(file, self.classes, self.ids, self.probabilities, top=top, more=known)
 
+    def _about(self) -> dict[str, Any]:
+        return {"temperature": None if self.temperature is None else self.temperature.value}
 
-def named(probabilities: np.ndarray, classes: Sequence[str], count: int) -> list[dict[str, Any]]:
-    """Returns the most probable classes with their names, as JSON."""
-    best = most_probable(probabilities, count)
-    return [{"class": classes[i], "probability": float(probabilities[i])} for i in best]
+    def _about_bounds(self) -> dict[str, Any]:
+        return {} if self.sets_by is None else {"sets": self.sets_by.to_json(self.classes)}
+
+    def _on_values(self) -> list[str]:
+        known = self.temperature
+        return [] if known is None else [f"probabilities are calibrated: {known.line}"]
+
+    def _on_bounds(self) -> list[str]:
+        return [] if self.sets_by is None else self.sets_by.notes(self.classes)

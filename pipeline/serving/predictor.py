@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.cache.features import Selection
-from pipeline.errors import CacheMismatchError, UsageError
+from pipeline.errors import CacheMismatchError
 from pipeline.heads import TrainedHead
 from pipeline.images import BadImage, ImageSource
 from pipeline.images.row_table import DIGEST_BYTES
-from pipeline.images.targets import CLASS, described
 from pipeline.progress import progress, say
 from pipeline.serving.extractor import Extractor, NewImage
+from pipeline.serving.kinds import kind_of
 from pipeline.serving.predictions import Predictions
+from pipeline.serving.target_predictions import LabelPredictions, NumberPredictions
 from pipeline.wording import readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation.conformal import ConformalSets
+    from pipeline.evaluation.targets.number_intervals import NumberIntervals
 
+    Bounds = ConformalSets | NumberIntervals
+    """What tells how sure answers are."""
+
+Answers = Predictions | LabelPredictions | NumberPredictions
 NOTE_WIDTH = 300
 
 
@@ -30,7 +36,8 @@ class Answer(NewImage):
     """What came of one image.
 
     Attributes:
-        probabilities: float64 (k,), in the order of the head's classes; None where there is no answer.
+        probabilities: float64 (k,), in the order of the head's classes: those of classes or labels, or of a
+            head of numbers these; None where there is no answer.
         familiarity: How near it is to images that the head was trained on; None where that is not known.
         members: bool (k,), the classes of its conformal set; None where none were asked for.
     """
@@ -38,6 +45,11 @@ class Answer(NewImage):
     probabilities: np.ndarray | None = None
     familiarity: float | None = None
     members: np.ndarray | None = None
+
+    @property
+    def values(self) -> np.ndarray | None:
+        """What was answered, whatever the kind of head."""
+        return self.probabilities
 
 
 class Predictor:
@@ -47,7 +59,7 @@ class Predictor:
         selection: The stored features that the head was trained on; they say how new ones are made.
         head: The trained head.
         extractor: What makes features of new images.
-        sets: What makes a set of classes of each answer, if anything.
+        sets: What makes a set of classes of each answer, or an interval of each number, if anything.
     """
 
     def __init__(
@@ -56,7 +68,7 @@ class Predictor:
         head: TrainedHead,
         *,
         weights: str | None = None,
-        sets: ConformalSets | None = None,
+        sets: Bounds | None = None,
     ) -> None:
         """Loads the base of a head.
 
@@ -65,22 +77,19 @@ class Predictor:
             head: The trained head.
             weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters by
                 their identity.
-            sets: What makes a set of classes of each answer; None = none are made.
+            sets: What makes a set of classes of each answer, or an interval of each number, see
+                :func:`pipeline.serving.sets_of`; None = none are made.
 
         Raises:
-            UsageError: The filters cannot be found, this machine lacks the engine, the arithmetic or what
-                resizes, or the head answers with no classes.
+            UsageError: The filters cannot be found, or this machine lacks the engine, the arithmetic or
+                what resizes.
             CacheMismatchError: The filters are others than those that made the features, the int8 network is
                 gone, this version of the pipeline computes something else, or the head learnt from others.
         """
-        if head.task.target != CLASS:
-            raise UsageError(
-                f"head {head.name!r} answers with {described(head.task.target)}, and this works on heads of "
-                "classes: `pipeline predict` answers for these"
-            )
         self.selection = selection
         self.head = head
         self.sets = sets
+        self._kind = kind_of(head)
         self.extractor = Extractor(selection, weights=weights)
         refuse_other_head(selection, head)
 
@@ -90,7 +99,7 @@ class Predictor:
         *,
         batch_size: int | None = None,
         watch: Callable[[Answer], None] | None = None,
-    ) -> Predictions:
+    ) -> Answers:
         """Answers for every image of a source, and shows how far it is; see :meth:`answer`.
 
         Args:
@@ -106,30 +115,34 @@ class Predictor:
             for answer in self.answer(source, batch_size=batch_size):
                 if watch is not None:
                     watch(answer)
-                if answer.probabilities is None:
+                if answer.values is None:
                     failures.append(BadImage(answer.id, answer.reason))
                 else:
                     answered.append(replace(answer, features=None))
                 advance(1)
-        seen = self.head.seen
-        digests = np.frombuffer(b"".join(one.digest for one in answered), np.uint8)
-        return Predictions(
-            head=self.head.name,
+        return self.collect(answered, failures)
+
+    def collect(self, answered: Sequence[Answer], failures: Sequence[BadImage] = ()) -> Answers:
+        """Puts answers together, with what is known of all of them.
+
+        Args:
+            answered: Answers of :meth:`answer`, those that there are.
+            failures: The images that have none.
+        """
+        head, digests = self.head, np.frombuffer(b"".join(one.digest for one in answered), np.uint8)
+        return self._kind.of(
+            head,
+            np.reshape([one.values for one in answered], (len(answered), len(head.classes))),
+            self.sets,
             dataset=self.selection.dataset,
             spec=self.selection.spec,
-            classes=self.head.classes,
+            classes=head.classes,
             ids=[one.id for one in answered],
-            probabilities=np.reshape(
-                [one.probabilities for one in answered], (len(answered), len(self.head.classes))
-            ),
-            failures=failures,
-            temperature=self.head.temperature,
-            trained_on=None if seen is None else seen.trained_on(digests.reshape(-1, DIGEST_BYTES)),
+            failures=[*failures],
+            trained_on=None if head.seen is None else head.seen.trained_on(digests.reshape(-1, DIGEST_BYTES)),
             remarks={one.id: one.remark for one in answered if one.remark},
-            familiar_by=self.head.familiarity,
+            familiar_by=head.familiarity,
             familiarity=_column([one.familiarity for one in answered]),
-            sets_by=self.sets,
-            members=_column([one.members for one in answered]),
         )
 
     def answer(self, source: ImageSource, *, batch_size: int | None = None) -> Iterator[Answer]:
@@ -138,24 +151,25 @@ class Predictor:
         Arguments and errors are those of :meth:`pipeline.serving.extractor.Extractor.batches`.
 
         Yields:
-            One answer per image; an image that cannot be read or used has a reason instead of probabilities.
+            One answer per image; an image that cannot be read or used has a reason instead of values.
         """
         for images in self.extractor.batches(source, batch_size=batch_size):
             made = [image.features for image in images if image.features is not None]
             features = np.stack(made) if made else np.empty((0, *self.head.task.feature_shape))
-            judged = iter(self._judged(self.head.predict_new(features), features))
+            judged = iter(self._judged(self._kind.ask(self.head, features), features))
             for image in images:
                 answer = Answer(**vars(image))
                 yield answer if image.features is None else replace(answer, **next(judged))
 
-    def _judged(self, probabilities: np.ndarray, features: np.ndarray) -> list[dict[str, Any]]:
+    def _judged(self, values: np.ndarray, features: np.ndarray) -> list[dict[str, Any]]:
         """Puts together what there is to say of each image: fields of its :class:`Answer`."""
-        judged = [{"probabilities": row} for row in probabilities]
+        judged = [{"probabilities": row} for row in values]
         if self.head.familiarity is not None:
             for one, value in zip(judged, self.head.familiarity.measure(features).tolist(), strict=True):
                 one["familiarity"] = value
-        if self.sets is not None:
-            for one, members in zip(judged, self.sets.sets(probabilities), strict=True):
+        sets = self._kind.in_sets(self.sets, values)
+        if sets is not None:
+            for one, members in zip(judged, sets, strict=True):
                 one["members"] = members
         return judged
 

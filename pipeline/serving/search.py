@@ -17,6 +17,7 @@ from pipeline.cache.finding import find_entries
 from pipeline.cache.halves import widen
 from pipeline.cache.mapped_features import MappedFeatures
 from pipeline.hardware import cores
+from pipeline.serving.known import known_of
 from pipeline.spec import FeatureSpec
 
 BLOCK_NUMBERS = 1 << 17
@@ -47,7 +48,7 @@ class Hit:
             "dataset": self.features.dataset,
             "split": self.features.split,
             "id": self.features.rows.ids[self.row],
-            "class": self.features.told(self.row),
+            **known_of(self.features, self.row),
             "similarity": self.similarity,
         }
 

@@ -3,177 +3,210 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
-from pipeline.cache.features import Selection
 from pipeline.heads import TrainedHead
-from pipeline.images import BadImage, ImageSource
-from pipeline.images.row_table import DIGEST_BYTES
-from pipeline.images.targets import LABELS
-from pipeline.progress import progress, say
-from pipeline.serving.extractor import Extractor
-from pipeline.serving.predictor import NOTE_WIDTH, refuse_other_head
-from pipeline.wording import counted, guarded, readable, verb
+from pipeline.images.targets import LABELS, NUMBER
+from pipeline.serving.answered import TOP, AnsweredImages
+from pipeline.wording import guarded, readable
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.targets.number_intervals import NumberIntervals
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TargetPredictions:
-    """What a head says about images.
+class TargetPredictions(AnsweredImages):
+    """What a head of labels or of numbers says about images.
 
     Attributes:
-        head: The head.
-        ids: Names of the n images that were answered, in the order they were given.
         answers: float64 (n, k): probabilities of labels, or numbers.
-        failures: The images that were not, in order.
-        trained_on: bool (n,), images that the head was trained on; None where that is not known.
-        familiarity: float64 (n,), how near each is to those of the training; None where that is not known.
     """
 
-    head: TrainedHead
-    ids: list[str]
+    MEANINGLESS: ClassVar[str] = "the answers"
+    PICTURE: ClassVar[str] = "{number:04}-{stem}-{place:02}-{name}.png"
+
     answers: np.ndarray
-    failures: list[BadImage]
-    trained_on: np.ndarray | None = None
-    familiarity: np.ndarray | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The k names of the labels, or of the numbers."""
-        return self.head.classes
+    @staticmethod
+    def ask(head: TrainedHead, features: np.ndarray) -> np.ndarray:
+        """Returns the answers to new features (n, ...), float64 (n, k)."""
+        return head.new_targets(features)
 
-    def labels_of(self, image: int) -> list[str]:
-        """Returns the labels of an image, those at or above their thresholds, the most probable first."""
-        row, order = self.answers[image], np.argsort(-self.answers[image], kind="stable")
-        return [self.names[i] for i in order if row[i] >= self.head.threshold(int(i))]
+    @staticmethod
+    def of_each(names: Sequence[str], things: Sequence[Any]) -> dict[str, Any]:
+        """Returns what there is of each chosen label, or number, by its name."""
+        return dict(zip(names, things, strict=True))
 
-    def is_strange(self, image: int) -> bool:
-        """Tells whether an image is known to be unlike anything the head was trained on."""
-        known = self.head.familiarity
-        return (
-            known is not None and self.familiarity is not None and self.familiarity[image] < known.threshold
-        )
+    def _values(self, image: int) -> dict[str, float]:
+        return dict(zip(self.classes, self.answers[image].tolist(), strict=True))
 
-    @property
-    def notes(self) -> list[str]:
-        """Remarks without which the answers would mislead."""
-        notes = []
-        if self.head.spec.weights.startswith("random:"):
-            notes.append(
-                f"RANDOM FILTERS ({self.head.spec.weights}): the base was never trained; expect poor answers"
-            )
-        if self.trained_on is not None and self.trained_on.any():
-            notes.append(
-                f"the head was trained on {self.trained_on.sum():,} of {counted(len(self.ids), 'image')}, "
-                "so it knows their answers"
-            )
-        strange = sum(map(self.is_strange, range(len(self.ids))))
-        if strange:
-            notes.append(
-                f"{strange:,} of {counted(len(self.ids), 'image')} {verb(strange)} unlike anything the head "
-                "was trained on: the answers mean nothing"
-            )
-        return notes
+    def _write(self, file: TextIO, columns: dict[str, Sequence[object]]) -> None:
+        """Writes columns of n values by name; text is what no spreadsheet takes for a formula."""
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(map(guarded, columns))
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([guarded(one) if isinstance(one, str) else one for one in row])
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the object that ``pipeline predict --json`` prints."""
+    def _named_columns(self, pattern: str) -> dict[str, Sequence[object]]:
         return {
-            "head": self.head.name,
-            "dataset": self.head.dataset,
-            "target": self.head.task.target,
-            **({"thresholds": self.thresholds} if self.head.task.target == LABELS else {}),
-            "images": [self._described(place) for place in range(len(self.ids))],
-            "unreadable": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+            pattern.format(name): column
+            for name, column in zip(self.classes, self.answers.T.tolist(), strict=True)
         }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelPredictions(TargetPredictions):
+    """What a head of several labels says about images.
+
+    Attributes:
+        answers: float64 (n, k), the probability of each label.
+        least: float64 (k,), the probability from which each label is answered.
+    """
+
+    least: np.ndarray
+
+    @staticmethod
+    def chosen(head: TrainedHead, values: np.ndarray) -> list[int]:
+        """Returns the labels at or above their thresholds, by probabilities (k,), the most probable first."""
+        return _reached(values, thresholds_of(head))
+
+    @classmethod
+    def of(cls, head: TrainedHead, values: np.ndarray, bounds: Any, **known: Any) -> LabelPredictions:
+        """Puts answers of a head together, see :meth:`Predictions.of`; labels have no sets."""
+        return cls(head=head.name, answers=values, least=thresholds_of(head), **known)
 
     @property
     def thresholds(self) -> dict[str, float]:
         """The probability from which each label is answered."""
-        return {name: self.head.threshold(i) for i, name in enumerate(self.names)}
+        return dict(zip(self.classes, self.least.tolist(), strict=True))
 
-    def _described(self, image: int) -> dict[str, Any]:
-        values = dict(zip(self.names, self.answers[image].tolist(), strict=True))
-        found: dict[str, Any] = {"id": self.ids[image]}
-        if self.head.task.target == LABELS:
-            found |= {"labels": self.labels_of(image), "probabilities": values}
-        else:
-            found["numbers"] = values
-        return found | {
-            "trained_on": None if self.trained_on is None else bool(self.trained_on[image]),
-            "familiarity": None if self.familiarity is None else float(self.familiarity[image]),
+    def labels_of(self, image: int) -> list[str]:
+        """Returns the labels of an image, those at or above their thresholds, the most probable first."""
+        return [self.classes[i] for i in _reached(self.answers[image], self.least)]
+
+    @property
+    def predicted(self) -> list[list[str]]:
+        """The labels of each image."""
+        return [self.labels_of(image) for image in range(len(self.ids))]
+
+    def said(self, image: int, *, top: int = TOP) -> dict[str, Any]:
+        """Returns the labels of an image and the probability of every label, as JSON."""
+        return {"labels": self.labels_of(image), "probabilities": self._values(image)}
+
+    def line(self, image: int, *, top: int = TOP) -> str:
+        """Says in a line the labels of an image with their probabilities, and if it is strange."""
+        values = self._values(image)
+        said = ", ".join(f"{readable(one)} {values[one]:.2%}" for one in self.labels_of(image))
+        return (said or "none of the labels") + ("  unlike anything seen" if self.is_strange(image) else "")
+
+    def write_csv(self, file: TextIO, *, top: int = TOP) -> None:
+        """Writes one CSV row an image: id, labels with bars between them, and a column ``p(<label>)`` each.
+
+        Behind them stand ``familiar`` and ``familiarity``, empty where they are not known.
+
+        Args:
+            file: Where to.
+            top: Not looked at: every label has its column.
+        """
+        joined = ["|".join(labels) for labels in self.predicted]
+        columns = {"id": self.ids, "labels": joined} | self._named_columns("p({})")
+        self._write(file, columns | self.familiar_columns)
+
+    def _about(self) -> dict[str, Any]:
+        return {"target": LABELS, "thresholds": self.thresholds}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NumberPredictions(TargetPredictions):
+    """What a head of numbers says about images.
+
+    Attributes:
+        answers: float64 (n, k), the value of each number.
+        intervals_by: How far true values are off; None where nobody asked for it.
+    """
+
+    intervals_by: NumberIntervals | None = None
+
+    @staticmethod
+    def chosen(head: TrainedHead, values: np.ndarray) -> list[int]:
+        """Returns all numbers, in the order of the head."""
+        return [*range(len(values))]
+
+    @classmethod
+    def of(cls, head: TrainedHead, values: np.ndarray, bounds: Any, **known: Any) -> NumberPredictions:
+        """Puts answers of a head together, see :meth:`Predictions.of`; bounds are intervals."""
+        return cls(head=head.name, answers=values, intervals_by=bounds, **known)
+
+    @property
+    def predicted(self) -> list[dict[str, float]]:
+        """The numbers of each image by their names."""
+        return [self._values(image) for image in range(len(self.ids))]
+
+    def intervals_of(self, image: int) -> dict[str, tuple[float, float] | None]:
+        """Returns between which values each number is; None of those whose interval val does not tell."""
+        widths = [None] * len(self.classes) if self.intervals_by is None else self.intervals_by.half_widths
+        return {
+            name: None if width is None else (value - width, value + width)
+            for (name, value), width in zip(self._values(image).items(), widths, strict=True)
         }
 
-    def write_csv(self, file: TextIO) -> None:
-        """Writes one CSV row an image: id, labels with bars between them, and a column a label or number."""
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        several = self.head.task.target == LABELS
-        columns = [f"p({name})" if several else name for name in self.names]
-        writer.writerow(["id", *(["labels"] if several else []), *map(guarded, columns)])
-        for image, name in enumerate(self.ids):
-            labels = [guarded("|".join(self.labels_of(image)))] if several else []
-            writer.writerow([guarded(name), *labels, *self.answers[image]])
+    def said(self, image: int, *, top: int = TOP) -> dict[str, Any]:
+        """Returns the numbers of an image, as JSON."""
+        return {"numbers": self._values(image)}
 
-    def line(self, image: int) -> str:
-        """Says in a line what is in an image."""
-        row = self.answers[image]
-        if self.head.task.target == LABELS:
-            place = {name: i for i, name in enumerate(self.names)}
-            said = ", ".join(f"{readable(one)} {row[place[one]]:.2%}" for one in self.labels_of(image))
-            said = said or "none of the labels"
-        else:
-            said = ", ".join(f"{readable(name)} {row[i]:.6g}" for i, name in enumerate(self.names))
+    def bounded(self, image: int) -> dict[str, Any]:
+        """Returns between which values each number is, as JSON; empty where nobody asked."""
+        if self.intervals_by is None:
+            return {}
+        found = self.intervals_of(image)
+        return {"interval": {name: None if ends is None else [*ends] for name, ends in found.items()}}
+
+    def line(self, image: int, *, top: int = TOP) -> str:
+        """Says in a line the numbers of an image, how far they may be off, and if it is strange."""
+        widths = self.intervals_by.half_widths if self.intervals_by else [None] * len(self.classes)
+        said = ", ".join(
+            f"{readable(name)} {value:.6g}" + ("" if width is None else f" ± {width:.4g}")
+            for (name, value), width in zip(self._values(image).items(), widths, strict=True)
+        )
         return said + ("  unlike anything seen" if self.is_strange(image) else "")
 
+    def write_csv(self, file: TextIO, *, top: int = TOP) -> None:
+        """Writes one CSV row an image: id, and a column a number.
 
-def predict_targets(
-    selection: Selection,
-    head: TrainedHead,
-    source: ImageSource,
-    *,
-    weights: str | None = None,
-    batch_size: int | None = None,
-) -> TargetPredictions:
-    """Answers for every image of a source, and shows how far it is.
+        Behind them stand ``familiar`` and ``familiarity``, empty where they are not known, and where
+        intervals were asked for ``low(<number>)`` and ``high(<number>)``, empty where val does not tell.
 
-    Args:
-        selection: The entry, or the entries, of the head.
-        head: A head of labels or numbers.
-        source: Lists and reads the images.
-        weights: Weights file of the base, ``imagenet`` or ``random:<seed>``; None to find the filters.
-        batch_size: Images in a forward pass; None = as stage one chooses it.
+        Args:
+            file: Where to.
+            top: Not looked at: every number has its column.
+        """
+        columns = {"id": self.ids} | self._named_columns("{}") | self.familiar_columns
+        if self.intervals_by is not None:
+            found = [self.intervals_of(image) for image in range(len(self.ids))]
+            for name in self.classes:
+                for place, end in enumerate(("low", "high")):
+                    ends = [one[name] for one in found]
+                    columns[f"{end}({name})"] = ["" if one is None else one[place] for one in ends]
+        self._write(file, columns)
 
-    Raises:
-        UsageError: The filters cannot be found, or this machine lacks the engine.
-        CacheMismatchError: The filters are others than those that made the features, or the head learnt from
-            others.
-    """
-    refuse_other_head(selection, head)
-    extractor = Extractor(selection, weights=weights)
-    for one in source.left_out:
-        say(f"note: {readable(one.line, NOTE_WIDTH)}")
-    ids: list[str] = []
-    answers, digests, familiarity = [], [], []
-    failures: list[BadImage] = []
-    with progress("predict", len(source.items()), "images") as advance:
-        for images in extractor.batches(source, batch_size=batch_size):
-            made = [image for image in images if image.features is not None]
-            failures += [BadImage(image.id, image.reason) for image in images if image.features is None]
-            if made:
-                features = np.stack([image.features for image in made if image.features is not None])
-                answers.append(head.new_targets(features))
-                ids += [image.id for image in made]
-                digests += [image.digest for image in made]
-                if head.familiarity is not None:
-                    familiarity.append(head.familiarity.measure(features))
-            advance(len(images))
-    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    return TargetPredictions(
-        head=head,
-        ids=ids,
-        answers=np.concatenate(answers) if answers else np.zeros((0, len(head.classes))),
-        failures=failures,
-        trained_on=None if head.seen is None else head.seen.trained_on(rows),
-        familiarity=np.concatenate(familiarity) if familiarity else None,
-    )
+    def _about(self) -> dict[str, Any]:
+        return {"target": NUMBER}
+
+    def _about_bounds(self) -> dict[str, Any]:
+        return {} if self.intervals_by is None else {"intervals": self.intervals_by.to_json(self.classes)}
+
+    def _on_bounds(self) -> list[str]:
+        return [] if self.intervals_by is None else self.intervals_by.notes(self.classes)
+
+
+def thresholds_of(head: TrainedHead) -> np.ndarray:
+    """Returns the probability from which each label of a head is answered, float64 (k,)."""
+    return np.array([head.threshold(label) for label in range(len(head.classes))])
+
+
+def _reached(values: np.ndarray, least: np.ndarray) -> list[int]:
+    return [int(i) for i in np.argsort(-values, kind="stable") if values[i] >= least[i]]

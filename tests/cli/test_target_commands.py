@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_several_labels_from_images_to_answers(
         *one["labels"]
     }
     table = list(csv.reader(io.StringIO(cli("predict", str(pairs / "3.png"), *own, "--csv").stdout)))
-    assert table[0] == ["id", "labels", *(f"p({name})" for name in one["probabilities"])]
+    columns = [f"p({name})" for name in one["probabilities"]]
+    assert table[0] == ["id", "labels", *columns, "familiar", "familiarity"]
     assert table[1][1] == "|".join(one["labels"])
 
 
@@ -99,6 +101,15 @@ def test_numbers_from_images_to_answers(pairs: Path, cli: Cli) -> None:
     assert "predicted_vs_true.png" in shown.stdout
     said = cli("predict", str(pairs / "3.png"), "--name", "set", "--head", "knn").stdout
     assert "3.png  sum " in said
+    own = (str(pairs / "3.png"), "--name", "set", "--head", "knn")
+    bounded = cli("predict", *own, "--coverage", "0.9", "--evidence", "drawn", "--json")
+    (image,) = json.loads(bounded.stdout)["images"]
+    low, high = image["interval"]["sum"]
+    assert (high - low) / 2 == pytest.approx(number["prediction_interval"]["half_width"])
+    assert Path(image["evidence"]["sum"]).is_file()
+    refused = cli("predict", *own, "--top", "3")
+    assert refused.exit_code == 2
+    assert "--top counts classes" in refused.stderr
 
 
 @pytest.mark.parametrize("source", [labels, sums])
@@ -137,7 +148,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
         ("check", "--labels"),
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
-        ("serve", "--head", "ridge", "--port", "0"),
         ("predict", "3.png", "--head", "ridge", "--coverage", "0.9"),
         ("train-head", "--head", "finetune"),
     ],
@@ -209,4 +219,7 @@ def test_what_needs_no_classes_goes_on(pairs: Path, cli: Cli) -> None:
         assert done.exit_code == 0, done.output
     found = cli("search", str(pairs / "3.png"), "--name", "set")
     assert found.exit_code == 0, found.output
+    names = (pairs / "pairs.csv").read_text().splitlines()[4].split(",")[1].split(";")
+    first = found.stdout.splitlines()[1]
+    assert set(names) <= {*re.split(r"[ ,]+", first)}
     assert cli("cache", "export", "--name", "set", "--out", "set.npz").exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,48 @@ def test_it_changes_when_labels_or_filters_are_others(change: str, make_features
         maps.append(np.concatenate([evidence.of_class(rows[i], 0).ravel() for i in range(0, 20, 2)]))
     assert np.corrcoef(maps[0], maps[0])[0, 1] == pytest.approx(1)
     assert np.corrcoef(*maps)[0, 1] < 0.5
+
+
+def planted_targets(make: Make, target: str) -> FeatureSet:
+    """Makes maps whose first target shows at (1, 2) and whose second at (2, 0)."""
+    random = np.random.default_rng(0)
+    marks = random.integers(0, 2, (80, 2))
+    maps = random.normal(size=(80, 3, 3, 4)) * 0.8
+    maps[:, 1, 2, 0] += 2 * marks[:, 0]
+    maps[:, 2, 0, 1] += 2 * marks[:, 1]
+    values = (marks if target == "labels" else marks * [10, -10] + 5).astype(np.float32)
+    made = make(maps.astype(np.float16), np.full(80, -1), classes=("a", "b"))
+    return replace(made, rows=replace(made.rows, targets=values), target=target)
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_of_linear_heads_it_sums_to_the_log_odds_or_to_the_number(target: str, make_features: Make) -> None:
+    train = planted_targets(make_features, target)
+    head = fit_head("ridge", train)
+    evidence = Evidence.of(head, train)
+    one = train.to_memory()[0].astype(np.float32)
+    answers = head.new_targets(np.stack([one, evidence.usual]))
+    scores = np.log(answers / (1 - answers)) if target == "labels" else answers
+    for place in range(2):
+        found = evidence.of_class(one, place).sum()
+        assert found == pytest.approx(scores[0, place] - scores[1, place], abs=1e-3)
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+@pytest.mark.parametrize("name", ["ridge", "knn"])
+def test_it_lies_where_the_target_is_and_says_whether_for_or_against(
+    name: str, target: str, make_features: Make
+) -> None:
+    train = planted_targets(make_features, target)
+    evidence = Evidence.of(fit_head(name, train), train)
+    rows, targets = train.to_memory(), train.targets
+    for place, where in enumerate(((1, 2), (2, 0))):
+        middle = targets[:, place].mean()
+        for sign in (1, -1):
+            chosen = np.flatnonzero(sign * (targets[:, place] - middle) > 0)[:15]
+            found = np.mean([evidence.of_class(rows[i], place) for i in chosen], axis=0)
+            assert np.unravel_index(np.abs(found).argmax(), found.shape) == where
+            assert np.sign(found[where]) == sign
 
 
 def test_averaged_features_have_no_places(make_features: Make) -> None:

@@ -80,3 +80,18 @@ def test_a_damaged_row_is_told_when_it_is_found(make_features: Make) -> None:
     rows[7, 8] = 0.5
     with pytest.raises(CacheMismatchError, match="row 7"):
         search([features], np.eye(40, dtype=np.float16)[7:8], 1)
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_what_is_known_of_an_image_is_told_in_the_words_of_its_kind(target: str, make_targets: Make) -> None:
+    features = make_targets(target)
+    (hits,) = search([features], features.read(np.array([4])), len(features))
+    described = {hit.row: hit.to_json() for hit in hits}
+    assert len(described) == len(features)
+    key = {"labels": "labels", "number": "numbers"}[target]
+    assert all("class" not in one for one in described.values())
+    assert described[3][key] is None
+    values = dict(zip(features.classes, features.targets[4].tolist(), strict=True))
+    expected = [name for name, value in values.items() if value] if target == "labels" else values
+    assert described[4][key] == expected
+    assert features.classes[1] not in described[9][key]

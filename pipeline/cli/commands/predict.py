@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from pipeline.answers import most_probable
 from pipeline.cli.options import (
     StoredFeatures,
     coverage_options,
@@ -27,8 +27,7 @@ from pipeline.progress import say
 from pipeline.wording import counted
 
 if TYPE_CHECKING:
-    from pipeline.serving import Predictions
-    from pipeline.serving.target_predictions import TargetPredictions
+    from pipeline.serving.answered import AnsweredImages
 
 NAME_WIDTH = 60
 
@@ -43,12 +42,17 @@ NAME_WIDTH = 60
 )
 @coverage_options
 @click.option(
-    "--evidence", type=PATH, metavar="FOLDER", help="Draw there what in each image spoke for its first class."
+    "--evidence",
+    type=PATH,
+    metavar="FOLDER",
+    help="Draw there what in each image spoke for its first class, each of its labels, or its numbers.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout, as predictions.csv has it.")
 @runs_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     images: tuple[str, ...],
     features: StoredFeatures,
     head: str,
@@ -80,21 +84,16 @@ def command(
     from pipeline.heads import load_head, run_folder
     from pipeline.images.given import open_or_gather
     from pipeline.serving import Predictor, sets_of
-    from pipeline.serving.target_predictions import predict_targets
 
     size = parse_batch_size(batch_size)
     chosen = features.selection()
     trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head))
     source = open_or_gather(images)
-    if trained.task.target != CLASS:
-        if coverage is not None or per_class or evidence is not None:
-            raise UsageError(
-                f"--coverage, --per-class and --evidence are for heads of classes, and {trained.name!r} "
-                f"answers with {described(trained.task.target)}: leave them out"
-            )
-        found = predict_targets(chosen, trained, source, weights=features.options["weights"], batch_size=size)
-        _print_targets(found, as_json=as_json, as_csv=as_csv)
-        return
+    if trained.task.target != CLASS and context.get_parameter_source("top") is ParameterSource.COMMANDLINE:
+        raise UsageError(
+            f"--top counts classes, and {trained.name!r} answers with {described(trained.task.target)}, all "
+            "of which are told: leave it out"
+        )
     sets = sets_of(chosen, trained, coverage, per_class=per_class)
     predictor = Predictor(chosen, trained, weights=features.options["weights"], sets=sets)
     if evidence is None:
@@ -105,7 +104,7 @@ def command(
         drawings = EvidenceFolder(evidence, trained, chosen.open("train"), source)
         answers = predictor.predict(source, batch_size=size, watch=drawings.draw)
         answers = replace(answers, evidence=drawings.files)
-        say(f"{counted(len(drawings.files), 'picture')} of evidence in {evidence}")
+        say(f"{counted(drawings.count, 'picture')} of evidence in {evidence}")
     for note in answers.notes:
         say(f"note: {note}")
     if as_json:
@@ -119,36 +118,13 @@ def command(
     refuse_unreadable(answers.failures, answered=len(answers.ids))
 
 
-def _print_targets(answers: TargetPredictions, *, as_json: bool, as_csv: bool) -> None:
-    """Prints labels or numbers: a line an image, CSV, or JSON."""
-    from pipeline.wording import readable
-
-    for note in answers.notes:
-        say(f"note: {note}")
-    if as_json:
-        print_json(answers.to_json())
-    elif as_csv:
-        table = io.StringIO()
-        answers.write_csv(table)
-        click.echo(table.getvalue().encode("utf-8", "backslashreplace"), nl=False)
-    else:
-        for place, name in enumerate(answers.ids):
-            click.echo(f"{readable(name, NAME_WIDTH)}  {answers.line(place)}")
-    refuse_unreadable(answers.failures, answered=len(answers.ids))
-
-
-def _print(answers: Predictions, top: int) -> None:
-    """Prints a line an image: its name, classes with their probabilities, its set, and if it is strange."""
+def _print(answers: AnsweredImages, top: int) -> None:
+    """Prints a line an image: its name, and what the head says of it."""
     from rich.cells import cell_len, set_cell_size
 
     from pipeline.wording import readable
 
     names = [readable(name, NAME_WIDTH) for name in answers.ids]
     width = max(map(cell_len, names), default=0)
-    for i, (name, row) in enumerate(zip(names, answers.probabilities, strict=True)):
-        said = ", ".join(f"{readable(answers.classes[i])} {row[i]:.2%}" for i in most_probable(row, top))
-        if (members := answers.set_of(i)) is not None:
-            said += f"  {{{', '.join(map(readable, members))}}}"
-        if answers.is_strange(i):
-            said += "  unlike anything seen"
-        click.echo(f"{set_cell_size(name, width)}  {said}")
+    for i, name in enumerate(names):
+        click.echo(f"{set_cell_size(name, width)}  {answers.line(i, top=top)}")

@@ -75,8 +75,8 @@ def command(
         for name, hits in zip(asked, found, strict=True):
             click.echo(readable(name, NAME_WIDTH))
             for hit in hits:
-                described = hit.to_json()
-                label = "unlabelled" if described["class"] is None else readable(described["class"])
-                place = f"{described['dataset']} {described['split']}  {described['id']}"
+                told, stored = hit.features.told(hit.row), hit.features
+                label = "unlabelled" if told is None else readable(told)
+                place = f"{stored.dataset} {stored.split}  {stored.rows.ids[hit.row]}"
                 click.echo(f"  {hit.similarity:.3f}  {label}  {readable(place, 2 * NAME_WIDTH)}")
     refuse_unreadable(failures, answered=len(asked))

@@ -83,9 +83,9 @@ def command(
 ) -> None:
     """Open a page on this machine where dropped images are answered.
 
-    It shows the classes of each image and the training images that are most like it. Images are answered in
-    memory and never stored. Programs ask it over HTTP: /api describes how, /metrics has figures for
-    Prometheus. Needs the extra [serve].
+    It shows the classes, labels or numbers of each image and the training images that are most like it.
+    Images are answered in memory and never stored. Programs ask it over HTTP: /api describes how, /metrics
+    has figures for Prometheus. Needs the extra [serve].
 
     \b
     pipeline serve

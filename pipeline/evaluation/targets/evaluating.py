@@ -56,7 +56,7 @@ def evaluate_targets(
         raise UsageError(f"{features.path}: nothing is known of any of its {counted(len(rows), 'image')}")
     answers = head.predict_targets(features)[originals]
     known, groups = ~np.isnan(truth).all(axis=1), _groups(rows)
-    residuals = None if val is None or head.task.target == LABELS else _residuals(head, val, leaks)
+    residuals = None if val is None or head.task.target == LABELS else errors_on_val(head, val, leaks)
     held_out = features.split != "val"
 
     def measured(chosen: np.ndarray) -> LabelsFigures | NumbersFigures:
@@ -120,11 +120,19 @@ def _truth(head: TrainedHead, features: FeatureSet) -> np.ndarray:
     return features.targets[:, [features.classes.index(name) for name in head.classes]]
 
 
-def _residuals(head: TrainedHead, val: FeatureSet, leaks: Leaks | None) -> list[np.ndarray]:
+def errors_on_val(head: TrainedHead, val: FeatureSet, leaks: Leaks | None = None) -> list[np.ndarray]:
     """Returns the absolute errors on val for each number, float (m,).
 
     Of images that the head was trained on it would err too little, and images of a group err alike: the
     former take no part, and of a group one does.
+
+    Args:
+        head: A head of numbers.
+        val: The val split.
+        leaks: What a check of val against the other splits found; None = nobody looked.
+
+    Raises:
+        CacheMismatchError: The features have another spec or other numbers, or a row is damaged.
     """
     originals = np.flatnonzero(val.rows.views == 0)
     rows, truth = val.rows.take(originals), _truth(head, val)[originals]

@@ -27,7 +27,7 @@ def make_app(site: Site, *, names: Collection[str]) -> Starlette:
         site: What answers.
         names: Names of this server beside ``localhost`` and addresses of numbers.
     """
-    description = openapi.document()
+    description = openapi.document(site.target)
     answering: dict[str, Answering] = {
         "predict": site.predict,
         "predict_batch": site.predict_batch,
@@ -36,10 +36,11 @@ def make_app(site: Site, *, names: Collection[str]) -> Starlette:
         "about": site.about,
         "thumbnail": site.thumbnail,
         "openapi": _always(lambda: reply(description)),
-        "api": _text(openapi.page(), "text/html"),
+        "api": _text(openapi.page(site.target), "text/html"),
         "page": _file("page.html", "text/html"),
         "page_css": _file("page.css", "text/css"),
         "page_js": _file("page.js", "text/javascript"),
+        "answers_js": _file("answers.js", "text/javascript"),
         "api_css": _file("api.css", "text/css"),
     }
     routes = [

@@ -30,12 +30,13 @@ class Metrics:
         registry: What holds them.
     """
 
-    def __init__(self, familiarity: Familiarity | None) -> None:
+    def __init__(self, familiarity: Familiarity | None, labels: Sequence[str] = ()) -> None:
         """Begins at nothing.
 
         Args:
             familiarity: What tells images that are like those of the training from others; None where the
                 head does not know, and then there are no figures of it.
+            labels: The labels that answered images are counted by; empty of heads that answer otherwise.
         """
         self.registry = registry = CollectorRegistry()
         self._known = familiarity
@@ -54,6 +55,12 @@ class Metrics:
         )
         images = Counter("pipeline_images", "Images by what came of them.", ["outcome"], registry=registry)
         self._answered, self._failed = images.labels("answered"), images.labels("failed")
+        if labels:
+            self._labels = Counter(
+                "pipeline_labels", "Answered images that have the label.", ["label"], registry=registry
+            )
+            for label in labels:  # a label that was never answered is 0, not missing
+                self._labels.labels(label)
         if familiarity is None:
             return
         self._familiarity = Histogram(
@@ -74,12 +81,19 @@ class Metrics:
         )
         threshold.set(familiarity.threshold)
 
-    def count_answer(self, answer: Answer) -> None:
-        """Counts what came of an image."""
-        if answer.probabilities is None:
+    def count_answer(self, answer: Answer, labels: Sequence[str] = ()) -> None:
+        """Counts what came of an image.
+
+        Args:
+            answer: Its answer.
+            labels: The labels that it was answered with, some of those that images are counted by.
+        """
+        if answer.values is None:
             self._failed.inc()
             return
         self._answered.inc()
+        for label in labels:
+            self._labels.labels(label).inc()
         if self._known is None or answer.familiarity is None:
             return
         self._familiarity.observe(answer.familiarity)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.serving.web.operations import ALWAYS, JSON, OPERATIONS, Content, Operation
-from pipeline.serving.web.schemas import SCHEMAS, Schema, named
+from pipeline.images.targets import CLASS
+from pipeline.serving.web.operations import ALWAYS, JSON, Content, Operation, operations_of
+from pipeline.serving.web.schema_words import Schema, named
+from pipeline.serving.web.schemas import schemas_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 TITLE = "Answers of a trained head"
@@ -19,20 +21,20 @@ INTRODUCTION = (
 )
 
 
-def document() -> dict[str, Any]:
-    """Returns the description of all routes as OpenAPI 3.1."""
+def document(target: str = CLASS) -> dict[str, Any]:
+    """Returns the description of all routes as OpenAPI 3.1, for heads of a kind of target."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in operations_of(target):
         paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "description": INTRODUCTION, "version": __version__},
         "paths": paths,
-        "components": {"schemas": SCHEMAS},
+        "components": {"schemas": schemas_of(target)},
     }
 
 
-def page() -> str:
+def page(target: str = CLASS) -> str:
     """Returns the same as a page: it needs the style sheets of this server and nothing else."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -43,9 +45,9 @@ def page() -> str:
         title=TITLE,
         introduction=INTRODUCTION,
         version=__version__,
-        operations=OPERATIONS,
+        operations=operations_of(target),
         always=ALWAYS,
-        schemas={name: _rows(schema) for name, schema in SCHEMAS.items()},
+        schemas={name: _rows(schema) for name, schema in schemas_of(target).items()},
         kind=kind,
     )
 
@@ -60,7 +62,9 @@ def kind(schema: Schema) -> str:
         return json.dumps(schema["const"])
     types: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     words = {"string": "text", "boolean": "true or false"}
-    if "properties" in schema and "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), dict):
+        words["object"] = f"{kind(schema['additionalProperties'])} by name"
+    elif "properties" in schema and "additionalProperties" in schema:
         words["object"] = "{" + ", ".join(schema["properties"]) + "}"
     if "items" in schema:
         words["array"] = f"list of {kind(schema['items'])}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from pipeline.images.targets import CLASS
 from pipeline.serving.web.forms import FORM_TYPE, MAX_FORM_BYTES
-from pipeline.serving.web.schemas import COUNT, TEXT, Schema, but, named
+from pipeline.serving.web.kinds import WEB_KINDS
+from pipeline.serving.web.schema_words import COUNT, TEXT, Schema, but, named
 from pipeline.serving.web.uploads import MAX_BYTES, MAX_FILES, MEDIA_TYPE
 
 JSON = "application/json"
@@ -78,7 +80,7 @@ OPERATIONS = (
         "POST",
         "/predict",
         "Answer for one image",
-        Content(JSON, "Its classes and the training images most like it.", named("Answer")),
+        Content(JSON, WEB_KINDS[CLASS].says, named("Answer")),
         description=f"The body is the file of an image, {MAX_BYTES // 2**20} MB at most.",
         takes=Content(MEDIA_TYPE, "The file of an image.", IMAGE_BYTES),
         refusals=(*_ARRIVING, (HTTPStatus.UNPROCESSABLE_ENTITY, "The image cannot be read.")),
@@ -157,5 +159,21 @@ OPERATIONS = (
     Operation(
         "page_js", "GET", "/page.js", "Script of the page", Content("text/javascript", "A script.", TEXT)
     ),
+    Operation(
+        "answers_js",
+        "GET",
+        "/answers.js",
+        "How the page shows answers",
+        Content("text/javascript", "A script.", TEXT),
+    ),
 )
-"""Every route there is."""
+"""Every route there is, as heads of classes answer it."""
+
+
+def operations_of(target: str) -> tuple[Operation, ...]:
+    """Returns every route as heads of a kind of target answer it."""
+    says = WEB_KINDS[target].says
+    return tuple(
+        replace(one, gives=replace(one.gives, description=says)) if one.name == "predict" else one
+        for one in OPERATIONS
+    )

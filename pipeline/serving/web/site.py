@@ -14,22 +14,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline import __version__
-from pipeline.answers import most_probable
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
 from pipeline.evaluation.evidence import Evidence
 from pipeline.images.geometry import Geometry
+from pipeline.serving.kinds import kind_of
+from pipeline.serving.known import known_of
 from pipeline.serving.neighbours import Neighbour, Neighbours
-from pipeline.serving.predictions import named
 from pipeline.serving.predictor import Answer, Predictor
 from pipeline.serving.web import forms, uploads
 from pipeline.serving.web.forms import form
+from pipeline.serving.web.kinds import WEB_KINDS
 from pipeline.serving.web.metrics import Metrics
 from pipeline.serving.web.replies import refusal, reply
 from pipeline.serving.web.thumbnails import Thumbnails
 from pipeline.serving.web.uploads import HeldUploads, Upload, UploadError, single_image
 
-TOP = 5
 NEAREST = 6
 _ROW = re.compile(r"[0-9]{1,12}")
 """A row of a split; Python refuses to make a number of thousands of digits."""
@@ -40,6 +40,7 @@ class Site:
 
     Attributes:
         metrics: What has been answered since it began.
+        target: What its head answers with.
     """
 
     def __init__(self, predictor: Predictor, train: FeatureSet) -> None:
@@ -49,7 +50,11 @@ class Site:
             predictor: A loaded base and head.
             train: The training images, which the nearest are looked for among.
         """
-        self.metrics = Metrics(predictor.head.familiarity)
+        head = predictor.head
+        self.target = head.task.target
+        self._kind, self._web = kind_of(head), WEB_KINDS[self.target]
+        self._tallied = self._web.tallied(head)
+        self.metrics = Metrics(head.familiarity, self._tallied)
         self._predictor = predictor
         self._train = train
         self._neighbours = Neighbours(train)
@@ -67,7 +72,7 @@ class Site:
                 "ok": True,
                 "head": head.name,
                 "backbone": self._predictor.selection.spec.backbone,
-                "classes": len(head.classes),
+                **self._web.count(head),
                 "version": __version__,
             }
         )
@@ -117,50 +122,49 @@ class Site:
         with self._computing:
             answers = list(self._predictor.answer(upload))
             for answer in answers:
-                self.metrics.count_answer(answer)
+                self.metrics.count_answer(answer, self._chosen(answer) if self._tallied else ())
             return [self._told(answer) for answer in answers]
 
     def _told(self, answer: Answer) -> dict[str, Any] | str:
-        if answer.probabilities is None or answer.features is None:
+        if answer.values is None or answer.features is None:
             return answer.reason
-        head = self._predictor.head
+        found = self._predictor.collect([answer])
         nearest = self._neighbours.nearest(answer.features, NEAREST)
         return {
-            "top": named(answer.probabilities, head.classes, TOP),
-            "trained_on": self._trained_on(answer.digest),
+            **found.said(0),
+            **self._web.rules(self._predictor.head),
+            "trained_on": found.seen[0],
             "familiarity": answer.familiarity,
-            "familiar": None if head.familiarity is None else head.familiarity.knows(answer.familiarity),
-            **self._set(answer),
-            "evidence": self._evidence_of(answer.features, int(answer.probabilities.argmax())),
+            "familiar": found.familiar[0],
+            **found.bounded(0),
+            "evidence": self._evidence_of(answer),
             "remark": answer.remark,
             "nearest": [self._described(one, answer.digest) for one in nearest],
         }
 
-    def _set(self, answer: Answer) -> dict[str, list[str]]:
-        if answer.members is None or answer.probabilities is None:
-            return {}
-        classes = self._predictor.head.classes
-        order = most_probable(answer.probabilities, len(classes))
-        return {"set": [classes[i] for i in order if answer.members[i]]}
+    def _chosen(self, answer: Answer) -> list[str]:
+        """Names the classes, labels or numbers that an image is answered with; none where it failed."""
+        if answer.values is None:
+            return []
+        head = self._predictor.head
+        return [head.classes[place] for place in self._kind.chosen(head, answer.values)]
 
-    def _evidence_of(self, features: np.ndarray, label: int) -> list[list[float]] | None:
-        """Returns what each place adds to the score of a class, the strongest of size 1."""
-        if self._evidence is None:
+    def _evidence_of(self, answer: Answer) -> Any:
+        """Returns what each place adds to the chosen answers, the strongest place of each of size 1."""
+        if self._evidence is None or answer.values is None or answer.features is None:
             return None
-        found = self._evidence.of_class(features, label)
-        return (found / (np.abs(found).max() or 1.0)).round(3).tolist()
-
-    def _trained_on(self, digest: bytes) -> bool | None:
-        """Tells whether the head was trained on this very image; None where that is not known."""
-        seen = self._predictor.head.seen
-        return None if seen is None else bool(seen.trained_on(np.frombuffer(digest, np.uint8)[None])[0])
+        maps = []
+        for place in self._kind.chosen(self._predictor.head, answer.values):
+            found = self._evidence.of_class(answer.features, place)
+            maps.append((found / (np.abs(found).max() or 1.0)).round(3).tolist())
+        return self._kind.of_each(self._chosen(answer), maps)
 
     def _described(self, one: Neighbour, digest: bytes) -> dict[str, Any]:
-        rows, label = self._train.rows, int(self._train.labels[one.row])
+        rows = self._train.rows
         return {
             "row": one.row,
             "id": rows.ids[one.row],
-            "class": self._train.classes[label] if label >= 0 else None,
+            **known_of(self._train, one.row),
             "similarity": one.similarity,
             "same": rows.digests[one.row].tobytes() == digest,
         }
@@ -171,11 +175,11 @@ class Site:
         return {
             "head": head.name,
             "dataset": head.dataset,
-            "classes": len(head.classes),
+            **self._web.count(head),
             "backbone": spec.backbone,
             "layer": spec.layer,
             "image_size": spec.image_size,
-            "val_accuracy": head.val_accuracy,
+            **self._web.value(head),
             "temperature": None if head.temperature is None else head.temperature.value,
             "random_filters": spec.weights.startswith("random:"),
             "searched": len(self._neighbours.rows),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from photos import Photos
 from running_server import CLASSES, Server
+from target_photos import target_photos
 
 from pipeline.cache import open_features
 from pipeline.extraction import FeatureRequest, extract
@@ -40,8 +41,28 @@ def serving(folder: Path, counts: dict[str, int], *options: str) -> Iterator[Ser
     )
     train_head("logreg", train, valid, runs=folder / "runs")
     words = [sys.executable, "-m", "pipeline", "serve", "--data", str(photos.root), "--port", "0", "--json"]
+    with started(folder, [*words, *options], photos) as server:
+        yield server
+
+
+@contextmanager
+def serving_targets(folder: Path, target: str, *options: str) -> Iterator[Server]:
+    """Trains a head on photographs with several labels, or with numbers, and serves it."""
+    photos = Photos(folder / "photos")
+    (folder / "tmp").mkdir()
+    selection = target_photos(photos, target, folder / "features_cache")
+    train_head("ridge", selection.open("train"), selection.open("val"), runs=folder / "runs")
+    words = [sys.executable, "-m", "pipeline", "serve", "--name", "set", "--head", "ridge", "--port", "0"]
+    with started(folder, [*words, "--json", *options], photos) as server:
+        yield server
+
+
+@contextmanager
+def started(folder: Path, words: list[str], photos: Photos) -> Iterator[Server]:
+    """Starts a server, and ends it."""
+    scratch = folder / "tmp"
     process = subprocess.Popen(
-        [*words, *options],
+        words,
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
@@ -65,4 +86,18 @@ def knowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its head knows what is unlike the training, and it answers with sets, under other names, too."""
     options = ("--coverage", "0.9", "--hostname", "classifier.example", "--hostname", "Second.example")
     with serving(tmp_path_factory.mktemp("knowing"), WITH_VAL, *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def labelling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its head answers with several labels an image."""
+    with serving_targets(tmp_path_factory.mktemp("labelling"), "labels") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its head answers with numbers, and with the interval of each."""
+    with serving_targets(tmp_path_factory.mktemp("measuring"), "number", "--coverage", "0.9") as running:
         yield running
