@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.targets.resamples import Figure, intervals
+from pipeline.evaluation.targets.weighted_ranking import WeightedRanking
 from pipeline.wording import counted
 
 BINS = 10
@@ -177,12 +178,12 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     """Returns what computes the figures over all labels for weights of rows, see ``resamples.Figure``."""
     hits = has * said
     right = ((said == has.astype(bool)) | ~known).all(axis=1)
-    ranked = [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
+    ranked = [WeightedRanking.of(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true, answered, both = (weights @ one for one in (has, said.astype(float), hits))
         f1 = _share(2 * both, true + answered)
-        precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
+        precisions = np.stack([one.average_precision(weights) for one in ranked], axis=1)
         defined = ~np.isnan(precisions)
         present = true > 0
         return {
@@ -198,31 +199,6 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
         }
 
     return figures
-
-
-def _ranked(
-    truth: np.ndarray, scores: np.ndarray, known: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    return np.flatnonzero(known)[order], truth[order], last
-
-
-def _average_precision(ranked: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
-    rows, truth, last = ranked
-    counted = weights[:, rows]
-    hits = (counted * truth).cumsum(axis=1)
-    seen = counted.cumsum(axis=1)
-    if not len(rows):
-        return np.full(len(weights), np.nan)
-    all_hits, all_rows = hits[:, -1:], seen[:, -1:]
-    hits, seen = hits[:, last], seen[:, last]
-    gained = np.diff(hits, axis=1, prepend=0)
-    precision = (_share(hits, seen) * gained).sum(axis=1)
-    alike = ((all_hits == 0) | (all_hits == all_rows))[:, 0]
-    return np.where(alike, np.nan, precision / np.maximum(all_hits[:, 0], 1e-300))
 
 
 def _of_label(
