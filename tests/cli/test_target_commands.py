@@ -115,7 +115,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
     [
         ("sweep", "--head", "knn"),
         ("next",),
-        ("check", "--labels"),
         ("evaluate", "--cv", "3"),
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),

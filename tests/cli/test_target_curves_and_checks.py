@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from click.testing import Result
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from pipeline.cache import FeatureSet, open_features
 
 Cli = Callable[..., Result]
 
@@ -80,3 +84,33 @@ def test_a_head_that_learns_no_numbers_names_those_that_do(
     assert refused.exit_code == 2
     assert "choose from" in refused.stderr
     assert "ridge" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["list", "columns", "number"])
+def test_the_table_of_a_check_is_the_source_again(
+    kind: str, stored: Callable[[str], tuple[str, ...]], cli: Cli
+) -> None:
+    done = cli("check", "--labels", *stored(kind), "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["checked"] == ROWS - 20
+    folder = Path(told["folder"])
+    page = (folder / "labels.html").read_text()
+    options = shlex.split(html.unescape(page.split("extract --data relabel.csv")[1].split("</code>")[0]))
+    table = str(folder / "relabel.csv")
+    again = cli("extract", "--data", table, *options, *STAGE, "--name", "again", "--json")
+    assert again.exit_code == 0, again.output
+    assert sum(split["computed"] for split in json.loads(again.stdout)["splits"].values()) == 0
+    entries = {one["entry"] for one in json.loads(cli("cache", "ls", "--json").stdout)["entries"]}
+    assert len(entries) == 2
+    for split in ("train", "val"):
+        one, other = (open_features(entry, split) for entry in entries)
+        assert (sorted(one.classes), one.target) == (sorted(other.classes), other.target)
+        assert _by_image(one) == _by_image(other)
+    shown = cli("check", "--labels", *stored(kind))
+    assert "likely wrong" in shown.stdout
+
+
+def _by_image(features: FeatureSet) -> dict[bytes, dict[str, float]]:
+    rows = zip(features.rows.digests, np.nan_to_num(features.targets, nan=-1).tolist(), strict=True)
+    return {digest.tobytes(): dict(zip(features.classes, row, strict=True)) for digest, row in rows}

@@ -8,15 +8,14 @@ of labels and numbers, whose answers would need far more room.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.learning_curve.figure import AREA, SHARE_OF_RIGHT, VARIANCE, CurveFigure
-from pipeline.evaluation.targets.weighted_numbers import WeightedNumber
-from pipeline.evaluation.targets.weighted_ranking import WeightedRanking
+from pipeline.evaluation.targets.part_figures import mean_of_defined, part_figures
 from pipeline.heads import Examples
 from pipeline.images.targets import CLASS, LABELS
 
@@ -180,10 +179,10 @@ class MeasuredTargets:
     truth: np.ndarray
     weights: np.ndarray
     figures: np.ndarray
-    _known: np.ndarray = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self._known = ~np.isnan(self.truth)
+    @property
+    def _known(self) -> np.ndarray:
+        return ~np.isnan(self.truth)
 
     @property
     def figure(self) -> CurveFigure:
@@ -197,15 +196,7 @@ class MeasuredTargets:
 
     def record(self, size: int, draw: int, answers: np.ndarray) -> None:
         """Takes down the figure of each label or number."""
-        for part, (truth, answer, known) in enumerate(
-            zip(self.truth.T, answers.T, self._known.T, strict=True)
-        ):
-            if self.kind == LABELS:
-                ranking = WeightedRanking.of(truth[known], answer[known], known)
-                found = ranking.average_precision(self.weights)
-            else:
-                found = WeightedNumber(truth[known], answer[known]).r2(self.weights[:, known])
-            self.figures[size, draw, :, part] = found
+        self.figures[size, draw] = part_figures(self.kind, self.truth, answers, self.weights)
 
     def repeat(self, size: int, draw: int) -> None:
         """Says that a draw is the same fit as the first one."""
@@ -219,7 +210,7 @@ class MeasuredTargets:
     @property
     def by_draw(self) -> np.ndarray:
         """The figure of each draw, float (s, draws)."""
-        return _mean_of_defined(self.figures[:, :, 0])
+        return mean_of_defined(self.figures[:, :, 0])
 
     def varied(self) -> np.ndarray:
         """Tells of which labels or numbers there are two different values, bool (k,)."""
@@ -237,9 +228,7 @@ class MeasuredTargets:
 
         A resample in which no figure is defined, for want of a row that has the label, is left out.
         """
-        every = 1 - (
-            _mean_of_defined(self.figures) if part is None else self.figures[..., part].astype(float)
-        )
+        every = 1 - (mean_of_defined(self.figures) if part is None else self.figures[..., part].astype(float))
         by_draw, resampled = every[:, :, 0], every[:, :, 1:]
         resampled = resampled[:, :, ~np.isnan(resampled).any(axis=(0, 1))]
         draws = by_draw.shape[1]
@@ -247,14 +236,6 @@ class MeasuredTargets:
         times = (chosen[:, :, None] == np.arange(draws)).sum(axis=1) / draws
         of_rows = np.maximum(resampled.mean(axis=1).var(axis=1), 1e-8)
         return Errors(by_draw, np.einsum("sdb,bd->bs", resampled, times), of_rows)
-
-
-def _mean_of_defined(figures: np.ndarray) -> np.ndarray:
-    """Returns the mean over the last axis of what is defined, float64; NaN where nothing is."""
-    defined = ~np.isnan(figures)
-    total = np.where(defined, figures, 0).sum(axis=-1, dtype=float)
-    count = defined.sum(axis=-1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def _weights(groups: np.ndarray) -> np.ndarray:
