@@ -114,7 +114,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
     "words",
     [
         ("sweep", "--head", "knn"),
-        ("next",),
         ("evaluate", "--cv", "3"),
         ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import shlex
 from collections.abc import Callable
@@ -114,3 +116,41 @@ def test_the_table_of_a_check_is_the_source_again(
 def _by_image(features: FeatureSet) -> dict[bytes, dict[str, float]]:
     rows = zip(features.rows.digests, np.nan_to_num(features.targets, nan=-1).tolist(), strict=True)
     return {digest.tobytes(): dict(zip(features.classes, row, strict=True)) for digest, row in rows}
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure"), [("list", "entropy"), ("columns", "entropy"), ("number", "distance")]
+)
+def test_the_filled_in_table_of_next_is_the_source_again(
+    kind: str, measure: str, stored: Callable[[str], tuple[str, ...]], cli: Cli, tmp_path: Path
+) -> None:
+    own = stored(kind)
+    if kind != "number":
+        assert cli("train-head", *own, "--head", "ridge").exit_code == 0
+    done = cli("next", *own, "--head", "ridge", "--n", "3")
+    assert done.exit_code == 0, done.output
+    assert "3 of 20 unlabelled images of train" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == ROWS
+    assert all(row[measure] for row in rows[:3])
+    options = shlex.split(done.stderr.split("--data TABLE")[1].split("`")[0])
+    told = options[1] if kind == "number" else "label"
+    names = NAMES if kind == "columns" else (told,)
+    assert [rows[0][name] for name in names] == [""] * len(names)
+    for name in names:
+        rows[0][name] = {"list": "zero;two", "columns": "1", "number": "2.5"}[kind]
+    with (tmp_path / "filled.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    again = cli(
+        "extract", "--data", str(tmp_path / "filled.csv"), *options, *STAGE, "--name", "filled", "--json"
+    )
+    assert again.exit_code == 0, again.output
+    assert sum(split["computed"] for split in json.loads(again.stdout)["splits"].values()) == 0
+    (entry,) = (
+        one["entry"]
+        for one in json.loads(cli("cache", "ls", "--json").stdout)["entries"]
+        if "filled" in one["entry"]
+    )
+    assert np.count_nonzero(~open_features(entry, "train").known) == 19
