@@ -38,7 +38,7 @@ _CROSS_VALIDATION = {
 _LABEL_CHECK = {
     "labels.json": (b'"suggested"', b'"odd"', b'"checked"', b'"schema"'),
     "labels.html": _REPORT["report.html"],
-    "relabel.csv": (b"path,label,split,group,suggested",),
+    "relabel.csv": (b"path,label,split,group,suggested", b",suspected"),
 }
 _LEARNING_CURVE = {
     "learning-curve.json": (b'"by_draw"', b'"law"', b'"schema"'),

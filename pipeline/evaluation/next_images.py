@@ -12,8 +12,11 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.cache.descriptions import Descriptions, draw_rows
 from pipeline.errors import UsageError
+from pipeline.evaluation.unsure import DISTANCE, MEASURES, farthest_first, how_unsure, margins_of
 from pipeline.heads import TrainedHead
-from pipeline.images import UNLABELLED
+from pipeline.images.targets import NUMBER
+
+__all__ = ["NextImages", "margins_of", "next_images", "representatives"]
 
 POOL = 10
 """How many times as many images as are wanted are looked at: those with the smallest margins."""
@@ -28,9 +31,11 @@ class NextImages:
 
     Attributes:
         features: The split.
-        rows: int (n,), the images, those with the smallest margin first.
-        margins: float (n,), how much more probable the first class is than the second; None without a head.
-        guesses: n names of classes, what the head takes them for; None without a head.
+        rows: int (n,), the images, those that are least sure or farthest first.
+        measure: ``margin`` of classes, ``entropy`` of labels, see ``unsure.py``; ``distance`` of numbers: one
+            minus the cosine to the nearest image that has a number or was chosen before.
+        values: float (n,), what it is of each image; None where nothing could be learnt from yet.
+        guesses: n texts, what the head takes them for; None without a head.
         clusters: int (n,), the kind of each.
         sizes: int (k,), unlabelled images of each kind.
         representatives: int (k,), the row in the middle of each kind.
@@ -38,11 +43,17 @@ class NextImages:
 
     features: FeatureSet
     rows: np.ndarray
-    margins: np.ndarray | None
+    measure: str
+    values: np.ndarray | None
     guesses: list[str] | None
     clusters: np.ndarray
     sizes: np.ndarray
     representatives: np.ndarray
+
+    @property
+    def margins(self) -> np.ndarray | None:
+        """What ``values`` are where images have classes."""
+        return self.values
 
     def described(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yields the row of each image and what is known of it."""
@@ -51,7 +62,7 @@ class NextImages:
                 row,
                 {
                     "id": self.features.rows.ids[row],
-                    "margin": None if self.margins is None else float(self.margins[i]),
+                    self.measure: None if self.values is None else float(self.values[i]),
                     "guess": None if self.guesses is None else self.guesses[i],
                     "cluster": int(self.clusters[i]),
                 },
@@ -72,18 +83,27 @@ class NextImages:
 
 
 def next_images(
-    features: FeatureSet, head: TrainedHead | None, count: int, *, seed: int = 0, clusters: int = CLUSTERS
+    features: FeatureSet,
+    head: TrainedHead | None,
+    count: int,
+    *,
+    train: FeatureSet | None = None,
+    seed: int = 0,
+    clusters: int = CLUSTERS,
 ) -> NextImages:
     """Chooses images without a label.
 
     Source: F. Zhdanov, "Diverse mini-batch active learning", 2019: of ten times as many images as are wanted,
     those with the smallest margins, weighted k-means makes as many groups as are wanted, and the image
-    nearest to the middle of each is taken. Without a head all unlabelled images are looked at.
+    nearest to the middle of each is taken. Without a head all unlabelled images are looked at. Of several
+    labels the mean entropy is what margins are of classes. A head says nothing of how sure it is of numbers:
+    there the images farthest from those with a number are taken, one after the other, and no head is asked.
 
     Args:
         features: A split; augmented views take no part.
         head: What learnt from the labelled rows; None where there are too few of them.
         count: How many; all where there are fewer.
+        train: Images with numbers, to be far from; only for numbers.
         seed: Of what k-means begins with.
         clusters: Kinds of images to tell apart.
 
@@ -91,43 +111,45 @@ def next_images(
         UsageError: Every image has a label.
         CacheMismatchError: The head belongs to other features, or a row is damaged.
     """
-    open_rows = np.flatnonzero((features.labels == UNLABELLED) & (features.rows.views == 0))
+    open_rows = np.flatnonzero(~features.known & (features.rows.views == 0))
     if not len(open_rows):
+        noun = "number" if features.target == NUMBER else "label"
         raise UsageError(
-            f"{features.path}: every image has a label, so there is none to label next. Give a source with "
-            "unlabelled images: a table with empty labels, or a folder `unlabelled` beside the classes"
+            f"{features.path}: every image has a {noun}, so there is none to label next. Give a source with "
+            f"unlabelled images: a table with empty {noun}s, or a folder `unlabelled` beside the classes"
         )
     descriptions = Descriptions.of(features)
-    probabilities = None if head is None else head.predict_proba(features)[open_rows]
-    margins = None if probabilities is None else margins_of(probabilities)
-    if margins is None:
-        pool = draw_rows(np.arange(len(open_rows)), max(SAMPLE, count), np.random.default_rng(seed))
-        weights = None
-    else:
-        pool = np.sort(np.argsort(margins, kind="stable")[: POOL * count])
-        weights = 1 - margins[pool] + 1e-6
-    described = np.concatenate(list(descriptions.read(features, open_rows[pool])))
-    taken = pool[representatives(described, min(count, len(pool)), weights=weights, seed=seed)]
-    order = np.argsort(taken if margins is None else margins[taken], kind="stable")
-    taken = taken[order]
     nearest, sizes, middles = _kinds(features, open_rows, descriptions, clusters, seed)
+    learnt = np.flatnonzero(train.known & (train.rows.views == 0)) if train is not None else np.zeros(0, int)
+    unsure = None if head is None or features.target == NUMBER else how_unsure(head, features, open_rows)
+    measure, values, guesses = MEASURES.get(features.target, DISTANCE), None, None
+    if unsure is not None:
+        pool = np.sort(np.argsort(unsure.sureness, kind="stable")[: POOL * count])
+        weights = 1 - unsure.sureness[pool] + 1e-6
+        described = np.concatenate(list(descriptions.read(features, open_rows[pool])))
+        taken = pool[representatives(described, min(count, len(pool)), weights=weights, seed=seed)]
+        taken = taken[np.argsort(unsure.sureness[taken], kind="stable")]
+        values, guesses = unsure.values[taken], [unsure.guesses[i] for i in taken]
+    else:
+        random = np.random.default_rng(seed)
+        pool = draw_rows(np.arange(len(open_rows)), max(SAMPLE, count), random)
+        described = np.concatenate(list(descriptions.read(features, open_rows[pool])))
+        if features.target == NUMBER and train is not None and len(learnt):
+            known = np.concatenate(list(descriptions.read(train, draw_rows(learnt, SAMPLE, random))))
+            order, values = farthest_first(described, known, min(count, len(pool)))
+            taken = pool[order]
+        else:
+            taken = np.sort(pool[representatives(described, min(count, len(pool)), seed=seed)])
     return NextImages(
         features=features,
         rows=open_rows[taken],
-        margins=None if margins is None else margins[taken],
-        guesses=None
-        if head is None or probabilities is None
-        else [head.classes[i] for i in probabilities[taken].argmax(axis=1)],
+        measure=measure,
+        values=values,
+        guesses=guesses,
         clusters=nearest[taken],
         sizes=sizes,
         representatives=open_rows[middles],
     )
-
-
-def margins_of(probabilities: np.ndarray) -> np.ndarray:
-    """Returns how much more probable the first class is than the second, float (n,), by float (n, k)."""
-    second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
-    return first - second
 
 
 def representatives(

@@ -62,7 +62,8 @@ def command(
     test images that they have seen: splits may have changed since.
 
     --labels asks heads that have not seen an image whether its label can be right, ranks the doubtful ones,
-    and writes a page to look through them and relabel.csv, a table that `pipeline extract` reads back.
+    and writes a page to look through them and relabel.csv, a table that `pipeline extract` reads back. Of
+    several labels an image each is asked about by itself; numbers are doubtful far from every answer.
 
     \b
     pipeline check
@@ -125,7 +126,9 @@ def _check_labels(features: StoredFeatures, *, runs: Path, as_json: bool) -> Non
     changed = told_changes(chosen)
     entry = run_folder(runs, chosen.dataset, chosen.spec, "any").parent
     check = check_labels([chosen.open(split) for split in chosen.splits])
-    check, folder = write_label_check(check, images_of(chosen), entry)
+    check, folder = write_label_check(
+        check, images_of(chosen), entry, options=chosen.entries[0].source_options
+    )
     if as_json:
         for note in check.notes:
             say(f"note: {note}")

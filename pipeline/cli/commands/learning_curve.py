@@ -50,6 +50,7 @@ def command(
 
     A head learns from 20 training rows, from more, and from all, several times over; a power law through the
     accuracies says what twice as many would bring, with a band. Features are averaged over their positions.
+    Of several labels an image it is the mean average precision, of numbers R2.
 
     \b
     pipeline learning-curve

@@ -24,6 +24,7 @@ from pipeline.progress import say
 if TYPE_CHECKING:
     from pipeline.cache.features import Selection
     from pipeline.evaluation.next_images import NextImages
+    from pipeline.evaluation.source_table import TableForm
 
 
 @click.command()
@@ -46,7 +47,8 @@ def command(
     """Say which images without a label are best labelled next.
 
     They are those that the head is least sure of, and different from one another; where no two classes have
-    labelled images yet, the most different ones. Prints a table of the whole data set, these images first:
+    labelled images yet, the most different ones. Where images have numbers, no head says how sure it is: they
+    are those farthest from all that have one. Prints a table of the whole data set, these images first:
     put it into a file (`> next.csv`) and fill in their labels, and it is a source for `pipeline extract`,
     which computes nothing again.
 
@@ -54,34 +56,41 @@ def command(
     pipeline next --n 50 --data photos.csv
     pipeline next --n 50 --data photos.csv --json
     """
-    import numpy as np
-
     from pipeline.evaluation.next_images import next_images
+    from pipeline.evaluation.source_table import form_of
+    from pipeline.evaluation.unsure import can_be_asked
     from pipeline.heads import load_head, run_folder
+    from pipeline.images.targets import NUMBER
     from pipeline.wording import counted
 
     chosen = features.selection()
     rows = chosen.open(split)
-    classes = len(np.unique(chosen.open("train").labels[chosen.open("train").labels >= 0]))
-    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head)) if classes > 1 else None
-    found = next_images(rows, trained, count, seed=seed)
+    train = chosen.open("train")
+    trained = load_head(run_folder(runs, chosen.dataset, chosen.spec, head)) if can_be_asked(train) else None
+    found = next_images(rows, trained, count, train=train, seed=seed)
     total = counted(int(found.sizes.sum()), "unlabelled image")
-    how = "the most different" if trained is None else f"those {head} is least sure of"
+    far = "the farthest from those with a number, since no head says how sure it is of one"
+    how = "the most different" if found.values is None else far
+    how = how if trained is None else f"those {head} is least sure of"
     kinds = f"there are {counted(len(found.sizes), 'kind')} of them"
     say(f"{len(found.rows):,} of {total} of {split}: {how}; {kinds}")
     if as_json:
         print_json({"head": None if trained is None else head, **found.to_json()})
     else:
-        click.echo(_table(chosen, found).encode("utf-8", "surrogateescape"), nl=False)
-        say("fill in their labels and give the table to `pipeline extract --data TABLE`")
+        form = form_of([chosen.open(one) for one in chosen.splits], chosen.entries[0].source_options)
+        click.echo(_table(chosen, found, form).encode("utf-8", "surrogateescape"), nl=False)
+        noun = "number" if rows.target == NUMBER else "label"
+        options = form.options and f" {form.options}"
+        say(f"fill in their {noun}s and give the table to `pipeline extract --data TABLE{options}`")
 
 
-def _table(chosen: Selection, found: NextImages) -> str:
+def _table(chosen: Selection, found: NextImages, form: TableForm) -> str:
     """Returns all rows of a data set as the table source reads them, the images to label first.
 
     Raises:
         UsageError: The images are no files of this machine.
     """
+    from pipeline.evaluation.source_table import unused
     from pipeline.images import open_images
 
     entry = chosen.entries[0]
@@ -93,7 +102,9 @@ def _table(chosen: Selection, found: NextImages) -> str:
         )
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "split", "group", "margin", "cluster", "guess"])
+    path_name, split_name, group_name = form.meta
+    more = [unused(name, form.columns) for name in (found.measure, "cluster", "guess")]
+    table.writerow([path_name, *form.columns, split_name, group_name, *more])
     wanted = set(found.rows.tolist())
     gone = 0
 
@@ -104,13 +115,13 @@ def _table(chosen: Selection, found: NextImages) -> str:
         if path is None:
             gone += 1
             return
-        label = int(features.labels[row])
-        name = features.classes[label] if label >= 0 else ""
-        table.writerow([Path(path).resolve(), name, split, features.rows.groups[row], *known])
+        cells = form.cells(features, row)
+        table.writerow([Path(path).resolve(), *cells, split, features.rows.groups[row], *known])
 
     for row, one in found.described():
-        margin = "" if one["margin"] is None else f"{one['margin']:.4f}"
-        write(found.features.split, row, (margin, one["cluster"], one["guess"] or ""))
+        value = one[found.measure]
+        told = "" if value is None else f"{value:.4f}"
+        write(found.features.split, row, (told, one["cluster"], one["guess"] or ""))
     for split in chosen.splits:
         views = chosen.open(split).rows.views
         for row in range(len(views)):

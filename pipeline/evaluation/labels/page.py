@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +13,14 @@ import numpy as np
 import pipeline
 from pipeline.evaluation.labels import LabelCheck, Suspect
 from pipeline.evaluation.labels.odd import OddImage
+from pipeline.evaluation.labels.page_values import told_values
 from pipeline.evaluation.labels.relabel import RelabelRow
+from pipeline.evaluation.labels.target_suspects import NumberSuspect, TargetSuspect
 from pipeline.evaluation.page.html import STYLES, embed, render
 from pipeline.evaluation.page.pictures import NAME, Album, encode
+from pipeline.evaluation.source_table import TableForm
 from pipeline.images import SPLITS, ImageSource
+from pipeline.images.targets import CLASS, NOUNS, NUMBER
 from pipeline.wording import readable
 
 SIZE = 160
@@ -25,8 +29,6 @@ SHOWN = 300
 ALIKE = 3
 BLANK = 4.0
 """Standard deviation of the pixels, of 255 levels, below which a picture is of one colour."""
-SURE = 0.99
-"""Above this, scores are estimates from so few rows that a page gives no more of them."""
 MEANING = {
     "repeated": "the same picture is there {value:.0f} times, as placeholders are",
     "unlike": "unlike anything in its class: the nearest of it have a cosine of {value:.2f}",
@@ -45,12 +47,25 @@ class Face:
 
 @dataclass(frozen=True)
 class Item:
-    """Something to decide: an image, its likes, what is wrong with it, and the class suggested for it."""
+    """Something to decide: an image, its likes, what is wrong with it, and what is suggested for it.
+
+    Attributes:
+        row: The image.
+        faces: It, and what is like it.
+        words: What is wrong.
+        suggested: The class to change it to, or the label to change; empty = nothing is suggested.
+        lead: What the button says before that.
+        change: What the decision is called when it is taken; empty of classes.
+        decision: What to do with it: the class; or the label and whether it is to be there.
+    """
 
     row: int
     faces: tuple[Face, ...]
     words: str
-    suggested: str
+    suggested: str = ""
+    lead: str = " to"
+    change: str = ""
+    decision: int | list[int] | None = None
 
 
 def read_pictures(check: LabelCheck, images: ImageSource | None) -> tuple[dict[str, np.ndarray], str]:
@@ -79,20 +94,23 @@ def with_blanks(check: LabelCheck, pictures: Mapping[str, np.ndarray]) -> LabelC
 def items_of(check: LabelCheck) -> list[Item]:
     """Returns what is to be decided: suspects, then odd images, of files that are the same the first."""
     items = [_suspect(check, one) for one in check.suspects]
-    rows, classes = check.rows, check.features.classes
+    rows, every = check.rows, check.features
     seen = {rows.digests[one.row].tobytes() for one in check.suspects}
     for one in check.odd:
         digest = rows.digests[one.row].tobytes()
         if digest not in seen:
             seen.add(digest)
-            face = _face(check, one.row, f"labelled {readable(classes[rows.labels[one.row]])}")
-            items.append(Item(one.row, (face,), meaning(one), ""))
+            face = _face(check, one.row, f"labelled {readable(every.told(one.row) or '')}")
+            items.append(Item(one.row, (face,), meaning(check, one)))
     return items
 
 
-def meaning(one: OddImage) -> str:
+def meaning(check: LabelCheck, one: OddImage) -> str:
     """Says in words what is odd about an image."""
-    return MEANING[one.kind].format(value=one.value)
+    words = MEANING[one.kind].format(value=one.value)
+    if check.features.target == CLASS:
+        return words
+    return words.replace("in its class: the nearest of it", "else: the nearest")
 
 
 def render_labels(
@@ -100,6 +118,7 @@ def render_labels(
     pictures: Mapping[str, np.ndarray],
     note: str,
     rows: list[RelabelRow],
+    form: TableForm,
 ) -> str:
     """Returns the page, one file that loads nothing.
 
@@ -108,6 +127,7 @@ def render_labels(
         pictures: See :func:`read_pictures`.
         note: What cannot be shown.
         rows: All images as the saved table names them; empty where they have no files of their own.
+        form: How the saved table tells labels.
     """
     every, classes = items_of(check), list(check.features.classes)
     items = every[:SHOWN]
@@ -117,10 +137,12 @@ def render_labels(
         "classes": classes,
         "names": [readable(name) for name in classes],
         "splits": list(SPLITS),
+        **told_values(check.features, [row.row for row in rows], form),
         "rows": [[row.path, row.label, SPLITS.index(row.split), row.group] for row in rows],
         "items": [
             {
-                "suggested": classes.index(one.suggested) if one.suggested else None,
+                "suggested": one.decision,
+                **({"change": one.change} if one.change else {}),
                 "rows": [place[row] for row in check.same_picture(one.row) if row in place],
             }
             for one in items
@@ -130,6 +152,10 @@ def render_labels(
         "dataset": check.features.dataset,
         "checked": check.checked,
         "suspects": len(check.suspects),
+        "noun": NOUNS[check.features.target] if check.features.target == NUMBER else "label",
+        "has_classes": check.features.target == CLASS,
+        "can_change": check.features.target != NUMBER,
+        "options": form.options,
         "odd": sum(not check.suspected[one.row] for one in check.odd),
         "hidden": len(every) - len(items),
         "items": items,
@@ -147,20 +173,31 @@ def render_labels(
 def _key(check: LabelCheck, items: list[Item]) -> str:
     """Names what is decided on this page, so that the browser brings back the decisions of no other."""
     digests = check.rows.digests[[one.row for one in items]]
-    return hashlib.sha256(f"{check.features.dataset} ".encode() + digests.tobytes()).hexdigest()[:16]
+    asked = "".join(one.change or one.words for one in items) if check.features.target != CLASS else ""
+    what = f"{check.features.dataset} ".encode() + digests.tobytes() + asked.encode()
+    return hashlib.sha256(what).hexdigest()[:16]
 
 
-def _suspect(check: LabelCheck, one: Suspect) -> Item:
-    classes = check.features.classes
-    given, suggested = classes[one.given], classes[one.suggested]
-    faces = [_face(check, one.row, f"labelled {readable(given)}")]
-    first = [one.suggested, one.given]
-    others = [label for label in range(len(classes)) if label not in first]
-    near = [(label, int(one.alike[label])) for label in first + others if one.alike[label] >= 0]
-    faces += [_face(check, row, f"most like it of {readable(classes[label])}") for label, row in near[:ALIKE]]
-    likely = f"{one.score:.0%}" if one.score < SURE else f"over {SURE:.0%}"
-    words = f"{readable(suggested)} rather than {readable(given)}: {likely} likely an error"
-    return Item(one.row, tuple(faces), words, suggested)
+def _suspect(check: LabelCheck, one: Suspect | TargetSuspect) -> Item:
+    names = check.features.classes
+    faces = [_face(check, one.row, f"labelled {readable(check.features.told(one.row) or '')}")]
+    faces += [_face(check, row, words) for row, words in one.likes(names)[:ALIKE]]
+    return Item(one.row, tuple(faces), one.words(names), **_suggestion(one, names))
+
+
+def _suggestion(one: Suspect | TargetSuspect, names: Sequence[str]) -> dict[str, Any]:
+    """Returns what can be changed with a key; of a number, nothing: what is predicted is no truth."""
+    if isinstance(one, Suspect):
+        return {"suggested": names[one.suggested], "decision": one.suggested}
+    if isinstance(one, NumberSuspect):
+        return {}
+    lead = "does not have" if one.given else "has"
+    return {
+        "suggested": names[one.part],
+        "lead": f": {lead}",
+        "change": f"{lead} {readable(names[one.part])}",
+        "decision": [one.part, int(not one.given)],
+    }
 
 
 def _face(check: LabelCheck, row: int, words: str) -> Face:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from pipeline.evaluation.labels import LabelCheck
-from pipeline.images import UNLABELLED, ImageSource
+from pipeline.evaluation.labels import LabelCheck, Suspect
+from pipeline.evaluation.source_table import TableForm, unused
+from pipeline.images import ImageSource
+from pipeline.images.targets import CLASS
 
-COLUMNS = ("path", "label", "split", "group")
+SUSPECTED = "suspected"
 MORE = ("suggested", "score", "odd")
 """Columns for people; the table source passes them over, and says so."""
 
@@ -23,7 +25,7 @@ class RelabelRow:
     Attributes:
         row: Its row in the check.
         path: Absolute path of its file.
-        label: Index into the classes; -1 = unlabelled.
+        label: Index into the classes; -1 = unlabelled, or what has no classes.
         split: ``train``, ``val`` or ``test``, so that the splits stay.
         group: Its group; empty = none.
     """
@@ -48,18 +50,37 @@ def relabel_rows(check: LabelCheck, images: ImageSource | None) -> list[RelabelR
     return [RelabelRow(row, *fields) for row, fields in enumerate(columns)]
 
 
-def write_relabel(check: LabelCheck, rows: Sequence[RelabelRow], file: TextIO) -> None:
-    """Writes the table with the labels as they are; what is suggested stands beside them."""
-    suspects = {one.row: one for one in check.suspects}
+def write_relabel(check: LabelCheck, rows: Sequence[RelabelRow], file: TextIO, form: TableForm) -> None:
+    """Writes the table with the labels as they are; what is suggested stands beside them.
+
+    Args:
+        check: What was found.
+        rows: All images.
+        file: Where to.
+        form: How labels are told.
+    """
     odd = {one.row: one.kind for one in check.odd}
-    classes = check.features.classes
+    head, notes = _notes(check, form)
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*COLUMNS, *MORE])
+    path, split, group = form.meta
+    writer.writerow([path, *form.columns, split, group, *head])
     for row in rows:
-        one = suspects.get(row.row)
-        suggested = ["", ""] if one is None else [classes[one.suggested], f"{one.score:.4f}"]
-        label = "" if row.label == UNLABELLED else classes[row.label]
-        writer.writerow([row.path, label, row.split, row.group, *suggested, odd.get(row.row, "")])
+        cells = form.cells(check.features, row.row)
+        noted = notes.get(row.row, [""] * (len(head) - 1))
+        writer.writerow([row.path, *cells, row.split, row.group, *noted, odd.get(row.row, "")])
+
+
+def _notes(check: LabelCheck, form: TableForm) -> tuple[list[str], dict[int, list[str]]]:
+    """Returns the names of the columns for people, the odd ones last, and the cells of the others by row."""
+    classes = check.features.classes
+    if check.features.target == CLASS:
+        known = (one for one in check.suspects if isinstance(one, Suspect))
+        return list(MORE), {one.row: [classes[one.suggested], f"{one.score:.4f}"] for one in known}
+    found: dict[int, list[str]] = {}
+    for one in check.suspects:
+        found.setdefault(one.row, []).append(one.words(classes))
+    head = [unused(name, form.columns) for name in (SUSPECTED, "odd")]
+    return head, {row: ["; ".join(words)] for row, words in found.items()}
 
 
 def _is_text(path: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import Finding, Place
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import CLASS, LABELS
 
 _ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
 
@@ -81,13 +82,38 @@ class Originals:
         return [row.tobytes() for row in self.rows.digests]
 
     def label(self, row: SupportsIndex) -> str:
-        """Name of a row's class; empty where it has none."""
+        """Name of a row's class, its labels or its numbers; empty where nothing is known."""
+        if self.features.target != CLASS:
+            return self.features.told(int(self.index[int(row)])) or ""
         label = int(self.rows.labels[int(row)])
         return self.features.classes[label] if label >= 0 else ""
 
     def place(self, row: SupportsIndex) -> Place:
         """Names one of the n rows."""
         return Place(self.split, self.rows.ids[int(row)], self.label(row))
+
+    def differences(self, row: int, other: Originals, other_row: int) -> tuple[str, str] | None:
+        """Says of two rows what is known otherwise of the other; None where nothing contradicts."""
+        features = self.features
+        if features.target == CLASS:
+            both = self.label(row), other.label(other_row)
+            return both if all(both) and both[0] != both[1] else None
+        mine, its = self.rows.targets[row], other.rows.targets[other_row]
+        differing = np.flatnonzero((mine != its) & ~np.isnan(mine) & ~np.isnan(its))
+        if not len(differing):
+            return None
+        tell = _has if features.target == LABELS else _is
+        names = features.classes
+        one, two = (", ".join(tell(names[i], values[i]) for i in differing) for values in (mine, its))
+        return one, two
+
+
+def _has(name: str, mark: float) -> str:
+    return name if mark else f"not {name}"
+
+
+def _is(name: str, value: float) -> str:
+    return f"{name} {value:g}"
 
 
 def take_originals(features: FeatureSet) -> Originals:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import NamedTuple
 
-from pipeline.evaluation.leaks.findings import Finding, Place
+from pipeline.evaluation.leaks.findings import Finding
 from pipeline.evaluation.leaks.likeness import Originals
 from pipeline.wording import counted, readable, verb
 
@@ -103,7 +104,7 @@ def find_named(splits: Sequence[Originals]) -> Iterator[NamedAlike]:
                 copies.get(name.stem, ()),
                 families[earlier.split].get(name.family, ()),
             )
-            partners = [i for i in dict.fromkeys(alike) if _may_be_copies(earlier.label(i), later.label(row))]
+            partners = [i for i in dict.fromkeys(alike) if earlier.differences(i, later, row) is None]
             if partners:
                 yield NamedAlike(earlier, later, row, tuple(partners[:MOST_PARTNERS]))
 
@@ -131,10 +132,6 @@ def _stem(name: str) -> str:
 def _is_telling(name: str) -> bool:
     stem = _stem(name)
     return bool(_PERHAPS.search(stem) and _TELLING.search(stem))
-
-
-def _may_be_copies(label: str, other: str) -> bool:
-    return not label or not other or label == other
 
 
 def _without_numbers(stem: str) -> Iterator[str]:
@@ -185,14 +182,19 @@ def find_groups(splits: Sequence[Originals]) -> Iterator[Finding]:
 
 
 def find_conflicts(splits: Sequence[Originals]) -> Iterator[Finding]:
-    """Yields each image that has another label than the same image before it, in any split."""
-    labelled: dict[bytes, Place] = {}
+    """Yields each image that has another label than the same image before it, in any split.
+
+    Of several labels, and of numbers, the two places name those that differ.
+    """
+    labelled: dict[bytes, tuple[Originals, int]] = {}
     for one in splits:
+        known = one.features.known[one.index]
         for row, key in enumerate(one.keys):
-            if one.label(row):
-                first = labelled.setdefault(key, one.place(row))
-                if first.label != one.label(row):
-                    yield Finding("conflict", first, one.place(row))
+            if known[row]:
+                first, first_row = labelled.setdefault(key, (one, row))
+                if told := first.differences(first_row, one, row):
+                    before, here = first.place(first_row), one.place(row)
+                    yield Finding("conflict", replace(before, label=told[0]), replace(here, label=told[1]))
 
 
 def count_repeated(one: Originals) -> int:

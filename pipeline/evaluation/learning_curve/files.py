@@ -48,26 +48,29 @@ def write_learning_curve(curve: LearningCurve, entry: Path) -> Path:
 
 
 def draw_learning_curve(curve: LearningCurve) -> Figure:
-    """Draws the accuracy at each size with its band, every draw, and the law with its band beyond."""
+    """Draws the figure at each size with its band, every draw, and the law with its band beyond."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+    told = curve.figure
     figure = Figure(figsize=(7.2, 4.4), facecolor=PAPER, layout="constrained")
     axes = figure.subplots()
     axes.fill_between(curve.sizes, *curve.band, color=TRAINING, alpha=0.18, linewidth=0)
     axes.plot(curve.sizes, curve.by_draw, ".", color=TRAINING, alpha=0.35, markersize=4)
-    axes.plot(curve.sizes, curve.accuracy, "o-", color=TRAINING, markersize=5, label="measured, 95% band")
+    axes.plot(curve.sizes, curve.value, "o-", color=TRAINING, markersize=5, label="measured, 95% band")
     ahead = [curve.at(round(factor * curve.sizes[-1])) for factor in BEYOND]
     rows = [one.rows for one in ahead]
-    low, high = zip(*(one.accuracy_ci for one in ahead), strict=True)
+    low, high = zip(*(one.value_ci for one in ahead), strict=True)
     axes.fill_between(rows, low, high, color=VALIDATION, alpha=0.2, linewidth=0)
     every = np.geomspace(curve.sizes[0], rows[-1], 100)
-    axes.plot(every, 1 - curve.law.at(every), "--", color=VALIDATION, label="power law, 95% band beyond")
+    law = 1 - curve.law.at(every, most=1 - told.least)
+    axes.plot(every, law, "--", color=VALIDATION, label="power law, 95% band beyond")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if told.is_share:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel("training rows", color=INK)
-    axes.set_ylabel(f"accuracy on {curve.split}", color=INK)
+    axes.set_ylabel(f"{told.words} on {curve.split}", color=INK)
     axes.grid(color=VOID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
@@ -77,19 +80,19 @@ def draw_learning_curve(curve: LearningCurve) -> Figure:
 
 
 def print_learning_curve(curve: LearningCurve, *, console: Console) -> None:
-    """Prints the accuracy at each size, the forecast, and the classes that more images would help most."""
+    """Prints the figure at each size, the forecast, and what more images would help most."""
     title = f"{curve.head} on {readable(curve.dataset, 60)}, {curve.split} split"
-    console.print(Text(f"{title}, {counted(len(curve.labels), 'row')}", style="bold"))
+    console.print(Text(f"{title}, {counted(curve.measured.rows, 'row')}", style="bold"))
     table = Table(box=box.SIMPLE)
-    for name in ("training rows", "accuracy", "95% band"):
+    told = curve.figure
+    for name in ("training rows", told.words, "95% band"):
         table.add_column(name, justify="right")
-    for size, accuracy, low, high in zip(curve.sizes, curve.accuracy, *curve.band, strict=True):
-        table.add_row(f"{size:,}", f"{accuracy:.2%}", f"{low:.1%} to {high:.1%}")
+    for size, value, low, high in zip(curve.sizes, curve.value, *curve.band, strict=True):
+        table.add_row(f"{size:,}", told.written(value, 2), f"{told.written(low)} to {told.written(high)}")
     console.print(table)
     console.print(Text(curve.line))
     for name, one in list(curve.of_classes.items())[:MOST_CLASSES]:
-        low, high = (100 * end for end in one.gain_ci)
-        gain = f"{100 * one.gain:+.1f} points of recall ({low:.1f} to {high:.1f})"
+        gain = told.written_gain(one.gain, one.gain_ci, of=told.of_part)
         console.print(Text(f"  {readable(name)}: {gain}"))
     if len(curve.of_classes) > MOST_CLASSES:
         console.print(Text(f"  and {len(curve.of_classes) - MOST_CLASSES:,} more in {NAME}.json"))

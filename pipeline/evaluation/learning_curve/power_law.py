@@ -28,11 +28,11 @@ class PowerLaw:
     scale: np.ndarray
     rate: np.ndarray
 
-    def at(self, rows: np.ndarray | float) -> np.ndarray:
-        """Returns the error at so many rows, float (..., m) for (m,), at most 1."""
+    def at(self, rows: np.ndarray | float, *, most: float = 1.0) -> np.ndarray:
+        """Returns the error at so many rows, float (..., m) for (m,), at most ``most``."""
         n = np.atleast_1d(np.asarray(rows, float))
         law = self.floor[..., None] + self.scale[..., None] * n ** -self.rate[..., None]
-        return np.minimum(law, 1.0)
+        return np.minimum(law, most)
 
 
 def fit_power_law(rows: np.ndarray, errors: np.ndarray, weights: np.ndarray) -> PowerLaw:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.targets.resamples import Figure, intervals
+from pipeline.evaluation.targets.weighted_ranking import all_ranked, mean_precision
 from pipeline.wording import counted
 
 BINS = 10
@@ -178,14 +179,14 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     """Returns what computes the figures over all labels for weights of rows, see ``resamples.Figure``."""
     hits = has * said
     right = ((said == has.astype(bool)) | ~known).all(axis=1)
-    ranked = _all_ranked(has, known, scores)
+    ranked = all_ranked(has, known, scores)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true, answered, both = (weights @ one for one in (has, said.astype(float), hits))
         f1 = _share(2 * both, true + answered)
         present = true > 0
         return {
-            "map": _mean_precision(ranked, weights),
+            "map": mean_precision(ranked, weights),
             "micro_f1": _share(2 * both.sum(axis=1), (true + answered).sum(axis=1)),
             "macro_f1": _share((f1 * present).sum(axis=1), present.sum(axis=1).astype(float)),
             "exact_match": (weights @ right.astype(float)) / weights.sum(axis=1),
@@ -202,49 +203,8 @@ def ranking_of_labels(truth: np.ndarray, scores: np.ndarray) -> Figure:
         scores: float (n, k).
     """
     known = ~np.isnan(truth)
-    ranked = _all_ranked(np.where(known, truth, 0).astype(float), known, scores)
-    return lambda weights: {"map": _mean_precision(ranked, weights)}
-
-
-_Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[_Ranked]:
-    return [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
-
-
-def _mean_precision(ranked: Sequence[_Ranked], weights: np.ndarray) -> np.ndarray:
-    """Returns the mean average precision under weights (b, n), float (b,).
-
-    Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
-    """
-    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
-    defined = ~np.isnan(precisions)
-    total = np.where(defined, precisions, 0).sum(axis=1)
-    return np.where(defined.any(axis=1), _share(total, defined.sum(axis=1).astype(float)), np.nan)
-
-
-def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> _Ranked:
-    """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    return np.flatnonzero(known)[order], truth[order], last
-
-
-def _average_precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
-    """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
-    rows, truth, last = ranked
-    counted = weights[:, rows]
-    hits = (counted * truth).cumsum(axis=1)
-    seen = counted.cumsum(axis=1)
-    if not len(rows):
-        return np.full(len(weights), np.nan)
-    all_hits, all_rows = hits[:, -1:], seen[:, -1:]
-    hits, seen = hits[:, last], seen[:, last]
-    gained = np.diff(hits, axis=1, prepend=0)
-    precision = (_share(hits, seen) * gained).sum(axis=1)
-    alike = ((all_hits == 0) | (all_hits == all_rows))[:, 0]
-    return np.where(alike, np.nan, precision / np.maximum(all_hits[:, 0], 1e-300))
+    ranked = all_ranked(np.where(known, truth, 0).astype(float), known, scores)
+    return lambda weights: {"map": mean_precision(ranked, weights)}
 
 
 def _of_label(

@@ -101,3 +101,28 @@ def test_a_single_split_is_looked_at_alone(sets: Sets) -> None:
     leaks = find_leaks({"val": made["val"]})
     assert [one.kind for one in leaks.findings] == ["conflict"]
     assert leaks.repeated == {"val": 1}
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "told"),
+    [
+        ("labels", ((1, 0), (1, 1)), ("not b", "b")),
+        ("labels", ((1, 0), (0, 1)), ("a, not b", "not a, b")),
+        ("labels", ((1, 0), (1, 0)), None),
+        ("labels", ((1, np.nan), (1, 1)), None),  # unknown contradicts nothing
+        ("number", ((3, 5), (3.5, 5)), ("a 3", "a 3.5")),
+    ],
+)
+def test_of_targets_a_conflict_names_those_that_differ(
+    target: str, values: tuple[object, object], told: tuple[str, str] | None, sets: Sets
+) -> None:
+    made = {}
+    for split, one in sets(("train", 0), ("test", 2)).items():
+        targets = np.full((4, 2), np.nan, np.float32)
+        targets[{"train": 0, "val": 1, "test": 2}[split]] = values[split == "test"]
+        rows = replace(one.rows, targets=targets, labels=np.full(4, -1, np.int32))
+        made[split] = replace(one, rows=rows, target=target, classes=("a", "b"))
+    findings = {one.kind: one for one in find_leaks(made, kinds=LISTED).findings}
+    assert "exact" in findings
+    conflict = findings.get("conflict")
+    assert (conflict and (conflict.first.label, conflict.second.label)) == told

@@ -8,9 +8,10 @@ from scipy.stats import spearmanr
 from sklearn import metrics
 
 from pipeline.errors import UsageError
-from pipeline.evaluation.targets.label_figures import _average_precision, _ranked, measure_labels
+from pipeline.evaluation.targets.label_figures import measure_labels
 from pipeline.evaluation.targets.number_figures import MEASURED, TRAINING, measure_numbers
 from pipeline.evaluation.targets.weighted_numbers import WeightedNumber
+from pipeline.evaluation.targets.weighted_ranking import WeightedRanking
 
 LABEL_CASES = ("random", "ties", "constant", "no positives", "no negatives", "one row", "unknown")
 NUMBER_CASES = ("random", "ties", "constant answers", "constant truth", "one row", "far from 0", "unknown")
@@ -154,8 +155,8 @@ def test_average_precision_of_a_resample_is_that_of_its_rows(case: str) -> None:
     truth, scores = labels(case, 3)
     known = ~np.isnan(truth[:, 0])
     weights = np.random.default_rng(5).integers(0, 4, (20, len(truth)))
-    ranked = _ranked(truth[known, 0], scores[known, 0], known)
-    for counts, found in zip(weights, _average_precision(ranked, weights.astype(float)), strict=True):
+    ranking = WeightedRanking.of(truth[known, 0], scores[known, 0], known)
+    for counts, found in zip(weights, ranking.average_precision(weights.astype(float)), strict=True):
         true, score = (np.repeat(part[known, 0], counts[known]) for part in (truth, scores))
         assert found == near(metrics.average_precision_score(true, score))
 

@@ -14,15 +14,16 @@
     try { localStorage.setItem(memory, JSON.stringify(decided)); } catch { /* as above */ }
   };
 
-  const said = (what) => what === "keep" ? "kept" : what === "drop" ? "dropped" : `is ${data.names[what]}`;
+  const said = (what, i) => what === "keep" ? "kept" : what === "drop" ? "dropped" : what === "change" ? data.items[i].change : `is ${data.names[what]}`;
 
   const show = () => {
     cards.forEach((card, i) => {
       const what = decided[i];
       card.classList.toggle("decided", what !== undefined);
       card.classList.toggle("current", i === current);
-      card.querySelector(".said").textContent = what === undefined ? "" : said(what);
-      card.querySelector("select").value = typeof what === "number" ? String(what) : "";
+      card.querySelector(".said").textContent = what === undefined ? "" : said(what, i);
+      const choice = card.querySelector("select");
+      if (choice) choice.value = typeof what === "number" ? String(what) : "";
     });
     const done = Object.keys(decided).length;
     document.getElementById("counts").textContent = `${done} of ${cards.length} decided`;
@@ -54,12 +55,15 @@
     go(i);
   };
 
-  const suggested = (i) => data.items[i].suggested;
+  // A class is decided by its place; of several labels the one that is asked about is changed.
+  const suggested = (i) => Array.isArray(data.items[i].suggested) ? "change" : data.items[i].suggested;
 
   cards.forEach((card, i) => {
     const choice = card.querySelector("select");
-    choice.append(new Option("", ""), ...data.names.map((name, label) => new Option(name, String(label))));
-    choice.addEventListener("change", () => decide(i, choice.value === "" ? undefined : Number(choice.value)));
+    if (choice) {
+      choice.append(new Option("", ""), ...data.names.map((name, label) => new Option(name, String(label))));
+      choice.addEventListener("change", () => decide(i, choice.value === "" ? undefined : Number(choice.value)));
+    }
     card.addEventListener("focus", () => { current = i; show(); });
     card.querySelectorAll("button").forEach((button) => button.addEventListener("click", () =>
       decide(i, button.dataset.does === "change" ? suggested(i) : button.dataset.does)));
@@ -80,16 +84,33 @@
 
   const quoted = (text) => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
+  // How the table tells what is known of an image, by its form; values are as the page holds them.
+  const forms = {
+    class: (label) => [label < 0 ? "" : data.classes[label]],
+    list: (marks) => {
+      const held = data.classes.filter((_, i) => marks[i] === "1");
+      return [/^\?*$/.test(marks) ? "" : held.length ? held.join(data.separator) : data.separator];
+    },
+    marks: (marks) => [...marks].map((mark) => mark === "?" ? "" : mark),
+    cells: (cells) => cells,
+  };
+
   const table = () => {
-    const labels = data.rows.map((row) => row[1]), dropped = new Set();
+    const values = data.values || data.rows.map((row) => row[1]), dropped = new Set(), changed = [...values];
     for (const [i, what] of Object.entries(decided)) {
       for (const row of data.items[i].rows) {
-        if (what === "drop") dropped.add(row); else if (typeof what === "number") labels[row] = what;
+        if (what === "drop") dropped.add(row);
+        else if (typeof what === "number") changed[row] = what;
+        else if (what === "change") {
+          const [part, mark] = data.items[i].suggested;
+          changed[row] = changed[row].slice(0, part) + mark + changed[row].slice(part + 1);
+        }
       }
     }
     const lines = data.rows.map(([path, , split, group], row) =>
-      [path, labels[row] < 0 ? "" : data.classes[labels[row]], data.splits[split], group].map(quoted).join(","));
-    return ["path,label,split,group", ...lines.filter((_, row) => !dropped.has(row)), ""].join("\n");
+      [path, ...forms[data.form || "class"](changed[row]), data.splits[split], group].map(quoted).join(","));
+    const head = (data.head || ["path", "label", "split", "group"]).map(quoted).join(",");
+    return [head, ...lines.filter((_, row) => !dropped.has(row)), ""].join("\n");
   };
 
   const save = document.getElementById("save");
