@@ -9,7 +9,7 @@ from typing import Any
 
 import pipeline
 from pipeline.cache import FeatureSet
-from pipeline.evaluation.comparison import WINNER, Comparison
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.leaks.findings import NOT_LOOKED_FOR, Leaks
 from pipeline.evaluation.page import confusions, facts, pictures, rankings, thresholds
 from pipeline.evaluation.page.advice import steps
@@ -102,7 +102,7 @@ def gather(
         "damaged": rankings.damaged_records(report),
         "compared": compared,
         "compared_scale": _scale([one.interval for one in compared]),
-        "compared_notes": (WINNER,) if others and others.best.split == "test" else (),
+        "compared_notes": (others.winner_note,) if others and others.best.split == "test" else (),
         "bars": confusions.class_bars(figures),
         "matrix": confusions.matrix(figures),
         "pairs": confusions.worst_pairs(figures),

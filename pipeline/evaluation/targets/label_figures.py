@@ -177,21 +177,14 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     """Returns what computes the figures over all labels for weights of rows, see ``resamples.Figure``."""
     hits = has * said
     right = ((said == has.astype(bool)) | ~known).all(axis=1)
-    ranked = [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
+    ranked = _all_ranked(has, known, scores)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true, answered, both = (weights @ one for one in (has, said.astype(float), hits))
         f1 = _share(2 * both, true + answered)
-        precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
-        defined = ~np.isnan(precisions)
         present = true > 0
         return {
-            # Without a label to rank there is no figure, and 0 would be a very bad one.
-            "map": np.where(
-                defined.any(axis=1),
-                _share(np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1).astype(float)),
-                np.nan,
-            ),
+            "map": _mean_precision(ranked, weights),
             "micro_f1": _share(2 * both.sum(axis=1), (true + answered).sum(axis=1)),
             "macro_f1": _share((f1 * present).sum(axis=1), present.sum(axis=1).astype(float)),
             "exact_match": (weights @ right.astype(float)) / weights.sum(axis=1),
@@ -200,16 +193,44 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     return figures
 
 
-def _ranked(
-    truth: np.ndarray, scores: np.ndarray, known: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def ranking_of_labels(truth: np.ndarray, scores: np.ndarray) -> Figure:
+    """Returns what computes ``map`` alone, which heads are ranked by, for many resamples at once.
+
+    Args:
+        truth: (n, k), 1, 0, or NaN where a label is unknown.
+        scores: float (n, k).
+    """
+    known = ~np.isnan(truth)
+    ranked = _all_ranked(np.where(known, truth, 0).astype(float), known, scores)
+    return lambda weights: {"map": _mean_precision(ranked, weights)}
+
+
+_Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[_Ranked]:
+    return [_ranked(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
+
+
+def _mean_precision(ranked: Sequence[_Ranked], weights: np.ndarray) -> np.ndarray:
+    """Returns the mean average precision under weights (b, n), float (b,).
+
+    Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
+    """
+    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
+    defined = ~np.isnan(precisions)
+    total = np.where(defined, precisions, 0).sum(axis=1)
+    return np.where(defined.any(axis=1), _share(total, defined.sum(axis=1).astype(float)), np.nan)
+
+
+def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> _Ranked:
     """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
     return np.flatnonzero(known)[order], truth[order], last
 
 
-def _average_precision(ranked: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+def _average_precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
     """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
     rows, truth, last = ranked
     counted = weights[:, rows]

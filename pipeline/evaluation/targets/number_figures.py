@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.targets.prediction_interval import COVERAGE, PredictionInterval, prediction_interval
-from pipeline.evaluation.targets.resamples import intervals
+from pipeline.evaluation.targets.resamples import Figure, intervals
 from pipeline.evaluation.targets.weighted_numbers import WeightedNumber
 from pipeline.wording import counted
 
@@ -169,6 +169,29 @@ def measure_numbers(
     )
 
 
+def ranking_of_numbers(truth: np.ndarray, answers: np.ndarray) -> Figure:
+    """Returns what computes ``r2`` alone, which heads are ranked by, for many resamples at once.
+
+    It is the mean over the numbers of which two values differ.
+
+    Args:
+        truth: (n, k), NaN where a number is unknown.
+        answers: float (n, k).
+    """
+    parts = []
+    for true, answered in zip(truth.T.astype(np.float64), answers.T.astype(np.float64), strict=True):
+        rows = np.flatnonzero(~np.isnan(true))
+        if len(rows) and np.ptp(true[rows]) > 0:
+            parts.append((WeightedNumber(true[rows], answered[rows]), rows))
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        if not parts:
+            return {"r2": np.full(len(weights), np.nan)}
+        return {"r2": np.mean([part.r2(weights[:, rows]) for part, rows in parts], axis=0)}
+
+    return figures
+
+
 def _of_number(
     name: str,
     part: WeightedNumber,
@@ -203,9 +226,7 @@ def _of_number(
     )
 
 
-def _means(
-    parts: Sequence[tuple[WeightedNumber, np.ndarray]],
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _means(parts: Sequence[tuple[WeightedNumber, np.ndarray]]) -> Figure:
     """Returns what computes the means over the numbers, whose rows are drawn together.
 
     A figure that no resample can have of a number is not in its mean; a resample that lacks it by chance has

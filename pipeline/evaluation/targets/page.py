@@ -50,13 +50,13 @@ def _contents(report: TargetReport, pictures: list[dict[str, str]]) -> dict[str,
     columns, lines = report.table
     figures = report.figures
     return {
-        "head": report.head.name,
+        "head": report.head,
         "dataset": report.dataset,
         "split": report.split,
         "n": figures.n,
         "unknown": figures.unknown,
         "names": len(lines),
-        "kind": "labels" if report.head.task.target == LABELS else "numbers",
+        "kind": "labels" if report.target == LABELS else "numbers",
         "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": pipeline.__version__,
         "looks": "" if report.looks is None else report.looks.line,

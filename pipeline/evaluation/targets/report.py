@@ -34,12 +34,26 @@ from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
+from pipeline.spec import FeatureSpec
 from pipeline.wording import guarded
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PREDICTIONS = "predictions.csv"
+SCALARS = (
+    "map",
+    "micro_f1",
+    "macro_f1",
+    "exact_match",
+    "hamming_loss",
+    "mae",
+    "rmse",
+    "r2",
+    "spearman",
+    "median_error",
+)
+"""Figures over all labels, or over all numbers, as ``--json`` calls them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,7 +61,7 @@ class TargetReport:
     """What came out of evaluating one head on one split.
 
     Attributes:
-        head: The head.
+        trained: The head.
         dataset: Name of the data set.
         split: ``train``, ``val`` or ``test``.
         figures: All figures.
@@ -63,7 +77,7 @@ class TargetReport:
         validated_on: Known images that the head, or its training, was chosen on; None where not known.
     """
 
-    head: TrainedHead
+    trained: TrainedHead
     dataset: str
     split: str
     figures: LabelsFigures | NumbersFigures
@@ -78,16 +92,64 @@ class TargetReport:
     validated_on: int | None = None
 
     @property
+    def head(self) -> str:
+        """Name of the head."""
+        return self.trained.name
+
+    @property
+    def target(self) -> str:
+        """The kind of answers."""
+        return self.trained.task.target
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What determined the features."""
+        return self.trained.spec
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Figures by epoch of the head's training."""
+        return self.trained.history
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder of the head; None where it is not saved."""
+        return self.trained.folder
+
+    @property
     def folder(self) -> Path:
         """Where the files of this report belong: a folder named after the split, beside the head."""
-        if self.head.folder is None:
-            raise UsageError(f"head {self.head.name} is not saved, so its report has no place: name a folder")
-        return self.head.folder / self.split
+        return self._saved / self.split
+
+    @property
+    def entry(self) -> Path:
+        """Where the heads of the same features stand, ``<runs>/<dataset>/<entry>``."""
+        return self._saved.parent
+
+    @property
+    def _saved(self) -> Path:
+        if self.run is None:
+            raise UsageError(f"head {self.head} is not saved, so its report has no place: name a folder")
+        return self.run
+
+    @property
+    def rows_measured(self) -> int:
+        """Images that count in the figures."""
+        return self.figures.n
+
+    @property
+    def scalars(self) -> dict[str, float | None]:
+        """The figures over all labels or numbers by name, with the ends of their intervals."""
+        record = self.figures.to_json()
+        values = {name: record[name] for name in SCALARS if name in record}
+        for name, (low, high) in self.figures.intervals.items():
+            values |= {f"{name}_low": low, f"{name}_high": high}
+        return values
 
     @property
     def subject(self) -> str:
         """What was evaluated, in words."""
-        return f"{self.head.name} on {self.dataset}, {self.split} split"
+        return f"{self.head} on {self.dataset}, {self.split} split"
 
     @property
     def lines(self) -> dict[str, str]:
@@ -158,11 +220,11 @@ class TargetReport:
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --json`` prints."""
         record = {
-            "head": self.head.name,
+            "head": self.head,
             "split": self.split,
-            "target": self.head.task.target,
+            "target": self.target,
             **self.figures.to_json(),
-            "run": str(self.head.folder),
+            "run": str(self.run),
             "trained_on": self.trained_on,
             "validated_on": self.validated_on,
             "notes": list(self.notes),
@@ -188,11 +250,11 @@ class TargetReport:
         They are ``true(NAME)``, ``predicted(NAME)`` and, of a label, whose prediction is 1 or 0, ``p(NAME)``.
         """
         table = {}
-        for i, name in enumerate(self.head.classes):
+        for i, name in enumerate(self.trained.classes):
             answers = self.answers[:, i]
             table[f"true({name})"] = self.truth[:, i].astype(np.float64)
             if isinstance(self.figures, LabelsFigures):
-                table[f"predicted({name})"] = (answers >= self.head.threshold(i)).astype(np.float64)
+                table[f"predicted({name})"] = (answers >= self.trained.threshold(i)).astype(np.float64)
                 table[f"p({name})"] = answers
             else:
                 table[f"predicted({name})"] = answers
@@ -220,10 +282,10 @@ class TargetReport:
         with replacing(target, METRICS, known=is_of_a_report, root=root) as fresh:
             record = self.to_json() | {
                 "dataset": self.dataset,
-                "classes": self.head.classes,
+                "classes": self.trained.classes,
                 "looks": self.looks.to_json() if self.looks else None,
-                "spec": parse_json(self.head.spec.to_json()),
-                "software": software(self.head.versions),
+                "spec": parse_json(self.spec.to_json()),
+                "software": software(self.trained.versions),
                 "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             write_json(record, fresh / METRICS)
@@ -238,7 +300,7 @@ class TargetReport:
         if isinstance(self.figures, LabelsFigures):
             drawings = {PRECISION_RECALL: draw_precision_recall}
         for name, draw in drawings.items():
-            picture = draw(self.truth, self.answers, self.head.classes, subject=self.subject)
+            picture = draw(self.truth, self.answers, self.trained.classes, subject=self.subject)
             save_png(picture, folder / name)
 
     def _write_predictions(self, path: Path) -> None:

@@ -26,15 +26,20 @@ class WeightedNumber:
             weights: Whole numbers from 0 up, float (b, n).
         """
         errors = self.truth - self.answers
-        square, spread = weights @ errors**2, _spread(self.truth, weights)
         count = weights.sum(axis=1)
         return {
             "mae": _ratio(weights @ np.abs(errors), count),
-            "rmse": np.sqrt(_ratio(square, count)),
-            # That values vary is told by the values: rounding leaves a spread to those that do not.
-            "r2": np.where(_varies(self.truth, weights), 1 - _ratio(square, spread), np.nan),
+            "rmse": np.sqrt(_ratio(weights @ errors**2, count)),
+            "r2": self.r2(weights),
             "spearman": _correlation(_ranks(self.truth, weights), _ranks(self.answers, weights), weights),
         }
+
+    def r2(self, weights: np.ndarray) -> np.ndarray:
+        """Returns ``r2`` alone, which heads are ranked by, float (b,), as :meth:`figures`."""
+        square = weights @ (self.truth - self.answers) ** 2
+        # That values vary is told by the values: rounding leaves a spread to those that do not.
+        told = 1 - _ratio(square, _spread(self.truth, weights))
+        return np.where(_varies(self.truth, weights), told, np.nan)
 
 
 def _varies(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
