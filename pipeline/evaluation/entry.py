@@ -43,7 +43,8 @@ def check_entry(chosen: Selection) -> Leaks | None:
     if len(splits) < 2:
         return None
     if sum(map(len, splits.values())) <= QUICK_ROWS:
-        return find_leaks(splits, images=partial(open_images, chosen.entries[0].source))
+        entry = chosen.entries[0]
+        return find_leaks(splits, images=partial(open_images, entry.source, entry.source_options))
     found = find_leaks(splits, images=None, kinds=[kind for kind in KINDS if kind != "near"])
     return Leaks(found.findings, (LARGE,), found.checked, found.repeated)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.evaluation.ledger import Looks
+from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
 
 
@@ -64,6 +65,10 @@ class HeadReport(Protocol):
     @property
     def validated_on(self) -> int | None:
         """Measured images that the head was chosen on; None where that is not known."""
+
+    @property
+    def rows(self) -> RowTable:
+        """The rows, without augmented views."""
 
     @property
     def rows_measured(self) -> int:

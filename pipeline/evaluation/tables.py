@@ -64,7 +64,11 @@ def print_targets(report: TargetReport, *, console: Console) -> None:
     console.print(facts)
     columns, lines = report.table
     table = Table(
-        Column(columns[0]), *(Column(name, justify="right") for name in columns[1:]), box=box.SIMPLE_HEAD
+        Column(columns[0]),
+        *(Column(name, justify="right") for name in columns[1:]),
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
     )
     for name, *cells in lines[:MOST_CLASSES]:
         table.add_row(Text(readable(name, 40)), *map(Text, cells))

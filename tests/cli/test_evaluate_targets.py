@@ -66,13 +66,28 @@ def test_the_object_has_what_scripts_ask_for(target: str, cli: Cli) -> None:
     assert all(kept[key] == figures[key] for key in keys[target])
 
 
+def test_several_heads_are_compared_and_logged(target: str, cli: Cli) -> None:
+    pytest.importorskip("tensorboard")
+    assert cli("train-head", "--name", "set", "--head", "knn").exit_code == 0
+    shown = cli("evaluate", "--name", "set", "--head", "all", "--log", "tensorboard")
+    assert shown.exit_code == 0, shown.output
+    assert "paired bootstrap" in shown.stdout
+    files = [Path(line.strip()) for line in shown.stdout.splitlines() if line.startswith("  runs")]
+    assert [file.name for file in files] == ["comparison.csv", "comparison.json", "report.html"]
+    page = files[-1].read_text(encoding="utf-8")
+    assert ("There is no mistake" in page) != ('class="enlarge"' in page)
+    assert "Compared on the same images" in page
+    assert "not hashed" not in page
+    assert "logged: tensorboard --logdir" in shown.stderr
+    told = json.loads(cli("evaluate", "--name", "set", "--head", "all", "--json", "--no-page").stdout)
+    assert {one["head"] for one in told["heads"]} == {"knn", "ridge"}
+    assert told["ranked_by"] == {"labels": "map", "number": "r2"}[target]
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
         (("--calibrate",), "--calibrate is"),
-        (("--log", "tensorboard"), "--log is"),
-        (("--calibrate", "--log", "tensorboard"), "--calibrate and --log are"),
-        (("--head", "all"), "--head all is"),
         (("--cv", "3"), "--cv is"),
     ],
 )

@@ -118,7 +118,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
         ("next",),
         ("check", "--labels"),
         ("evaluate", "--cv", "3"),
-        ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
         ("export", "--head", "ridge"),
         ("serve", "--head", "ridge", "--port", "0"),

@@ -92,8 +92,8 @@ class Standing:
     Attributes:
         head: Its name, with options where a sweep set them.
         current: Whether it is the one of this page.
-        val_accuracy: Accuracy on the rows heads are chosen on, or the figure of ``FIGURES`` that stands for it
-            where heads answer with no classes; None where unknown.
+        val_accuracy: Accuracy on the rows heads are chosen on, or what stands in ``FIGURES`` for it where
+            heads answer with no classes; None where unknown.
         interval: Its 95 % interval, where known.
         accuracy: The same on the evaluated split; None where it was not evaluated there.
         accuracy_interval: Its 95 % interval, where known.

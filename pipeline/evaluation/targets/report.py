@@ -244,6 +244,12 @@ class TargetReport:
         return import_pandas().DataFrame({"id": list(self.rows.ids), **self.columns})
 
     @property
+    def decisions(self) -> np.ndarray:
+        """Whether each label is answered, bool (n, k)."""
+        thresholds = [self.trained.threshold(label) for label in range(len(self.trained.classes))]
+        return self.answers >= np.array(thresholds)
+
+    @property
     def columns(self) -> dict[str, np.ndarray]:
         """Columns for each label or number, float (n,) each, NaN where the truth is unknown.
 
@@ -254,7 +260,7 @@ class TargetReport:
             answers = self.answers[:, i]
             table[f"true({name})"] = self.truth[:, i].astype(np.float64)
             if isinstance(self.figures, LabelsFigures):
-                table[f"predicted({name})"] = (answers >= self.trained.threshold(i)).astype(np.float64)
+                table[f"predicted({name})"] = self.decisions[:, i].astype(np.float64)
                 table[f"p({name})"] = answers
             else:
                 table[f"predicted({name})"] = answers

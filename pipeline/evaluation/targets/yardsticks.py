@@ -23,11 +23,14 @@ class _ByFigure:
     """What both kinds share: the figure of heads on the same resamples of the images.
 
     Attributes:
+        measured: Key of the figure in ``HeadReport.scalars``.
+        short: What it is called in a narrow column.
         columns: Figures in comparison.csv, after the first one and its interval.
         shown: Figures in a terminal after those: key, heading and format.
     """
 
     measured: ClassVar[str]
+    short: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     shown: ClassVar[tuple[tuple[str, str, str], ...]]
     against: ClassVar = "difference"
@@ -37,7 +40,7 @@ class _ByFigure:
     def test(self) -> str:
         """What the test is, in a few words."""
         return (
-            f"difference: {self.measured} of this head less that of the first. p: paired bootstrap of it "
+            f"difference: {self.short} of this head less that of the first. p: paired bootstrap of it "
             f"over images, or whole groups of them ({TESTED:,} resamples), corrected for the number of heads "
             "(Holm)."
         )
@@ -45,7 +48,7 @@ class _ByFigure:
     @property
     def heading(self) -> tuple[str, ...]:
         """Columns in a terminal."""
-        return (self.measured, "95% interval", *(name for _, name, _ in self.shown))
+        return (self.short, "95% interval", *(name for _, name, _ in self.shown))
 
     def ranking(self, truth: np.ndarray, answers: np.ndarray) -> Figure:
         """Returns what computes the figure for many resamples at once; both float (n, k)."""
@@ -125,6 +128,7 @@ class ByMap(_ByFigure):
 
     figure: ClassVar = "mean average precision"
     measured: ClassVar = "map"
+    short: ClassVar = "mAP"
     columns: ClassVar = ("micro_f1", "macro_f1", "exact_match", "hamming_loss")
     shown: ClassVar = (("micro_f1", "micro F1", ".4f"), ("exact_match", "exact", ".1%"))
 
@@ -138,6 +142,7 @@ class ByR2(_ByFigure):
 
     figure: ClassVar = "R2"
     measured: ClassVar = "r2"
+    short: ClassVar = "R2"
     columns: ClassVar = ("mae", "rmse", "spearman", "median_error")
     shown: ClassVar = (("mae", "MAE", ".4g"), ("rmse", "RMSE", ".4g"))
 
