@@ -87,7 +87,6 @@ def test_several_heads_are_compared_and_logged(target: str, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--calibrate",), "--calibrate is"),
         (("--cv", "3"), "--cv is"),
     ],
 )
@@ -98,3 +97,15 @@ def test_what_is_for_classes_is_named_with_what_there_is(
     assert refused.exit_code == 2
     assert f"{KINDS[target]}, and {named} for one class an image" in refused.stderr
     assert "`pipeline evaluate --head NAME --split SPLIT`" in refused.stderr
+
+
+@pytest.mark.parametrize("flag", ["--calibrate", "--no-calibrate"])
+@pytest.mark.parametrize("head", ["ridge", "all"])
+def test_what_cannot_be_calibrated_says_what_tells_how_sure_it_is(
+    flag: str, head: str, target: str, cli: Cli
+) -> None:
+    refused = cli("evaluate", "--name", "set", "--head", head, flag)
+    assert refused.exit_code == 2
+    assert f"{KINDS[target]}, and --calibrate is for" in refused.stderr
+    told = {"labels": "`calibration_error`", "number": "`prediction_interval`"}
+    assert told[target] in refused.stderr

@@ -25,7 +25,7 @@ from pipeline.cli.options import (
 )
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS
-from pipeline.images.targets import CLASS, described
+from pipeline.images.targets import CLASS, LABELS, NUMBER, described
 from pipeline.progress import say
 from pipeline.wording import verb
 
@@ -36,6 +36,16 @@ if TYPE_CHECKING:
     from pipeline.evaluation.targets import TargetReport
 
 ALL = "all"
+_NOT_CALIBRATED = {
+    LABELS: (
+        "{} has several labels an image, and --calibrate is for one class an image: leave it out. "
+        "`calibration_error` of each label in --json says how far its probabilities are off"
+    ),
+    NUMBER: (
+        "{} has numbers, and --calibrate is for probabilities of one class an image: leave it out. "
+        "`prediction_interval` in --json says how far true values may be from an answer"
+    ),
+}
 
 
 @click.command()
@@ -145,8 +155,8 @@ def command(
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     of_classes = chosen.open(split).target == CLASS
-    if not of_classes:
-        _refuse_for_targets(chosen, ["--calibrate"] if calibrate is not None else [])
+    if calibrate is not None and not of_classes:
+        raise UsageError(_NOT_CALIBRATED[chosen.open(split).target].format(chosen.dataset))
     val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
     result: Comparison[Any] | Report | TargetReport

@@ -205,7 +205,23 @@ def ranking_of_labels(truth: np.ndarray, scores: np.ndarray) -> Figure:
     return lambda weights: {"map": _mean_precision(ranked, weights)}
 
 
-_Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """The rows of which a label is known, from the highest score down.
+
+    Precision counts where rows are gained: at the ends of ties that hold a row with the label.
+
+    Attributes:
+        rows: All of them, int (m,).
+        seen: Where the rows up to each such end begin, and those behind the last one.
+        having: Rows that have the label, in the same order.
+        gained: Where those of each such tie begin among ``having``, int (t,).
+    """
+
+    rows: np.ndarray
+    seen: np.ndarray
+    having: np.ndarray
+    gained: np.ndarray
 
 
 def _all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[_Ranked]:
@@ -217,33 +233,39 @@ def _mean_precision(ranked: Sequence[_Ranked], weights: np.ndarray) -> np.ndarra
 
     Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
     """
-    precisions = np.stack([_average_precision(one, weights) for one in ranked], axis=1)
+    columns = np.ascontiguousarray(weights.T)
+    precisions = np.stack([_precision_under(one, columns) for one in ranked], axis=1)
     defined = ~np.isnan(precisions)
     total = np.where(defined, precisions, 0).sum(axis=1)
     return np.where(defined.any(axis=1), _share(total, defined.sum(axis=1).astype(float)), np.nan)
 
 
 def _ranked(truth: np.ndarray, scores: np.ndarray, known: np.ndarray) -> _Ranked:
-    """Returns the rows of which a label is known, from the highest score down; their truth; ends of ties."""
+    """Ranks the rows of which a label is known; truth and scores are those of these rows."""
     order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    return np.flatnonzero(known)[order], truth[order], last
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    hits = np.flatnonzero(truth[order] == 1)
+    ties, gained = np.unique(np.searchsorted(ends, hits), return_index=True)
+    rows = np.flatnonzero(known)[order]
+    starts = np.append(0, ends[ties] + 1)
+    return _Ranked(rows, starts[starts < len(rows)], rows[hits], gained)
 
 
 def _average_precision(ranked: _Ranked, weights: np.ndarray) -> np.ndarray:
     """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
-    rows, truth, last = ranked
-    counted = weights[:, rows]
-    hits = (counted * truth).cumsum(axis=1)
-    seen = counted.cumsum(axis=1)
-    if not len(rows):
-        return np.full(len(weights), np.nan)
-    all_hits, all_rows = hits[:, -1:], seen[:, -1:]
-    hits, seen = hits[:, last], seen[:, last]
-    gained = np.diff(hits, axis=1, prepend=0)
-    precision = (_share(hits, seen) * gained).sum(axis=1)
-    alike = ((all_hits == 0) | (all_hits == all_rows))[:, 0]
-    return np.where(alike, np.nan, precision / np.maximum(all_hits[:, 0], 1e-300))
+    return _precision_under(ranked, weights.T)
+
+
+def _precision_under(ranked: _Ranked, columns: np.ndarray) -> np.ndarray:
+    """Does so for weights that stand in columns, (n, b), where the rows of a label lie close together."""
+    if not len(ranked.having):
+        return np.full(columns.shape[1], np.nan)
+    seen = np.add.reduceat(columns[ranked.rows], ranked.seen, axis=0).cumsum(axis=0)
+    gained = np.add.reduceat(columns[ranked.having], ranked.gained, axis=0)
+    hits = gained.cumsum(axis=0)
+    precision = (_share(hits, seen[: len(hits)]) * gained).sum(axis=0)
+    alike = (hits[-1] == 0) | (hits[-1] == seen[-1])
+    return np.where(alike, np.nan, precision / np.maximum(hits[-1], 1e-300))
 
 
 def _of_label(
