@@ -6,11 +6,13 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from importlib.util import find_spec
 
 PLAIN_INTERVAL_S = 5.0
+LATE_S = 2.0
+"""What takes no longer shows no progress where it mostly takes no time."""
 WARNING = "WARNING"
 """How a line begins that is said at any rate."""
 
@@ -61,11 +63,36 @@ def progress(title: str, total: int, unit: str = "rows") -> Iterator[Advance]:
     Yields:
         A function that is told how many units have just been finished.
     """
+    with _shown(title, total, unit, time.monotonic()) as advance:
+        yield advance
+
+
+@contextmanager
+def late_progress(title: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+    """Does as :func:`progress` from the moment on at which two seconds have passed; before, it is silent."""
+    started, done = time.monotonic(), 0
+    shown: Advance | None = None
+    with ExitStack() as opened:
+
+        def advance(count: int) -> None:
+            nonlocal done, shown
+            done += count
+            if shown is not None:
+                shown(count)
+            elif done < total and time.monotonic() - started >= LATE_S:
+                shown = opened.enter_context(_shown(title, total, unit, started))
+                shown(done)
+
+        yield advance
+
+
+@contextmanager
+def _shown(title: str, total: int, unit: str, started: float) -> Iterator[Advance]:
     if _loudness is Loudness.QUIET:
         yield lambda count: None
         return
     show = _bar if sys.stderr.isatty() or _shows_widgets() else _lines
-    with show(title, total, unit) as advance:
+    with show(title, total, unit, started) as advance:
         yield advance
 
 
@@ -77,7 +104,7 @@ def _shows_widgets() -> bool:
 
 
 @contextmanager
-def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
+def _bar(title: str, total: int, unit: str, started: float) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -88,7 +115,6 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         TextColumn("{task.fields[rate]:.0f} " + unit + "/s"),
         TimeRemainingColumn(),
     )
-    started = time.monotonic()
     done = 0
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, rate=0.0)
@@ -102,9 +128,8 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
 
 
 @contextmanager
-def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
-    started = last = time.monotonic()
-    done = 0
+def _lines(title: str, total: int, unit: str, started: float) -> Iterator[Advance]:
+    last, done = started, 0
 
     def advance(count: int) -> None:
         nonlocal done, last

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline import progress as progress_module
-from pipeline.progress import progress, say
+from pipeline.progress import late_progress, progress, say
 
 
 @pytest.fixture
@@ -43,6 +43,32 @@ def test_a_short_step_says_nothing(clock: list[float], capsys: pytest.CaptureFix
         clock[0] = 4.9
         advance(10)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(1.9, 0), (20, 3)])
+def test_a_late_step_tells_its_whole_rate_and_a_short_one_nothing(
+    seconds: float, lines: int, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with late_progress("intervals", 20, "resamples") as advance:
+        for done in range(1, 21):
+            clock[0] = seconds * done / 20
+            advance(1)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == lines
+    assert all("1 resamples/s" in line for line in told)
+
+
+def test_a_late_step_has_no_bar_before_its_time(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for seconds, shown in ((1.0, False), (3.0, True)):
+        clock[0] = 0.0
+        with late_progress("intervals", 30, "resamples") as advance:
+            clock[0] = seconds
+            advance(10)
+            advance(20)
+        assert ("intervals" in capsys.readouterr().err) is shown
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,101 +3,61 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Generic
 
 from pipeline.cache import FeatureSet
 from pipeline.errors import PipelineError, UsageError
-from pipeline.evaluation import evaluate
 from pipeline.evaluation.files import replacing, software, write_json
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
-from pipeline.evaluation.metrics import CONFIDENCE
-from pipeline.evaluation.report import Report
+from pipeline.evaluation.paired_tests import Difference, PairedDifference, holm, mcnemar
+from pipeline.evaluation.targets.yardsticks import ByMap, ByR2
+from pipeline.evaluation.yardstick import ByAccuracy, R, Yardstick
 from pipeline.files import root_of
 from pipeline.heads import load_head
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.run_files import is_of_a_comparison
 from pipeline.wording import several
 
+__all__ = [
+    "COMPARISON",
+    "YARDSTICKS",
+    "Comparison",
+    "Difference",
+    "compare_heads",
+    "head_folders",
+    "holm",
+    "mcnemar",
+]
+
 COMPARISON = "comparison"
 """Name of the folder and of the files in it."""
-WINNER = (
-    "the first of several heads on test was chosen on test, so its accuracy is a little too high: choose "
-    "with `--split val`, and quote the test figure of the head that is first there"
-)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Returns the two-sided p-value of the hypothesis that two heads are equally often right.
-
-    Rows that both have right or both wrong tell nothing; of the others each is a toss of a fair coin. The
-    exact binomial test is taken for any number of rows: the chi-square form only approximates it.
-
-    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", Psychometrika 12 (1947).
-    """
-    from scipy.stats import binomtest
-
-    tosses = only_first + only_second
-    return float(binomtest(only_first, tosses).pvalue) if tosses else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects p-values of one family of tests, so that any false alarm at all stays as rare as promised.
-
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-    Statistics 6 (1979).
-    """
-    p = np.asarray(p_values, float)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
-    return corrected.tolist()
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One head against the best one.
-
-    Attributes:
-        only_best: Rows that only the best head has right.
-        only_this: Rows that only this head has right.
-        p: p-value of McNemar's exact test, for itself.
-        p_holm: The p-value corrected for the number of heads that are compared.
-    """
-
-    only_best: int
-    only_this: int
-    p: float
-    p_holm: float
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether chance alone would rarely bring about this difference."""
-        return self.p_holm < 1 - CONFIDENCE
+YARDSTICKS: dict[str, Yardstick[Any]] = {CLASS: ByAccuracy(), LABELS: ByMap(), NUMBER: ByR2()}
+"""How heads of each kind are compared."""
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Generic[R]):
     """Several heads measured on the same rows.
 
     Attributes:
-        reports: One a head, the highest accuracy first; of equal ones that with the lower log-loss.
+        reports: One a head, the best first, as the yardstick sorts them.
         differences: What tells each head from the first one; None for the first.
         skipped: Why a head could not take part, by its name.
+        yardstick: What they are compared by.
     """
 
-    reports: tuple[Report, ...]
-    differences: tuple[Difference | None, ...]
+    reports: tuple[R, ...]
+    differences: tuple[PairedDifference | None, ...]
     skipped: dict[str, str]
+    yardstick: Yardstick[Any] = YARDSTICKS[CLASS]
 
     @property
-    def best(self) -> Report:
-        """The head with the highest accuracy."""
+    def best(self) -> R:
+        """The head with the best figure."""
         return self.reports[0]
 
     @property
@@ -127,22 +87,26 @@ class Comparison:
         ]
         notes += filter(None, [looks])
         if self.best.split == "test" and len(self.reports) > 1:
-            notes.append(WINNER)
+            notes.append(self.winner_note)
         return tuple(notes)
+
+    @property
+    def winner_note(self) -> str:
+        """What to think of the figure of a head that was chosen by it."""
+        return (
+            f"the first of several heads on test was chosen on test, so its {self.yardstick.figure} is a "
+            "little too high: choose with `--split val`, and quote the test figure of the head that is first "
+            "there"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --head all --json`` prints."""
         return {
             "dataset": self.best.dataset,
             "split": self.best.split,
-            "n": self.best.figures.n,
+            "n": self.best.rows_measured,
             "heads": self.rows(),
-            "unlabelled": self.best.figures.unlabelled,
-            "majority_class": self.best.figures.majority.name,
-            "majority_accuracy": self.best.figures.majority_accuracy,
-            "classes_not_found": {
-                report.head: [one.name for one in report.figures.not_found] for report in self.reports
-            },
+            **self.yardstick.shared(self.reports),
             "skipped": self.skipped,
             "notes": list(self.notes),
             "looks": self.looks.to_json() if self.looks else None,
@@ -151,8 +115,18 @@ class Comparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns one flat row of figures a head, the best first."""
+        columns = [column.name for column in fields(self.yardstick.difference)]
         return [
-            _row(rank, *pair) for rank, pair in enumerate(zip(self.reports, self.differences, strict=True), 1)
+            {
+                "rank": rank,
+                "head": report.head,
+                "trained_on": report.trained_on,
+                "validated_on": report.validated_on,
+                **self.yardstick.figures(report),
+                **{name: getattr(difference, name, None) for name in columns},
+                "run": str(report.run),
+            }
+            for rank, (report, difference) in enumerate(zip(self.reports, self.differences, strict=True), 1)
         ]
 
     def write(self) -> Path:
@@ -192,23 +166,25 @@ def compare_heads(
     folders: Iterable[Path],
     features: FeatureSet,
     *,
+    val: FeatureSet | None = None,
     leaks: Leaks | None = None,
-) -> Comparison:
+) -> Comparison[Any]:
     """Measures several heads on one split and tests each against the best.
 
     Args:
         folders: Run folders of the heads, see :func:`head_folders`.
-        features: The split.
+        features: The split, with classes, labels or numbers.
+        val: The val split, which tells how wide prediction intervals of numbers are; None = there are none.
         leaks: As in :func:`pipeline.evaluation.evaluate`.
 
     Raises:
         UsageError: No row has a label.
         PipelineError: None of the heads can be measured; the message is that of the last one.
     """
-    reports, skipped = [], {}
+    yardstick, reports, skipped = YARDSTICKS[features.target], [], {}
     for folder in folders:
         try:
-            reports.append(evaluate(load_head(folder), features, leaks=leaks))
+            reports.append(yardstick.measure(load_head(folder), features, val=val, leaks=leaks))
         except UsageError:
             raise  # about the rows, so every other head would say the same
         except PipelineError as error:
@@ -216,45 +192,6 @@ def compare_heads(
             problem = error
     if not reports:
         raise problem
-    reports.sort(key=lambda report: (-report.figures.accuracy, report.figures.log_loss, report.head))
-    return Comparison(tuple(reports), (None, *_differences(reports)), skipped)
-
-
-def _differences(reports: Sequence[Report]) -> list[Difference]:
-    best, *others = (_hits(report) for report in reports)
-    counts = [(int(np.sum(best & ~hits)), int(np.sum(hits & ~best))) for hits in others]
-    p_values = [mcnemar(*pair) for pair in counts]
-    return [
-        Difference(*pair, p, corrected)
-        for pair, p, corrected in zip(counts, p_values, holm(p_values), strict=True)
-    ]
-
-
-def _hits(report: Report) -> np.ndarray:
-    return (report.probabilities.argmax(axis=1) == report.rows.labels)[report.rows.labels >= 0]
-
-
-def _row(rank: int, report: Report, difference: Difference | None) -> dict[str, Any]:
-    figures = report.figures
-    low, high = figures.accuracy_ci
-    return {
-        "rank": rank,
-        "head": report.head,
-        "trained_on": report.trained_on,
-        "validated_on": report.validated_on,
-        "temperature": report.calibration.temperature.value if report.calibration else None,
-        "accuracy": figures.accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "balanced_accuracy": figures.balanced_accuracy,
-        "macro_f1": figures.macro_f1,
-        "mcc": figures.mcc,
-        "roc_auc": figures.roc_auc,
-        "log_loss": figures.log_loss,
-        "ece": figures.ece,
-        "only_best": None if difference is None else difference.only_best,
-        "only_this": None if difference is None else difference.only_this,
-        "p": None if difference is None else difference.p,
-        "p_holm": None if difference is None else difference.p_holm,
-        "run": str(report.run),
-    }
+    best, *others = sorted(reports, key=yardstick.place)
+    differences = yardstick.differences(best, others)
+    return Comparison((best, *others), (None, *differences), skipped, yardstick)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cache.features import Selection
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
-from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.comparison import Comparison, compare_heads
+from pipeline.evaluation.files import PAGE
 from pipeline.evaluation.leaks import KINDS, Leaks, find_leaks
 from pipeline.evaluation.report import Report
+from pipeline.heads import load_head
 from pipeline.images import ImageSource, open_images
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ def check_entry(chosen: Selection) -> Leaks | None:
     if len(splits) < 2:
         return None
     if sum(map(len, splits.values())) <= QUICK_ROWS:
-        return find_leaks(splits, images=partial(open_images, chosen.entries[0].source))
+        entry = chosen.entries[0]
+        return find_leaks(splits, images=partial(open_images, entry.source, entry.source_options))
     found = find_leaks(splits, images=None, kinds=[kind for kind in KINDS if kind != "near"])
     return Leaks(found.findings, (LARGE,), found.checked, found.repeated)
 
@@ -90,16 +94,65 @@ def evaluate_target_entry(
         PipelineError: As :func:`pipeline.evaluation.targets.evaluate_targets` and ``TargetReport.write``.
     """
     from pipeline.evaluation.targets import evaluate_targets
-    from pipeline.evaluation.targets.page import write_target_page
 
     val = chosen.open("val") if "val" in chosen.splits else None
     report = evaluate_targets(head, chosen.open(split), val=val, leaks=leaks)
-    report.write(page=partial(write_target_page, report) if page else None)
+    if page:
+        write_targets_with_page(report, chosen)
+    else:
+        report.write()
     return report
 
 
+def compare_entry(
+    folders: Iterable[Path],
+    chosen: Selection,
+    split: str,
+    *,
+    leaks: Leaks | None = None,
+    page: bool = True,
+) -> tuple[Comparison[Any], list[Path]]:
+    """Compares heads on a split of an entry, and writes what there is to say about them and about the best.
+
+    Args:
+        folders: Run folders of the heads.
+        chosen: The entry, or several that are read side by side.
+        split: The rows to measure on.
+        leaks: What :func:`check_entry` found.
+        page: Whether the best head's report is written, with a page that has the comparison.
+
+    Returns:
+        The comparison, and the files that were written.
+
+    Raises:
+        PipelineError: As :func:`pipeline.evaluation.comparison.compare_heads` and ``Comparison.write``.
+    """
+    val = chosen.open("val") if "val" in chosen.splits else None
+    comparison = compare_heads(folders, chosen.open(split), val=val, leaks=leaks)
+    written = sorted(comparison.write().iterdir())
+    if page and isinstance(comparison.best, Report):
+        best = load_head(comparison.best.folder.parent)
+        written.append(write_with_page(comparison.best, best, chosen, comparison=comparison) / PAGE)
+    elif page:
+        written.append(write_targets_with_page(comparison.best, chosen, comparison=comparison) / PAGE)
+    return comparison, written
+
+
+def write_targets_with_page(
+    report: TargetReport, chosen: Selection, *, comparison: Comparison[Any] | None = None
+) -> Path:
+    """Writes the files of a report of labels or numbers, the page among them, and returns their folder."""
+    from pipeline.evaluation.targets.page import write_target_page
+
+    features = {name: chosen.open(name) for name in chosen.splits}
+    images = images_of(chosen)
+    return report.write(
+        page=partial(write_target_page, report, features=features, images=images, comparison=comparison)
+    )
+
+
 def write_with_page(
-    report: Report, head: TrainedHead, chosen: Selection, *, comparison: Comparison | None = None
+    report: Report, head: TrainedHead, chosen: Selection, *, comparison: Comparison[Any] | None = None
 ) -> Path:
     """Writes the files of a report, the page among them, and returns their folder."""
     from pipeline.evaluation.page import write_report_page

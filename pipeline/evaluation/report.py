@@ -21,6 +21,7 @@ from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.images import UNLABELLED
 from pipeline.images.row_table import RowTable
+from pipeline.images.targets import CLASS
 from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
@@ -32,6 +33,19 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions.csv"
 CONFUSION, CURVES, RELIABILITY = "confusion_matrix.png", "curves.png", "reliability.png"
+SCALARS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "mcc",
+    "kappa",
+    "log_loss",
+    "brier",
+    "roc_auc",
+    "average_precision",
+    "ece",
+)
 MOST_CLASSES = 1000
 TOP = 5
 """Classes that predictions.csv names where there are too many for columns."""
@@ -95,6 +109,28 @@ class Report:
         if self.run is None:
             raise UsageError(f"head {self.head} is not saved, so its report has no place: name a folder")
         return self.run
+
+    @property
+    def target(self) -> str:
+        """The kind of answers."""
+        return CLASS
+
+    @property
+    def rows_measured(self) -> int:
+        """Rows that count in the figures."""
+        return self.figures.n
+
+    @property
+    def scalars(self) -> dict[str, float | None]:
+        """The figures over all classes by name, with the ends of their intervals, and the temperature."""
+        figures, accuracy = self.figures, {"accuracy": self.figures.accuracy_ci}
+        values: dict[str, float | None] = {name: getattr(figures, name) for name in SCALARS}
+        values |= {f"top_{k}": share for k, share in figures.top_k.items()}
+        for name, (low, high) in (accuracy | figures.intervals | accuracy).items():
+            values |= {f"{name}_low": low, f"{name}_high": high}
+        if self.calibration is not None:
+            values["temperature"] = self.calibration.temperature.value
+        return values
 
     @property
     def subject(self) -> str:

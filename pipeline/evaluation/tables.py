@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -15,7 +15,8 @@ from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation.calibrating import TemperatureEffect
-    from pipeline.evaluation.comparison import Comparison, Difference
+    from pipeline.evaluation.comparison import Comparison
+    from pipeline.evaluation.paired_tests import PairedDifference
     from pipeline.evaluation.report import Report
     from pipeline.evaluation.targets import TargetReport
 
@@ -63,7 +64,11 @@ def print_targets(report: TargetReport, *, console: Console) -> None:
     console.print(facts)
     columns, lines = report.table
     table = Table(
-        Column(columns[0]), *(Column(name, justify="right") for name in columns[1:]), box=box.SIMPLE_HEAD
+        Column(columns[0]),
+        *(Column(name, justify="right") for name in columns[1:]),
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
     )
     for name, *cells in lines[:MOST_CLASSES]:
         table.add_row(Text(readable(name, 40)), *map(Text, cells))
@@ -76,21 +81,19 @@ def print_targets(report: TargetReport, *, console: Console) -> None:
         console.print(Text(report.looks.line))
 
 
-def print_comparison(comparison: Comparison, *, console: Console) -> None:
+def print_comparison(comparison: Comparison[Any], *, console: Console) -> None:
     """Prints the notes, a line for each head, and the heads that could not take part."""
     for note in comparison.notes:
         console.print(Text(f"! {note}", style="bold yellow"))
     best = comparison.best
-    title = f"heads on {best.dataset}, {best.split} split, {counted(best.figures.n, 'row')}"
+    title = f"heads on {best.dataset}, {best.split} split, {counted(best.rows_measured, 'row')}"
     console.print(Text(readable(title, 90), style="bold"))
     console.print(comparison_table(comparison))
     for name, reason in comparison.skipped.items():
         console.print(Text(f"{readable(name)} left out: {readable(reason, 300)}"))
     if len(comparison.reports) > 1:
         line = (
-            "+/-: rows that only this head, and only the first head, has right. "
-            "p: exact McNemar test of the two, corrected for the number of heads (Holm). "
-            "Where it is not below 0.05, these rows cannot tell the two apart."
+            f"{comparison.yardstick.test} Where it is not below 0.05, these rows cannot tell the two apart."
         )
         console.print(Text(line))
     if comparison.looks is not None:
@@ -116,20 +119,16 @@ def calibration_table(calibration: TemperatureEffect, after: Figures) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """Builds the table of the heads, the most accurate first; what is special of a head is below its name."""
-    table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
-    for name in ("accuracy", "95% interval", "log-loss", "ECE", "+/-", "p"):
+def comparison_table(comparison: Comparison[Any]) -> Table:
+    """Builds the table of the heads, the best first; what is special of a head is below its name."""
+    table, yardstick = Table(Column("head", overflow="fold"), box=box.SIMPLE), comparison.yardstick
+    for name in (*yardstick.heading, yardstick.against, "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):
-        figures = report.figures
-        low, high = figures.accuracy_ci
+        special = [*yardstick.remarks(report), *_trained_on(report.trained_on)]
         table.add_row(
-            Text("\n".join([readable(report.head), *_special(report)])),
-            f"{figures.accuracy:.2%}",
-            f"{low:.1%} to {high:.1%}",
-            f"{figures.log_loss:.4f}",
-            f"{figures.ece:.4f}",
+            Text("\n".join([readable(report.head), *special])),
+            *yardstick.cells(report),
             *_against_best(difference),
         )
     return table
@@ -159,15 +158,13 @@ def _cells(one: ClassFigures) -> tuple[str, ...]:
     )
 
 
-def _special(report: Report) -> list[str]:
-    lines = [] if report.calibration is None else [f"T {report.calibration.temperature.value:.3f}"]
-    if report.trained_on is None:
-        return [*lines, "trained on: not known"]
-    return [*lines, f"trained on {counted(report.trained_on, 'row')}"] if report.trained_on else lines
+def _trained_on(rows: int | None) -> list[str]:
+    if rows is None:
+        return ["trained on: not known"]
+    return [f"trained on {counted(rows, 'row')}"] if rows else []
 
 
-def _against_best(difference: Difference | None) -> tuple[str, str]:
+def _against_best(difference: PairedDifference | None) -> tuple[str, str]:
     if difference is None:
         return "", ""
-    p = "<0.0001" if difference.p_holm < 0.0001 else f"{difference.p_holm:.4f}"
-    return f"+{difference.only_this:,}/-{difference.only_best:,}", p
+    return difference.words, "<0.0001" if difference.p_holm < 0.0001 else f"{difference.p_holm:.4f}"

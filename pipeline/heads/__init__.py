@@ -30,12 +30,15 @@ from pipeline.heads._core.head import (
 )
 from pipeline.heads._core.saving import load_head, read_seen, run_folder, save_head, save_temperature
 from pipeline.heads._core.seen import SeenImages
+from pipeline.heads._core.target_figures import FIGURES, IN_WORDS
 from pipeline.heads._core.temperature import Temperature, fit_temperature
 from pipeline.heads._core.trained import TrainedHead
 from pipeline.heads._core.training import TrainingData, fit_head, fit_on, train_head, with_familiarity
 from pipeline.heads._core.validation import classes_not_found, judged, measured, with_val_score
 
 __all__ = [
+    "FIGURES",
+    "IN_WORDS",
     "ClassBalance",
     "Examples",
     "ExamplesModel",

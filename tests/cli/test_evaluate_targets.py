@@ -66,19 +66,31 @@ def test_the_object_has_what_scripts_ask_for(target: str, cli: Cli) -> None:
     assert all(kept[key] == figures[key] for key in keys[target])
 
 
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        (("--calibrate",), "--calibrate is"),
-        (("--log", "tensorboard"), "--log is"),
-        (("--calibrate", "--log", "tensorboard"), "--calibrate and --log are"),
-        (("--head", "all"), "--head all is"),
-    ],
-)
-def test_what_is_for_classes_is_named_with_what_there_is(
-    words: tuple[str, ...], named: str, target: str, cli: Cli
+def test_several_heads_are_compared_and_logged(target: str, cli: Cli) -> None:
+    pytest.importorskip("tensorboard")
+    assert cli("train-head", "--name", "set", "--head", "knn").exit_code == 0
+    shown = cli("evaluate", "--name", "set", "--head", "all", "--log", "tensorboard")
+    assert shown.exit_code == 0, shown.output
+    assert "paired bootstrap" in shown.stdout
+    files = [Path(line.strip()) for line in shown.stdout.splitlines() if line.startswith("  runs")]
+    assert [file.name for file in files] == ["comparison.csv", "comparison.json", "report.html"]
+    page = files[-1].read_text(encoding="utf-8")
+    assert ("There is no mistake" in page) != ('class="enlarge"' in page)
+    assert "Compared on the same images" in page
+    assert "not hashed" not in page
+    assert "logged: tensorboard --logdir" in shown.stderr
+    told = json.loads(cli("evaluate", "--name", "set", "--head", "all", "--json", "--no-page").stdout)
+    assert {one["head"] for one in told["heads"]} == {"knn", "ridge"}
+    assert told["ranked_by"] == {"labels": "map", "number": "r2"}[target]
+
+
+@pytest.mark.parametrize("flag", ["--calibrate", "--no-calibrate"])
+@pytest.mark.parametrize("head", ["ridge", "all"])
+def test_what_cannot_be_calibrated_says_what_tells_how_sure_it_is(
+    flag: str, head: str, target: str, cli: Cli
 ) -> None:
-    refused = cli("evaluate", *HEAD, *words)
+    refused = cli("evaluate", "--name", "set", "--head", head, flag)
     assert refused.exit_code == 2
-    assert f"{KINDS[target]}, and {named} for one class an image" in refused.stderr
-    assert "`pipeline evaluate --head NAME --split SPLIT`" in refused.stderr
+    assert f"{KINDS[target]}, and --calibrate is for" in refused.stderr
+    told = {"labels": "`calibration_error`", "number": "`prediction_interval`"}
+    assert told[target] in refused.stderr

@@ -143,7 +143,6 @@ def test_another_kind_of_target_computes_nothing(pairs: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("evaluate", "--head", "all"),
         ("evaluate", "--head", "ridge", "--calibrate"),
         ("predict", "3.png", "--head", "ridge", "--coverage", "0.9"),
         ("train-head", "--head", "finetune"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,16 +25,26 @@ from pipeline.cli.options import (
 )
 from pipeline.errors import UsageError
 from pipeline.images import SPLITS
-from pipeline.images.targets import CLASS, described
+from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.progress import say
-from pipeline.wording import verb
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
     from pipeline.evaluation.comparison import Comparison
+    from pipeline.evaluation.head_report import HeadReport
     from pipeline.evaluation.targets import TargetReport
 
 ALL = "all"
+_NOT_CALIBRATED = {
+    LABELS: (
+        "{} has several labels an image, and --calibrate is for one class an image: leave it out. "
+        "`calibration_error` of each label in --json says how far its probabilities are off"
+    ),
+    NUMBER: (
+        "{} has numbers, and --calibrate is for probabilities of one class an image: leave it out. "
+        "`prediction_interval` in --json says how far true values may be from an answer"
+    ),
+}
 
 
 @click.command()
@@ -110,7 +120,7 @@ def command(
     A temperature that --calibrate has fitted belongs to the head from then on: predict, serve and export
     answer with it, too. --cv is for small sets: no fold is measured on an image, a view or a group that it
     was trained on, and the options of --grid are chosen inside each fold. Several labels an image, and
-    numbers, have figures of their own; --calibrate, --log and --head all are for one class an image.
+    numbers, have figures of their own; --calibrate is for one class an image.
 
     \b
     pipeline evaluate --split test
@@ -130,9 +140,8 @@ def command(
     from rich.console import Console
 
     from pipeline.evaluation.calibrating import calibrate_all, calibrate_head
-    from pipeline.evaluation.comparison import compare_heads, head_folders
-    from pipeline.evaluation.entry import check_entry, evaluate_entry, evaluate_target_entry, write_with_page
-    from pipeline.evaluation.files import PAGE
+    from pipeline.evaluation.comparison import head_folders
+    from pipeline.evaluation.entry import check_entry, compare_entry, evaluate_entry, evaluate_target_entry
     from pipeline.evaluation.loggers import open_logger
     from pipeline.evaluation.tables import print_comparison, print_report, print_targets
     from pipeline.heads import load_head, run_folder
@@ -145,28 +154,25 @@ def command(
     changed = told_changes(chosen)
     folder = run_folder(runs, chosen.dataset, chosen.spec, head)
     of_classes = chosen.open(split).target == CLASS
-    if not of_classes:
-        asked = {"--calibrate": calibrate is not None, "--log": bool(logs), "--head all": head == ALL}
-        _refuse_for_targets(chosen, [flag for flag, given in asked.items() if given])
+    if calibrate is not None and not of_classes:
+        raise UsageError(_NOT_CALIBRATED[chosen.open(split).target].format(chosen.dataset))
     val = _val(chosen, split) if calibrate else None
     leaks = check_entry(chosen)
-    result: Comparison | Report | TargetReport
-    reports: tuple[Report, ...] = ()
+    result: Comparison[Any] | Report | TargetReport
+    reports: tuple[HeadReport, ...]
     show: Callable[..., None]
     files: Path | None = None
-    if not of_classes:
-        result = of_targets = evaluate_target_entry(load_head(folder), chosen, split, leaks=leaks, page=page)
-        show, written = partial(print_targets, of_targets), sorted(of_targets.folder.iterdir())
-    elif head == ALL:
-        rows, folders = chosen.open(split), head_folders(folder.parent)
+    if head == ALL:
+        folders = head_folders(folder.parent)
         if calibrate is not None:
             calibrate_all(folders, val, leaks=leaks)
-        result = comparison = compare_heads(folders, rows, leaks=leaks)
-        reports, show = comparison.reports, partial(print_comparison, comparison)
-        written = sorted(comparison.write().iterdir())
-        if page:
-            best = load_head(comparison.best.folder.parent)
-            written.append(write_with_page(comparison.best, best, chosen, comparison=comparison) / PAGE)
+        comparison, written = compare_entry(folders, chosen, split, leaks=leaks, page=page)
+        result, reports = comparison, comparison.reports
+        show = partial(print_comparison, comparison)
+    elif not of_classes:
+        result = of_targets = evaluate_target_entry(load_head(folder), chosen, split, leaks=leaks, page=page)
+        reports, show, files = (of_targets,), partial(print_targets, of_targets), of_targets.folder
+        written = sorted(of_targets.folder.iterdir())
     else:
         trained = load_head(folder)
         if calibrate is not None:
@@ -185,19 +191,6 @@ def command(
             click.echo(f"  {path}")
     for place in dict.fromkeys(places):
         say(f"logged: {place}")
-
-
-def _refuse_for_targets(chosen: Selection, flags: Sequence[str]) -> None:
-    """Refuses what is for classes alone, where the images have several labels or numbers."""
-    target = chosen.open(chosen.splits[0]).target if chosen.splits else CLASS
-    if target == CLASS or not flags:
-        return
-    alone = " and ".join(flags)
-    raise UsageError(
-        f"{chosen.dataset} has {described(target)}, and {alone} {verb(flags)} for one class an image: leave "
-        f"{verb(flags, 'it', 'them')} out. For {described(target)} there are `pipeline evaluate --head NAME "
-        "--split SPLIT`, with --no-page and --json"
-    )
 
 
 def _cross_validate(

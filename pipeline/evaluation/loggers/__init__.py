@@ -15,13 +15,13 @@ from pipeline import registry
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.report import Report
+    from pipeline.evaluation.head_report import HeadReport
 
 
 class Log(Protocol):
     """Hands a report to another program, and tells where to look."""
 
-    def __call__(self, report: Report, *, runs: Path, files: Path | None) -> str:
+    def __call__(self, report: HeadReport, *, runs: Path, files: Path | None) -> str:
         """Logs below ``runs``, or wherever the program's own settings say.
 
         Args:
@@ -49,18 +49,6 @@ def open_logger(name: str) -> Log:
     return module.log
 
 
-def scalars(report: Report) -> dict[str, float]:
+def scalars(report: HeadReport) -> dict[str, float]:
     """Returns the single figures of a report by name, with the ends of their intervals."""
-    figures = report.figures
-    names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "kappa", "log_loss", "brier")
-    values = {name: getattr(figures, name) for name in (*names, "roc_auc", "average_precision", "ece")}
-    values |= {f"top_{k}": share for k, share in figures.top_k.items()}
-    for name, (low, high) in ({"accuracy": figures.accuracy_ci} | _others(figures.intervals)).items():
-        values |= {f"{name}_low": low, f"{name}_high": high}
-    if report.calibration is not None:
-        values["temperature"] = report.calibration.temperature.value
-    return {name: float(value) for name, value in values.items() if value is not None}
-
-
-def _others(intervals: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    return {name: ends for name, ends in intervals.items() if name != "accuracy"}
+    return {name: float(value) for name, value in report.scalars.items() if value is not None}

@@ -16,13 +16,13 @@ from pipeline.paths import expanded
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from pipeline.evaluation.report import Report
+    from pipeline.evaluation.head_report import HeadReport
 
 PACKAGE = "mlflow"
 URI = "MLFLOW_TRACKING_URI"
 
 
-def log(report: Report, *, runs: Path, files: Path | None) -> str:
+def log(report: HeadReport, *, runs: Path, files: Path | None) -> str:
     """Adds a run to the experiment named after the data set.
 
     It goes to the server that ``MLFLOW_TRACKING_URI`` names, and otherwise to a database below ``runs``.
@@ -66,7 +66,7 @@ def _experiment(client: MlflowClient, name: str, root: Path) -> str:
     return client.create_experiment(name, artifact_location=location)
 
 
-def _fill(client: MlflowClient, run: str, report: Report, files: Path | None) -> None:
+def _fill(client: MlflowClient, run: str, report: HeadReport, files: Path | None) -> None:
     for name, value in {"head": report.head, "split": report.split, **asdict(report.spec)}.items():
         client.log_param(run, name, value)
     for name, value in scalars(report).items():

@@ -15,14 +15,14 @@ from pipeline.files import create, make_folder
 from pipeline.paths import expanded
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.report import Report
+    from pipeline.evaluation.head_report import HeadReport
 
 PACKAGE = "tensorboard"
 VERSION = "brain.Event:2"
 """What an event file begins with, so that its readers know the format."""
 
 
-def log(report: Report, *, runs: Path, files: Path | None) -> str:
+def log(report: HeadReport, *, runs: Path, files: Path | None) -> str:
     """Writes one event file; the figures stand at the number of the evaluation, the curves at the epochs.
 
     Raises:
@@ -48,7 +48,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     return f"tensorboard --logdir {root}"
 
 
-def _values(report: Report, files: Path | None) -> Iterator[tuple[int, Any]]:
+def _values(report: HeadReport, files: Path | None) -> Iterator[tuple[int, Any]]:
     """Yields (step, summary) of all figures, curves and pictures."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 

@@ -14,14 +14,14 @@ from pipeline.files import make_folder
 from pipeline.paths import expanded
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.report import Report
+    from pipeline.evaluation.head_report import HeadReport
 
 PACKAGE = "wandb"
 MODE = "WANDB_MODE"
 OFFLINE = "offline"
 
 
-def log(report: Report, *, runs: Path, files: Path | None) -> str:
+def log(report: HeadReport, *, runs: Path, files: Path | None) -> str:
     """Adds a run to the project named after the data set.
 
     Nothing leaves this machine unless ``WANDB_MODE=online`` is set: the run stands below ``runs`` until
@@ -58,7 +58,7 @@ def log(report: Report, *, runs: Path, files: Path | None) -> str:
     return str(run.url or "")
 
 
-def _fill(run: Any, report: Report, files: Path | None) -> None:
+def _fill(run: Any, report: HeadReport, files: Path | None) -> None:
     from wandb import Image
 
     epochs = max(map(len, report.history.values()), default=0)

@@ -12,7 +12,7 @@ from pipeline.cache.feature_file import open_feature_file
 from pipeline.cache.format import Header
 from pipeline.errors import PipelineError
 from pipeline.evaluation.figures import Figures
-from pipeline.evaluation.report import Report
+from pipeline.evaluation.head_report import HeadReport
 from pipeline.heads import TrainedHead
 from pipeline.plain_json import parse_json
 from pipeline.wording import counted
@@ -92,7 +92,7 @@ def _text(key: str, value: float | None) -> str:
     return f"{value:.2%}" if key in SHARES else f"{value:.4f}"
 
 
-def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
+def stage_one(report: HeadReport, features: Mapping[str, FeatureSet]) -> Facts:
     """Says what made the features."""
     spec = report.spec
     header = header_of(features.get(report.split))
@@ -124,16 +124,25 @@ def stage_one(report: Report, features: Mapping[str, FeatureSet]) -> Facts:
 
 def stage_two(head: TrainedHead) -> Facts:
     """Says what was trained, on what, and how long it took."""
-    options = ", ".join(f"{name} = {value}" for name, value in head.options.items())
     classes = sum(count > 0 for count in head.class_counts)
+    return training(
+        head,
+        {
+            "training rows": f"{head.train_rows:,} of {counted(classes, 'class')}",
+            "classes": _balance(head),
+            "calibrated": "" if head.temperature is None else head.temperature.line,
+            "accuracy on val": "" if head.val_accuracy is None else f"{head.val_accuracy:.2%}",
+        },
+    )
+
+
+def training(head: TrainedHead, own: Facts) -> Facts:
+    """Says how a head was trained; what its kind alone has stands in the middle."""
     facts = {
         "head": head.name,
-        "options": options,
+        "options": ", ".join(f"{name} = {value}" for name, value in head.options.items()),
         "seed": str(head.seed),
-        "training rows": f"{head.train_rows:,} of {counted(classes, 'class')}",
-        "classes": _balance(head),
-        "calibrated": "" if head.temperature is None else head.temperature.line,
-        "accuracy on val": "" if head.val_accuracy is None else f"{head.val_accuracy:.2%}",
+        **own,
         "training time": f"{head.seconds:,.2f} s"
         + (f" ({head.train_rows / head.seconds:,.0f} rows/s in all)" if head.seconds > 0 else ""),
         "software": _versions(head.versions),
@@ -141,13 +150,13 @@ def stage_two(head: TrainedHead) -> Facts:
     return {name: value for name, value in facts.items() if value}
 
 
-def seen_rows(report: Report) -> Facts:
+def seen_rows(report: HeadReport) -> Facts:
     """Says how many of the measured rows the head has seen."""
     if report.trained_on is None:
         return {"rows it has seen": "not known: an earlier version saved this head"}
     return {
         "rows it has seen": f"trained on {report.trained_on:,}, chosen on {report.validated_on:,} of these "
-        f"{counted(report.figures.n, 'row')}"
+        f"{counted(report.rows_measured, 'row')}"
     }
 
 

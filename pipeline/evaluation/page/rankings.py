@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import reason_of
-from pipeline.evaluation.comparison import Comparison, Difference
-from pipeline.evaluation.report import Report
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.head_report import HeadReport
+from pipeline.evaluation.paired_tests import PairedDifference
+from pipeline.heads import FIGURES
 from pipeline.plain_json import read_sealed
 from pipeline.stored_heads import (
     METRICS,
@@ -32,25 +35,23 @@ class Compared:
     Attributes:
         head: Its name.
         current: Whether it is the one of this page.
-        accuracy: Its accuracy.
-        interval: Its 95 % interval.
+        value: The figure that heads are ranked by; None where it is not defined.
+        interval: Its 95 % interval, where there is one.
         trained_on: Rows that it was trained on, as text; empty for none.
-        only_best: Rows that only the best head has right; None for the best itself.
-        only_this: Rows that only this head has right.
+        difference: What tells it from the best head; None for the best itself.
         verdict: What the test says of the difference, in words.
     """
 
     head: str
     current: bool
-    accuracy: float
-    interval: tuple[float, float]
+    value: float | None
+    interval: tuple[float, float] | None
     trained_on: str
-    only_best: int | None
-    only_this: int | None
+    difference: PairedDifference | None
     verdict: str
 
 
-def compared_heads(comparison: Comparison, *, head: str) -> list[Compared]:
+def compared_heads(comparison: Comparison[Any], *, head: str) -> list[Compared]:
     """Returns the heads of a comparison, the best first, each with its paired test against the best.
 
     Args:
@@ -61,11 +62,10 @@ def compared_heads(comparison: Comparison, *, head: str) -> list[Compared]:
         Compared(
             head=readable(report.head),
             current=report.head == head,
-            accuracy=report.figures.accuracy,
-            interval=report.figures.accuracy_ci,
+            value=report.scalars.get(FIGURES[report.target]),
+            interval=_interval(report),
             trained_on=_trained_on(report.trained_on),
-            only_best=difference.only_best if difference else None,
-            only_this=difference.only_this if difference else None,
+            difference=difference,
             verdict=_verdict(difference),
         )
         for report, difference in zip(comparison.reports, comparison.differences, strict=True)
@@ -78,7 +78,7 @@ def _trained_on(rows: int | None) -> str:
     return f"trained on {rows:,} of these rows" if rows else ""
 
 
-def _verdict(difference: Difference | None) -> str:
+def _verdict(difference: PairedDifference | None) -> str:
     if difference is None:
         return "the best"
     p = f"p < {SMALLEST}" if difference.p_holm < SMALLEST else f"p = {difference.p_holm:.4f}"
@@ -92,9 +92,10 @@ class Standing:
     Attributes:
         head: Its name, with options where a sweep set them.
         current: Whether it is the one of this page.
-        val_accuracy: Accuracy on the rows heads are chosen on; None where unknown.
+        val_accuracy: Accuracy on the rows heads are chosen on, or what stands in ``FIGURES`` for it where
+            heads answer with no classes; None where unknown.
         interval: Its 95 % interval, where known.
-        accuracy: Accuracy on the evaluated split; None where it was not evaluated there.
+        accuracy: The same on the evaluated split; None where it was not evaluated there.
         accuracy_interval: Its 95 % interval, where known.
         log_loss: Log-loss on the evaluated split (in a sweep: on the rows heads are chosen on).
         seconds: Seconds its training took; None where unknown.
@@ -119,7 +120,7 @@ class Sweep:
     count: int
 
 
-def trained_heads(report: Report) -> list[Standing]:
+def trained_heads(report: HeadReport) -> list[Standing]:
     """Returns every trained head of the entry, the best on validation rows first.
 
     They are ranked by what heads may be chosen on; the evaluated split stands beside it for information.
@@ -134,7 +135,7 @@ def trained_heads(report: Report) -> list[Standing]:
     ]
 
 
-def sweep_results(report: Report) -> Sweep | None:
+def sweep_results(report: HeadReport) -> Sweep | None:
     """Returns the leaderboard of the last sweep over the entry; None where there is none."""
     board = read_believed(report.entry / LEADERBOARD)
     try:
@@ -155,7 +156,7 @@ def sweep_results(report: Report) -> Sweep | None:
         return None
 
 
-def damaged_records(report: Report) -> list[str]:
+def damaged_records(report: HeadReport) -> list[str]:
     """Names the files of other heads, and of the sweep, that the page leaves out, each with the reason."""
     entry = report.entry
     patterns = (f"[!.]*/{RECORD}", f"[!.]*/{report.split}/{METRICS}", LEADERBOARD)
@@ -177,14 +178,14 @@ def _damage(path: Path) -> Iterator[str]:
         yield str(error)
 
 
-def _standing(folder: Path, report: Report) -> Standing | None:
+def _standing(folder: Path, report: HeadReport) -> Standing | None:
     head = read_stored_head(folder)
     if head is None:
         return None
     if folder == report.run:
         return _current(report, head.val_accuracy, head.seconds)
     name, figures = readable(head.name), read_stored_figures(folder, report.split)
-    if figures is None:
+    if figures is None or figures.name != FIGURES[report.target]:
         return Standing(name, val_accuracy=head.val_accuracy, seconds=head.seconds)
     return Standing(
         name,
@@ -196,14 +197,21 @@ def _standing(folder: Path, report: Report) -> Standing | None:
     )
 
 
-def _current(report: Report, val_accuracy: float | None, seconds: float | None) -> Standing:
-    figures = report.figures
+def _current(report: HeadReport, val_accuracy: float | None, seconds: float | None) -> Standing:
+    scalars = report.scalars
     return Standing(
         readable(report.head),
         current=True,
         val_accuracy=val_accuracy,
-        accuracy=figures.accuracy,
-        accuracy_interval=figures.accuracy_ci,
-        log_loss=figures.log_loss,
+        accuracy=scalars.get(FIGURES[report.target]),
+        accuracy_interval=_interval(report),
+        log_loss=scalars.get("log_loss"),
         seconds=seconds,
     )
+
+
+def _interval(report: HeadReport) -> tuple[float, float] | None:
+    """Returns the 95 % interval of the figure that heads are ranked by; None where there is none."""
+    name = FIGURES[report.target]
+    low, high = (report.scalars.get(f"{name}_{end}") for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)

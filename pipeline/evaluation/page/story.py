@@ -25,11 +25,16 @@ def short_answers(
         Text by the name of the chapter.
     """
     return {
-        "sound-data": f"{_sizes(rows)}; {_leaks(leaks)}.",
+        "sound-data": data_answer(rows, leaks),
         "sound-figure": _figure(report, misleading),
         "looks-at": "Pictures with what spoke for its answers, and a map on which like images are close.",
         "would-help": f"{counted(len(steps), 'step')}, first: {steps[0]}." if steps else "Nothing is known.",
     }
+
+
+def data_answer(rows: Mapping[str, int], leaks: Leaks | None) -> str:
+    """Answers whether the data are sound: images of each split, and what a leak check found."""
+    return f"{_sizes(rows)}; {_leaks(leaks)}."
 
 
 def _sizes(rows: Mapping[str, int]) -> str:

@@ -55,7 +55,7 @@ def evaluate_targets(
     if np.isnan(truth).all():
         raise UsageError(f"{features.path}: nothing is known of any of its {counted(len(rows), 'image')}")
     answers = head.predict_targets(features)[originals]
-    known, groups = ~np.isnan(truth).all(axis=1), _groups(rows)
+    known, groups = ~np.isnan(truth).all(axis=1), group_numbers(rows)
     residuals = None if val is None or head.task.target == LABELS else errors_on_val(head, val, leaks)
     held_out = features.split != "val"
 
@@ -88,7 +88,7 @@ def evaluate_targets(
             digests=rows.digests,
         )
     return TargetReport(
-        head=head,
+        trained=head,
         dataset=features.dataset,
         split=features.split,
         figures=figures,
@@ -148,7 +148,7 @@ def errors_on_val(head: TrainedHead, val: FeatureSet, leaks: Leaks | None = None
     return found
 
 
-def _groups(rows: RowTable) -> np.ndarray | None:
+def group_numbers(rows: RowTable) -> np.ndarray | None:
     """Returns which group each image is of, int (n,); an image without one is a group of its own."""
     if not any(rows.groups):
         return None

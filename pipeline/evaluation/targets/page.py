@@ -1,44 +1,82 @@
-"""The page of an evaluation of labels or numbers: remarks, figures, a table and pictures."""
+"""The page of an evaluation of labels or numbers: one file that shows figures, mistakes and other heads."""
 
 from __future__ import annotations
 
 import base64
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pipeline
+from pipeline.cache import FeatureSet
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.files import not_written
+from pipeline.evaluation.page import facts, rankings
+from pipeline.evaluation.page.chapters import Chapter
+from pipeline.evaluation.page.curves import learning_curves
 from pipeline.evaluation.page.html import STYLES, render
+from pipeline.evaluation.page.left_out import left_out, source_notes
+from pipeline.evaluation.page.pictures import Album
+from pipeline.evaluation.page.pieces import (
+    GALLERY_SIZE,
+    digests_of,
+    encoded,
+    leak_contents,
+    scale_of,
+    warnings_of,
+)
+from pipeline.evaluation.page.story import data_answer
+from pipeline.evaluation.targets.gallery import mistakes
 from pipeline.evaluation.targets.pictures import PICTURES
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.files import written
-from pipeline.images.targets import LABELS
+from pipeline.heads import FIGURES, IN_WORDS, TrainedHead
+from pipeline.images import ImageSource
+from pipeline.images.targets import NOUNS, count_targets
 from pipeline.run_files import is_page
+from pipeline.wording import counted, readable
 
 SHOWN = 300
-"""Labels or numbers in the table."""
-DANGERS = ("LEAK", "RANDOM")
+"""Labels or numbers in the tables."""
+MEANINGS = {
+    "mean average precision": "of each label, then their mean; needs no threshold",
+    "micro F1": "of all decisions taken together",
+    "macro F1": "mean F1 of the labels",
+    "exact match": "images whose labels are all right",
+    "Hamming loss": "decisions that are wrong; lower is better",
+    "MAE": "mean absolute error; lower is better",
+    "RMSE": "ruled by large errors; lower is better",
+    "R2": "share of the variance that is explained",
+    "Spearman": "whether answers are in the right order",
+}
+"""What figures tell, in a few words."""
 
 
-def write_target_page(report: TargetReport, path: Path) -> None:
+def write_target_page(
+    report: TargetReport,
+    path: Path,
+    *,
+    features: Mapping[str, FeatureSet] | None = None,
+    images: ImageSource | None = None,
+    comparison: Comparison[Any] | None = None,
+) -> None:
     """Writes the page, with the pictures that stand beside it.
 
     Args:
         report: What was evaluated.
         path: The file to write, in a folder that ``TargetReport.write`` fills; an older one is replaced.
+        features: The splits of the entry by name, whose images are counted.
+        images: Where the pictures come from; None where they are gone.
+        comparison: This head and others on the same images; None where none were compared.
 
     Raises:
+        CacheMismatchError: A row of the features is damaged.
         PipelineError: The file cannot be written, or something that is no report page stands there.
     """
-    shown = [
-        {"words": words, "data": _embedded((path.parent / name).read_bytes())}
-        for name, words in PICTURES.items()
-        if (path.parent / name).is_file()
-    ]
-    text = render(
-        _contents(report, shown), page="targets.html.j2", styles=(*STYLES, "targets.css"), scripts=()
-    )
+    contents = _contents(report, features or {}, images, comparison) | {"pictures": _pictures(path.parent)}
+    text = render(contents, page="targets.html.j2", styles=(*STYLES, "targets.css"), scripts=())
     with (
         not_written(f"the report page cannot be written to {path}"),
         written(path, root=path.parent, known=is_page) as file,
@@ -46,27 +84,155 @@ def write_target_page(report: TargetReport, path: Path) -> None:
         file.write(text.encode())
 
 
-def _contents(report: TargetReport, pictures: list[dict[str, str]]) -> dict[str, Any]:
-    columns, lines = report.table
-    figures = report.figures
-    return {
-        "head": report.head.name,
+def _contents(
+    report: TargetReport,
+    features: Mapping[str, FeatureSet],
+    images: ImageSource | None,
+    comparison: Comparison[Any] | None,
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    album = Album(images, digests_of(report.rows, features), report.spec)
+    shown, (columns, lines) = mistakes(report), report.table
+    warnings = warnings_of(report, report.leaks)
+    contents = {
+        "subject": report.subject,
+        "head": report.head,
         "dataset": report.dataset,
         "split": report.split,
-        "n": figures.n,
-        "unknown": figures.unknown,
+        "rows": len(report.rows),
+        "n": report.figures.n,
+        "unknown": report.figures.unknown,
         "names": len(lines),
-        "kind": "labels" if report.head.task.target == LABELS else "numbers",
+        "noun": NOUNS[report.target],
         "created_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": pipeline.__version__,
         "looks": "" if report.looks is None else report.looks.line,
-        "notes": [{"text": note, "danger": note.startswith(DANGERS)} for note in report.notes],
-        "headline": {name: f"{value:.4g}" for name, (value, _) in figures.lines.items()},
-        "facts": report.lines,
+        "chapters": _chapters(report),
+        "warnings": warnings,
+        "short_answers": {
+            "sound-data": data_answer(_images_of(report, features), report.leaks),
+            "sound-figure": _figure_answer(report, misleading=any(one["danger"] for one in warnings)),
+        },
+        "main_figures": _headlines(report),
+        "facts": {name: value for name, value in report.lines.items() if name not in MEANINGS},
         "columns": columns,
         "lines": lines[:SHOWN],
-        "pictures": pictures,
+        "counts": _counts(report, features),
+        "left_out": [*left_out(features, images), *source_notes(images)],
+        "mistakes": shown,
+        "mistake_pictures": encoded(album, shown.ids, GALLERY_SIZE),
+        "stage_one": facts.stage_one(report, features),
+        "stage_two": _stage_two(report.trained) | facts.seen_rows(report),
+        "curves": learning_curves(report.history),
+        **leak_contents(report.leaks, album),
+        **_ranking(report, comparison),
     }
+    return contents | {"pictures_note": album.note, "seconds": time.perf_counter() - started}
+
+
+def _chapters(report: TargetReport) -> tuple[Chapter, ...]:
+    """Returns the questions of the page; each part is a template of its name."""
+    mistaken = "Wrong labels" if NOUNS[report.target] == "label" else "Errors"
+    curves = [("curves", "Learning curves")] if report.history else []
+    return (
+        Chapter(
+            "sound-data",
+            "Is the data sound?",
+            (("target_data", "The data"), ("leaks", "Leaks between splits")),
+        ),
+        Chapter(
+            "sound-figure",
+            "Is the figure sound?",
+            (
+                ("target_figures", "Figures"),
+                ("target_mistakes", mistaken),
+                ("target_each", f"Each {NOUNS[report.target]}"),
+                ("target_pictures", "Pictures"),
+                ("target_ranking", "Other heads"),
+                *curves,
+                ("run", "What was run"),
+            ),
+        ),
+    )
+
+
+def _headlines(report: TargetReport) -> list[facts.Headline]:
+    return [
+        facts.Headline(
+            name,
+            f"{value:.4g}",
+            "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}",
+            MEANINGS.get(name, ""),
+        )
+        for name, (value, ends) in report.figures.lines.items()
+    ]
+
+
+def _figure_answer(report: TargetReport, *, misleading: bool) -> str:
+    name, (value, ends) = next(iter(report.figures.lines.items()))
+    between = "" if ends is None else f", between {ends[0]:.4g} and {ends[1]:.4g} over all such images"
+    said = f"{name[0].upper()}{name[1:]} {value:.4g}{between}; {counted(report.figures.n, 'image')} measured"
+    return f"Not as it stands: see the red remarks. {said}." if misleading else f"{said}."
+
+
+def _images_of(report: TargetReport, features: Mapping[str, FeatureSet]) -> dict[str, int]:
+    found = {name: int((part.rows.views == 0).sum()) for name, part in features.items()}
+    return found or {report.split: len(report.rows)}
+
+
+def _counts(report: TargetReport, features: Mapping[str, FeatureSet]) -> dict[str, Any]:
+    """Returns how many images of each split have each label, or each number, and how many nothing."""
+    originals = {name: part.targets[part.rows.views == 0] for name, part in features.items()}
+    found = [count_targets(targets, report.target) for targets in originals.values()]
+    names = next((part.classes for part in features.values()), ())
+    return {
+        "splits": list(originals),
+        "totals": [len(targets) for targets in originals.values()],
+        "unknown": [unknown for _, unknown in found],
+        "lines": [
+            {"name": readable(name), "counts": [int(counts[i]) for counts, _ in found]}
+            for i, name in enumerate(names[:SHOWN])
+        ],
+        "largest": max((int(counts[:SHOWN].max(initial=0)) for counts, _ in found), default=0) or 1,
+        "names": len(names),
+    }
+
+
+def _stage_two(head: TrainedHead) -> facts.Facts:
+    noun = NOUNS[head.task.target]
+    return facts.training(
+        head,
+        {
+            "training rows": f"{head.train_rows:,} with {counted(len(head.classes), noun)}",
+            "on val": head.val_line,
+        },
+    )
+
+
+def _ranking(report: TargetReport, comparison: Comparison[Any] | None) -> dict[str, Any]:
+    """Returns what the template of the other heads shows."""
+    figure = FIGURES[report.target]
+    others = comparison if comparison is not None and len(comparison.reports) > 1 else None
+    heads = [] if report.run is None else rankings.trained_heads(report)
+    compared = rankings.compared_heads(others, head=report.head) if others else []
+    return {
+        "figure": IN_WORDS[figure],
+        "heads": heads,
+        "head_scale": scale_of([one.accuracy_interval for one in heads]),
+        "damaged": [] if report.run is None else rankings.damaged_records(report),
+        "compared": compared,
+        "compared_scale": scale_of([one.interval for one in compared]),
+        "compared_test": others.yardstick.test if others else "",
+        "compared_notes": (others.winner_note,) if others and others.best.split == "test" else (),
+    }
+
+
+def _pictures(folder: Path) -> list[dict[str, str]]:
+    return [
+        {"words": words, "data": _embedded((folder / name).read_bytes())}
+        for name, words in PICTURES.items()
+        if (folder / name).is_file()
+    ]
 
 
 def _embedded(picture: bytes) -> str:

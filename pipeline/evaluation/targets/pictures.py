@@ -23,6 +23,7 @@ PICTURES = {
 """The pictures of a report, and what each shows."""
 MOST_NAMED = 10
 """Labels or numbers that are drawn in colours of their own."""
+MOST_TICKS = 6
 ACROSS = 3
 """Numbers that are drawn side by side."""
 
@@ -48,13 +49,27 @@ def draw_precision_recall(
         if 0 < column.sum() < len(column):
             precision, recall, _ = precision_recall_curve(column, answers[known, i])
             curves.append((average_precision_score(column, answers[known, i]), name, precision, recall))
-    figure = Figure(figsize=(6.4, 5), facecolor=PAPER)
+    figure = Figure(figsize=(8, 5), facecolor=PAPER, layout="constrained")
     axes = figure.add_subplot()
-    for place, (area, name, precision, recall) in enumerate(sorted(curves, key=lambda one: one[0])):
-        label = f"{readable(name, 24)}  {area:.3f}" if place < MOST_NAMED else None
-        axes.step(recall, precision, where="post", label=label, color=None if label else VOID)
+    curves.sort(key=lambda one: one[0])
+    for _, _, precision, recall in curves[MOST_NAMED:]:
+        axes.step(recall, precision, where="post", color=VOID, linewidth=1)
+    for area, name, precision, recall in curves[:MOST_NAMED]:
+        label = f"{area:.3f}  {readable(name, 24)}"
+        axes.step(recall, precision, where="post", label=label)
     if curves:
-        axes.legend(fontsize=8, frameon=False, title="average precision")
+        lowest = "" if len(curves) <= MOST_NAMED else f",\nthe lowest {MOST_NAMED} of {len(curves)}"
+        legend = axes.legend(
+            fontsize=8,
+            frameon=False,
+            title=f"average precision{lowest}",
+            title_fontsize=8,
+            alignment="left",
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     _frame(axes, "recall", "precision", f"precision and recall of {subject}")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
     return figure
@@ -71,7 +86,7 @@ def draw_predicted(truth: np.ndarray, answers: np.ndarray, names: Sequence[str],
     """
     figure, panels = _panels(truth, answers, names, subject)
     for axes, name, true, answered in panels:
-        axes.scatter(true, answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
+        axes.scatter(true, answered, s=_dots(len(true)), alpha=0.5, color=TRAINING, linewidths=0)
         if len(true):
             ends = [min(true.min(), answered.min()), max(true.max(), answered.max())]
             axes.plot(ends, ends, color=INK, linewidth=0.8)
@@ -90,7 +105,7 @@ def draw_residuals(truth: np.ndarray, answers: np.ndarray, names: Sequence[str],
     """
     figure, panels = _panels(truth, answers, names, subject)
     for axes, name, true, answered in panels:
-        axes.scatter(answered, true - answered, s=8, alpha=0.5, color=TRAINING, linewidths=0)
+        axes.scatter(answered, true - answered, s=_dots(len(true)), alpha=0.5, color=TRAINING, linewidths=0)
         axes.axhline(0, color=INK, linewidth=0.8)
         _frame(axes, "answered", "true less answered", name)
     return figure
@@ -106,7 +121,7 @@ def _panels(
     columns = min(len(shown), ACROSS)
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(4.6 * columns, 4.2 * rows), facecolor=PAPER, layout="constrained")
-    figure.suptitle(readable(subject, 70), color=INK, size=10)
+    figure.suptitle(readable(subject, 70), color=INK, size=10, parse_math=False)
     panels = []
     for i, name in enumerate(shown):
         known = ~np.isnan(truth[:, i])
@@ -115,8 +130,15 @@ def _panels(
     return figure, panels
 
 
+def _dots(rows: int) -> float:
+    """Returns how large the dots of so many images are: many small ones, or few that are seen."""
+    return float(np.clip(4000 / max(rows, 1), 6, 36))
+
+
 def _frame(axes: Axes, across: str, up: str, title: str) -> None:
     axes.set_xlabel(across, color=INK)
     axes.set_ylabel(up, color=INK)
-    axes.set_title(readable(title, 70), color=INK, size=10)
+    axes.set_title(readable(title, 70), color=INK, size=10, parse_math=False)
+    axes.locator_params(nbins=MOST_TICKS)
+    axes.ticklabel_format(scilimits=(-3, 5), useMathText=True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -34,11 +34,25 @@ from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
+from pipeline.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PREDICTIONS = "predictions.csv"
+SCALARS = (
+    "map",
+    "micro_f1",
+    "macro_f1",
+    "exact_match",
+    "hamming_loss",
+    "mae",
+    "rmse",
+    "r2",
+    "spearman",
+    "median_error",
+)
+"""Figures over all labels, or over all numbers, as ``--json`` calls them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,7 +60,7 @@ class TargetReport:
     """What came out of evaluating one head on one split.
 
     Attributes:
-        head: The head.
+        trained: The head.
         dataset: Name of the data set.
         split: ``train``, ``val`` or ``test``.
         figures: All figures.
@@ -62,7 +76,7 @@ class TargetReport:
         validated_on: Known images that the head, or its training, was chosen on; None where not known.
     """
 
-    head: TrainedHead
+    trained: TrainedHead
     dataset: str
     split: str
     figures: LabelsFigures | NumbersFigures
@@ -77,16 +91,64 @@ class TargetReport:
     validated_on: int | None = None
 
     @property
+    def head(self) -> str:
+        """Name of the head."""
+        return self.trained.name
+
+    @property
+    def target(self) -> str:
+        """The kind of answers."""
+        return self.trained.task.target
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What determined the features."""
+        return self.trained.spec
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Figures by epoch of the head's training."""
+        return self.trained.history
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder of the head; None where it is not saved."""
+        return self.trained.folder
+
+    @property
     def folder(self) -> Path:
         """Where the files of this report belong: a folder named after the split, beside the head."""
-        if self.head.folder is None:
-            raise UsageError(f"head {self.head.name} is not saved, so its report has no place: name a folder")
-        return self.head.folder / self.split
+        return self._saved / self.split
+
+    @property
+    def entry(self) -> Path:
+        """Where the heads of the same features stand, ``<runs>/<dataset>/<entry>``."""
+        return self._saved.parent
+
+    @property
+    def _saved(self) -> Path:
+        if self.run is None:
+            raise UsageError(f"head {self.head} is not saved, so its report has no place: name a folder")
+        return self.run
+
+    @property
+    def rows_measured(self) -> int:
+        """Images that count in the figures."""
+        return self.figures.n
+
+    @property
+    def scalars(self) -> dict[str, float | None]:
+        """The figures over all labels or numbers by name, with the ends of their intervals."""
+        record = self.figures.to_json()
+        values = {name: record[name] for name in SCALARS if name in record}
+        for name, (low, high) in self.figures.intervals.items():
+            values |= {f"{name}_low": low, f"{name}_high": high}
+        return values
 
     @property
     def subject(self) -> str:
         """What was evaluated, in words."""
-        return f"{self.head.name} on {self.dataset}, {self.split} split"
+        return f"{self.head} on {self.dataset}, {self.split} split"
 
     @property
     def lines(self) -> dict[str, str]:
@@ -157,11 +219,11 @@ class TargetReport:
     def to_json(self) -> dict[str, Any]:
         """Returns the object that ``pipeline evaluate --json`` prints."""
         record = {
-            "head": self.head.name,
+            "head": self.head,
             "split": self.split,
-            "target": self.head.task.target,
+            "target": self.target,
             **self.figures.to_json(),
-            "run": str(self.head.folder),
+            "run": str(self.run),
             "trained_on": self.trained_on,
             "validated_on": self.validated_on,
             "notes": list(self.notes),
@@ -181,14 +243,19 @@ class TargetReport:
         return import_pandas().DataFrame({"id": list(self.rows.ids), **self.columns})
 
     @property
+    def decisions(self) -> np.ndarray:
+        """Whether each label is answered, bool (n, k)."""
+        thresholds = [self.trained.threshold(label) for label in range(len(self.trained.classes))]
+        return self.answers >= np.array(thresholds)
+
+    @property
     def columns(self) -> dict[str, np.ndarray]:
         """Columns for each label or number, float (n,) each, NaN where the truth is unknown.
 
         They are ``true(NAME)``, ``predicted(NAME)`` and, of a label, whose prediction is 1 or 0, ``p(NAME)``.
         """
-        limits = [self.head.threshold(label) for label in range(len(self.head.classes))]
-        decisions = self.answers >= np.array(limits) if isinstance(self.figures, LabelsFigures) else None
-        return answer_columns(self.head.classes, self.truth, self.answers, decisions)
+        decisions = self.decisions if isinstance(self.figures, LabelsFigures) else None
+        return answer_columns(self.trained.classes, self.truth, self.answers, decisions)
 
     def write(self, folder: Path | None = None, *, page: Callable[[Path], object] | None = None) -> Path:
         """Writes metrics.json, predictions.csv and the pictures, replacing an older report.
@@ -212,10 +279,10 @@ class TargetReport:
         with replacing(target, METRICS, known=is_of_a_report, root=root) as fresh:
             record = self.to_json() | {
                 "dataset": self.dataset,
-                "classes": self.head.classes,
+                "classes": self.trained.classes,
                 "looks": self.looks.to_json() if self.looks else None,
-                "spec": parse_json(self.head.spec.to_json()),
-                "software": software(self.head.versions),
+                "spec": parse_json(self.spec.to_json()),
+                "software": software(self.trained.versions),
                 "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             write_json(record, fresh / METRICS)
@@ -230,7 +297,7 @@ class TargetReport:
         if isinstance(self.figures, LabelsFigures):
             drawings = {PRECISION_RECALL: draw_precision_recall}
         for name, draw in drawings.items():
-            picture = draw(self.truth, self.answers, self.head.classes, subject=self.subject)
+            picture = draw(self.truth, self.answers, self.trained.classes, subject=self.subject)
             save_png(picture, folder / name)
 
     def _write_predictions(self, path: Path) -> None:

@@ -1,15 +1,18 @@
-"""Bootstrap intervals of figures of any kind: images, or groups of them, are drawn again and again."""
+"""Bootstrap of figures of any kind: images, or groups of them, are drawn again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from pipeline.evaluation.resampling import FEWEST_UNITS, RESAMPLES, ROUNDING, SEED
+from pipeline.progress import late_progress
 
 LEVEL = 0.95
-CHUNK = 2**21
+TESTED = 1999
+"""Resamples of a paired test: no p is below 0.001, so that it is told among as many as fifty heads."""
+CHUNK = 2**19
 """Weights in memory at a time."""
 
 Figure = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -27,26 +30,53 @@ def intervals(figures: Figure, rows: int, groups: np.ndarray | None) -> dict[str
     Returns:
         By name; a figure that is the same in every resample has none, nor has any of fewer than ten units.
     """
+    (drawn,) = resampled([figures], rows, groups, resamples=RESAMPLES, title="intervals")
+    ends = {name: percentile_interval(values) for name, values in drawn.items()}
+    return {name: known for name, known in ends.items() if known is not None}
+
+
+def percentile_interval(drawn: np.ndarray) -> tuple[float, float] | None:
+    """Returns the ends that hold 95 % of resamples, float (b,); None where all of them are the same."""
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn) or np.ptp(drawn) <= ROUNDING:
+        return None
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def resampled(
+    figures: Sequence[Figure], rows: int, groups: np.ndarray | None, *, resamples: int, title: str
+) -> list[dict[str, np.ndarray]]:
+    """Computes figures of several kinds of answers to the same rows for the same resamples of these.
+
+    Args:
+        figures: Those of each kind of answers.
+        rows: Number n of rows.
+        groups: int (n,), rows that are drawn together; None = each alone.
+        resamples: Number b of resamples.
+        title: What progress is called, where it takes long.
+
+    Returns:
+        For each kind, float (b,) by name of the figure; nothing where there are fewer than ten units.
+    """
     units = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(units.max(initial=-1)) + 1
     if count < FEWEST_UNITS:
-        return {}
-    parts = [figures(weights[:, units]) for weights in _weights(count, rows)]
-    ends = {}
-    for name in parts[0]:
-        drawn = np.concatenate([part[name] for part in parts])
-        drawn = drawn[~np.isnan(drawn)]
-        if len(drawn) and np.ptp(drawn) > ROUNDING:
-            low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            ends[name] = (float(low), float(high))
-    return ends
+        return [{} for _ in figures]
+    parts: list[list[dict[str, np.ndarray]]] = [[] for _ in figures]
+    with late_progress(title, resamples * len(figures), "resamples") as advance:
+        for weights in _weights(count, rows, resamples):
+            for compute, part in zip(figures, parts, strict=True):
+                part.append(compute(weights[:, units]))
+                advance(len(weights))
+    return [{name: np.concatenate([one[name] for one in part]) for name in part[0]} for part in parts]
 
 
-def _weights(units: int, rows: int) -> Iterator[np.ndarray]:
+def _weights(units: int, rows: int, resamples: int) -> Iterator[np.ndarray]:
     """Yields float (b, units), how often each unit occurs in each of b resamples."""
     random = np.random.default_rng(SEED)
     size = max(CHUNK // max(rows, 1), 1)
-    for start in range(0, RESAMPLES, size):
-        count = min(size, RESAMPLES - start)
+    for start in range(0, resamples, size):
+        count = min(size, resamples - start)
         drawn = random.integers(0, units, (count, units)) + units * np.arange(count)[:, None]
         yield np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(float)

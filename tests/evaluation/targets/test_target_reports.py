@@ -108,12 +108,13 @@ def test_the_page_is_complete_and_takes_no_name_for_markup(
     page = (written(report) / "report.html").read_text(encoding="utf-8")
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
-    assert not re.search(r"<script|(src|href)=\"(?!data:)", page)
+    assert not re.search(r"<script|(src|href)=\"(?!data:|#)", page)
     assert page.count('src="data:image/png;base64,') == (1 if target == "labels" else 2)
     for note in report.notes:
         assert note.split(",")[0].split("'")[0] in page
     for name in report.lines:
         assert name.replace("'", "&#39;") in page
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
 
 
 @pytest.mark.parametrize("target", BOTH)
