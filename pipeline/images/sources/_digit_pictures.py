@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from pipeline.images.sources._array_source import ImageArray
 
@@ -44,14 +45,13 @@ def turn_scans(scans: np.ndarray, digits: np.ndarray) -> list[ImageArray]:
     Returns:
         For each split uint8 (m, 12, 12) with angles in degrees, float32 (m,).
     """
-    from scipy.ndimage import rotate
-
     random = np.random.default_rng(_SEED)
     chosen = scans[random.permutation(np.flatnonzero(np.isin(digits, UPRIGHT)))]
     angles = random.uniform(-STEEPEST, STEEPEST, len(chosen)).round(1).astype(np.float32)
-    padded = np.pad(chosen, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
+    padded = np.pad(chosen, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN))).astype(np.float32)
     turned = [
-        rotate(one, angle, reshape=False, order=1) for one, angle in zip(padded, angles.tolist(), strict=True)
+        np.asarray(Image.fromarray(one).rotate(angle, Image.Resampling.BILINEAR))
+        for one, angle in zip(padded, angles.tolist(), strict=True)
     ]
     return _in_splits(np.stack(turned), angles)
 
