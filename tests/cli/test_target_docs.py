@@ -18,6 +18,9 @@ from pipeline.images import open_images
 PAGE = (Path(__file__).resolve().parents[2] / "docs/labels-and-numbers.md").read_text()
 BLOCKS = re.findall(r"```(sh|text)\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+LISTED = re.findall(r"^\| `(pipeline .+?)` \|", PAGE, re.MULTILINE)
+QUICK = [line for line in LISTED if line.split()[1] not in ("choose", "serve")]
+"""Commands of the table that end by themselves, and in seconds; the other two have tests of their own."""
 FIGURE = re.compile(r"  (?P<name>\S.*?) {2,}(?P<value>\d+\.\d+)  \((?P<low>\S+) to (?P<high>\S+)\)")
 """A figure with its interval, as it stands in a terminal."""
 
@@ -29,10 +32,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     (folder / "photos").mkdir()
     random = np.random.default_rng(0)
     lines = ["path,label,weight"]
-    for number in range(30):
+    for number in range(120):
         pixels = random.integers(0, 256, (16, 16, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"photos/{number}.png")
-        lines.append(f"photos/{number}.png,{('cat;indoor', 'dog', ';')[number % 3]},{number / 2}")
+        lines.append(f"photos/{number}.png,{('cat;indoor', 'dog', ';', '')[number % 4]},{number / 2}")
     (folder / "photos.csv").write_text("\n".join(lines) + "\n")
     for name, address in (("pair", "builtin:digit-pairs"), ("turned", "builtin:turned-digits")):
         source = open_images(address)
@@ -41,13 +44,14 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         found = {}
-        for line in COMMANDS:
+        train = "pipeline train-head --name photos --head ridge"  # what the table builds on
+        for line in [*COMMANDS, train, *QUICK]:
             done = CliRunner().invoke(main, shlex.split(line, comments=True)[1:])
             found[line] = done.stdout if done.exit_code == 0 else f"failed: {done.output}"
         yield found
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [*COMMANDS, *QUICK])
 def test_a_command_of_the_page_runs(line: str, printed: dict[str, str]) -> None:
     assert line.startswith("pipeline ")
     assert not printed[line].startswith("failed: "), printed[line]
