@@ -15,6 +15,7 @@ import learning_curves
 import planted_labels
 import recipe_tables
 import stage_one_table
+import targets
 import trap_figures
 import views
 import waiting
@@ -31,6 +32,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
         RESULTS / "learning_curves.csv"
     ),
     ("docs/labels.md", planted_labels.MARK): lambda: planted_labels.summary(RESULTS / "planted_labels.csv"),
+    ("docs/labels-and-numbers.md", targets.MARK): lambda: targets.summary(RESULTS / "targets.csv"),
     ("docs/choose.md", choosing.MARK): lambda: choosing.summary(choosing.TABLE),
     ("docs/speed.md", waiting.MARK): lambda: waiting.summary(RESULTS / "waiting.csv"),
     ("docs/views.md", views.MARK): lambda: views.summary(RESULTS / "views.csv"),

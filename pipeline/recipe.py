@@ -17,6 +17,8 @@ from pipeline.extraction.report import extractions_to_json
 from pipeline.extraction.request import FeatureRequest
 from pipeline.heads import describe_head, make_head, train_head
 from pipeline.images import SPLITS
+from pipeline.images.source_options import SourceOptions
+from pipeline.images.targets import CLASS, checked_kind
 from pipeline.options import Seed, flags_of, options_of, parse_options
 from pipeline.paths import expanded
 from pipeline.progress import say
@@ -26,6 +28,7 @@ from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.evaluation import Report
+    from pipeline.evaluation.targets import TargetReport
     from pipeline.heads import TrainedHead
 
 
@@ -37,6 +40,7 @@ MAX_BYTES = 1 << 20
 
 EXTRACT = (*flags_of(FeatureRequest), "batch_size")
 """The fields of ``[extract]``: those of ``FeatureRequest`` but the augmentation, which is a section."""
+SECTIONS = ("source_options", "extract", "augment", "options", "published")
 OLDER_NAMES = {"base_engine": "engine"}
 """What fields of ``[extract]`` were called in versions before 0.2.0."""
 
@@ -97,12 +101,14 @@ class Recipe:
         experiment: What stands at its top.
         request: The features it needs.
         options: Options of the head.
+        source_options: How its images are to be read.
         published: What the source reports.
     """
 
     experiment: Experiment
     request: FeatureRequest
     options: Mapping[str, object] = field(default_factory=dict)
+    source_options: SourceOptions = field(default_factory=SourceOptions)
     published: Published = field(default_factory=Published)
 
 
@@ -121,13 +127,19 @@ class Outcome:
     recipe: Recipe
     extractions: Sequence[Extraction]
     trained: TrainedHead
-    reports: dict[str, Report]
+    reports: Mapping[str, Report | TargetReport]
     seconds: Mapping[str, float]
 
     @property
     def beside_published(self) -> str:
         """The published figure beside those of this run, in words; empty where nothing was published."""
-        measured = {split: report.figures.accuracy for split, report in self.reports.items()}
+        from pipeline.evaluation import Report
+
+        measured = {
+            split: report.figures.accuracy
+            for split, report in self.reports.items()
+            if isinstance(report, Report)  # labels and numbers have other figures
+        }
         return self.recipe.published.beside(self.trained.dataset, measured)
 
     def to_json(self) -> dict[str, Any]:
@@ -169,7 +181,7 @@ def read_recipe(path: Path) -> Recipe:
         long = "integer string conversion" in str(error)
         trouble = "it holds a whole number of thousands of digits" if long else error
         raise UsageError(f"recipe {path} is not TOML: {trouble}") from error
-    sections: dict[str, dict[str, Any]] = {"extract": {}, "augment": {}, "options": {}, "published": {}}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for name in sections:
         sections[name] = data.pop(name, {})
         if not isinstance(sections[name], dict):
@@ -191,11 +203,21 @@ def read_recipe(path: Path) -> Recipe:
         augmentation=Augmentation.from_options(sections["augment"]),
         **_checked(FeatureRequest, asked, f"[extract] of recipe {path}", only=EXTRACT),
     )
+    reading = SourceOptions(
+        **_checked(SourceOptions, sections["source_options"], f"[source_options] of recipe {path}")
+    )
+    checked_kind(reading.target)
     make_head(experiment.head, sections["options"])  # told now, and not after the images
     published = Published(**_checked(Published, sections["published"], f"[published] of recipe {path}"))
     if published.split and published.split not in SPLITS:
         raise unknown(f"split in [published] of recipe {path}", published.split, SPLITS)
-    return Recipe(experiment=experiment, request=request, options=sections["options"], published=published)
+    return Recipe(
+        experiment=experiment,
+        request=request,
+        options=sections["options"],
+        source_options=reading,
+        published=published,
+    )
 
 
 def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = None) -> Outcome:
@@ -210,11 +232,13 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     Raises:
         UnreadableImagesError: Some images cannot be read; the others are finished and kept.
     """
-    from pipeline.evaluation.entry import check_entry, evaluate_entry
+    from pipeline.evaluation.entry import check_entry, evaluate_entry, evaluate_target_entry
 
     experiment = recipe.experiment
     started = time.perf_counter()
-    extractions = extract(experiment.data, recipe.request, cache=cache, name=name)
+    extractions = extract(
+        experiment.data, recipe.request, cache=cache, name=name, source_options=recipe.source_options
+    )
     if failures := extractions[0].failures:
         first = failures[0]
         raise UnreadableImagesError(
@@ -235,7 +259,8 @@ def run_recipe(recipe: Recipe, *, cache: Path, runs: Path, name: str | None = No
     )
     fitted = time.perf_counter()
     leaks = check_entry(chosen)
-    reports = {split: evaluate_entry(trained, chosen, split, leaks=leaks) for split in measured}
+    measure = evaluate_entry if trained.task.target == CLASS else evaluate_target_entry
+    reports = {split: measure(trained, chosen, split, leaks=leaks) for split in measured}
     seconds = {
         "extract": extracted - started,
         "train": fitted - extracted,

@@ -14,10 +14,16 @@ from photos import Photos
 from pipeline.errors import UsageError
 from pipeline.extraction.augment import Augmentation
 from pipeline.extraction.request import FeatureRequest
+from pipeline.images.source_options import SourceOptions
 from pipeline.recipe import Experiment, Published, read_recipe, run_recipe, with_changes
 
 TOP = {"title": '"t"', "data": '"builtin:digits"', "head": '"logreg"'}
-SECTIONS = {"extract": FeatureRequest, "augment": Augmentation, "published": Published}
+SECTIONS = {
+    "source_options": SourceOptions,
+    "extract": FeatureRequest,
+    "augment": Augmentation,
+    "published": Published,
+}
 ILL_TYPED = ("{}", "[[]]", "[{}]", "1979-05-27", "nan")
 """Values that no field takes."""
 

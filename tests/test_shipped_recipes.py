@@ -34,7 +34,7 @@ def run(*words: str) -> Result:
 
 
 def test_there_are_recipes() -> None:
-    assert len(NAMES) == 16
+    assert len(NAMES) == 18
     assert "cats-and-dogs-vgg16" in NAMES
 
 

@@ -93,10 +93,10 @@ def recipe_text(choice: Choice) -> str:
     if not base.is_pixels:
         asked["layers"] = layers
     lines = [*map(_line, top.items())]
-    if first.source_options.given:
-        lines.insert(0, "# How the source is read is no part of a recipe: see the commands in choice.json.")
-    for section, values in (("extract", asked), ("options", trained.options)):
-        lines += ["", f"[{section}]", *map(_line, values.items())]
+    reading = first.source_options.to_json()
+    for section, values in (("source_options", reading), ("extract", asked), ("options", trained.options)):
+        if values or section != "source_options":
+            lines += ["", f"[{section}]", *map(_line, values.items())]
     return "\n".join(lines) + "\n"
 
 

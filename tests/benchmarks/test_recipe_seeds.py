@@ -16,7 +16,7 @@ from recipe_list import LINES, Line, place
 from recipe_results import Results
 from tables import read_table
 
-from pipeline.recipe import shipped
+from pipeline.recipe import read_recipe, shipped
 
 RECIPE = """
 title = "t"
@@ -33,8 +33,9 @@ split = "test"
 """
 
 
-def test_every_recipe_is_in_the_list() -> None:
-    assert {line.recipe for line in LINES if not line.frozen} == set(shipped())
+def test_every_recipe_of_classes_is_in_the_list() -> None:
+    of_classes = {name for name in shipped() if read_recipe(Path(name)).experiment.data == "builtin:digits"}
+    assert {line.recipe for line in LINES if not line.frozen} == of_classes
     assert len({line.name for line in LINES}) == len(LINES)
 
 

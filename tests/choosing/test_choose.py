@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +20,14 @@ from onnx_files import TOML, convnet, save, transformer
 from pipeline.backbones.at_hand import BaseAtHand
 from pipeline.cache import find_entries, open_features
 from pipeline.choosing import Choice, chooser, contender, ensembles, fits
+from pipeline.choosing.results import recipe_text
 from pipeline.cli import main
 from pipeline.errors import UsageError
 from pipeline.evaluation.ledger import LEDGER
 from pipeline.extraction import FeatureRequest
 from pipeline.heads import load_head, save_head
 from pipeline.images import open_images
+from pipeline.images.source_options import SourceOptions
 from pipeline.plain_json import read_sealed
 from pipeline.recipe import read_recipe, run_recipe
 from pipeline.serving import Predictor
@@ -114,6 +117,23 @@ def test_the_recipe_makes_the_same_head(choice: Choice, tmp_path: Path) -> None:
     outcome = run_recipe(recipe, cache=choice.found.entries[0].cache, runs=tmp_path)
     assert outcome.trained.val_accuracy == choice.trained.val_accuracy
     assert outcome.trained.options == choice.trained.options
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        SourceOptions(),
+        SourceOptions(label_column="kind", leave_out=("*.png", 'a "b"')),
+        SourceOptions(target_column=("width", "height")),
+    ],
+)
+def test_the_recipe_says_how_the_source_is_read(
+    reading: SourceOptions, choice: Choice, tmp_path: Path
+) -> None:
+    entries = [replace(entry, source_options=reading) for entry in choice.found.entries]
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(replace(choice, found=replace(choice.found, entries=entries))))
+    assert read_recipe(path).source_options == reading
 
 
 def test_what_is_left_behind(choice: Choice) -> None:

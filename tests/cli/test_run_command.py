@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from click.testing import Result
 from counting_engine import CountingEngine
 from photos import Photos
+
+from pipeline.recipe import find_recipe
 
 Cli = Callable[..., Result]
 Read = Callable[[Result], dict[str, Any]]
@@ -121,3 +124,30 @@ def test_a_recipe_that_is_not_there(cli: Cli) -> None:
     result = cli("run", "recipes/none.toml")
     assert result.exit_code == 2
     assert "recipe recipes/none.toml cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "figure"),
+    [
+        ("digit-pairs-dense", {"epochs": 30, "learning_rate": 0.003}, "mean average precision"),
+        ("turned-digits-knn", {}, "R2"),
+    ],
+)
+def test_recipes_of_labels_and_numbers_print_their_figures(
+    recipe: str, options: dict[str, object], figure: str, cli: Cli, tmp_path: Path
+) -> None:
+    text = find_recipe(Path(recipe)).read_text()
+    quick = tmp_path / "quick.toml"  # the same with options that need less time
+    quick.write_text(
+        text + "".join(["[options]\n", *(f"{key} = {value}\n" for key, value in options.items())])
+    )
+    result = cli("run", quick)
+    assert result.exit_code == 0, result.stderr
+    data, head = recipe.rsplit("-", 1)
+    for split in ("val", "test"):
+        assert f"{head} on {data}, {split} split" in result.stdout
+    shown = re.findall(rf"^  {figure} +(\d\.\d+)", result.stdout, re.MULTILINE)
+    assert len(shown) == 2
+    assert min(map(float, shown)) > 0.8
+    assert "published" not in result.stdout
+    assert Path(result.stdout.splitlines()[-1].strip(), "test", "metrics.json").is_file()

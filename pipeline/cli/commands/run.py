@@ -56,7 +56,8 @@ def command(
     """
     from rich.console import Console
 
-    from pipeline.evaluation.tables import print_report
+    from pipeline.evaluation import Report
+    from pipeline.evaluation.tables import print_report, print_targets
     from pipeline.recipe import read_recipe, run_recipe, with_changes
     from pipeline.wording import readable
 
@@ -69,7 +70,10 @@ def command(
         return
     console = Console(file=sys.stdout)
     for report in outcome.reports.values():
-        print_report(report, console=console)
+        if isinstance(report, Report):
+            print_report(report, console=console)
+        else:
+            print_targets(report, console=console)
     if outcome.beside_published:
         click.echo(readable(outcome.beside_published, LONGEST))
     click.echo(f"  {outcome.trained.folder}")
