@@ -290,6 +290,25 @@ def test_numbers_are_learnt_by_hubers_loss_of_what_is_known() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_a_network_that_finds_nothing_answers_what_knowing_nothing_would(
+    target: str, make_targets: MakeTargets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, val = make_targets(target), make_targets(target, "val", rows=40)
+    swapped = dataclasses.replace(val.rows, targets=(1 if target == LABELS else 1010) - val.rows.targets)
+    head = fit_head(
+        "dense",
+        train,
+        dataclasses.replace(val, rows=swapped),
+        options={"epochs": 3, "learning_rate": 0.01},
+    )
+    answers = head.predict_targets(val)
+    mean = train.targets.mean(axis=0)
+    expected = (mean * len(train) + 0.5) / (len(train) + 1) if target == LABELS else mean
+    np.testing.assert_allclose(answers, np.broadcast_to(expected, answers.shape), rtol=1e-5)
+    assert "none of 3 epochs did better on val than the" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_network_without_val_says_that_the_last_epoch_counts(
     target: str, make_targets: MakeTargets, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.heads._core.examples import Examples
 from pipeline.heads._core.head import History
 from pipeline.heads._core.number_scale import NumberScale
-from pipeline.images.targets import LABELS
+from pipeline.images.targets import LABELS, NUMBER
 from pipeline.memory import available_bytes
 from pipeline.progress import progress, say
 from pipeline.runtimes.keras import import_keras
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 MEMORY_SHARE = 0.35
 """Share of the memory up to which features are read whole."""
 BATCH = 256
+NOTHING = {
+    LABELS: "the share of each label, so that is what this head answers: other features may tell more",
+    NUMBER: "the mean of each number, so that is what this head answers: other features may tell more",
+}
+"""What answers without a look, where no epoch does better, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +58,9 @@ def train_on_targets(
 ) -> History:
     """Trains all weights; with validation rows it ends with those of the epoch of the lowest loss.
 
-    The loss is the mean of the known targets': cross-entropy of labels, and Huber's of numbers, which one
-    row that is far off does not rule.
+    Where no epoch does better on val than knowing nothing, it ends with the share of each label, or the mean
+    of each number. The loss is the mean of the known targets': cross-entropy of labels, and Huber's of
+    numbers, which one row that is far off does not rule.
 
     Args:
         network: With a logistic function for each label at its end, or a linear layer.
@@ -107,10 +113,25 @@ def train_on_targets(
                 break
     if held_out is not None:
         network.set_weights(best_weights)
-        say(f"epoch {best_epoch} of {len(history['loss'])} is kept: val loss {best:.4f}")
+        _know_nothing(network, train.targets, target)
+        if _measure(network, *held_out, target) <= best:
+            say(f"note: none of {len(history['loss'])} epochs did better on val than {NOTHING[target]}")
+        else:
+            network.set_weights(best_weights)
+            say(f"epoch {best_epoch} of {len(history['loss'])} is kept: val loss {best:.4f}")
     if target != LABELS:
         _undo(scale, network)
     return history
+
+
+def _know_nothing(network: keras.Model, targets: np.ndarray, target: str) -> None:
+    """Has the last layer of a network answer the share of each label, or 0, the mean of numbers as learnt."""
+    kernel, bias = map(np.zeros_like, network.layers[-1].get_weights())
+    if target == LABELS:
+        known = ~np.isnan(targets)
+        share = (np.where(known, targets, 0).sum(axis=0) + 0.5) / (known.sum(axis=0) + 1)
+        bias[:] = np.log(share / (1 - share))
+    network.layers[-1].set_weights([kernel, bias])
 
 
 def _undo(scale: NumberScale, network: keras.Model) -> None:
