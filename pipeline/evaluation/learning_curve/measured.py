@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.learning_curve.figure import AREA, SHARE_OF_RIGHT, VARIANCE, CurveFigure
-from pipeline.evaluation.targets.part_figures import mean_of_defined, part_figures
+from pipeline.evaluation.targets.part_figures import mean_of_defined, parts_under
 from pipeline.heads import Examples
 from pipeline.images.targets import CLASS, LABELS
 
@@ -196,7 +196,7 @@ class MeasuredTargets:
 
     def record(self, size: int, draw: int, answers: np.ndarray) -> None:
         """Takes down the figure of each label or number."""
-        self.figures[size, draw] = part_figures(self.kind, self.truth, answers, self.weights)
+        self.figures[size, draw] = parts_under(self.kind, self.truth, answers)(self.weights)
 
     def repeat(self, size: int, draw: int) -> None:
         """Says that a draw is the same fit as the first one."""

@@ -60,24 +60,7 @@ class WeightedRanking:
         return np.where(alike, np.nan, (shares * gained).sum(axis=0) / np.maximum(hits[-1], 1e-300))
 
 
-def all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[WeightedRanking]:
-    """Ranks the rows for each label.
-
-    Args:
-        has: float (n, k), 1 or 0.
-        known: bool (n, k).
-        scores: float (n, k).
-    """
-    return [WeightedRanking.of(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
-
-
-def mean_precision(ranked: Sequence[WeightedRanking], weights: np.ndarray) -> np.ndarray:
-    """Returns the mean average precision under weights (b, n), float (b,).
-
-    Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
-    """
+def precisions(ranked: Sequence[WeightedRanking], weights: np.ndarray) -> np.ndarray:
+    """Returns the average precision of each label under weights (b, n), float (b, k); NaN as above."""
     columns = np.ascontiguousarray(weights.T)
-    precisions = np.stack([one._under(columns) for one in ranked], axis=1)
-    defined = ~np.isnan(precisions)
-    total, count = np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.stack([one._under(columns) for one in ranked], axis=1)
