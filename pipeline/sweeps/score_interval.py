@@ -49,7 +49,11 @@ def figure_at_once(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
 
 def groups_of(rows: Examples) -> np.ndarray | None:
     """Numbers what is drawn together, int (n,), see ``row_groups``; None where each row is drawn alone."""
-    groups = row_groups(rows.source)[rows.index]
+    return unless_alone(row_groups(rows.source)[rows.index])
+
+
+def unless_alone(groups: np.ndarray) -> np.ndarray | None:
+    """Returns groups, int (n,); None where each row is one of its own, and so is drawn alone."""
     return groups if len(np.unique(groups)) < len(groups) else None
 
 

@@ -43,12 +43,12 @@ class WeightedRanking:
         starts = np.append(0, ends[ties] + 1)
         return cls(rows, starts[starts < len(rows)], rows[hits], gained)
 
-    def average_precision(self, weights: np.ndarray) -> np.ndarray:
-        """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
-        return self._under(weights.T)
+    def average_precision(self, columns: np.ndarray) -> np.ndarray:
+        """Returns the average precision under weights, float (b,); NaN where all rows are alike.
 
-    def _under(self, columns: np.ndarray) -> np.ndarray:
-        """Does so for weights that stand in columns, (n, b), where the rows of a label lie close together."""
+        Args:
+            columns: The weights of each resample stand in one, (n, b), so that those of a row lie together.
+        """
         if not len(self.having):
             return np.full(columns.shape[1], np.nan)
         seen = np.add.reduceat(columns[self.rows], self.seen, axis=0).cumsum(axis=0)
@@ -61,6 +61,6 @@ class WeightedRanking:
 
 
 def precisions(ranked: Sequence[WeightedRanking], weights: np.ndarray) -> np.ndarray:
-    """Returns the average precision of each label under weights (b, n), float (b, k); NaN as above."""
+    """Returns the average precision of each label under weights (b, n), float (b, k); some may be NaN."""
     columns = np.ascontiguousarray(weights.T)
-    return np.stack([one._under(columns) for one in ranked], axis=1)
+    return np.stack([one.average_precision(columns) for one in ranked], axis=1)
