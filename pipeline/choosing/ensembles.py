@@ -121,9 +121,9 @@ def select_members(answers: np.ndarray, truth: np.ndarray, kind: str = CLASS) ->
     votes, best = np.zeros(len(answers), int), (-np.inf, -np.inf)
     chosen, total = votes.copy(), np.zeros(answers.shape[1:], np.float32)
     for count in range(1, ROUNDS + 1):
-        losses = np.array([_loss(kind, (total + one) / count, truth) for one in answers])
+        losses = np.array([_loss(kind, total + one, count, truth) for one in answers])
         asked = np.sort(np.argsort(losses, kind="stable")[: ASKED[kind]]).tolist()
-        worth = {i: (score(kind, truth, (total + answers[i]) / count), -float(losses[i])) for i in asked}
+        worth = {i: (_score(kind, total + answers[i], count, truth), -float(losses[i])) for i in asked}
         pick = max(asked, key=worth.__getitem__)
         votes[pick] += 1
         total = total + answers[pick]
@@ -132,8 +132,15 @@ def select_members(answers: np.ndarray, truth: np.ndarray, kind: str = CLASS) ->
     return chosen // np.gcd.reduce(chosen)
 
 
-def _loss(kind: str, answers: np.ndarray, truth: np.ndarray) -> float:
-    return float(row_losses(kind, truth, answers).mean())
+def _score(kind: str, total: np.ndarray, count: int, truth: np.ndarray) -> float:
+    """Returns the figure of the sum of some answers; which class is first is told by the sum itself."""
+    return score(kind, truth, total if kind == CLASS else total / count)
+
+
+def _loss(kind: str, total: np.ndarray, count: int, truth: np.ndarray) -> float:
+    """Returns the mean loss of the sum of some answers; probabilities of classes are shares of their sum."""
+    mean = total / (total.sum(axis=1, keepdims=True) if kind == CLASS else count)
+    return float(row_losses(kind, truth, mean).mean())
 
 
 def measure_gain(
@@ -156,7 +163,7 @@ def measure_gain(
         if not held.any() or held.all():
             continue
         known, asked = answers[:, ~held], answers[:, held]
-        worth = [(score(kind, truth[~held], one), -_loss(kind, one, truth[~held])) for one in known]
+        worth = [(_score(kind, one, 1, truth[~held]), -_loss(kind, one, 1, truth[~held])) for one in known]
         single = max(range(len(worth)), key=worth.__getitem__)
         votes = select_members(known, truth[~held], kind)
         together[held] = np.tensordot(votes.astype(np.float32), asked, 1).astype(np.float64) / votes.sum()

@@ -55,8 +55,7 @@ def how_unsure(head: TrainedHead, features: FeatureSet, rows: np.ndarray) -> Uns
         Examples(features, rows, np.zeros(len(rows), np.int64), features.targets[rows])
     )
     entropy = entropy_of(probabilities)
-    thresholds = np.array([head.threshold(i) for i in range(len(head.classes))])
-    held = probabilities >= thresholds
+    held = probabilities >= head.answered_from
     guesses = [", ".join(head.classes[i] for i in np.flatnonzero(row)) for row in held]
     return Unsure(MEASURES[LABELS], entropy, 1 - entropy, guesses)
 

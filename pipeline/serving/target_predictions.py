@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pipeline.evaluation.targets.number_intervals import NumberIntervals
 
 
+Column = tuple[str, Sequence[object]]
+"""Name and n values; a label or number may be called like any other column, so names are no keys."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TargetPredictions(AnsweredImages):
     """What a head of labels or of numbers says about images.
@@ -44,18 +48,18 @@ class TargetPredictions(AnsweredImages):
     def _values(self, image: int) -> dict[str, float]:
         return dict(zip(self.classes, self.answers[image].tolist(), strict=True))
 
-    def _write(self, file: TextIO, columns: dict[str, Sequence[object]]) -> None:
-        """Writes columns of n values by name; text is what no spreadsheet takes for a formula."""
+    def _write(self, file: TextIO, columns: Sequence[Column]) -> None:
+        """Writes columns, each with its name; text is what no spreadsheet takes for a formula."""
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(map(guarded, columns))
-        for row in zip(*columns.values(), strict=True):
+        writer.writerow(guarded(name) for name, _ in columns)
+        for row in zip(*(values for _, values in columns), strict=True):
             writer.writerow([guarded(one) if isinstance(one, str) else one for one in row])
 
-    def _named_columns(self, pattern: str) -> dict[str, Sequence[object]]:
-        return {
-            pattern.format(name): column
+    def _named_columns(self, pattern: str) -> list[Column]:
+        return [
+            (pattern.format(name), column)
             for name, column in zip(self.classes, self.answers.T.tolist(), strict=True)
-        }
+        ]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,12 +76,12 @@ class LabelPredictions(TargetPredictions):
     @staticmethod
     def chosen(head: TrainedHead, values: np.ndarray) -> list[int]:
         """Returns the labels at or above their thresholds, by probabilities (k,), the most probable first."""
-        return _reached(values, thresholds_of(head))
+        return _reached(values, head.answered_from)
 
     @classmethod
     def of(cls, head: TrainedHead, values: np.ndarray, bounds: Any, **known: Any) -> LabelPredictions:
         """Puts answers of a head together, see :meth:`Predictions.of`; labels have no sets."""
-        return cls(head=head.name, answers=values, least=thresholds_of(head), **known)
+        return cls(head=head.name, answers=values, least=head.answered_from, **known)
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -113,8 +117,8 @@ class LabelPredictions(TargetPredictions):
             top: Not looked at: every label has its column.
         """
         joined = ["|".join(labels) for labels in self.predicted]
-        columns = {"id": self.ids, "labels": joined} | self._named_columns("p({})")
-        self._write(file, columns | self.familiar_columns)
+        first: list[Column] = [("id", self.ids), ("labels", joined)]
+        self._write(file, [*first, *self._named_columns("p({})"), *self.familiar_columns.items()])
 
     def _about(self) -> dict[str, Any]:
         return {"target": LABELS, "thresholds": self.thresholds}
@@ -184,13 +188,13 @@ class NumberPredictions(TargetPredictions):
             file: Where to.
             top: Not looked at: every number has its column.
         """
-        columns = {"id": self.ids} | self._named_columns("{}") | self.familiar_columns
+        columns: list[Column] = [("id", self.ids), *self._named_columns("{}"), *self.familiar_columns.items()]
         if self.intervals_by is not None:
             found = [self.intervals_of(image) for image in range(len(self.ids))]
             for name in self.classes:
                 for place, end in enumerate(("low", "high")):
                     ends = [one[name] for one in found]
-                    columns[f"{end}({name})"] = ["" if one is None else one[place] for one in ends]
+                    columns.append((f"{end}({name})", ["" if one is None else one[place] for one in ends]))
         self._write(file, columns)
 
     def _about(self) -> dict[str, Any]:
@@ -201,11 +205,6 @@ class NumberPredictions(TargetPredictions):
 
     def _on_bounds(self) -> list[str]:
         return [] if self.intervals_by is None else self.intervals_by.notes(self.classes)
-
-
-def thresholds_of(head: TrainedHead) -> np.ndarray:
-    """Returns the probability from which each label of a head is answered, float64 (k,)."""
-    return np.array([head.threshold(label) for label in range(len(head.classes))])
 
 
 def _reached(values: np.ndarray, least: np.ndarray) -> list[int]:

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.evaluation.targets.label_figures import ranking_of_labels
-from pipeline.evaluation.targets.number_figures import ranking_of_numbers
+from pipeline.evaluation.targets.part_figures import ranking
 from pipeline.evaluation.targets.resamples import intervals
 from pipeline.heads import Examples, row_groups
-from pipeline.images.targets import LABELS, NUMBER
+from pipeline.images.targets import CLASS
 
 Ends = tuple[float, float]
-FIGURES = {LABELS: ranking_of_labels, NUMBER: ranking_of_numbers}
-"""What is drawn again and again; the accuracy of classes follows from counts, see ``Result.interval``."""
 
 
 def drawn_interval(kind: str, rows: Examples, answers: np.ndarray) -> Ends | None:
@@ -27,12 +24,14 @@ def drawn_interval(kind: str, rows: Examples, answers: np.ndarray) -> Ends | Non
         answers: float (n, k).
 
     Returns:
-        None for classes, for fewer than ten groups, and where no draw changes the figure.
+        None for classes, whose accuracy follows from counts, see ``Result.interval``; for fewer than ten
+        groups, and where no draw changes the figure.
     """
-    if kind not in FIGURES:
+    if kind == CLASS:
         return None
-    figure = FIGURES[kind](rows.targets, answers)
-    (ends,) = intervals(figure, len(rows), rows.once(groups_of)).values() or (None,)
+    (ends,) = intervals(ranking(kind, rows.targets, answers), len(rows), rows.once(groups_of)).values() or (
+        None,
+    )
     return ends
 
 
@@ -44,13 +43,17 @@ def figure_at_once(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
         truth: (n, k), NaN where a label or number is unknown.
         answers: float (n, k).
     """
-    (value,) = FIGURES[kind](truth, answers)(np.ones((1, len(truth)))).values()
+    (value,) = ranking(kind, truth, answers)(np.ones((1, len(truth)))).values()
     return float(value[0])
 
 
 def groups_of(rows: Examples) -> np.ndarray | None:
     """Numbers what is drawn together, int (n,), see ``row_groups``; None where each row is drawn alone."""
-    groups = row_groups(rows.source)[rows.index]
+    return unless_alone(row_groups(rows.source)[rows.index])
+
+
+def unless_alone(groups: np.ndarray) -> np.ndarray | None:
+    """Returns groups, int (n,); None where each row is one of its own, and so is drawn alone."""
     return groups if len(np.unique(groups)) < len(groups) else None
 
 

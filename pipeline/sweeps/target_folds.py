@@ -11,12 +11,13 @@ import numpy as np
 
 from pipeline.evaluation.fold_interval import DRAWN, interval_around
 from pipeline.evaluation.targets.answer_table import answer_columns, write_columns
+from pipeline.evaluation.targets.figure_words import baseline_lines
 from pipeline.evaluation.targets.label_figures import LabelsFigures, measure_labels
 from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_numbers
 from pipeline.heads._core.target_figures import FIGURES, IN_WORDS
 from pipeline.images.targets import LABELS
 from pipeline.sweeps.fold_answers import INNER_FOLDS, FoldAnswers
-from pipeline.sweeps.score_interval import Ends, figure_at_once
+from pipeline.sweeps.score_interval import Ends, figure_at_once, unless_alone
 
 LOWEST = {"map": 0.0, "r2": -np.inf}
 """Least value that each figure can have; the greatest is 1."""
@@ -55,7 +56,7 @@ class TargetCrossValidation(FoldAnswers):
     @cached_property
     def figures(self) -> tuple[LabelsFigures | NumbersFigures, ...]:
         """Those of each repeat."""
-        truth, names, groups = self.rows.targets, self.features.classes, self._groups
+        truth, names, groups = self.rows.targets, self.features.classes, unless_alone(self.groups)
         if self.is_of_labels:
             both = zip(self.answers, self.thresholds, strict=True)
             return tuple(measure_labels(truth, one, names, limits, groups) for one, limits in both)
@@ -108,15 +109,7 @@ class TargetCrossValidation(FoldAnswers):
         if self.ends is not None:
             low, high = self.ends
             shown[self.figure_name] += f"  (95% interval {low:.4f} to {high:.4f})"
-        return shown | self._baseline
-
-    @property
-    def _baseline(self) -> dict[str, str]:
-        known = self.means["baseline"]
-        if self.is_of_labels:
-            share = known["map"]
-            return {} if share is None else {"always each label's share": f"{self.figure_name} {share:.4f}"}
-        return {f"always the {known['answer']}": f"MAE {known['mae']:.4f}, RMSE {known['rmse']:.4f}"}
+        return shown | baseline_lines(self.means["baseline"])
 
     def spelt(self, value: float) -> str:
         """Writes a value of the figure."""
@@ -143,11 +136,6 @@ class TargetCrossValidation(FoldAnswers):
         decisions = answers >= self.thresholds.mean(axis=0) if self.is_of_labels else None
         columns = answer_columns(self.features.classes, self.rows.targets, answers, decisions)
         write_columns(file, self.rows.ids, columns, marks=self.is_of_labels)
-
-    @property
-    def _groups(self) -> np.ndarray | None:
-        """What is drawn together for intervals; None where each image is drawn alone."""
-        return self.groups if len(np.unique(self.groups)) < len(self.groups) else None
 
     def _measured(self, answers: np.ndarray, rows: np.ndarray) -> float:
         return figure_at_once(self.features.target, self.rows.targets[rows], answers[rows])

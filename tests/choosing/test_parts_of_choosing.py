@@ -160,6 +160,14 @@ def test_an_ensemble_of_one_head_many_times_gains_nothing() -> None:
     assert not measure_gain(same, labels, np.arange(200), seed=0).is_more_than_noise
 
 
+def test_of_classes_only_the_proportions_of_probabilities_count() -> None:
+    random = np.random.default_rng(2)
+    labels = random.integers(0, 3, 200)
+    one = answers(random, labels, 0.7)
+
+    assert select_members(np.stack([one, 2 * one]), labels).tolist() == [1, 0]
+
+
 def test_a_group_is_never_selected_and_measured_on() -> None:
     random = np.random.default_rng(1)
     labels = np.repeat(random.integers(0, 3, 20), 10)

@@ -77,6 +77,23 @@ def test_it_works_without_the_images(leaking: list[str], some_photos: Photos, cl
     assert "perceptual" not in result.stdout
 
 
+def test_images_are_read_as_they_were_extracted(
+    cli: Cli, extract: Cli, the_object: Read, tmp_path: Path
+) -> None:
+    lines = ["picture,label,split"]
+    for number, split in enumerate(("train", "train", "test", "val")):
+        scene(min(number, 2) % 2).save(tmp_path / f"{number}.jpg", quality=90 - 30 * (number == 2))
+        lines.append(f"{number}.jpg,{'ab'[number % 2]},{split}")
+    table = tmp_path / "set.csv"
+    table.write_text("\n".join(lines))
+    assert extract("--data", table, "--path-column", "picture").exit_code == 0
+
+    found = the_object(cli("check", "--data", table, "--json"))
+
+    assert not any("not hashed" in note for note in found["notes"])
+    assert found["counts"]["perceptual"] >= 1
+
+
 def test_a_stricter_distance_finds_less(leaking: list[str], cli: Cli, the_object: Read) -> None:
     assert the_object(cli("check", *leaking, "--most-bits", 0, "--json"))["counts"]["perceptual"] == 0
 

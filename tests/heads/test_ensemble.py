@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipeline.evaluation.evidence import Evidence
 from pipeline.heads import fit_head, load_head, make_head, train_head
 from pipeline.heads._core.member_files import SHAPES, read_archive
 from pipeline.heads._core.members import Member, read_members, write_members
+from pipeline.heads._core.voting import EnsembleModel
 from pipeline.images.targets import LABELS, NUMBER
 
 # Keras 3.15 converts its variables in a way that NumPy 2.4 has deprecated.
@@ -76,6 +77,31 @@ def test_members_answer_as_they_would_alone(cuts: Callable[[str], Cuts], tmp_pat
     assert np.array_equal(load_head(together.folder).predict_proba(joined), together.predict_proba(joined))
     kept = {"head.json", "model.zip", "seen.bin", "familiar.bin"}
     assert {path.name for path in together.folder.iterdir()} == kept
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Answers with the same probabilities whatever it is asked."""
+
+    answers: np.ndarray
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        return self.answers
+
+    def save(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+def test_saved_ensembles_of_classes_answer_with_the_same_bits_as_ever() -> None:
+    features = np.zeros((500, 4))
+    first, second = np.random.default_rng(0).random((2, 500, 3), np.float32)
+    model = EnsembleModel((Fixed(first), Fixed(second)), (3, 7), ("a", "b"), (None, None), ((4,),))
+
+    found = model.predict_proba(features)
+
+    wide, other = first.astype(float), second.astype(float)
+    votes = 3 * wide / wide.sum(axis=1, keepdims=True) + 7 * other / other.sum(axis=1, keepdims=True)
+    assert np.array_equal(found, votes / 10)
 
 
 def test_what_is_unlike_the_training_is_known_of_several_cuts(

@@ -94,6 +94,23 @@ def test_strange_images_are_marked(target: str, trained: Trained, photos: Photos
     assert {row["familiar"] for row in table_of(answers)} == {"no"}
 
 
+@pytest.mark.parametrize("name", ["id", "familiar", "familiarity"])
+def test_a_number_called_like_another_column_takes_its_place_from_none(
+    name: str, trained: Trained, photos: Photos, cache: Path
+) -> None:
+    _, head = trained("number")
+    answers = pipeline.predict(head, photos.files("test"), cache=cache)
+    renamed = replace(answers, classes=(name, *answers.classes[1:]))
+    text = io.StringIO()
+    renamed.write_csv(text)
+    head_row, *rows = csv.reader(io.StringIO(text.getvalue()))
+    assert head_row[:2] == ["id", name]
+    assert head_row[-2:] == ["familiar", "familiarity"]
+    assert len(head_row) == len(answers.classes) + 3
+    assert [row[0] for row in rows] == answers.ids
+    assert [float(row[1]) for row in rows] == answers.answers[:, 0].tolist()
+
+
 def test_labels_are_those_that_reach_their_thresholds(trained: Trained, photos: Photos, cache: Path) -> None:
     _, head = trained("labels")
     head = replace(head, thresholds=(0.0, 1.0, 0.0))

@@ -94,10 +94,10 @@ def command(
             f"the features of {chosen.dataset} have {only}: a leak takes two splits. "
             "Run `pipeline extract` on a source that has more"
         )
-    opened = {split: chosen.open(split) for split in splits}
+    opened, entry = {split: chosen.open(split) for split in splits}, chosen.entries[0]
     leaks = find_leaks(
         opened,
-        images=partial(open_images, chosen.entries[0].source),
+        images=partial(open_images, entry.source, entry.source_options),
         most_bits=MOST_BITS if most_bits is None else most_bits,
         least_cosine=LEAST_COSINE if least_cosine is None else least_cosine,
     )

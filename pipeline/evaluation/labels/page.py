@@ -63,7 +63,7 @@ class Item:
     faces: tuple[Face, ...]
     words: str
     suggested: str = ""
-    lead: str = " to"
+    lead: str = "Change to"
     change: str = ""
     decision: int | list[int] | None = None
 
@@ -194,7 +194,7 @@ def _suggestion(one: Suspect | TargetSuspect, names: Sequence[str]) -> dict[str,
     lead = "does not have" if one.given else "has"
     return {
         "suggested": names[one.part],
-        "lead": f": {lead}",
+        "lead": f"Change: {lead}",
         "change": f"{lead} {readable(names[one.part])}",
         "decision": [one.part, int(not one.given)],
     }

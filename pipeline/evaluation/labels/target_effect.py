@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.labels.effect import MEASURED_ON
-from pipeline.evaluation.targets.part_figures import mean_of_defined, part_figures
+from pipeline.evaluation.targets.part_figures import ranking
 from pipeline.evaluation.targets.resamples import intervals
 from pipeline.heads import TrainingData, fit_on, keep_labels, row_groups
 from pipeline.heads._core.examples import select_all
@@ -102,16 +102,17 @@ def measure_target_effect(
         fit_on(TrainingData.of(keep_labels(one, np.flatnonzero(kept))), head, seed=seed).answer(asked)
         for one, kept in ((features, train), (without, left))
     ]
-    truth, kind = asked.targets.astype(float), features.target
+    kind, name = features.target, FIGURES[features.target]
+    figures = [ranking(kind, asked.targets, one) for one in answers]
 
     def gain(weights: np.ndarray) -> dict[str, np.ndarray]:
-        first, second = (mean_of_defined(part_figures(kind, truth, one, weights)) for one in answers)
+        first, second = (one(weights)[name] for one in figures)
         return {"gain": second - first}
 
     value, value_without = (score(kind, asked.targets, one) for one in answers)
     return TargetEffect(
         head=head,
-        figure=FIGURES[kind],
+        figure=name,
         split=held_out,
         n=len(asked),
         learnt=int(train.sum()),

@@ -15,9 +15,10 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.evaluation.learning_curve.figure import AREA, SHARE_OF_RIGHT, VARIANCE, CurveFigure
-from pipeline.evaluation.targets.part_figures import mean_of_defined, part_figures
+from pipeline.evaluation.targets.part_figures import mean_of_defined, parts_under
+from pipeline.evaluation.targets.resamples import drawn_weights
 from pipeline.heads import Examples
-from pipeline.images.targets import CLASS, LABELS
+from pipeline.images.targets import CLASS, LABELS, spans_of
 
 RESAMPLES = 300
 FEWEST_OF_PART = 10
@@ -196,7 +197,7 @@ class MeasuredTargets:
 
     def record(self, size: int, draw: int, answers: np.ndarray) -> None:
         """Takes down the figure of each label or number."""
-        self.figures[size, draw] = part_figures(self.kind, self.truth, answers, self.weights)
+        self.figures[size, draw] = parts_under(self.kind, self.truth, answers)(self.weights)
 
     def repeat(self, size: int, draw: int) -> None:
         """Says that a draw is the same fit as the first one."""
@@ -214,8 +215,8 @@ class MeasuredTargets:
 
     def varied(self) -> np.ndarray:
         """Tells of which labels or numbers there are two different values, bool (k,)."""
-        highest = np.where(self._known, self.truth, -np.inf).max(axis=0, initial=-np.inf)
-        return np.asarray(highest > np.where(self._known, self.truth, np.inf).min(axis=0, initial=np.inf))
+        least, _, greatest = spans_of(self.truth).T
+        return np.asarray(greatest > least)
 
     def parts(self) -> Sequence[int]:
         """Lists the labels that ten measured rows have, or the numbers that ten have."""
@@ -240,8 +241,7 @@ class MeasuredTargets:
 
 def _weights(groups: np.ndarray) -> np.ndarray:
     """Returns how often each row counts in no resample and in each, float (RESAMPLES + 1, m)."""
-    random = np.random.default_rng(0)
     units = np.unique(groups, return_inverse=True)[1]
     count = int(units.max()) + 1
-    drawn = [np.bincount(random.integers(0, count, count), minlength=count) for _ in range(RESAMPLES)]
-    return np.stack([np.ones(count), *drawn])[:, units].astype(float)
+    drawn = drawn_weights(count, len(groups), RESAMPLES)
+    return np.concatenate([np.ones((1, count)), *drawn])[:, units]

@@ -62,8 +62,7 @@ def evaluate_targets(
     def measured(chosen: np.ndarray) -> LabelsFigures | NumbersFigures:
         own = None if groups is None else groups[chosen]
         if head.task.target == LABELS:
-            thresholds = [head.threshold(label) for label in range(len(head.classes))]
-            return measure_labels(truth[chosen], answers[chosen], head.classes, thresholds, own)
+            return measure_labels(truth[chosen], answers[chosen], head.classes, head.answered_from, own)
         return measure_numbers(
             truth[chosen],
             answers[chosen],

@@ -10,12 +10,13 @@ import numpy as np
 from pipeline.evaluation.page.gallery import MOST_MISTAKES, MOST_OF_CLASSES, OPEN
 from pipeline.evaluation.page.pictures import NAME
 from pipeline.evaluation.targets.report import TargetReport
+from pipeline.heads._core.number_scale import NumberScale
+from pipeline.heads._core.row_losses import log_losses
 from pipeline.images.targets import LABELS, NUMBER
 from pipeline.wording import counted, readable
 
 MOST_LINES = 6
 """Wrong labels, or numbers, that are told of one image."""
-FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ def _of_labels(report: TargetReport) -> Mistakes:
     """Ranks images by the label that surprises most: what is right of it had the lowest probability."""
     truth, said = report.truth, report.decisions
     wrong = ~np.isnan(truth) & (said != (truth == 1))
-    right = np.where(truth == 1, report.answers, 1 - report.answers)
-    surprise = np.where(wrong, -np.log(np.maximum(right, FLOOR)), -np.inf)
+    surprise = np.where(wrong, log_losses(LABELS, truth, report.answers), -np.inf)
     names = [readable(name, 40) for name in report.trained.classes]
 
     def line(row: int, label: int) -> Line:
@@ -104,10 +104,7 @@ def _of_labels(report: TargetReport) -> Mistakes:
 def _of_numbers(report: TargetReport) -> Mistakes:
     """Ranks images by their largest error; of several numbers each is measured by its own spread."""
     truth, answers = report.truth.astype(np.float64), report.answers
-    spread = np.array(
-        [np.std(column[~np.isnan(column)]) if (~np.isnan(column)).any() else 1 for column in truth.T]
-    )
-    errors = np.abs(truth - answers) / np.where(spread > 0, spread, 1)
+    errors = np.abs(truth - answers) / NumberScale.of(truth).spread
     names = [readable(name, 40) for name in report.trained.classes]
 
     def line(row: int, number: int) -> Line:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.evaluation.targets.part_figures import ranking
 from pipeline.evaluation.targets.resamples import Figure, intervals
-from pipeline.evaluation.targets.weighted_ranking import all_ranked, mean_precision
+from pipeline.images.targets import LABELS
 from pipeline.wording import counted
 
 BINS = 10
@@ -179,32 +180,20 @@ def _weighted(has: np.ndarray, known: np.ndarray, said: np.ndarray, scores: np.n
     """Returns what computes the figures over all labels for weights of rows, see ``resamples.Figure``."""
     hits = has * said
     right = ((said == has.astype(bool)) | ~known).all(axis=1)
-    ranked = all_ranked(has, known, scores)
+    mean_precision = ranking(LABELS, np.where(known, has, np.nan), scores)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true, answered, both = (weights @ one for one in (has, said.astype(float), hits))
         f1 = _share(2 * both, true + answered)
         present = true > 0
         return {
-            "map": mean_precision(ranked, weights),
+            **mean_precision(weights),
             "micro_f1": _share(2 * both.sum(axis=1), (true + answered).sum(axis=1)),
             "macro_f1": _share((f1 * present).sum(axis=1), present.sum(axis=1).astype(float)),
             "exact_match": (weights @ right.astype(float)) / weights.sum(axis=1),
         }
 
     return figures
-
-
-def ranking_of_labels(truth: np.ndarray, scores: np.ndarray) -> Figure:
-    """Returns what computes ``map`` alone, which heads are ranked by, for many resamples at once.
-
-    Args:
-        truth: (n, k), 1, 0, or NaN where a label is unknown.
-        scores: float (n, k).
-    """
-    known = ~np.isnan(truth)
-    ranked = all_ranked(np.where(known, truth, 0).astype(float), known, scores)
-    return lambda weights: {"map": mean_precision(ranked, weights)}
 
 
 def _of_label(

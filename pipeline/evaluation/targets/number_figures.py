@@ -169,29 +169,6 @@ def measure_numbers(
     )
 
 
-def ranking_of_numbers(truth: np.ndarray, answers: np.ndarray) -> Figure:
-    """Returns what computes ``r2`` alone, which heads are ranked by, for many resamples at once.
-
-    It is the mean over the numbers of which two values differ.
-
-    Args:
-        truth: (n, k), NaN where a number is unknown.
-        answers: float (n, k).
-    """
-    parts = []
-    for true, answered in zip(truth.T.astype(np.float64), answers.T.astype(np.float64), strict=True):
-        rows = np.flatnonzero(~np.isnan(true))
-        if len(rows) and np.ptp(true[rows]) > 0:
-            parts.append((WeightedNumber(true[rows], answered[rows]), rows))
-
-    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        if not parts:
-            return {"r2": np.full(len(weights), np.nan)}
-        return {"r2": np.mean([part.r2(weights[:, rows]) for part, rows in parts], axis=0)}
-
-    return figures
-
-
 def _of_number(
     name: str,
     part: WeightedNumber,

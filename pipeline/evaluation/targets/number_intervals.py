@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pipeline.cache import FeatureSet
 from pipeline.errors import UsageError
-from pipeline.evaluation.conformal import covering_place, fewest
+from pipeline.evaluation.conformal import fewest
 from pipeline.evaluation.targets.evaluating import errors_on_val
+from pipeline.evaluation.targets.prediction_interval import covering_width
 from pipeline.heads import TrainedHead
 from pipeline.wording import counted, several
 
@@ -74,16 +73,11 @@ def number_intervals(head: TrainedHead, valid: FeatureSet, coverage: float) -> N
         raise UsageError(f"a coverage of {coverage:g} cannot be: give a number between 0 and 1, such as 0.95")
     errors = errors_on_val(head, valid)
     most = max(map(len, errors), default=0)
-    if covering_place(most, coverage) > most:
+    if most < fewest(coverage):
         raise UsageError(
             f"a coverage of {coverage:g} needs {counted(fewest(coverage), 'val image')} that the head was "
             f"not trained on, of groups of their own; there are {most:,}. Give a smaller --coverage, or run "
             "`pipeline extract` on a source with more val images"
         )
-    widths = [_width(one, covering_place(len(one), coverage)) for one in errors]
-    return NumberIntervals(coverage, tuple(widths), tuple(map(len, errors)))
-
-
-def _width(errors: np.ndarray, place: int) -> float | None:
-    """Returns the error at a place from 1 up, the smallest first; None where there are fewer."""
-    return None if place > len(errors) else float(np.partition(errors, place - 1)[place - 1])
+    widths = tuple(covering_width(one, coverage) for one in errors)
+    return NumberIntervals(coverage, widths, tuple(map(len, errors)))

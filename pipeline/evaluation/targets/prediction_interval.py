@@ -39,9 +39,19 @@ def prediction_interval(residuals: np.ndarray, errors: np.ndarray | None) -> Pre
         errors: Absolute errors on other images, on which its coverage is measured, float (n,); None = it is
             not measured.
     """
-    place = covering_place(len(residuals), COVERAGE)
-    if place > len(residuals):
+    width = covering_width(residuals, COVERAGE)
+    if width is None:
         return None
-    width = float(np.sort(residuals)[place - 1])
     covered = None if errors is None or not len(errors) else float(np.mean(errors <= width))
     return PredictionInterval(COVERAGE, width, len(residuals), covered)
+
+
+def covering_width(errors: np.ndarray, coverage: float) -> float | None:
+    """Returns how far a new answer is off at most, so often; None where these are too few to tell.
+
+    Args:
+        errors: Absolute errors on val, float (m,).
+        coverage: Between 0 and 1.
+    """
+    place = covering_place(len(errors), coverage)
+    return None if place > len(errors) else float(np.partition(errors, place - 1)[place - 1])

@@ -17,6 +17,7 @@ from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.plots import save_png
 from pipeline.evaluation.targets.answer_table import answer_columns, write_columns
+from pipeline.evaluation.targets.figure_words import Lines, baseline_lines, table_of
 from pipeline.evaluation.targets.label_figures import LabelsFigures
 from pipeline.evaluation.targets.number_figures import NumbersFigures
 from pipeline.evaluation.targets.pictures import (
@@ -157,56 +158,12 @@ class TargetReport:
         for name, (value, ends) in self.figures.lines.items():
             between = "" if ends is None else f"  ({ends[0]:.4f} to {ends[1]:.4f})"
             found[name] = f"{value:.4f}{between}"
-        return found | {"images": f"{self.figures.n:,}"} | self._baseline
+        return found | {"images": f"{self.figures.n:,}"} | baseline_lines(self.figures.to_json()["baseline"])
 
     @property
-    def _baseline(self) -> dict[str, str]:
-        if isinstance(self.figures, LabelsFigures):
-            area, never, always = self.figures.baseline["map"], self.figures.never, self.figures.always
-            ranked = (
-                {} if area is None else {"always each label's share": f"mean average precision {area:.4f}"}
-            )
-            return ranked | {
-                "always every label": f"micro F1 {always['micro_f1']:.4f}, macro F1 {always['macro_f1']:.4f}",
-                "never a label": f"exact match {never['exact_match']:.4f}",
-            }
-        mae, rmse = (self.figures.mean(f"baseline_{name}") for name in ("mae", "rmse"))
-        return {f"always the {self.figures.baseline_of}": f"MAE {mae:.4f}, RMSE {rmse:.4f}"}
-
-    @property
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    def table(self) -> Lines:
         """A line for each label or number: the names of its columns, and its cells."""
-        if isinstance(self.figures, LabelsFigures):
-            columns = ("label", "AP", "AUC", "precision", "recall", "F1", "images", "predicted", "threshold")
-            return columns, [
-                (
-                    one.name,
-                    _digits(one.average_precision),
-                    _digits(one.roc_auc),
-                    f"{one.precision:.3f}",
-                    f"{one.recall:.3f}",
-                    f"{one.f1:.3f}",
-                    f"{one.support:,}",
-                    f"{one.predicted:,}",
-                    f"{one.threshold:.3f}",
-                )
-                for one in self.figures.per_label
-            ]
-        return ("number", "MAE", "RMSE", "R2", "Spearman", "90% within", "held", "images"), [
-            (
-                one.name,
-                f"{one.mae:.4g}",
-                f"{one.rmse:.4g}",
-                _digits(one.r2),
-                _digits(one.spearman),
-                "" if one.prediction_interval is None else f"± {one.prediction_interval.half_width:.4g}",
-                ""
-                if one.prediction_interval is None or one.prediction_interval.covered is None
-                else f"{one.prediction_interval.covered:.1%}",
-                f"{one.rows:,}",
-            )
-            for one in self.figures.per_number
-        ]
+        return table_of(self.figures)
 
     def _repr_html_(self) -> str:
         """Shows in a notebook the notes, the figures, and a line for each label or number."""
@@ -245,8 +202,7 @@ class TargetReport:
     @property
     def decisions(self) -> np.ndarray:
         """Whether each label is answered, bool (n, k)."""
-        thresholds = [self.trained.threshold(label) for label in range(len(self.trained.classes))]
-        return self.answers >= np.array(thresholds)
+        return np.asarray(self.answers >= self.trained.answered_from)
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -306,7 +262,3 @@ class TargetReport:
         write_columns(text, self.rows.ids, self.columns, marks=isinstance(self.figures, LabelsFigures))
         with written(path, root=path.parent, known=is_of_a_report) as file:
             file.write(text.getvalue().encode(errors="backslashreplace"))
-
-
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -65,15 +65,21 @@ def resampled(
         return [{} for _ in figures]
     parts: list[list[dict[str, np.ndarray]]] = [[] for _ in figures]
     with late_progress(title, resamples * len(figures), "resamples") as advance:
-        for weights in _weights(count, rows, resamples):
+        for weights in drawn_weights(count, rows, resamples):
             for compute, part in zip(figures, parts, strict=True):
                 part.append(compute(weights[:, units]))
                 advance(len(weights))
     return [{name: np.concatenate([one[name] for one in part]) for name in part[0]} for part in parts]
 
 
-def _weights(units: int, rows: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yields float (b, units), how often each unit occurs in each of b resamples."""
+def drawn_weights(units: int, rows: int, resamples: int) -> Iterator[np.ndarray]:
+    """Yields float (b, units), how often each unit occurs in each of b resamples.
+
+    Args:
+        units: What is drawn: rows, or groups of them.
+        rows: Rows that the weights are for, which decide how many resamples come at a time.
+        resamples: The sum of all b.
+    """
     random = np.random.default_rng(SEED)
     size = max(CHUNK // max(rows, 1), 1)
     for start in range(0, resamples, size):

@@ -43,12 +43,12 @@ class WeightedRanking:
         starts = np.append(0, ends[ties] + 1)
         return cls(rows, starts[starts < len(rows)], rows[hits], gained)
 
-    def average_precision(self, weights: np.ndarray) -> np.ndarray:
-        """Returns the average precision under weights (b, n), float (b,); NaN where all rows are alike."""
-        return self._under(weights.T)
+    def average_precision(self, columns: np.ndarray) -> np.ndarray:
+        """Returns the average precision under weights, float (b,); NaN where all rows are alike.
 
-    def _under(self, columns: np.ndarray) -> np.ndarray:
-        """Does so for weights that stand in columns, (n, b), where the rows of a label lie close together."""
+        Args:
+            columns: The weights of each resample stand in one, (n, b), so that those of a row lie together.
+        """
         if not len(self.having):
             return np.full(columns.shape[1], np.nan)
         seen = np.add.reduceat(columns[self.rows], self.seen, axis=0).cumsum(axis=0)
@@ -60,24 +60,7 @@ class WeightedRanking:
         return np.where(alike, np.nan, (shares * gained).sum(axis=0) / np.maximum(hits[-1], 1e-300))
 
 
-def all_ranked(has: np.ndarray, known: np.ndarray, scores: np.ndarray) -> list[WeightedRanking]:
-    """Ranks the rows for each label.
-
-    Args:
-        has: float (n, k), 1 or 0.
-        known: bool (n, k).
-        scores: float (n, k).
-    """
-    return [WeightedRanking.of(has[k, i], scores[k, i], k) for i, k in enumerate(known.T)]
-
-
-def mean_precision(ranked: Sequence[WeightedRanking], weights: np.ndarray) -> np.ndarray:
-    """Returns the mean average precision under weights (b, n), float (b,).
-
-    Without a label to rank there is no figure, and 0 would be a very bad one: it is NaN.
-    """
+def precisions(ranked: Sequence[WeightedRanking], weights: np.ndarray) -> np.ndarray:
+    """Returns the average precision of each label under weights (b, n), float (b, k); some may be NaN."""
     columns = np.ascontiguousarray(weights.T)
-    precisions = np.stack([one._under(columns) for one in ranked], axis=1)
-    defined = ~np.isnan(precisions)
-    total, count = np.where(defined, precisions, 0).sum(axis=1), defined.sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.stack([one.average_precision(columns) for one in ranked], axis=1)

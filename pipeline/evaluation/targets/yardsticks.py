@@ -12,10 +12,9 @@ from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.paired_tests import FigureDifference, bootstrap_p, holm
 from pipeline.evaluation.resampling import ROUNDING
 from pipeline.evaluation.targets.evaluating import evaluate_targets, group_numbers
-from pipeline.evaluation.targets.label_figures import ranking_of_labels
-from pipeline.evaluation.targets.number_figures import ranking_of_numbers
+from pipeline.evaluation.targets.part_figures import ranking
 from pipeline.evaluation.targets.report import TargetReport
-from pipeline.evaluation.targets.resamples import TESTED, Figure, percentile_interval, resampled
+from pipeline.evaluation.targets.resamples import TESTED, percentile_interval, resampled
 from pipeline.heads import TrainedHead
 
 
@@ -50,10 +49,6 @@ class _ByFigure:
         """Columns in a terminal."""
         return (self.short, "95% interval", *(name for _, name, _ in self.shown))
 
-    def ranking(self, truth: np.ndarray, answers: np.ndarray) -> Figure:
-        """Returns what computes the figure for many resamples at once; both float (n, k)."""
-        raise NotImplementedError
-
     def measure(
         self, head: TrainedHead, features: FeatureSet, *, val: FeatureSet | None, leaks: Leaks | None
     ) -> TargetReport:
@@ -73,7 +68,7 @@ class _ByFigure:
         known = ~np.isnan(best.truth).all(axis=1)
         groups = group_numbers(best.rows)
         drawn = resampled(
-            [self.ranking(report.truth[known], report.answers[known]) for report in (best, *others)],
+            [ranking(best.target, one.truth[known], one.answers[known]) for one in (best, *others)],
             int(known.sum()),
             None if groups is None else groups[known],
             resamples=TESTED,
@@ -132,10 +127,6 @@ class ByMap(_ByFigure):
     columns: ClassVar = ("micro_f1", "macro_f1", "exact_match", "hamming_loss")
     shown: ClassVar = (("micro_f1", "micro F1", ".4f"), ("exact_match", "exact", ".1%"))
 
-    def ranking(self, truth: np.ndarray, answers: np.ndarray) -> Figure:
-        """Computes the mean average precision."""
-        return ranking_of_labels(truth, answers)
-
 
 class ByR2(_ByFigure):
     """Heads of numbers: the highest R2 first."""
@@ -145,10 +136,6 @@ class ByR2(_ByFigure):
     short: ClassVar = "R2"
     columns: ClassVar = ("mae", "rmse", "spearman", "median_error")
     shown: ClassVar = (("mae", "MAE", ".4g"), ("rmse", "RMSE", ".4g"))
-
-    def ranking(self, truth: np.ndarray, answers: np.ndarray) -> Figure:
-        """Computes R2, the mean over the numbers."""
-        return ranking_of_numbers(truth, answers)
 
 
 def _settled(apart: np.ndarray) -> np.ndarray:

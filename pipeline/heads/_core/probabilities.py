@@ -16,3 +16,8 @@ def logistic(scores: np.ndarray) -> np.ndarray:
     """Returns 1 / (1 + exp(-x)) of each score, a new float array of the same shape and dtype."""
     with np.errstate(over="ignore"):  # infinite is right there: the share is 0
         return 1 / (1 + np.exp(-scores))
+
+
+def column_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Returns the product of each column of (n, k) with the same one of another, (k,)."""
+    return np.einsum("nk,nk->k", left, right)

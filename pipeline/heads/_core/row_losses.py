@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
+from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.temperature import FLOOR
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 
@@ -25,30 +27,32 @@ def row_losses(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return _LOSSES[kind](truth, answers)
 
 
-def _of_classes(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    of_truth = answers[np.arange(len(labels)), labels]
+def log_losses(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Returns minus the logarithm of the probability that was given to what is right.
+
+    Args:
+        kind: ``CLASS`` or ``LABELS``.
+        truth: As for :func:`row_losses`.
+        answers: float (n, k).
+
+    Returns:
+        float (n,) of classes; float64 (n, k) of labels, where those of unknown ones mean nothing.
+    """
+    if kind == CLASS:
+        of_truth = answers[np.arange(len(truth)), truth]
+    else:
+        sure = answers.astype(np.float64)
+        of_truth = np.where(truth == 1, sure, 1 - sure)
     return np.asarray(-np.log(np.maximum(of_truth, FLOOR)))
 
 
 def _of_labels(truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    sure = answers.astype(np.float64)
-    of_truth = np.where(truth == 1, sure, 1 - sure)
-    return _mean_of_known(truth, -np.log(np.maximum(of_truth, FLOOR)))
+    return _mean_of_known(truth, log_losses(LABELS, truth, answers))
 
 
 def _of_numbers(truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
     errors = np.square(answers.astype(np.float64) - truth)
-    return _mean_of_known(truth, errors / _variances(truth))
-
-
-def _variances(truth: np.ndarray) -> np.ndarray:
-    """Returns the variance of each number, float64 (k,); 1 where all values are alike or unknown."""
-    known = ~np.isnan(truth)
-    counts = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, truth.astype(np.float64), 0)
-    apart = np.where(known, values - values.sum(axis=0) / counts, 0)
-    variances = np.square(apart).sum(axis=0) / counts
-    return np.where(variances > 0, variances, 1)
+    return _mean_of_known(truth, errors / np.square(NumberScale.of(truth).spread))
 
 
 def _mean_of_known(truth: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -57,7 +61,7 @@ def _mean_of_known(truth: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 _LOSSES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    CLASS: _of_classes,
+    CLASS: partial(log_losses, CLASS),
     LABELS: _of_labels,
     NUMBER: _of_numbers,
 }

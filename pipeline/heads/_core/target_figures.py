@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.heads._core.row_losses import log_losses
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 
 ACCURACY = "accuracy"
@@ -38,14 +39,10 @@ def loss(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
         truth: As for :func:`score`.
         answers: As for :func:`score`.
     """
-    floor = np.finfo(float).eps
-    if kind == CLASS:
-        return float(-np.log(np.maximum(answers[np.arange(len(answers)), truth], floor)).mean())
-    known = ~np.isnan(truth)
-    if kind == LABELS:
-        of_truth = np.where(truth == 1, answers, 1 - answers)[known]
-        return float(-np.log(np.maximum(of_truth, floor)).mean())
-    away = np.abs(truth.astype(np.float64) - answers)
+    if kind != NUMBER:
+        losses = log_losses(kind, truth, answers)
+        return float((losses if kind == CLASS else losses[~np.isnan(truth)]).mean())
+    away, known = np.abs(truth.astype(np.float64) - answers), ~np.isnan(truth)
     return float(
         np.mean([column[there].mean() for column, there in zip(away.T, known.T, strict=True) if there.any()])
     )

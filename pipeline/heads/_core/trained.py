@@ -113,9 +113,10 @@ class TrainedHead:
         """Classes that had training rows, bool (k,)."""
         return np.array(self.class_counts) > 0
 
-    def threshold(self, label: int) -> float:
-        """Returns the probability from which a label is answered."""
-        return self.thresholds[label] if self.thresholds else EVEN
+    @property
+    def answered_from(self) -> np.ndarray:
+        """The probability from which each label is answered, float64 (k,)."""
+        return np.array(self.thresholds or [EVEN] * len(self.classes))
 
     @property
     def val_score(self) -> tuple[str, float] | None:

@@ -46,19 +46,20 @@ class Members(Generic[M]):
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])
         return slice(int(ends[place]) - math.prod(self.shapes[place]), int(ends[place]))
 
-    def mean(self, features: np.ndarray, answer: Callable[[M, np.ndarray], np.ndarray]) -> np.ndarray:
+    def mean(self, features: np.ndarray, vote: Callable[[int, M, np.ndarray], np.ndarray]) -> np.ndarray:
         """Returns the weighted mean of what members answer to features (n, *feature shape), float64 (n, k).
 
         Args:
             features: Of all cuts, side by side.
-            answer: Asks a member, given the features of its cut, for float64 (n, k).
+            vote: Takes the votes of a member, the member, and the features of its cut: what it answers, times
+                its votes, float64 (n, k).
         """
         total: np.ndarray | float = 0.0
         for count, model, place in zip(self.counts, self.models, self.places, strict=True):
             own = features
             if place is not None and len(self.shapes) > 1:
                 own = features[:, self.columns(place)].reshape(len(features), *self.shapes[place])
-            total = total + count * answer(model, own)
+            total = total + vote(count, model, own)
         return np.asarray(total) / self.votes
 
     def save(self, path: Path) -> None:
@@ -73,7 +74,7 @@ class EnsembleModel(Members[Model]):
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, *feature shape) to the weighted mean of the members' answers, float64 (n, m)."""
-        return self.mean(features, _shares)
+        return self.mean(features, _vote_on_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +83,15 @@ class EnsembleTargets(Members[TargetModel]):
 
     def predict_targets(self, features: np.ndarray) -> np.ndarray:
         """Maps features (n, *feature shape) to the weighted mean of the members' answers, float64 (n, k)."""
-        return self.mean(features, lambda model, own: np.asarray(model.predict_targets(own), np.float64))
+        return self.mean(features, _vote_on_targets)
 
 
-def _shares(model: Model, features: np.ndarray) -> np.ndarray:
-    """Returns a member's probabilities, float64 (n, m), scaled to a sum of 1."""
+def _vote_on_classes(count: int, model: Model, features: np.ndarray) -> np.ndarray:
+    """Returns a member's probabilities, float64 (n, m), scaled to a sum of ``count``."""
     answers = np.asarray(model.predict_proba(features), np.float64)
-    return answers / answers.sum(axis=1, keepdims=True)
+    # In this order: ensembles that are saved answer with the same bits as ever.
+    return count * answers / answers.sum(axis=1, keepdims=True)
+
+
+def _vote_on_targets(count: int, model: TargetModel, features: np.ndarray) -> np.ndarray:
+    return count * np.asarray(model.predict_targets(features), np.float64)

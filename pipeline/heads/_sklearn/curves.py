@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.heads._core.probabilities import logistic
+from pipeline.heads._core.probabilities import column_products, logistic
 
 STEEPEST = 1e4
 """Steepest slope of a curve: where scores tell rows apart without a fault, it would have none."""
@@ -64,10 +64,10 @@ def _step(at: np.ndarray, scores: np.ndarray, truth: np.ndarray, known: np.ndarr
     """Returns what Newton's method adds to slopes and offsets, (2, k)."""
     shares = logistic(scores * at[0] + at[1])
     wrong, sure = known * (shares - truth), known * shares * (1 - shares)
-    of_slope, of_offset = _products(wrong, scores) + WEIGHT * at[0], wrong.sum(axis=0)
+    of_slope, of_offset = column_products(wrong, scores) + WEIGHT * at[0], wrong.sum(axis=0)
     curved = sure * scores
     mixed = curved.sum(axis=0)
-    steep, flat = _products(curved, scores) + WEIGHT, sure.sum(axis=0) + TINY
+    steep, flat = column_products(curved, scores) + WEIGHT, sure.sum(axis=0) + TINY
     turned = np.stack([mixed * of_offset - flat * of_slope, mixed * of_slope - steep * of_offset])
     return turned / (steep * flat - mixed**2)
 
@@ -90,9 +90,4 @@ def _losses(at: np.ndarray, scores: np.ndarray, truth: np.ndarray, known: np.nda
     """Returns the loss of each curve, (k,)."""
     logits = scores * at[0] + at[1]
     each = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
-    return _products(known, each) - _products(truth, logits) + WEIGHT / 2 * at[0] ** 2
-
-
-def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns the product of each column of (n, k) with the same one of another, (k,)."""
-    return np.einsum("nk,nk->k", left, right)
+    return column_products(known, each) - column_products(truth, logits) + WEIGHT / 2 * at[0] ** 2

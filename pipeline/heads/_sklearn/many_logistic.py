@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.heads._core.probabilities import logistic
+from pipeline.heads._core.probabilities import column_products, logistic
 
 PAIRS = 8
 """Steps that the curvature is estimated from."""
@@ -58,7 +58,7 @@ class Problem:
     def losses(self, scores: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """Returns the losses, float64 (k,), of scores (n, k) by coefficients with squared lengths (k,)."""
         each = np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores))) - self.truth * scores
-        return _dot(self.weights, each) + self.penalty * squares / 2
+        return column_products(self.weights, each) + self.penalty * squares / 2
 
 
 def solve_all(
@@ -133,15 +133,17 @@ def _direction(gradient: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]])
     if not pairs:
         return direction
     # A step too short to be told from rounding changes nothing.
-    inverses = [1 / np.maximum(_dot(step, change), SMALLEST) for step, change in pairs]
+    inverses = [1 / np.maximum(column_products(step, change), SMALLEST) for step, change in pairs]
     shares = []
     for (step, change), inverse in zip(reversed(pairs), reversed(inverses), strict=True):
-        shares.append((inverse * _dot(step, direction)).astype(np.float32))
+        shares.append((inverse * column_products(step, direction)).astype(np.float32))
         direction -= shares[-1] * change
     step, change = pairs[-1]
-    direction *= (_dot(step, change) / np.maximum(_dot(change, change), SMALLEST)).astype(np.float32)
+    direction *= (
+        column_products(step, change) / np.maximum(column_products(change, change), SMALLEST)
+    ).astype(np.float32)
     for (step, change), inverse, share in zip(pairs, inverses, reversed(shares), strict=True):
-        direction += (share - inverse * _dot(change, direction)).astype(np.float32) * step
+        direction += (share - inverse * column_products(change, direction)).astype(np.float32) * step
     return direction
 
 
@@ -157,14 +159,16 @@ def _length(
 
     Scores are linear in the length, so that no try reads the rows.
     """
-    shares, slope = logistic(scores), _dot(gradient, direction)
+    shares, slope = logistic(scores), column_products(gradient, direction)
     # Squared coefficients at a length t: at the start, and what t and t^2 are multiplied with.
     squares = (
-        _dot(at[:-1], at[:-1]),
-        2 * _dot(at[:-1], direction[:-1]),
-        _dot(direction[:-1], direction[:-1]),
+        column_products(at[:-1], at[:-1]),
+        2 * column_products(at[:-1], direction[:-1]),
+        column_products(direction[:-1], direction[:-1]),
     )
-    curved = _dot(problem.weights * shares * (1 - shares) * moved, moved) + problem.penalty * squares[2]
+    curved = (
+        column_products(problem.weights * shares * (1 - shares) * moved, moved) + problem.penalty * squares[2]
+    )
     length = (-slope / np.maximum(curved, SMALLEST)).astype(np.float32)
     before = problem.losses(scores, squares[0])
     long = np.arange(len(length))
@@ -177,8 +181,3 @@ def _length(
             break
         length[long] /= 2
     return length
-
-
-def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns the product of each column of (n, k) with the same one of another, (k,)."""
-    return np.einsum("nk,nk->k", left, right)

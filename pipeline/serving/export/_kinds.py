@@ -104,4 +104,4 @@ def thresholds_of(trained: TrainedHead) -> tuple[float, ...]:
     """Returns the probability from which each label is answered; nothing of other kinds."""
     if trained.task.target != LABELS:
         return ()
-    return tuple(trained.threshold(place) for place in range(len(trained.classes)))
+    return tuple(trained.answered_from.tolist())

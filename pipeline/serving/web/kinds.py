@@ -110,9 +110,7 @@ WEB_KINDS: dict[str, WebKind] = {
         strange="its labels mean nothing.",
         count=lambda head: {"target": LABELS, "labels": len(head.classes)},
         value=lambda head: {"val_map": _figure(head)},
-        rules=lambda head: {
-            "thresholds": {name: head.threshold(place) for place, name in enumerate(head.classes)}
-        },
+        rules=lambda head: {"thresholds": dict(zip(head.classes, head.answered_from.tolist(), strict=True))},
         tallied=lambda head: head.classes,
     ),
     NUMBER: WebKind(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.images.targets import CLASS
 from pipeline.serving.web.kinds import WEB_KINDS
 from pipeline.serving.web.schema_words import (
     COSINE,
@@ -99,7 +98,3 @@ def schemas_of(target: str) -> dict[str, Schema]:
         }
     )
     return found
-
-
-SCHEMAS = schemas_of(CLASS)
-"""The objects that a head of classes answers with."""

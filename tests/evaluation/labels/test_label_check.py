@@ -108,6 +108,12 @@ def test_without_images_the_files_say_what_is_missing(check: LabelCheck, tmp_pat
     assert "Save relabel.csv" not in page
 
 
+def test_the_page_says_in_words_what_a_button_changes(check: LabelCheck, tmp_path: Path) -> None:
+    _, folder = write_label_check(check, None, tmp_path / "runs" / "toy" / "entry")
+    suggested = check.features.classes[check.suspects[0].suggested]
+    assert f">Change to <bdi>{suggested}</bdi></button>" in (folder / "labels.html").read_text()
+
+
 def test_the_terminal_names_the_surest_errors(check: LabelCheck) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     print_label_check(check, console=console)

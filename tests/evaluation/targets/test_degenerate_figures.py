@@ -156,7 +156,7 @@ def test_average_precision_of_a_resample_is_that_of_its_rows(case: str) -> None:
     known = ~np.isnan(truth[:, 0])
     weights = np.random.default_rng(5).integers(0, 4, (20, len(truth)))
     ranking = WeightedRanking.of(truth[known, 0], scores[known, 0], known)
-    for counts, found in zip(weights, ranking.average_precision(weights.astype(float)), strict=True):
+    for counts, found in zip(weights, ranking.average_precision(weights.T.astype(float)), strict=True):
         true, score = (np.repeat(part[known, 0], counts[known]) for part in (truth, scores))
         assert found == near(metrics.average_precision_score(true, score))
 

@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 from running_server import Server, form_of
 
 from pipeline import __version__
+from pipeline.images.targets import CLASS
 from pipeline.serving import Predictor, features_behind
 from pipeline.serving.web import app as apps
 from pipeline.serving.web.openapi import document, page
 from pipeline.serving.web.operations import OPERATIONS, Content, Operation
-from pipeline.serving.web.schemas import SCHEMAS
+from pipeline.serving.web.schemas import schemas_of
 from pipeline.serving.web.site import Site
 
 STYLE = Path(apps.__file__).parent / "static/page.css"
@@ -140,7 +141,7 @@ def test_every_schema_is_valid_and_every_reference_leads_somewhere(description: 
     referred = {
         text.rpartition("/")[2] for text in json.dumps(description).split('"') if text.startswith("#/")
     }
-    assert referred == set(components) == set(SCHEMAS)
+    assert referred == set(components) == set(schemas_of(CLASS))
 
 
 def test_what_is_to_be_filled_in_is_described(description: dict[str, Any]) -> None:
@@ -229,7 +230,7 @@ def test_an_address_that_leads_nowhere_is_told_where_to_look(
 def test_the_page_names_every_route_and_every_object() -> None:
     shown = page()
     assert not [one.path for one in OPERATIONS if f"<code>{one.path}</code>" not in shown]
-    assert not [name for name in SCHEMAS if f'id="{name}"' not in shown]
+    assert not [name for name in schemas_of(CLASS) if f'id="{name}"' not in shown]
     styled = set(re.findall(r"^#(\w+)", STYLE.read_text(), re.MULTILINE))
     assert styled, "the other page has elements of its own"
     assert not styled.intersection(re.findall(r'id="([^"]+)"', shown))
