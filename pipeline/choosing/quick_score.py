@@ -20,6 +20,7 @@ from pipeline.choosing.held_out import held_out_answers
 from pipeline.heads import keep_labels, row_groups
 from pipeline.heads._core.row_losses import row_losses
 from pipeline.heads._core.target_figures import loss, score
+from pipeline.images.targets import CLASS
 
 PENALTIES = (0.1, 1.0, 10.0)
 SAME = 1e-3
@@ -80,8 +81,9 @@ def quick_score(parts: Sequence[FeatureSet]) -> QuickScore:
 
 
 def _of(kind: str, truth: np.ndarray, answers: np.ndarray) -> QuickScore:
-    told = score(kind, truth, answers), loss(kind, truth, answers)
-    return QuickScore(*told, row_losses(kind, truth, answers))
+    losses = row_losses(kind, truth, answers)
+    error = float(losses.mean()) if kind == CLASS else loss(kind, truth, answers)
+    return QuickScore(score(kind, truth, answers), error, losses)
 
 
 def _alone(features: FeatureSet) -> FeatureSet:

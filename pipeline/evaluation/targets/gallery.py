@@ -11,7 +11,7 @@ from pipeline.evaluation.page.gallery import MOST_MISTAKES, MOST_OF_CLASSES, OPE
 from pipeline.evaluation.page.pictures import NAME
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads._core.number_scale import NumberScale
-from pipeline.heads._core.row_losses import log_losses
+from pipeline.heads._core.row_losses import log_shares
 from pipeline.images.targets import LABELS, NUMBER
 from pipeline.wording import counted, readable
 
@@ -79,7 +79,7 @@ def _of_labels(report: TargetReport) -> Mistakes:
     """Ranks images by the label that surprises most: what is right of it had the lowest probability."""
     truth, said = report.truth, report.decisions
     wrong = ~np.isnan(truth) & (said != (truth == 1))
-    surprise = np.where(wrong, log_losses(LABELS, truth, report.answers), -np.inf)
+    surprise = np.where(wrong, -log_shares(LABELS, truth, report.answers), -np.inf)
     names = [readable(name, 40) for name in report.trained.classes]
 
     def line(row: int, label: int) -> Line:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
 
@@ -27,8 +26,8 @@ def row_losses(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return _LOSSES[kind](truth, answers)
 
 
-def log_losses(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Returns minus the logarithm of the probability that was given to what is right.
+def log_shares(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Returns the logarithm of the probability that was given to what is right.
 
     Args:
         kind: ``CLASS`` or ``LABELS``.
@@ -43,11 +42,15 @@ def log_losses(kind: str, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
     else:
         sure = answers.astype(np.float64)
         of_truth = np.where(truth == 1, sure, 1 - sure)
-    return np.asarray(-np.log(np.maximum(of_truth, FLOOR)))
+    return np.asarray(np.log(np.maximum(of_truth, FLOOR)))
+
+
+def _of_classes(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    return -log_shares(CLASS, labels, answers)
 
 
 def _of_labels(truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return _mean_of_known(truth, log_losses(LABELS, truth, answers))
+    return _mean_of_known(truth, -log_shares(LABELS, truth, answers))
 
 
 def _of_numbers(truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -61,7 +64,7 @@ def _mean_of_known(truth: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 _LOSSES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    CLASS: partial(log_losses, CLASS),
+    CLASS: _of_classes,
     LABELS: _of_labels,
     NUMBER: _of_numbers,
 }

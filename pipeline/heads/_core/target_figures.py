@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.heads._core.row_losses import log_losses
+from pipeline.heads._core.row_losses import log_shares
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 
 ACCURACY = "accuracy"
@@ -40,8 +40,8 @@ def loss(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:
         answers: As for :func:`score`.
     """
     if kind != NUMBER:
-        losses = log_losses(kind, truth, answers)
-        return float((losses if kind == CLASS else losses[~np.isnan(truth)]).mean())
+        shares = log_shares(kind, truth, answers)
+        return -float((shares if kind == CLASS else shares[~np.isnan(truth)]).mean())
     away, known = np.abs(truth.astype(np.float64) - answers), ~np.isnan(truth)
     return float(
         np.mean([column[there].mean() for column, there in zip(away.T, known.T, strict=True) if there.any()])
