@@ -29,12 +29,14 @@ from pipeline.evaluation.targets.pictures import (
 )
 from pipeline.files import written
 from pipeline.heads import TrainedHead
+from pipeline.heads._core.target_figures import figure_text
 from pipeline.images.row_table import RowTable
 from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
+from pipeline.wording import in_its_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -155,8 +157,8 @@ class TargetReport:
         """The figures in words, by their names."""
         found = {}
         for name, (value, ends) in self.figures.lines.items():
-            between = "" if ends is None else f"  ({ends[0]:.4f} to {ends[1]:.4f})"
-            found[name] = f"{value:.4f}{between}"
+            between = "" if ends is None else f"  ({' to '.join(figure_text(name, end) for end in ends)})"
+            found[name] = f"{figure_text(name, value)}{between}"
         return found | {"images": f"{self.figures.n:,}"} | self._baseline
 
     @property
@@ -171,7 +173,7 @@ class TargetReport:
                 "never a label": f"exact match {never['exact_match']:.4f}",
             }
         mae, rmse = (self.figures.mean(f"baseline_{name}") for name in ("mae", "rmse"))
-        return {f"always the {self.figures.baseline_of}": f"MAE {mae:.4f}, RMSE {rmse:.4f}"}
+        return {f"always the {self.figures.baseline_of}": f"MAE {in_its_unit(mae)}, RMSE {in_its_unit(rmse)}"}
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -144,7 +144,7 @@ class ByR2(_ByFigure):
     measured: ClassVar = "r2"
     short: ClassVar = "R2"
     columns: ClassVar = ("mae", "rmse", "spearman", "median_error")
-    shown: ClassVar = (("mae", "MAE", ".4g"), ("rmse", "RMSE", ".4g"))
+    shown: ClassVar = (("mae", "MAE", ".4g"),)
 
     def ranking(self, truth: np.ndarray, answers: np.ndarray) -> Figure:
         """Computes R2, the mean over the numbers."""
