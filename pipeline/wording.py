@@ -59,6 +59,16 @@ def counted(count: float, noun: str, plural: str = "") -> str:
     return f"{written} {noun if count == 1 else plural or noun + _ending(noun)}"
 
 
+def number_text(value: float) -> str:
+    """Writes a number that a data set holds or a head answers, with the 7 digits that float32 holds."""
+    return f"{value:.7g}"
+
+
+def in_its_unit(value: float) -> str:
+    """Writes a figure that has a unit, such as a mean error: its first digits are seen, large or small."""
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1e6 or not value else f"{value:.4g}"
+
+
 def verb(things: int | Sized, one: str = "is", more: str = "are") -> str:
     """Chooses the form of a verb for a number of things, or for a list of them."""
     return one if (len(things) if isinstance(things, Sized) else things) == 1 else more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from bs4 import BeautifulSoup, Tag
 from chromium import visiting
 
 import pipeline
-from pipeline.cache.locks import exclusive_lock
 from pipeline.cli import main
 
 if TYPE_CHECKING:
@@ -32,17 +30,15 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 """Attributes by which a page loads something, by the tag."""
 
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds it; others need not wait
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, BeautifulSoup]:
     """All pages of the site by their paths."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder, built = shared / "site", shared / "site-is-built"
-    with exclusive_lock(shared / "site.lock"):  # one worker builds it for all
-        if not built.exists():
-            made = run("docs/building/build.py", "--out", str(folder))
-            assert made.returncode == 0, made.stderr
-            built.touch()
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    made = run("docs/building/build.py", "--out", str(folder))
+    assert made.returncode == 0, made.stderr
     return {path: BeautifulSoup(path.read_text(), "html.parser") for path in folder.rglob("*.html")}
 
 

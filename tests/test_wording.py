@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from pipeline.wording import guarded, readable, several
+from pipeline.wording import guarded, in_its_unit, number_text, readable, several
 
 FORMULAS = (
     "=1",
@@ -86,3 +87,19 @@ def test_numbers_and_other_text_stay_as_they_are(text):
 @pytest.mark.parametrize("text", FORMULAS + HARMLESS)
 def test_every_text_comes_back(text):
     assert guarded(text).removeprefix("'") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1000003.0, "1000003"), (float(np.float32(0.1)), "0.1"), (-26.16457, "-26.16457"), (0.0, "0")],
+)
+def test_numbers_have_the_digits_that_float32_holds(value, expected):
+    assert number_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3.00968, "3.0097"), (4.694e-08, "4.694e-08"), (2.5e8, "2.5e+08"), (0.0, "0.0000")],
+)
+def test_figures_with_a_unit_have_their_first_digits(value, expected):
+    assert in_its_unit(value) == expected

@@ -21,12 +21,12 @@ from pipeline.cache.shards import ShardName
 from pipeline.errors import CacheMismatchError, UsageError
 from pipeline.images import SPLITS
 from pipeline.images.row_table import RowTable
-from pipeline.images.targets import CLASS, LABELS, described, known_rows
+from pipeline.images.targets import CLASS, LABELS, PLURALS, described, known_rows
 from pipeline.notebook import facts_html
 from pipeline.paths import expanded
 from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
-from pipeline.wording import first_few, readable
+from pipeline.wording import first_few, number_text, readable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -92,7 +92,7 @@ class FeatureSet:
         values = zip(self.classes, self.rows.targets[row].tolist(), strict=True)
         if self.target == LABELS:
             return ", ".join(name for name, value in values if value == 1) or "none of the labels"
-        return ", ".join(f"{name} {value:g}" for name, value in values if value == value)
+        return ", ".join(f"{name} {number_text(value)}" for name, value in values if value == value)
 
     @property
     def known(self) -> np.ndarray:
@@ -116,7 +116,9 @@ class FeatureSet:
             "features": f"{self.feature_shape} in {self.features.dtype}",
             "base": f"{self.spec.backbone}, {self.spec.image_size} pixels",
             "cut": f"{self.spec.layer}:{self.spec.pooling}",
-            "classes": f"{len(self.classes):,}: {first_few([readable(one) for one in self.classes], 10)}",
+            PLURALS[
+                self.target
+            ]: f"{len(self.classes):,}: {first_few([readable(one) for one in self.classes], 10)}",
         }
         return facts_html(f"{self.dataset}, {self.split}", facts)
 

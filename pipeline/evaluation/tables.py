@@ -121,7 +121,9 @@ def calibration_table(calibration: TemperatureEffect, after: Figures) -> Table:
 
 def comparison_table(comparison: Comparison[Any]) -> Table:
     """Builds the table of the heads, the best first; what is special of a head is below its name."""
-    table, yardstick = Table(Column("head", overflow="fold"), box=box.SIMPLE), comparison.yardstick
+    yardstick = comparison.yardstick
+    # Little between the columns: what they take is not left for the names of heads.
+    table = Table(Column("head", overflow="fold"), box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for name in (*yardstick.heading, yardstick.against, "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):

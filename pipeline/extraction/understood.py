@@ -13,7 +13,7 @@ from pipeline.images import BadImage, LeftOut
 from pipeline.images.manifest import Manifest
 from pipeline.images.row_table import RowTable, count_classes
 from pipeline.images.targets import CLASS, NOUNS, NUMBER, count_targets, described, spans_of
-from pipeline.wording import counted, readable, several, verb
+from pipeline.wording import counted, number_text, readable, several, verb
 
 MOST_LINES = 12
 """Most classes of which each has a line of its own; of more only the largest and the smallest are named."""
@@ -178,12 +178,17 @@ class Understood:
 
     def _of(self, index: int) -> list[str]:
         if self.spans:
-            return [_span(*span[index].tolist()) for span in self.spans.values()]
+            return [self._span(split, index) for split in self.spans]
         return [f"{counts[index]:,}" for counts in self.counts.values()]
 
-
-def _span(least: float, middle: float, greatest: float) -> str:
-    return "unknown" if np.isnan(middle) else f"{middle:g} ({least:g} to {greatest:g})"
+    def _span(self, split: str, index: int) -> str:
+        """Says what values a number has, and of how few images it is known where others are of more."""
+        least, middle, greatest = self.spans[split][index].tolist()
+        if np.isnan(middle):
+            return "unknown"
+        known = int(self.counts[split][index])
+        of = f", {known:,} known" if known < self.images[split] - self.unlabelled[split] else ""
+        return f"{number_text(middle)} ({number_text(least)} to {number_text(greatest)}{of})"
 
 
 def _counted(rows: RowTable, manifest: Manifest) -> tuple[np.ndarray, int]:

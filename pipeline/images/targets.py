@@ -18,6 +18,7 @@ NUMBER = "number"
 KINDS = (CLASS, LABELS, NUMBER)
 NOUNS = {CLASS: "class", LABELS: "label", NUMBER: "number"}
 """What one target of each kind is called."""
+PLURALS = {CLASS: "classes", LABELS: "labels", NUMBER: "numbers"}
 COLUMN = "target:"
 """How the name of a column begins that holds a target, in the tables that other programs are given."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.heads import TrainedHead
 from pipeline.images.targets import LABELS, NUMBER
 from pipeline.serving.answered import TOP, AnsweredImages
-from pipeline.wording import guarded, readable
+from pipeline.wording import guarded, number_text, readable
 
 if TYPE_CHECKING:
     from pipeline.evaluation.targets.number_intervals import NumberIntervals
@@ -173,7 +173,7 @@ class NumberPredictions(TargetPredictions):
         """Says in a line the numbers of an image, how far they may be off, and if it is strange."""
         widths = self.intervals_by.half_widths if self.intervals_by else [None] * len(self.classes)
         said = ", ".join(
-            f"{readable(name)} {value:.6g}" + ("" if width is None else f" ± {width:.4g}")
+            f"{readable(name)} {number_text(value)}" + ("" if width is None else f" ± {width:.4g}")
             for (name, value), width in zip(self._values(image).items(), widths, strict=True)
         )
         return said + ("  unlike anything seen" if self.is_strange(image) else "")

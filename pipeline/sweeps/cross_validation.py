@@ -154,8 +154,8 @@ def _remarks(features: FeatureSet, images: np.ndarray, groups: np.ndarray) -> li
     unknown = int(np.isnan(features.targets[images]).any(axis=1).sum())
     if unknown:
         notes.append(
-            f"of {counted(unknown, 'image')} something is unknown, and {verb(unknown, 'is', 'are')} left out "
-            "there"
+            f"of {counted(unknown, 'image')} something is unknown: {verb(unknown, 'it is', 'they are')} left "
+            "out there"
         )
     if features.spec.weights.startswith("random:"):
         notes.append(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.files import root_of, written
-from pipeline.heads._core.target_figures import ACCURACY, IN_WORDS
+from pipeline.heads._core.target_figures import ACCURACY, IN_WORDS, figure_text
 from pipeline.plain_json import json_text, plain, sealed
 from pipeline.run_files import is_of_a_leaderboard
 from pipeline.sweeps import Leaderboard
@@ -70,7 +70,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
             label,
             f"{result.score:.4f}",
             result.between,
-            f"{result.loss:.4f}",
+            figure_text(loss, result.loss),
             f"{result.seconds:.1f} s",
             f"{result.bytes / 1e6:.2f} MB",
         )

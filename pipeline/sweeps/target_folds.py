@@ -14,7 +14,7 @@ from pipeline.evaluation.targets.answer_table import answer_columns, write_colum
 from pipeline.evaluation.targets.figure_words import baseline_lines
 from pipeline.evaluation.targets.label_figures import LabelsFigures, measure_labels
 from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_numbers
-from pipeline.heads._core.target_figures import FIGURES, IN_WORDS
+from pipeline.heads._core.target_figures import FIGURES, IN_WORDS, figure_text
 from pipeline.images.targets import LABELS
 from pipeline.sweeps.fold_answers import INNER_FOLDS, FoldAnswers
 from pipeline.sweeps.score_interval import Ends, figure_at_once, unless_alone
@@ -105,7 +105,7 @@ class TargetCrossValidation(FoldAnswers):
         shown = {}
         for name in lines[0]:
             values = [own[name][0] for own in lines if name in own]
-            shown[name] = f"{np.mean(values):.4f}"
+            shown[name] = figure_text(name, float(np.mean(values)))
         if self.ends is not None:
             low, high = self.ends
             shown[self.figure_name] += f"  (95% interval {low:.4f} to {high:.4f})"

@@ -102,6 +102,20 @@ def test_a_number_of_which_a_split_knows_nothing(run: Extract, capsys: pytest.Ca
     ]
 
 
+def test_of_several_numbers_one_that_is_known_of_fewer_images_says_so(
+    table: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = ("1000001", "", "1000003", "", "2.5", "")
+    lines = [f"all/{i:04d}.png,{i + 2},{one},{SPLITS[i]}" for i, one in enumerate(weights)]
+    table.write_text("\n".join(["path,width,weight,split", *lines]) + "\n")
+    options = SourceOptions(target_column=("width", "weight"), split_column="split")
+    extract(str(table), FeatureRequest(batch_size=4, **BACKBONE), cache=cache, source_options=options)
+    said = capsys.readouterr().err
+    assert "1000002 (1000001 to 1000003, 2 known)" in said
+    assert "2.5 (2.5 to 2.5, 1 known)" in said
+    assert "3.5 (2 to 5)" in said
+
+
 def test_scripts_are_told_on_the_command_line(table: Path, cache: Path) -> None:
     write(table, ROWS)
     base = [

@@ -150,9 +150,9 @@ def test_every_fit_of_a_path_goes_on_from_those_before(
     from pipeline.heads import logreg
 
     passed: list[int] = []
-    extrapolate = logreg._extrapolate
+    extrapolate = logreg.extrapolated
     monkeypatch.setattr(
-        logreg, "_extrapolate", lambda *given: passed.append(len(given[0])) or extrapolate(*given)
+        logreg, "extrapolated", lambda *given: passed.append(len(given[0])) or extrapolate(*given)
     )
     for columns in (10, 90):
         features = np.random.default_rng(0).normal(size=(30, columns)).astype(np.float32)

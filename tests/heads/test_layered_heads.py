@@ -93,7 +93,8 @@ def test_layers_answer_with_labels_and_with_numbers(
         rows = replace(made.rows, labels=np.full(30, -1), targets=values)
         return replace(made, rows=rows, target=target)
 
-    trained = fit_head(name, some("train"), some("val"), options=quick(name))
+    options = quick(name) | ({"members": "2*ridge + dense"} if name == "ensemble" else {})
+    trained = fit_head(name, some("train"), some("val"), options=options)
     rows = some("test")
     expected = trained.predict_targets(rows)
 

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.evaluation.labels.confident import confident_classes, error_probabilities
 from pipeline.evaluation.labels.odd import FAR_OUT, FEWEST, most_alike
 from pipeline.images.targets import LABELS, NUMBER
-from pipeline.wording import readable
+from pipeline.wording import number_text, readable
 
 LEAST = 0.5
 """Probability of an error below which a label is left alone: it is more likely right than wrong."""
@@ -89,7 +89,11 @@ class NumberSuspect:
 
     def cells(self, names: Sequence[str]) -> dict[str, str]:
         """Returns what a terminal shows of it, by column."""
-        return {"number": names[self.part], "given": f"{self.given:g}", "predicted": f"{self.predicted:.4g}"}
+        return {
+            "number": names[self.part],
+            "given": number_text(self.given),
+            "predicted": number_text(self.predicted),
+        }
 
     def to_json(self, names: Sequence[str], ids: Sequence[str]) -> dict[str, Any]:
         """Returns what JSON tells of it."""
@@ -99,7 +103,8 @@ class NumberSuspect:
     def words(self, names: Sequence[str]) -> str:
         """Says what is wrong."""
         return (
-            f"{readable(names[self.part])} is given as {self.given:g}, {self.predicted:.4g} is predicted: "
+            f"{readable(names[self.part])} is given as {number_text(self.given)}, "
+            f"{number_text(self.predicted)} is predicted: "
             f"{self.score:.1f} interquartile ranges beyond the residuals of most images"
         )
 

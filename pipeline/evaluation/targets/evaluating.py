@@ -169,8 +169,8 @@ def _notes(
     unknown = int(np.isnan(truth).any(axis=1).sum())
     if unknown:
         notes.append(
-            f"of {counted(unknown, 'image')} something is unknown, and {verb(unknown, 'is', 'are')} left out "
-            "there"
+            f"of {counted(unknown, 'image')} something is unknown: {verb(unknown, 'it is', 'they are')} left "
+            "out there"
         )
     if groups is not None:
         notes.append(

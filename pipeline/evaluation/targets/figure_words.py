@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.evaluation.targets.label_figures import LabelsFigures
 from pipeline.evaluation.targets.number_figures import NumbersFigures
+from pipeline.wording import in_its_unit
 
 Lines = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """The names of columns, and the cells of each line."""
@@ -19,7 +20,8 @@ def baseline_lines(known: Mapping[str, Any]) -> dict[str, str]:
         known: The object ``"baseline"`` that figures have in JSON.
     """
     if "answer" in known:
-        return {f"always the {known['answer']}": f"MAE {known['mae']:.4f}, RMSE {known['rmse']:.4f}"}
+        mae, rmse = in_its_unit(known["mae"]), in_its_unit(known["rmse"])
+        return {f"always the {known['answer']}": f"MAE {mae}, RMSE {rmse}"}
     area, never, always = known["map"], known["never"], known["always"]
     ranked = {} if area is None else {"always each label's share": f"mean average precision {area:.4f}"}
     return ranked | {

@@ -13,7 +13,7 @@ from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.row_losses import log_shares
 from pipeline.images.targets import LABELS, NUMBER
-from pipeline.wording import counted, readable
+from pipeline.wording import counted, number_text, readable
 
 MOST_LINES = 6
 """Wrong labels, or numbers, that are told of one image."""
@@ -109,7 +109,7 @@ def _of_numbers(report: TargetReport) -> Mistakes:
 
     def line(row: int, number: int) -> Line:
         away = answers[row, number] - truth[row, number]
-        values = f"is {truth[row, number]:.4g}, answered {answers[row, number]:.4g}"
+        values = f"is {number_text(truth[row, number])}, answered {number_text(answers[row, number])}"
         return Line(names[number], f"{values} ({away:+.4g})")
 
     return _chosen(

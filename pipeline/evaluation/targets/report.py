@@ -30,6 +30,7 @@ from pipeline.evaluation.targets.pictures import (
 )
 from pipeline.files import written
 from pipeline.heads import TrainedHead
+from pipeline.heads._core.target_figures import figure_text
 from pipeline.images.row_table import RowTable
 from pipeline.notebook import MOST_LINES, facts_html, table_html
 from pipeline.plain_json import parse_json
@@ -156,8 +157,8 @@ class TargetReport:
         """The figures in words, by their names."""
         found = {}
         for name, (value, ends) in self.figures.lines.items():
-            between = "" if ends is None else f"  ({ends[0]:.4f} to {ends[1]:.4f})"
-            found[name] = f"{value:.4f}{between}"
+            between = "" if ends is None else f"  ({' to '.join(figure_text(name, end) for end in ends)})"
+            found[name] = f"{figure_text(name, value)}{between}"
         return found | {"images": f"{self.figures.n:,}"} | baseline_lines(self.figures.to_json()["baseline"])
 
     @property

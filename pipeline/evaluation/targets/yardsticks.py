@@ -135,7 +135,7 @@ class ByR2(_ByFigure):
     measured: ClassVar = "r2"
     short: ClassVar = "R2"
     columns: ClassVar = ("mae", "rmse", "spearman", "median_error")
-    shown: ClassVar = (("mae", "MAE", ".4g"), ("rmse", "RMSE", ".4g"))
+    shown: ClassVar = (("mae", "MAE", ".4g"),)
 
 
 def _settled(apart: np.ndarray) -> np.ndarray:

@@ -6,16 +6,24 @@ import numpy as np
 
 from pipeline.heads._core.row_losses import log_shares
 from pipeline.images.targets import CLASS, LABELS, NUMBER
+from pipeline.wording import in_its_unit
 
 ACCURACY = "accuracy"
 FIGURES = {CLASS: ACCURACY, LABELS: "map", NUMBER: "r2"}
 """What heads of each kind are chosen by; more is better."""
 IN_WORDS = {ACCURACY: "accuracy", "map": "mean average precision", "r2": "R2"}
+IN_A_UNIT = ("mae", "rmse")
+"""Figures that are in the unit of a number; the others have none."""
 LOSSES = {CLASS: "log_loss", LABELS: "log_loss", NUMBER: "mae"}
 """What decides between heads of the same score, less is better: mean log-loss, of all labels that are known,
 or mean absolute error, the mean over the numbers."""
 EVEN = 0.5
 """Threshold of a label that val says nothing of."""
+
+
+def figure_text(name: str, value: float) -> str:
+    """Writes a figure by its name: where it has a unit, of grams and of tons alike."""
+    return in_its_unit(value) if name.lower() in IN_A_UNIT else f"{value:.4f}"
 
 
 def score(kind: str, truth: np.ndarray, answers: np.ndarray) -> float:

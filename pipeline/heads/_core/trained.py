@@ -25,9 +25,9 @@ from pipeline.heads._core.head import (
     Task,
 )
 from pipeline.heads._core.seen import SeenImages
-from pipeline.heads._core.target_figures import ACCURACY, EVEN, IN_WORDS
+from pipeline.heads._core.target_figures import ACCURACY, EVEN, FIGURES, IN_WORDS
 from pipeline.heads._core.temperature import Temperature
-from pipeline.images.targets import CLASS, described
+from pipeline.images.targets import CLASS, NOUNS, PLURALS, described
 from pipeline.notebook import facts_html
 from pipeline.spec import FeatureSpec
 from pipeline.wording import counted
@@ -133,12 +133,14 @@ class TrainedHead:
 
     def _repr_html_(self) -> str:
         """Shows in a notebook what the head is, and how it does on val."""
+        kind, score = self.task.target, self.val_score
+        on_val = "not measured" if score is None else f"{score[1]:{'.2%' if kind == CLASS else '.4f'}}"
         facts = {
             "options": " ".join(f"{name}={value}" for name, value in self.options.items()) or "none",
             "features": f"{self.spec.backbone}, {self.spec.layer}:{self.spec.pooling}",
             "trained on": f"{counted(self.train_rows, 'row')} of {self.dataset}",
-            "classes": counted(len(self.classes), "class"),
-            "accuracy on val": "not measured" if self.val_accuracy is None else f"{self.val_accuracy:.2%}",
+            PLURALS[kind]: counted(len(self.classes), NOUNS[kind]),
+            f"{IN_WORDS[FIGURES[kind]]} on val": on_val,
             "temperature": "none" if self.temperature is None else f"{self.temperature.value:.3f}",
             "took": f"{self.seconds:.1f} s",
             "folder": self.folder or "not saved",
@@ -283,7 +285,7 @@ class TrainedHead:
         if self.task.target != CLASS:
             raise UsageError(
                 f"head {self.name!r} answers with {described(self.task.target)}, and this works on one class "
-                "an image"
+                "an image: `predict_targets` gives its answers"
             )
         model = cast("Model", self.model)
         return self._probabilities(self._guarded(model.predict_proba, block), len(block))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.heads import TrainedHead
+from pipeline.heads._core.target_figures import figure_text
 from pipeline.images.targets import CLASS, LABELS, NUMBER
 from pipeline.serving.export._markdown import table
 from pipeline.stored_heads import METRICS, number_or_none, read_believed, read_stored_figures
+from pipeline.wording import in_its_unit
 
 MOST_LINES = 100
 LEVEL = 0.95
@@ -56,7 +58,7 @@ def _of_classes(folder: Path, split: str) -> CardFigures | None:
         return None
     lines = {
         "images": "" if figures.rows is None else f"{figures.rows:,}",
-        "accuracy": _between(figures.accuracy, figures.interval),
+        "accuracy": _between("accuracy", figures.accuracy, figures.interval),
         "macro F1": _digits(figures.macro_f1),
         "log-loss": _digits(figures.log_loss),
         "always the largest class": _digits(figures.majority_accuracy),
@@ -133,12 +135,12 @@ def _read_targets(
             value = number_or_none(record[key])
             if value is not None:
                 interval = _ends(ends.get(key))
-                lines[name] = _between(value, interval)
+                lines[name] = _between(key, value, interval)
                 metrics.append(_metric(kind, value, interval, **arguments))
         key, name = _KNOWING_NOTHING[target]
         baseline = number_or_none(dict(record["baseline"])[key])
         if baseline is not None:
-            lines[name] = _digits(baseline)
+            lines[name] = figure_text(key, baseline)
         leaks = record.get("leaks")
         return CardFigures(
             lines=lines,
@@ -172,7 +174,9 @@ def _number_lines(record: dict[str, Any]) -> tuple[str, ...]:
         (
             str(one["name"]),
             f"{int(one['rows']):,}",
-            *(_digits(number_or_none(one[key])) for key in ("mae", "rmse", "r2")),
+            in_its_unit(float(one["mae"])),
+            in_its_unit(float(one["rmse"])),
+            _digits(number_or_none(one["r2"])),
         )
         for one in record["per_number"]
     ]
@@ -181,7 +185,7 @@ def _number_lines(record: dict[str, Any]) -> tuple[str, ...]:
     if overall is None or None in widths:
         return _limited(rows, columns)
     share = f"{100 * float(overall['coverage']):.0f} % of true values within +-"
-    rows = [(*row, _digits(float(width["half_width"]))) for row, width in zip(rows, widths, strict=True)]
+    rows = [(*row, in_its_unit(float(width["half_width"]))) for row, width in zip(rows, widths, strict=True)]
     return _limited(rows, (*columns, share))
 
 
@@ -204,9 +208,9 @@ def _ends(ends: Any) -> Ends | None:
     return low, high
 
 
-def _between(value: float, interval: Ends | None) -> str:
-    ends = "" if interval is None else f", 95 % interval {interval[0]:.4f} to {interval[1]:.4f}"
-    return f"{value:.4f}{ends}"
+def _between(name: str, value: float, interval: Ends | None) -> str:
+    ends = "" if interval is None else " to ".join(figure_text(name, end) for end in interval)
+    return figure_text(name, value) + (f", 95 % interval {ends}" if ends else "")
 
 
 def _digits(value: float | None) -> str:

@@ -141,6 +141,16 @@ def test_the_table_names_the_test(target: str, width: int, compared: Callable[..
 
 
 @pytest.mark.parametrize("target", BOTH)
+def test_names_of_heads_stand_on_one_line_of_a_terminal(
+    target: str, compared: Callable[..., Comparison]
+) -> None:
+    result, console = compared(target), Console(file=io.StringIO(), width=80)
+    print_comparison(result, console=console)
+    for report in result.reports:
+        assert any(line.split()[:1] == [report.head] for line in console.file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("target", BOTH)
 def test_the_page_of_the_best_head_has_the_others(target: str, compared: Callable[..., Comparison]) -> None:
     result = compared(target)
     folder = result.best.write(page=partial(write_target_page, result.best, comparison=result))

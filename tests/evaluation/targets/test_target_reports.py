@@ -23,10 +23,13 @@ from pipeline.evaluation.rows import REMEMBERED, UNKNOWN
 from pipeline.evaluation.tables import print_targets
 from pipeline.evaluation.targets import TargetReport, evaluate_targets
 from pipeline.evaluation.targets.label_figures import LabelsFigures
+from pipeline.evaluation.targets.number_figures import measure_numbers
 from pipeline.evaluation.targets.page import write_target_page
 from pipeline.evaluation.targets.prediction_interval import COVERAGE
 from pipeline.heads import SeenImages, TrainedHead
+from pipeline.heads._core.target_figures import IN_WORDS
 from pipeline.run_files import is_of_a_head
+from pipeline.wording import counted
 
 Trained = Callable[[str], TrainedHead]
 MakeTargets = Callable[..., FeatureSet]
@@ -207,3 +210,37 @@ def test_prediction_intervals_rest_on_val_images_of_their_own(
     grouped = evaluate_targets(head, test, val=make_targets("number", "val", groups=12))
     assert grouped.figures.per_number[0].prediction_interval.val_rows == 12
     assert evaluate_targets(head, val, val=val).figures.per_number[0].prediction_interval.covered is None
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_errors_are_seen_in_any_unit(scale: float, trained: Trained, make_targets: MakeTargets) -> None:
+    features = make_targets("number", "test")
+    report = evaluate_targets(trained("number"), features)
+    truth, answers = report.truth * scale, report.answers * scale
+    figures = measure_numbers(truth, answers, report.trained.classes, (0.0,) * truth.shape[1])
+    lines = replace(report, figures=figures).lines
+    (baseline,) = (text for name, text in lines.items() if name.startswith("always the"))
+    for shown in (lines["MAE"], lines["RMSE"], baseline):
+        assert all(float(one) > 0 for one in re.findall(r"\d[\d.]*(?:e[+-]\d+)?", shown))
+    assert float(lines["MAE"].split()[0]) == pytest.approx(figures.mean("mae"), rel=1e-2)
+
+
+@pytest.mark.parametrize("target", BOTH)
+def test_a_notebook_shows_of_features_and_heads_what_they_are_of(
+    target: str, trained: Trained, make_targets: MakeTargets
+) -> None:
+    head, noun = trained(target), "label" if target == "labels" else "number"
+    assert f"<th>{noun}s</th>" in make_targets(target, "train")._repr_html_()
+    shown = head._repr_html_()
+    assert f"{head.val_figure[1]:.4f}" in shown
+    assert IN_WORDS[head.val_figure[0]] in shown
+    assert counted(len(head.classes), noun) in shown
+    assert "accuracy" not in shown
+    assert "class</td>" not in shown
+
+
+def test_who_asks_a_head_of_numbers_for_classes_is_told_what_it_answers(
+    trained: Trained, make_targets: MakeTargets
+) -> None:
+    with pytest.raises(UsageError, match="predict_targets"):
+        trained("number").predict_proba(make_targets("number", "test"))

@@ -63,7 +63,7 @@ function percent(share) {
 }
 
 function short(value) {
-  return String(Number(value.toPrecision(6)));
+  return String(Number(value.toPrecision(7)));
 }
 
 export function describe(about) {
