@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipeline.evaluation.figure_lines import figure_lines
 from pipeline.evaluation.figures import ClassFigures, Figures
+from pipeline.images.targets import CLASS
 from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
@@ -122,8 +123,10 @@ def calibration_table(calibration: TemperatureEffect, after: Figures) -> Table:
 def comparison_table(comparison: Comparison[Any]) -> Table:
     """Builds the table of the heads, the best first; what is special of a head is below its name."""
     yardstick = comparison.yardstick
-    # Little between the columns: what they take is not left for the names of heads.
-    table = Table(Column("head", overflow="fold"), box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table = Table(Column("head", overflow="fold"), box=box.SIMPLE)
+    if comparison.best.target != CLASS:
+        # Little between the columns, which take more here: what they take is not left for the names of heads.
+        table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
     for name in (*yardstick.heading, yardstick.against, "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for report, difference in zip(comparison.reports, comparison.differences, strict=True):

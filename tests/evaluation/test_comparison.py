@@ -181,6 +181,13 @@ def test_the_table_is_printed_at_any_width(entry, rows, load, width):
         assert line[-2:] == ["+2/-32", "<0.0001"]
 
 
+def test_the_table_of_classes_has_the_room_between_columns_that_it_has_ever_had(entry, rows, load):
+    text = printed(compare_heads(head_folders(entry), rows))
+    (heading,) = (line for line in text.splitlines() if line.split()[:2] == ["head", "accuracy"])
+    assert heading.startswith("  head")
+    assert "  accuracy     95% interval  " in heading
+
+
 def printed(result, *, width: int = 200) -> str:
     file = io.StringIO()
     print_comparison(result, console=Console(file=file, width=width))
