@@ -94,7 +94,7 @@ def test_layers_answer_with_labels_and_with_numbers(
         return replace(made, rows=rows, target=target)
 
     options = quick(name) | ({"members": "2*ridge + dense"} if name == "ensemble" else {})
-    trained = fit_head(name, some("train"), some("val"), options=options)
+    trained = fit_head(name, some("train"), options=options)
     rows = some("test")
     expected = trained.predict_targets(rows)
 
