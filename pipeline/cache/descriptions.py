@@ -36,7 +36,7 @@ class Descriptions:
     @property
     def width(self) -> int:
         """Numbers in a description."""
-        return sum(map(_width, self.shapes))
+        return sum(map(pooled_width, self.shapes))
 
     def fits(self, feature_shape: Sequence[int]) -> bool:
         """Tells whether rows of features of such a shape can be described; of several cuts they are flat."""
@@ -54,7 +54,7 @@ class Descriptions:
         flat = features.reshape(len(features), sum(map(prod, self.shapes)))
         ends = np.cumsum([prod(shape) for shape in self.shapes])
         described = [
-            unit(_pooled(_wide(part).reshape(len(flat), *shape)))
+            unit(pool_maps(part.reshape(len(flat), *shape)))
             for part, shape in zip(np.split(flat, ends[:-1], axis=1), self.shapes, strict=True)
         ]
         return np.concatenate(described, axis=1) / np.float32(np.sqrt(len(described)))
@@ -86,7 +86,8 @@ def _wide(rows: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _width(shape: tuple[int, ...]) -> int:
+def pooled_width(shape: tuple[int, ...]) -> int:
+    """Returns how many numbers :func:`pool_maps` makes of a row of some shape."""
     if len(shape) > 1 and shape[-1] >= FEW_CHANNELS:
         return shape[-1]
     if len(shape) != 3:
@@ -94,11 +95,15 @@ def _width(shape: tuple[int, ...]) -> int:
     return min(GRID, shape[0]) * min(GRID, shape[1]) * shape[2]
 
 
-def _pooled(features: np.ndarray) -> np.ndarray:
+def pool_maps(features: np.ndarray) -> np.ndarray:
     """Averages maps (n, height, width, channels) and tokens (n, tokens, channels) over all positions.
 
     Those of few channels keep their tokens, or the cells of a grid.
+
+    Returns:
+        float32 (n, width).
     """
+    features = np.asarray(_wide(features.reshape(len(features), -1)).reshape(features.shape))
     places = tuple(range(1, features.ndim - 1))
     if places and features.shape[-1] >= FEW_CHANNELS:
         return features.mean(axis=places)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.cache import FeatureSet
+from pipeline.cache.descriptions import pool_maps, pooled_width
 from pipeline.cache.format import checksums
+from pipeline.images.targets import CLASS
 
 BLOCK_BYTES = 16 << 20
 
@@ -15,29 +17,33 @@ BLOCK_BYTES = 16 << 20
 def pooled_images(features: FeatureSet) -> FeatureSet:
     """Reads the images of a set, without augmented views, and averages maps over their positions.
 
-    Several cuts are pooled each by itself and stand side by side.
+    Several cuts are pooled each by itself and stand side by side. Of several labels, and of numbers, maps of
+    few channels keep a coarse grid: the mean of all pixels is the colour of a picture. Of classes they do
+    not, so that figures stay what they were.
 
     Args:
         features: Any rows.
 
     Returns:
-        float32 (n, channels of all cuts) in memory, of the n images.
+        float32 (n, numbers of all cuts) in memory, of the n images.
 
     Raises:
         CacheMismatchError: A row is damaged.
     """
     images = np.flatnonzero(features.rows.views == 0)
     cuts = features.cuts
-    vectors = np.empty((len(images), sum(cut.feature_shape[-1] for cut in cuts)), np.float32)
+    grid = features.target != CLASS
+    widths = [pooled_width(tuple(cut.feature_shape)) if grid else cut.feature_shape[-1] for cut in cuts]
+    vectors = np.empty((len(images), sum(widths)), np.float32)
     left = 0
-    for cut in cuts:
-        right = left + cut.feature_shape[-1]
+    for cut, width in zip(cuts, widths, strict=True):
+        right = left + width
         row_bytes = cut.features.dtype.itemsize * int(np.prod(cut.feature_shape))
         size = max(BLOCK_BYTES // row_bytes, 1)
         for start in range(0, len(images), size):
             block = cut.read(images[start : start + size])
-            maps = block.reshape(len(block), -1, cut.feature_shape[-1])
-            vectors[start : start + size, left:right] = maps.mean(axis=1, dtype=np.float32)
+            pooled = pool_maps(block) if grid else _mean(block)
+            vectors[start : start + size, left:right] = pooled
         left = right
     return replace(
         features,
@@ -46,3 +52,9 @@ def pooled_images(features: FeatureSet) -> FeatureSet:
         crc32=checksums(vectors),
         spec=replace(features.spec, pooling="avg"),
     )
+
+
+def _mean(maps: np.ndarray) -> np.ndarray:
+    """Averages maps (n, ..., channels) over all positions, float32 (n, channels)."""
+    flat = maps.reshape(len(maps), -1, maps.shape[-1])
+    return np.asarray(flat.mean(axis=1, dtype=np.float32))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import unknown
+from pipeline.wording import counted
 
 CLASS = "class"
 """One class an image: labels are positions in the classes, and there are no targets."""
@@ -73,6 +74,14 @@ def spans_of(targets: np.ndarray) -> np.ndarray:
 def are_marks(targets: np.ndarray) -> np.ndarray:
     """Tells which targets can be labels: 1, 0, or unknown; bool, of the same shape."""
     return np.isnan(targets) | (targets == 0) | (targets == 1)
+
+
+def on_unknown(targets: np.ndarray) -> list[str]:
+    """Remarks how many of some measured images have a target that is unknown, where there are any."""
+    partly = int(np.isnan(targets).any(axis=1).sum())
+    if not partly:
+        return []
+    return [f"of {counted(partly, 'image')} something is unknown; it counts in no figure"]
 
 
 def same_rows(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from pipeline.heads import (
     split_folds,
 )
 from pipeline.heads._core.target_figures import best_thresholds
-from pipeline.images.targets import CLASS, LABELS
+from pipeline.images.targets import CLASS, LABELS, on_unknown
 from pipeline.progress import progress
 from pipeline.sweeps.candidates import Candidate
 from pipeline.sweeps.class_folds import CrossValidation
@@ -33,7 +33,7 @@ from pipeline.sweeps.fitting import fit_and_answer, sweep_data
 from pipeline.sweeps.fold_answers import INNER_FOLDS, FoldAnswers
 from pipeline.sweeps.results import joined, ranked
 from pipeline.sweeps.target_folds import TargetCrossValidation
-from pipeline.wording import counted, verb
+from pipeline.wording import counted
 
 __all__ = ["INNER_FOLDS", "CrossValidation", "TargetCrossValidation", "cross_validate", "trained_options"]
 
@@ -150,13 +150,7 @@ def _inner_folds(learn: FeatureSet, seed: int) -> list[tuple[FeatureSet, Feature
 
 
 def _remarks(features: FeatureSet, images: np.ndarray, groups: np.ndarray) -> list[str]:
-    notes = []
-    unknown = int(np.isnan(features.targets[images]).any(axis=1).sum())
-    if unknown:
-        notes.append(
-            f"of {counted(unknown, 'image')} something is unknown: {verb(unknown, 'it is', 'they are')} left "
-            "out there"
-        )
+    notes = on_unknown(features.targets[images])
     if features.spec.weights.startswith("random:"):
         notes.append(
             f"RANDOM FILTERS ({features.spec.weights}): the base was never trained, so the figures tell that "

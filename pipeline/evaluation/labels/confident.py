@@ -56,11 +56,31 @@ def error_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> np.nda
     """
     from sklearn.isotonic import IsotonicRegression
 
-    n, k = probabilities.shape
-    given = np.arange(k) == labels[:, None]
+    given, sure = _given_and_surest(probabilities, labels)
     calibrated = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     calibrated.fit(probabilities.ravel(), given.ravel().astype(float))
-    sure = np.argsort(probabilities, axis=None, kind="stable")[: max(int(SURE_SHARE * n * (k - 1)), 1)]
     rate = (given.ravel()[sure].sum() + 1) / (len(sure) + 2)  # Laplace: a few rows prove no rate of 0
-    own = calibrated.predict(probabilities[np.arange(n), labels])
+    own = calibrated.predict(probabilities[np.arange(len(labels)), labels])
     return np.minimum(rate / np.maximum(own, rate), 1.0)
+
+
+def answers_tell(probabilities: np.ndarray, labels: np.ndarray) -> bool:
+    """Says whether answers tell who bears one of two classes, so that they can contradict a label at all.
+
+    The rate of errors is that of labels which answers all but rule out (:func:`error_probabilities`). Where
+    it is near the share of the rarer class among all, these are no errors: the answers know nothing. Half of
+    that share is the most that is believed.
+
+    Args:
+        probabilities: float (n, 2), answers of heads that have not seen the row.
+        labels: int (n,), 0 or 1.
+    """
+    given, sure = _given_and_surest(probabilities, labels)
+    return bool(given.ravel()[sure].mean() <= np.bincount(labels, minlength=2).min() / len(labels) / 2)
+
+
+def _given_and_surest(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which class each row is given, bool (n, k), and the least probable pairs, as places in that."""
+    n, k = probabilities.shape
+    sure = np.argsort(probabilities, axis=None, kind="stable")[: max(int(SURE_SHARE * n * (k - 1)), 1)]
+    return np.arange(k) == labels[:, None], sure

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.labels.confident import confident_classes, error_probabilities
+from pipeline.evaluation.labels.confident import answers_tell, confident_classes, error_probabilities
 from pipeline.evaluation.labels.odd import FAR_OUT, FEWEST, most_alike
 from pipeline.images.targets import LABELS, NUMBER
 from pipeline.wording import number_text, readable
@@ -145,6 +145,29 @@ def find_target_suspects(
     return sorted(found, key=lambda one: -one.score)
 
 
+def untold_labels(targets: np.ndarray, answers: Sequence[np.ndarray]) -> list[int]:
+    """Returns the places of the labels of which the answers know too little to contradict any.
+
+    Args:
+        targets: As for :func:`find_target_suspects`.
+        answers: Likewise.
+    """
+    found = []
+    for part, column in enumerate(targets.T):
+        known = ~np.isnan(column)
+        labels = column[known].astype(int)
+        if len(labels) >= 2 and np.ptp(labels) > 0:
+            mean = np.mean([one[known, part] for one in answers], axis=0)
+            if not answers_tell(_two_sided(mean), labels):
+                found.append(part)
+    return found
+
+
+def _two_sided(probabilities: np.ndarray) -> np.ndarray:
+    """Returns the probabilities that images have a label not, and have it, float (n, 2)."""
+    return np.stack([1 - probabilities, probabilities], axis=1)
+
+
 def _labels(
     part: int,
     given: np.ndarray,
@@ -154,7 +177,7 @@ def _labels(
 ) -> list[LabelSuspect]:
     labels = given.astype(int)
     mean = np.mean(answers, axis=0)
-    two = np.stack([1 - mean, mean], axis=1)
+    two = _two_sided(mean)
     score = error_probabilities(two, labels)
     suspected = (score >= LEAST) & (confident_classes(two, labels) != labels)
     for one in answers:

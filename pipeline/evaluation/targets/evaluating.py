@@ -18,8 +18,8 @@ from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_n
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.row_table import RowTable
-from pipeline.images.targets import LABELS
-from pipeline.wording import counted, several, verb
+from pipeline.images.targets import LABELS, on_unknown
+from pipeline.wording import counted, several
 
 
 def evaluate_targets(
@@ -165,13 +165,7 @@ def _notes(
     looks: Looks | None,
 ) -> list[str]:
     """Collects the remarks without which figures would mislead."""
-    notes = [*seen.notes(_headline(figures, honest)), *on_filters(features.spec)]
-    unknown = int(np.isnan(truth).any(axis=1).sum())
-    if unknown:
-        notes.append(
-            f"of {counted(unknown, 'image')} something is unknown: {verb(unknown, 'it is', 'they are')} left "
-            "out there"
-        )
+    notes = [*seen.notes(_headline(figures, honest)), *on_filters(features.spec), *on_unknown(truth)]
     if groups is not None:
         notes.append(
             f"the images belong to {counted(len(np.unique(groups)), 'group')}, which are drawn whole for the "

@@ -15,6 +15,7 @@ from photos import Photos
 from rich.console import Console
 
 from pipeline.cache import FeatureSet
+from pipeline.cache.format import checksums
 from pipeline.evaluation.labels import LabelCheck, check_labels
 from pipeline.evaluation.labels.files import print_label_check, write_label_check
 from pipeline.evaluation.labels.target_suspects import LabelSuspect, NumberSuspect
@@ -110,6 +111,30 @@ def test_labels_with_all_alike_are_passed_over(target_splits: Splits) -> None:
         targets[:, 0] = np.where(np.isnan(targets[:, 0]), np.nan, 1)
         splits.append(replace(part, rows=replace(part.rows, targets=targets)))
     assert check_labels(splits).suspects == ()
+
+
+def test_labels_that_features_do_not_tell_are_not_checked_and_named(target_splits: Splits) -> None:
+    splits = []
+    for seed, part in enumerate(target_splits(LABELS)):
+        targets = part.targets.copy()
+        drawn = np.random.default_rng(seed).random(len(targets)) < 0.2
+        targets[:, 1] = np.where(np.isnan(targets[:, 1]), np.nan, drawn)
+        splits.append(replace(part, rows=replace(part.rows, targets=targets)))
+    check = check_labels(splits)
+    assert {one.part for one in check.suspects if isinstance(one, LabelSuspect)} == {0}
+    assert "tell too little of them: <b>round</b>" in " ".join(check.notes)
+
+
+def test_pictures_are_told_apart_by_where_their_pixels_are(target_splits: Splits) -> None:
+    splits = []
+    for part in target_splits(LABELS):
+        pixels = np.zeros((len(part), 4, 5, 3), np.float32)
+        pixels[:] = part.features.reshape(len(part), 4, 5, 1)
+        splits.append(replace(part, features=pixels, crc32=checksums(pixels)))
+    check = check_labels(splits)
+    assert check.features.features.shape == (91, 60)
+    assert not check.odd
+    assert not check.notes
 
 
 FORMS = {
