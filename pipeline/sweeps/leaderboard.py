@@ -70,7 +70,7 @@ def leaderboard_table(board: Leaderboard) -> Table:
             label,
             f"{result.score:.4f}",
             result.between,
-            figure_text(loss, result.loss),
+            "" if result.loss is None else figure_text(loss, result.loss),
             f"{result.seconds:.1f} s",
             f"{result.bytes / 1e6:.2f} MB",
         )

@@ -172,8 +172,8 @@ class TargetReport:
                 "always every label": f"micro F1 {always['micro_f1']:.4f}, macro F1 {always['macro_f1']:.4f}",
                 "never a label": f"exact match {never['exact_match']:.4f}",
             }
-        mae, rmse = (self.figures.mean(f"baseline_{name}") for name in ("mae", "rmse"))
-        return {f"always the {self.figures.baseline_of}": f"MAE {in_its_unit(mae)}, RMSE {in_its_unit(rmse)}"}
+        mae, rmse = (in_its_unit(self.figures.mean(f"baseline_{name}") or 0.0) for name in ("mae", "rmse"))
+        return {f"always the {self.figures.baseline_of}": f"MAE {mae}, RMSE {rmse}"}
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

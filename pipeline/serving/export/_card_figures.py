@@ -170,7 +170,7 @@ def _label_lines(record: dict[str, Any]) -> tuple[str, ...]:
 
 def _number_lines(record: dict[str, Any]) -> tuple[str, ...]:
     columns = ("number", "images", "MAE", "RMSE", "R2")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             str(one["name"]),
             f"{int(one['rows']):,}",
