@@ -17,7 +17,7 @@ from pipeline.extraction.command import DEFAULT_CACHE, extract_command
 from pipeline.images import SPLITS, UNLABELLED
 from pipeline.images.formats.kinds import Kind, kind_of
 from pipeline.images.sources import claiming
-from pipeline.images.targets import known_rows
+from pipeline.images.targets import CLASS, NUMBER, known_rows
 from pipeline.stored_heads import ACCURACY, RECORD, StoredFigures, read_stored_figures, read_stored_head
 
 CACHE, RUNS = DEFAULT_CACHE, Path("runs")
@@ -69,6 +69,7 @@ class EntryState:
         labelled: Whether a head can be trained on them.
         unfinished: Splits that are being filled, or were when a run ended.
         heads: The heads, the best on val first.
+        target: What is known of the images of train.
     """
 
     entry: Entry
@@ -76,6 +77,7 @@ class EntryState:
     labelled: bool
     unfinished: tuple[str, ...]
     heads: tuple[HeadState, ...]
+    target: str = CLASS
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as plain types."""
@@ -117,7 +119,8 @@ class Overview:
         for one in self.entries:
             place = ["--entry", one.entry.full_name]
             if one.labelled and not one.heads:
-                yield self._line("train-head", *place)
+                # The head that is taken where none is named does not learn numbers.
+                yield self._line("train-head", *place, *(["--head", "ridge"] if one.target == NUMBER else []))
             for head in one.heads[:1]:
                 named = [*place, "--head", head.name]
                 if "test" not in head.figures and one.rows.get("test"):
@@ -164,22 +167,24 @@ def look_around(cache: Path = CACHE, runs: Path = RUNS, *, here: Path | None = N
 
 def _state(entry: Entry, runs: Path) -> EntryState:
     rows: dict[str, int | None] = {}
-    labelled = False
+    labelled, target = False, CLASS
     for split, shards in entry.shards.items():
         try:
-            tables = [open_feature_file(entry.file(shard.name)).rows for shard in shards]
+            files = [open_feature_file(entry.file(shard.name)) for shard in shards]
         except PipelineError:
             rows[split] = None
             continue
-        rows[split] = sum(map(len, tables))
+        rows[split] = sum(len(file.rows) for file in files)
         if split == "train":
+            target = files[0].header.target
             labelled = any(
-                (table.labels != UNLABELLED).any() or known_rows(table.targets).any() for table in tables
+                (file.rows.labels != UNLABELLED).any() or known_rows(file.rows.targets).any()
+                for file in files
             )
     partial = {path.name.partition(".")[0].partition("-")[0] for path in entry.folder.glob("*.partial")}
     unfinished = tuple(split for split in SPLITS if split in partial)
     heads = tuple(_heads(runs / entry.dataset / entry.folder.name))
-    return EntryState(entry, rows, labelled, unfinished, heads)
+    return EntryState(entry, rows, labelled, unfinished, heads, target)
 
 
 def _heads(folder: Path) -> list[HeadState]:

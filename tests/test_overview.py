@@ -13,6 +13,7 @@ from photos import Photos
 
 from pipeline import FeatureRequest, SourceOptions, evaluate, extract, open_features, train_head
 from pipeline.cli import main
+from pipeline.heads._core.targets import heads_for
 from pipeline.overview import look_around
 
 PIXELS = FeatureRequest(backbone="pixels", image_size=4)
@@ -136,3 +137,17 @@ def test_what_was_not_finished_goes_on_with_the_same_options(folder: Path) -> No
     command = look_around().next_commands[0]
     assert command.startswith("pipeline extract --data ")
     assert "--backbone pixels --image-size 4" in command
+
+
+def test_of_numbers_the_head_that_learns_them_is_named(photos: Photos, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "\n".join(["path,label", *(f"{name},{i}.5" for i, name in enumerate(photos.add("a", 3)))])
+    )
+    options = SourceOptions(target="number", split_column="none")
+    extract(table, PIXELS, cache=tmp_path / "cache", source_options=options)
+    (line,) = look_around(tmp_path / "cache", tmp_path / "runs", here=tmp_path / "cache").next_commands
+    words = shlex.split(line)
+    assert words[words.index("--head") + 1] in heads_for("number")
+    shown(*words[1:])
+    assert look_around(tmp_path / "cache", tmp_path / "runs").entries[0].heads

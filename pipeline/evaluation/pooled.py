@@ -12,6 +12,19 @@ from pipeline.cache.format import checksums
 from pipeline.images.targets import CLASS
 
 BLOCK_BYTES = 16 << 20
+FEWEST_CHANNELS = 32
+"""Fewer say too little about a picture: three are its mean colour."""
+
+
+def note_on_channels(features: FeatureSet) -> list[str]:
+    """Says that averages over positions tell little of a set, where they do; else nothing."""
+    channels = sum(cut.feature_shape[-1] for cut in features.cuts)
+    if channels >= FEWEST_CHANNELS or len(features.feature_shape) == 1:
+        return []
+    return [
+        f"features are averaged over their positions here, which leaves {channels} channels: they tell "
+        "little, however well a head does on whole maps"
+    ]
 
 
 def pooled_images(features: FeatureSet) -> FeatureSet:

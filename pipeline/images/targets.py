@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import unknown
-from pipeline.wording import counted
+from pipeline.wording import counted, readable
 
 CLASS = "class"
 """One class an image: labels are positions in the classes, and there are no targets."""
@@ -19,6 +19,8 @@ NUMBER = "number"
 KINDS = (CLASS, LABELS, NUMBER)
 NOUNS = {CLASS: "class", LABELS: "label", NUMBER: "number"}
 """What one target of each kind is called."""
+MOST_ROUNDED = 0.1
+"""Share of its spread by which a number may be rounded without a word."""
 PLURALS = {CLASS: "classes", LABELS: "labels", NUMBER: "numbers"}
 COLUMN = "target:"
 """How the name of a column begins that holds a target, in the tables that other programs are given."""
@@ -69,6 +71,28 @@ def spans_of(targets: np.ndarray) -> np.ndarray:
         if len(known):
             spans[place] = known.min(), np.median(known), known.max()
     return spans
+
+
+def lost_digits(values: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Says of which numbers float32 does not keep the differences.
+
+    Args:
+        values: float64 (N, k), NaN where one is unknown, none beyond float32.
+        names: k names of the numbers.
+    """
+    notes = []
+    for name, column in zip(names, values.T, strict=True):
+        known = column[~np.isnan(column)]
+        if not len(known):
+            continue
+        away = np.abs(known.astype(np.float32) - known).max()
+        if known.max() > known.min() and away > MOST_ROUNDED * known.std():
+            shown = " to ".join(f"{end:.15g}" for end in (known.min(), known.max()))
+            notes.append(
+                f"{readable(name)}, {shown}, is rounded by up to {away:.2g}, for 7 digits are kept: give "
+                "what is left after subtracting the same value from all"
+            )
+    return notes
 
 
 def are_marks(targets: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from pipeline.images.targets import (
     count_targets,
     described,
     known_rows,
+    lost_digits,
     no_targets,
     renamed,
     same_rows,
@@ -79,3 +80,19 @@ def test_a_table_gives_the_targets_of_labels(labels: list[int]) -> None:
     assert (found.dtype, found.shape) == (np.float32, (len(labels), 2))
     expected = [{0: [1, 0], 1: [0, 1], -1: [NAN, NAN]}[label] for label in labels]
     np.testing.assert_array_equal(found, np.array(expected).reshape(-1, 2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.1, 0.2, NAN], [1000001.0, 1000002.0, 1000003.0], [1e-9, 2e-9, 3e-9], [NAN, NAN, NAN], [0.1] * 3],
+)
+def test_numbers_that_float32_tells_apart_need_no_word(values: list[float]) -> None:
+    assert lost_digits(np.array(values)[:, None], ["weight"]) == []
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_told() -> None:
+    seconds = 1_700_000_000 + np.arange(40.0)
+    (note,) = lost_digits(np.stack([seconds - seconds[0], seconds], axis=1), ["from the first", "time"])
+    assert "time" in note
+    assert "1700000039" in note
+    assert "subtracting" in note

@@ -25,7 +25,7 @@ from pipeline.evaluation.labels.target_suspects import (
     untold_labels,
 )
 from pipeline.evaluation.leaks.likeness import Whitening
-from pipeline.evaluation.pooled import pooled_images
+from pipeline.evaluation.pooled import note_on_channels, pooled_images
 from pipeline.heads import TrainedHead, TrainingData, fit_on, most_folds, out_of_fold, row_groups, split_folds
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, LABELS, NUMBER
@@ -183,7 +183,7 @@ def check_labels(splits: Sequence[FeatureSet], *, seed: int = 0) -> LabelCheck:
     groups = row_groups(features)[labelled]
     digests = np.ascontiguousarray(features.rows.digests[labelled]).view("V32").reshape(-1)
     pictures = np.unique(digests, return_inverse=True)[1]
-    notes = []
+    notes = note_on_channels(splits[0])
     heads = HEADS_OF[features.target]
     if len(labelled) > MOST_NEIGHBOURS:
         heads = heads[:1]

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import Finding, Place
+from pipeline.evaluation.pooled import FEWEST_CHANNELS
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import CLASS, LABELS
 
@@ -17,7 +18,6 @@ _ROWS = 4096  # vectors on either side of one product, which so stays at 64 MB
 
 LEAST_COSINE = 0.75
 """Calibrated in docs/leaks.md on whitened features of several bases."""
-_FEWEST_CHANNELS = 32  # fewer say too little about a picture: three are its mean colour
 _MOST_CHANNELS = 4096
 _SAMPLE = 4096  # rows that the whitening is worked out from
 _BLOCK_BYTES = 2**24
@@ -214,7 +214,7 @@ def cosines(splits: Sequence[Originals], pairs: Sequence[Pair]) -> np.ndarray:
 def too_few_channels(one: Originals) -> int:
     """Returns the number of channels where they are too few for a comparison, else 0."""
     channels = _part(one).features.shape[-1]
-    return channels if channels < _FEWEST_CHANNELS else 0
+    return channels if channels < FEWEST_CHANNELS else 0
 
 
 def _part(one: Originals) -> FeatureSet:

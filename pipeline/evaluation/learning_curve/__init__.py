@@ -16,11 +16,11 @@ from pipeline.evaluation.learning_curve.measured import Errors, Measured, Measur
 from pipeline.evaluation.learning_curve.orders import draw_order
 from pipeline.evaluation.learning_curve.power_law import PowerLaw, fit_power_law
 from pipeline.evaluation.metrics import CONFIDENCE
-from pipeline.evaluation.pooled import pooled_images
+from pipeline.evaluation.pooled import note_on_channels, pooled_images
 from pipeline.heads import TrainingData, fit_on, keep_labels, row_groups
 from pipeline.heads._core.examples import select_all
 from pipeline.images.targets import CLASS, NOUNS, NUMBER, count_targets
-from pipeline.progress import progress
+from pipeline.progress import progress, say
 from pipeline.wording import counted
 
 FEWEST = 20
@@ -237,6 +237,8 @@ def learning_curve(
     Raises:
         UsageError: There are too few rows for a curve, or nothing to measure on.
     """
+    for note in note_on_channels(train):
+        say(f"note: {note}")
     train, measured = pooled_images(train), pooled_images(measured)
     asked, known, first = select_all(measured), np.flatnonzero(train.known), _fewest(train)
     if len(known) < 2 * first or not _can_be_learnt(train) or not len(asked):

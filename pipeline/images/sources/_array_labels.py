@@ -154,7 +154,8 @@ def _of_columns(uri: str, name: str, labels: np.ndarray) -> LabelColumn:
     else:
         raise UsageError(
             f"{uri}: {name} has {len(labels):,} images, but its labels have shape {labels.shape} and are "
-            "neither one column a class nor probabilities: give one whole number or name an image"
+            "neither one column a class nor probabilities: give one whole number or name an image, or "
+            f"{flag('target')} {NUMBER} for quantities to be estimated"
         )
     remark = f"labels of {name} are {how}: {width} classes"
     return LabelColumn([*range(width), _NOTHING], rows, remark, width)

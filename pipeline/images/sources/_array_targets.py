@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.images.source_options import flag
 from pipeline.images.sources._class_names import name_remarks
-from pipeline.images.targets import LABELS, NUMBER, TargetTable, are_marks
+from pipeline.images.targets import LABELS, NUMBER, TargetTable, are_marks, lost_digits
 from pipeline.wording import counted, verb
 
 _STRETCH = 4096
@@ -86,6 +86,9 @@ def understand_targets(
         names = ["number"] if kind == NUMBER and width == 1 else [*map(str, range(width))]
     _check_names(uri, names)
     remarks = _remarks(values, missing, kind) + name_remarks(names)
+    if kind == NUMBER:
+        given = [np.reshape(one, (-1, width)) for one in labels.values() if one is not None]
+        remarks += lost_digits(np.concatenate(given).astype(np.float64), names)
     distinct, rows = _distinct(values, kind)
     ends = np.cumsum([len(part) for part in parts])[:-1]
     table = TargetTable(kind, tuple(names), distinct)

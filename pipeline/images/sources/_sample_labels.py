@@ -93,7 +93,8 @@ def _text(value: object, key: str, name: str, shard: str) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise broken_sample(shard, name, f"has a {key} that is neither text nor a whole number")
+        hint = "" if key in ("split", "group") else f"; quantities to be estimated take --target {NUMBER}"
+        raise broken_sample(shard, name, f"has a {key} that is neither text nor a whole number{hint}")
     text = str(value).strip()
     _check_name(text, name, shard)
     return text

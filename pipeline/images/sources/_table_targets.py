@@ -13,7 +13,7 @@ from pipeline.images.source_options import SourceOptions, flag
 from pipeline.images.sources._class_names import NO_LABEL, means_none, name_remarks
 from pipeline.images.sources._table_text import NONE
 from pipeline.images.sources._words import in_natural_order, on_one_line
-from pipeline.images.targets import CLASS, LABELS, NUMBER, TargetTable, are_marks, checked_kind
+from pipeline.images.targets import CLASS, LABELS, NUMBER, TargetTable, are_marks, checked_kind, lost_digits
 from pipeline.wording import counted, verb
 
 _SEPARATOR = ";"
@@ -155,7 +155,7 @@ def _parts(text: str, separator: str) -> list[str] | None:
 def _of_columns(given: GivenLabels, names: Sequence[str], kind: str) -> tuple[TargetTable, list[str]]:
     """Reads a column a label, or a column a number; which it is, the values say where nobody does."""
     rows = [text.split(_BETWEEN) for text in given.texts]
-    values = np.full((len(rows), len(names)), np.nan, np.float32)
+    values = np.full((len(rows), len(names)), np.nan)
     for row, texts in enumerate(rows):
         for column, (text, name) in enumerate(zip(texts, names, strict=True)):
             try:
@@ -179,7 +179,9 @@ def _of_columns(given: GivenLabels, names: Sequence[str], kind: str) -> tuple[Ta
             f"the {counted(len(names), 'column')} of targets {verb(len(names), 'is', 'are')} read as {what}"
         ]
     )
-    return TargetTable(found, tuple(names), values), said
+    if found == NUMBER:
+        said += lost_digits(values, names)
+    return TargetTable(found, tuple(names), values.astype(np.float32)), said
 
 
 def read_number(text: str) -> float:
