@@ -59,6 +59,14 @@ def counted(count: float, noun: str, plural: str = "") -> str:
     return f"{written} {noun if count == 1 else plural or noun + _ending(noun)}"
 
 
+def figure(value: float) -> str:
+    """Writes a figure: four places, or four digits of one that is too large or small for that.
+
+    An error has the unit of the numbers that are estimated, which may be grams or light years.
+    """
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
 def verb(things: int | Sized, one: str = "is", more: str = "are") -> str:
     """Chooses the form of a verb for a number of things, or for a list of them."""
     return one if (len(things) if isinstance(things, Sized) else things) == 1 else more

@@ -17,6 +17,7 @@ from pipeline.heads._core.target_figures import FIGURES, IN_WORDS
 from pipeline.images.targets import LABELS
 from pipeline.sweeps.fold_answers import INNER_FOLDS, FoldAnswers
 from pipeline.sweeps.score_interval import Ends, figure_at_once
+from pipeline.wording import figure
 
 LOWEST = {"map": 0.0, "r2": -np.inf}
 """Least value that each figure can have; the greatest is 1."""
@@ -104,7 +105,7 @@ class TargetCrossValidation(FoldAnswers):
         shown = {}
         for name in lines[0]:
             values = [own[name][0] for own in lines if name in own]
-            shown[name] = f"{np.mean(values):.4f}"
+            shown[name] = figure(float(np.mean(values)))
         if self.ends is not None:
             low, high = self.ends
             shown[self.figure_name] += f"  (95% interval {low:.4f} to {high:.4f})"
@@ -116,7 +117,7 @@ class TargetCrossValidation(FoldAnswers):
         if self.is_of_labels:
             share = known["map"]
             return {} if share is None else {"always each label's share": f"{self.figure_name} {share:.4f}"}
-        return {f"always the {known['answer']}": f"MAE {known['mae']:.4f}, RMSE {known['rmse']:.4f}"}
+        return {f"always the {known['answer']}": f"MAE {figure(known['mae'])}, RMSE {figure(known['rmse'])}"}
 
     def spelt(self, value: float) -> str:
         """Writes a value of the figure."""

@@ -19,7 +19,7 @@ from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads import TrainedHead, load_head
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import LABELS
-from pipeline.wording import counted, several, verb
+from pipeline.wording import counted, figure, several
 
 
 def evaluate_targets(
@@ -168,10 +168,11 @@ def _notes(
     """Collects the remarks without which figures would mislead."""
     notes = [*seen.notes(_headline(figures, honest)), *on_filters(features.spec)]
     unknown = int(np.isnan(truth).any(axis=1).sum())
+    noun = "label" if isinstance(figures, LabelsFigures) else "number"
     if unknown:
         notes.append(
-            f"of {counted(unknown, 'image')} something is unknown, and {verb(unknown, 'is', 'are')} left out "
-            "there"
+            f"of {counted(unknown, 'image')} not every {noun} is known; what is unknown of an image counts "
+            "nowhere"
         )
     if groups is not None:
         notes.append(
@@ -196,5 +197,5 @@ def _headline(
         return None
     for name, (value, _) in figures.lines.items():
         if name in honest.lines:
-            return HonestFigure(name, f"{value:.4g}", f"{honest.lines[name][0]:.4g}", honest.n)
+            return HonestFigure(name, figure(value), figure(honest.lines[name][0]), honest.n)
     return None

@@ -35,6 +35,7 @@ from pipeline.plain_json import parse_json
 from pipeline.run_files import is_of_a_report, runs_of
 from pipeline.runtimes.pandas import import_pandas
 from pipeline.spec import FeatureSpec
+from pipeline.wording import figure
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -155,12 +156,13 @@ class TargetReport:
         """The figures in words, by their names."""
         found = {}
         for name, (value, ends) in self.figures.lines.items():
-            between = "" if ends is None else f"  ({ends[0]:.4f} to {ends[1]:.4f})"
-            found[name] = f"{value:.4f}{between}"
-        return found | {"images": f"{self.figures.n:,}"} | self._baseline
+            between = "" if ends is None else f"  ({figure(ends[0])} to {figure(ends[1])})"
+            found[name] = f"{figure(value)}{between}"
+        return found | {"images": f"{self.figures.n:,}"} | self.baseline
 
     @property
-    def _baseline(self) -> dict[str, str]:
+    def baseline(self) -> dict[str, str]:
+        """What knowing nothing of an image gives, in words, by what is answered."""
         if isinstance(self.figures, LabelsFigures):
             area, never, always = self.figures.baseline["map"], self.figures.never, self.figures.always
             ranked = (
@@ -171,7 +173,9 @@ class TargetReport:
                 "never a label": f"exact match {never['exact_match']:.4f}",
             }
         mae, rmse = (self.figures.mean(f"baseline_{name}") for name in ("mae", "rmse"))
-        return {f"always the {self.figures.baseline_of}": f"MAE {mae:.4f}, RMSE {rmse:.4f}"}
+        if mae is None or rmse is None:
+            return {}
+        return {f"always the {self.figures.baseline_of}": f"MAE {figure(mae)}, RMSE {figure(rmse)}"}
 
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -208,12 +212,21 @@ class TargetReport:
             for one in self.figures.per_number
         ]
 
+    def hardest(self, most: int) -> list[tuple[str, ...]]:
+        """Returns lines of the table: all, or of many those with the lowest AP, or R2, in their order."""
+        columns, lines = self.table
+        if len(lines) <= most:
+            return lines
+        place = columns.index("AP" if isinstance(self.figures, LabelsFigures) else "R2")
+        worst = sorted(range(len(lines)), key=lambda i: (not lines[i][place], float(lines[i][place] or 0)))
+        return [lines[i] for i in sorted(worst[:most])]
+
     def _repr_html_(self) -> str:
         """Shows in a notebook the notes, the figures, and a line for each label or number."""
-        columns, lines = self.table
+        columns, _ = self.table
         looks = () if self.looks is None else (self.looks.line,)
         return facts_html(self.subject, self.lines, [*self.notes, *looks]) + table_html(
-            columns, lines[:MOST_LINES]
+            columns, self.hardest(MOST_LINES)
         )
 
     def to_json(self) -> dict[str, Any]:
