@@ -65,19 +65,19 @@ def print_targets(report: TargetReport, *, console: Console) -> None:
     console.print(facts)
     columns, lines = report.table
     table = Table(
-        Column(columns[0]),
-        *(Column(name, justify="right") for name in columns[1:]),
+        Column(columns[0], overflow="fold"),
+        *(Column(name, justify="right", no_wrap=True) for name in columns[1:]),
         box=box.SIMPLE_HEAD,
+        padding=(0, 1 if console.width > 99 else 0),
         collapse_padding=True,
         pad_edge=False,
     )
-    for name, *cells in lines[:MOST_CLASSES]:
+    for name, *cells in report.hardest(MOST_CLASSES):
         table.add_row(Text(readable(name, 40)), *map(Text, cells))
     console.print(table)
     if len(lines) > MOST_CLASSES:
-        console.print(
-            Text(f"These are the first {MOST_CLASSES} of {len(lines):,}; metrics.json has them all.")
-        )
+        lowest = f"{MOST_CLASSES} {columns[0]}s with the lowest {'AP' if columns[0] == 'label' else 'R2'}"
+        console.print(Text(f"These are the {lowest} of {len(lines):,}; metrics.json has them all."))
     if report.looks is not None:
         console.print(Text(report.looks.line))
 

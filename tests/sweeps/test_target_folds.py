@@ -66,7 +66,7 @@ def test_every_known_image_is_answered_once_a_repeat(result: TargetCrossValidati
         told = [measure_numbers(truth, one, whole.classes, ()).mean("r2") for one in result.answers]
     assert result.by_repeat == told
     assert result.value == pytest.approx(np.mean(told))
-    assert any("something is unknown" in note for note in result.notes)
+    assert any("is known; what is unknown" in note for note in result.notes)
 
 
 def test_no_fit_and_no_choice_sees_what_is_measured(

@@ -17,6 +17,7 @@ from pipeline.evaluation.targets.label_figures import LabelsFigures, measure_lab
 from pipeline.evaluation.targets.number_figures import NumbersFigures, measure_numbers
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads import TrainedHead, load_head
+from pipeline.heads._core.target_figures import figure_text
 from pipeline.images.row_table import RowTable
 from pipeline.images.targets import LABELS, on_unknown
 from pipeline.wording import counted, several
@@ -189,5 +190,6 @@ def _headline(
         return None
     for name, (value, _) in figures.lines.items():
         if name in honest.lines:
-            return HonestFigure(name, f"{value:.4g}", f"{honest.lines[name][0]:.4g}", honest.n)
+            told = (figure_text(name, one) for one in (value, honest.lines[name][0]))
+            return HonestFigure(name, *told, honest.n)
     return None

@@ -12,7 +12,7 @@ from pipeline.evaluation.page.pictures import NAME
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.heads._core.number_scale import NumberScale
 from pipeline.heads._core.row_losses import log_shares
-from pipeline.images.targets import LABELS, NUMBER
+from pipeline.images.targets import LABELS, NOUNS, NUMBER
 from pipeline.wording import counted, number_text, readable
 
 MOST_LINES = 6
@@ -38,6 +38,7 @@ class Mistake:
         answered: What the head said, in words.
         lines: What is wrong, the worst first.
         more: How many more are.
+        names: Of all of these.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Mistake:
     answered: str
     lines: tuple[Line, ...]
     more: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,18 @@ def _chosen(
         there = [int(i) for i in entries if badness[row, i] > -np.inf]
         lines = tuple(line(row, i) for i in there[:MOST_LINES])
         name = report.rows.ids[row]
-        more = len(there) - len(lines)
-        return Mistake(name, readable(name, NAME), given(row), answered(row), lines, more)
+        return Mistake(
+            name,
+            readable(name, NAME),
+            given(row),
+            answered(row),
+            lines,
+            len(there) - len(lines),
+            tuple(readable(report.trained.classes[i], 40) for i in there),
+        )
 
     return Mistakes(
-        title, _note(len(first), len(shown), len(rows), what), OPEN[0], tuple(map(pictured, shown))
+        title, _note(report, len(first), len(shown), len(rows), what), OPEN[0], tuple(map(pictured, shown))
     )
 
 
@@ -161,10 +170,10 @@ def _worst_of(column: np.ndarray) -> int | None:
     return row if column[row] > -np.inf else None
 
 
-def _note(first: int, shown: int, count: int, what: str) -> str:
+def _note(report: TargetReport, first: int, shown: int, count: int, what: str) -> str:
     if not count:
         return "There is no mistake on this split."
     if shown == count:
         return f"{counted(count, 'image')}{what}: all there are, the worst first."
-    others = "" if shown == first else ", then the worst of each other name"
+    others = "" if shown == first else f", then the worst of each other {NOUNS[report.target]}"
     return f"{shown:,} of {counted(count, 'image')}{what}: the worst{others}."

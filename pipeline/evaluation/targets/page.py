@@ -33,8 +33,9 @@ from pipeline.evaluation.targets.pictures import PICTURES
 from pipeline.evaluation.targets.report import TargetReport
 from pipeline.files import written
 from pipeline.heads import FIGURES, IN_WORDS, TrainedHead
+from pipeline.heads._core.target_figures import figure_text
 from pipeline.images import ImageSource
-from pipeline.images.targets import NOUNS, count_targets
+from pipeline.images.targets import LABELS, NOUNS, NUMBER, count_targets
 from pipeline.run_files import is_page
 from pipeline.wording import counted, readable
 
@@ -52,6 +53,18 @@ MEANINGS = {
     "Spearman": "whether answers are in the right order",
 }
 """What figures tell, in a few words."""
+COLUMNS = {
+    LABELS: (
+        "AP is the average precision and AUC the area under the ROC curve: both look at the order of the "
+        "probabilities alone. An image is predicted to have a label whose probability reaches the threshold; "
+        "precision, recall and F1 are of these. Images have the label."
+    ),
+    NUMBER: (
+        "Errors have the unit of the number. 90% within: as near to the answer nine of ten true values "
+        "should be, by the errors on val; held: of how many images here that is so."
+    ),
+}
+"""What the columns of a line for each label or number tell."""
 
 
 def write_target_page(
@@ -76,7 +89,7 @@ def write_target_page(
         PipelineError: The file cannot be written, or something that is no report page stands there.
     """
     contents = _contents(report, features or {}, images, comparison) | {"pictures": _pictures(path.parent)}
-    text = render(contents, page="targets.html.j2", styles=(*STYLES, "targets.css"), scripts=())
+    text = render(contents, page="targets.html.j2", styles=(*STYLES, "targets.css"), scripts=("gallery.js",))
     with (
         not_written(f"the report page cannot be written to {path}"),
         written(path, root=path.parent, known=is_page) as file,
@@ -114,9 +127,10 @@ def _contents(
             "sound-figure": _figure_answer(report, misleading=any(one["danger"] for one in warnings)),
         },
         "main_figures": _headlines(report),
-        "facts": {name: value for name, value in report.lines.items() if name not in MEANINGS},
+        "facts": report.baseline,
         "columns": columns,
-        "lines": lines[:SHOWN],
+        "lines": report.hardest(SHOWN),
+        "columns_note": COLUMNS[report.target],
         "counts": _counts(report, features),
         "left_out": [*left_out(features, images), *source_notes(images)],
         "mistakes": shown,
@@ -160,8 +174,8 @@ def _headlines(report: TargetReport) -> list[facts.Headline]:
     return [
         facts.Headline(
             name,
-            f"{value:.4g}",
-            "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}",
+            figure_text(name, value),
+            "" if ends is None else " to ".join(figure_text(name, end) for end in ends),
             MEANINGS.get(name, ""),
         )
         for name, (value, ends) in report.figures.lines.items()
@@ -170,8 +184,10 @@ def _headlines(report: TargetReport) -> list[facts.Headline]:
 
 def _figure_answer(report: TargetReport, *, misleading: bool) -> str:
     name, (value, ends) = next(iter(report.figures.lines.items()))
-    between = "" if ends is None else f", between {ends[0]:.4g} and {ends[1]:.4g} over all such images"
-    said = f"{name[0].upper()}{name[1:]} {value:.4g}{between}; {counted(report.figures.n, 'image')} measured"
+    ends_in_words = " and ".join(figure_text(name, end) for end in ends or ())
+    between = f", between {ends_in_words} over all such images" if ends else ""
+    measured = f"{counted(report.figures.n, 'image')} measured"
+    said = f"{name[0].upper()}{name[1:]} {figure_text(name, value)}{between}; {measured}"
     return f"Not as it stands: see the red remarks. {said}." if misleading else f"{said}."
 
 
@@ -211,12 +227,12 @@ def _stage_two(head: TrainedHead) -> facts.Facts:
 
 def _ranking(report: TargetReport, comparison: Comparison[Any] | None) -> dict[str, Any]:
     """Returns what the template of the other heads shows."""
-    figure = FIGURES[report.target]
+    ranked_by = FIGURES[report.target]
     others = comparison if comparison is not None and len(comparison.reports) > 1 else None
     heads = [] if report.run is None else rankings.trained_heads(report)
     compared = rankings.compared_heads(others, head=report.head) if others else []
     return {
-        "figure": IN_WORDS[figure],
+        "figure": IN_WORDS[ranked_by],
         "heads": heads,
         "head_scale": scale_of([one.accuracy_interval for one in heads]),
         "damaged": [] if report.run is None else rankings.damaged_records(report),

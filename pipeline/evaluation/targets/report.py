@@ -159,19 +159,33 @@ class TargetReport:
         for name, (value, ends) in self.figures.lines.items():
             between = "" if ends is None else f"  ({' to '.join(figure_text(name, end) for end in ends)})"
             found[name] = f"{figure_text(name, value)}{between}"
-        return found | {"images": f"{self.figures.n:,}"} | baseline_lines(self.figures.to_json()["baseline"])
+        return found | {"images": f"{self.figures.n:,}"} | self.baseline
+
+    @property
+    def baseline(self) -> dict[str, str]:
+        """What knowing nothing of an image gives, in words, by what is answered."""
+        return baseline_lines(self.figures.to_json()["baseline"])
 
     @property
     def table(self) -> Lines:
         """A line for each label or number: the names of its columns, and its cells."""
         return table_of(self.figures)
 
+    def hardest(self, most: int) -> list[tuple[str, ...]]:
+        """Returns lines of the table: all, or of many those with the lowest AP, or R2, in their order."""
+        columns, lines = self.table
+        if len(lines) <= most:
+            return lines
+        place = columns.index("AP" if isinstance(self.figures, LabelsFigures) else "R2")
+        worst = sorted(range(len(lines)), key=lambda i: (not lines[i][place], float(lines[i][place] or 0)))
+        return [lines[i] for i in sorted(worst[:most])]
+
     def _repr_html_(self) -> str:
         """Shows in a notebook the notes, the figures, and a line for each label or number."""
-        columns, lines = self.table
+        columns, _ = self.table
         looks = () if self.looks is None else (self.looks.line,)
         return facts_html(self.subject, self.lines, [*self.notes, *looks]) + table_html(
-            columns, lines[:MOST_LINES]
+            columns, self.hardest(MOST_LINES)
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -61,6 +61,7 @@ _NAMES = {
 
 _MARKS = "\ufeff\u200b\u200e\u200f"  # a byte order mark and its like, which nobody sees
 _SHOWN = 8
+_OTHER_WAYS = "; for columns of 0 and 1, --target-column COLUMN for each; for no labels, --label-column none"
 _FLAG = re.compile(rf"is_?({'|'.join(word for words in STATED_WORDS.values() for word in words)})(_.*)?")
 
 
@@ -207,20 +208,22 @@ def find_columns(names: Sequence[str], options: SourceOptions, types: ColumnType
         ValueError: A required column is missing, or several could be one; the message says how to choose.
     """
     wanted = {meaning: getattr(options, f"{meaning}_column") for meaning in MEANINGS}
-    if options.target_column:
-        wanted["label"] = wanted["label"] or NONE
+    only_targets = bool(options.target_column) and not wanted["label"]
+    if only_targets:
+        wanted["label"] = NONE
     told = {meaning: at for meaning, at in types.told if not wanted[meaning]}
     position = {
         meaning: told[meaning] if meaning in told else _find(meaning, names, wanted[meaning])
         for meaning in MEANINGS
+        if meaning != "label" or not only_targets  # a column called "none" may be one of the targets
     }
-    missing = [one for one in REQUIRED if position[one] is None and (one == PATH or wanted[one] != NONE)]
+    missing = [one for one in REQUIRED if position.get(one) is None and (one == PATH or wanted[one] != NONE)]
     if missing:
         ways = " ".join(f"{flag(f'{meaning}_column')} COLUMN" for meaning in missing)
         raise ValueError(
             f"no {' and no '.join(missing)}: expected {', '.join(MEANINGS)}; "
             f"found {some(names, _SHOWN) or 'nothing'}. If a column of another name holds it, give {ways}"
-            f"{'; for images without labels, --label-column none' if 'label' in missing else ''}"
+            f"{_OTHER_WAYS if 'label' in missing else ''}"
         )
     found = {meaning: at for meaning, at in position.items() if at is not None}
     targets = tuple(_named("target", names, name) for name in options.target_column)

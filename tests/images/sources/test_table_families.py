@@ -170,7 +170,10 @@ def test_the_plain_names_need_no_note(folder):
     [
         ("id,diagnosis", "--path-column COLUMN --label-column COLUMN"),
         ("id_code,label", "--path-column COLUMN$"),
-        ("image,breed", "--label-column COLUMN; for images without labels, --label-column none$"),
+        (
+            "image,breed",
+            "--label-column COLUMN; .*--target-column COLUMN .*; for .*, --label-column none$",
+        ),
         ("cat/0.png,cat", "--path-column COLUMN --label-column COLUMN"),
     ],
 )

@@ -5,20 +5,26 @@
   const classMenu = byId("class"), answerMenu = byId("answer"), sureMenu = byId("sure"), large = byId("large");
   let current = -1;
 
-  const counts = new Map();
-  for (const shot of shots) {
-    for (const name of new Set([shot.dataset.truth, shot.dataset.guess])) if (name) counts.set(name, (counts.get(name) || 0) + 1);
+  const menus = [classMenu, answerMenu, sureMenu].filter(Boolean);  // a page of labels has only the first, one of numbers none
+  const namesOf = ({ dataset: { names, truth, guess } }) => new Set(names ? JSON.parse(names) : [truth, guess].filter(Boolean));
+
+  function fillMenu() {
+    const counts = new Map();
+    for (const shot of shots) for (const name of namesOf(shot)) counts.set(name, (counts.get(name) || 0) + 1);
+    for (const [name, count] of [...counts].sort(([a], [b]) => a.localeCompare(b))) classMenu.add(new Option(`${name} (${count})`, name));
+    for (const menu of menus) menu.addEventListener("change", filter);
+    byId("controls").addEventListener("submit", (event) => event.preventDefault());
+    byId("controls").hidden = false;
+    filter();
   }
-  for (const [name, count] of [...counts].sort(([a], [b]) => a.localeCompare(b))) classMenu.add(new Option(`${name} (${count})`, name));
-  byId("controls").hidden = false;
 
   function filter() {
-    const name = classMenu.value, answer = answerMenu.value, [low, high] = sureMenu.value.split(" ").map(Number);
+    const name = classMenu.value, answer = answerMenu?.value, [low, high] = (sureMenu?.value ?? "0 1.01").split(" ").map(Number);
     const all = !name && !answer && low === 0 && high > 1;
     let shown = 0;
     for (const shot of shots) {
-      const { truth, guess, answer: said, sure } = shot.dataset;
-      shot.hidden = (name && truth !== name && guess !== name) || (answer && said !== answer) || Number(sure) < low || Number(sure) >= high;
+      const { answer: said, sure } = shot.dataset;
+      shot.hidden = (name && !namesOf(shot).has(name)) || (answer && said !== answer) || Number(sure) < low || Number(sure) >= high;
       shown += !shot.hidden;
     }
     for (const group of document.querySelectorAll("#gallery-groups .group")) {
@@ -44,9 +50,7 @@
     if (among.length) show(among[(among.indexOf(shots[current]) + step + among.length) % among.length]);
   }
 
-  for (const menu of [classMenu, answerMenu, sureMenu]) menu.addEventListener("change", filter);
-  byId("controls").addEventListener("submit", (event) => event.preventDefault());
-  filter();
+  if (classMenu) fillMenu();
 
   if (!large) return;  // there are no pictures
   byId("groups").addEventListener("click", (event) => {
