@@ -105,7 +105,7 @@ def on_unknown(targets: np.ndarray) -> list[str]:
     partly = int(np.isnan(targets).any(axis=1).sum())
     if not partly:
         return []
-    return [f"of {counted(partly, 'image')} something is unknown; it counts in no figure"]
+    return [f"of {counted(partly, 'image')} not everything is known; what is unknown counts in no figure"]
 
 
 def same_rows(one: np.ndarray, other: np.ndarray) -> np.ndarray:

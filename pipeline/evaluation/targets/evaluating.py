@@ -190,6 +190,6 @@ def _headline(
         return None
     for name, (value, _) in figures.lines.items():
         if name in honest.lines:
-            told = (figure_text(name, one) for one in (value, honest.lines[name][0]))
-            return HonestFigure(name, *told, honest.n)
+            without = figure_text(name, honest.lines[name][0])
+            return HonestFigure(name, figure_text(name, value), without, honest.n)
     return None
