@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.choosing.record import Tried
 from pipeline.heads._core.target_figures import ACCURACY, IN_WORDS
-from pipeline.wording import counted
+from pipeline.wording import counted, readable
 
 if TYPE_CHECKING:
     from pipeline.choosing.record import Choice
 
 CHOSEN, OTHER, PALE = "#08519c", "#6b7785", "#b6bec8"
+MOST_OF_LABEL = 50
+"""Characters of the chosen head: an ensemble names all its members."""
 Place = tuple[str, int, str]
 
 
@@ -20,6 +22,7 @@ def draw_choice(choice: Choice, file: BinaryIO) -> None:
     """Draws the best head of each cut with its interval, and the quick scores of cuts that got no head."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -31,11 +34,15 @@ def draw_choice(choice: Choice, file: BinaryIO) -> None:
         if one.interval is not None:
             axes.plot([x, x], one.interval, color=colour, linewidth=1.5)
         axes.plot([x], [y], "o", color=colour, markerfacecolor=colour if one.head else "white")
-        label = f"{one.backbone} {one.image_size} {one.layer}" + (f"\n{one.label}" if is_chosen else "")
-        axes.annotate(label, (x, y), (5, 3), textcoords="offset points", size=7, parse_math=False)
+        label = f"{one.backbone} {one.image_size} {one.layer}" + (
+            f"\n{readable(one.label, MOST_OF_LABEL)}" if is_chosen else ""
+        )
+        note = axes.annotate(label, (x, y), (5, 3), textcoords="offset points", size=7, parse_math=False)
+        note.set_in_layout(False)  # it would squeeze the axes
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # ten figures a decade would overlap
     axes.set_xlabel("milliseconds an image, on this machine")
     with_interval = ", with its 95 % interval" if choice.figure == ACCURACY else ""
     axes.set_ylabel(IN_WORDS[choice.figure] + with_interval)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import pipeline
+from pipeline.cache import FeatureSet
 from pipeline.evaluation.labels import LabelCheck, Suspect
 from pipeline.evaluation.labels.odd import OddImage
 from pipeline.evaluation.labels.page_values import told_values
@@ -29,6 +30,8 @@ SHOWN = 300
 ALIKE = 3
 BLANK = 4.0
 """Standard deviation of the pixels, of 255 levels, below which a picture is of one colour."""
+MOST_TOLD = 200
+"""Characters of the labels, or numbers, of an image."""
 MEANING = {
     "repeated": "the same picture is there {value:.0f} times, as placeholders are",
     "unlike": "unlike anything in its class: the nearest of it have a cosine of {value:.2f}",
@@ -100,7 +103,7 @@ def items_of(check: LabelCheck) -> list[Item]:
         digest = rows.digests[one.row].tobytes()
         if digest not in seen:
             seen.add(digest)
-            face = _face(check, one.row, f"labelled {readable(every.told(one.row) or '')}")
+            face = _face(check, one.row, _labelled(every, one.row))
             items.append(Item(one.row, (face,), meaning(check, one)))
     return items
 
@@ -180,7 +183,7 @@ def _key(check: LabelCheck, items: list[Item]) -> str:
 
 def _suspect(check: LabelCheck, one: Suspect | TargetSuspect) -> Item:
     names = check.features.classes
-    faces = [_face(check, one.row, f"labelled {readable(check.features.told(one.row) or '')}")]
+    faces = [_face(check, one.row, _labelled(check.features, one.row))]
     faces += [_face(check, row, words) for row, words in one.likes(names)[:ALIKE]]
     return Item(one.row, tuple(faces), one.words(names), **_suggestion(one, names))
 
@@ -198,6 +201,11 @@ def _suggestion(one: Suspect | TargetSuspect, names: Sequence[str]) -> dict[str,
         "change": f"{lead} {readable(names[one.part])}",
         "decision": [one.part, int(not one.given)],
     }
+
+
+def _labelled(features: FeatureSet, row: int) -> str:
+    """Says what an image has; several labels or numbers are longer than the name of a class."""
+    return f"labelled {readable(features.told(row) or '', 40 if features.target == CLASS else MOST_TOLD)}"
 
 
 def _face(check: LabelCheck, row: int, words: str) -> Face:

@@ -174,3 +174,15 @@ def test_the_table_is_read_back_as_the_set(
     assert same_targets(read, check.features.targets)
     page = (folder / "labels.html").read_text()
     assert ("--label-separator" if form == "list" else "--target-column") in page
+
+
+def test_all_labels_and_numbers_of_an_image_are_read_on_the_page(
+    tmp_path: Path, target_splits: Splits
+) -> None:
+    train, test = target_splits(NUMBER)
+    names = ("how many there are of them in the picture", "how old they are")
+    check = check_labels([replace(train, classes=names), replace(test, classes=names)])
+    _, folder = write_label_check(check, None, tmp_path / "runs" / "toy" / "entry")
+    first = check.features.told(check.suspects[0].row)
+    assert first is not None
+    assert f"labelled {first}" in (folder / "labels.html").read_text()

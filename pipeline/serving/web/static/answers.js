@@ -226,6 +226,8 @@ function neighbour(one, about) {
     item.append(gone);
   }
   const alike = same ? make("span", "same", "this very image") : make("span", "", similarity.toFixed(3));
-  item.append(make("b", "", kindOf(about).known(one)), alike);
+  const known = make("b", "", kindOf(about).known(one));
+  known.title = known.textContent;
+  item.append(known, alike);
   return item;
 }
