@@ -26,6 +26,7 @@ _HOMES = {
     "Candidate": "pipeline.sweeps",
     "choose": "pipeline.choosing",
     "evaluate": "pipeline.evaluation",
+    "evaluate_targets": "pipeline.evaluation.targets",
     "predict": "pipeline.serving",
     "PipelineError": "pipeline.errors",
 }

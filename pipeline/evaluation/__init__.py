@@ -31,7 +31,8 @@ def evaluate(
 ) -> Report:
     """Measures a trained head on one split, at its temperature if it has one, and counts that it was done.
 
-    Augmented views are left out: they would count one image several times.
+    A head of several labels or of numbers is measured by :func:`pipeline.evaluate_targets`. Augmented views
+    are left out: they would count one image several times.
 
     Example:
         >>> evaluate(head, open_features(entry, "test")).figures.accuracy
@@ -49,7 +50,7 @@ def evaluate(
 
     Raises:
         CacheMismatchError: The head does not know a class of the split, or the features' spec.
-        UsageError: No row has a label.
+        UsageError: No row has a label, or the head answers with several labels or numbers.
         PipelineError: The head's answers are no probabilities, or the evaluation cannot be counted.
     """
     if isinstance(head, str | os.PathLike):
@@ -57,7 +58,7 @@ def evaluate(
     if head.task.target != CLASS:
         raise UsageError(
             f"head {head.name!r} answers with {described(head.task.target)}: "
-            "pipeline.evaluation.targets.evaluate_targets measures it"
+            "pipeline.evaluate_targets measures it"
         )
     rows, own = uncalibrated_answers(head, features)
     groups = _groups(rows)

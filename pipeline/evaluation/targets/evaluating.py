@@ -34,6 +34,10 @@ def evaluate_targets(
 
     Augmented views are left out: they would count one image several times.
 
+    Example:
+        >>> val, test = (open_features(entry, split) for split in ("val", "test"))
+        >>> evaluate_targets(head, test, val=val).figures.to_json()
+
     Args:
         head: The trained head, or its folder; it refuses features of another spec.
         features: The split, with the labels or numbers of the head.

@@ -15,6 +15,9 @@ from pipeline.wording import several, verb
 if TYPE_CHECKING:
     from types import ModuleType
 
+OF_EVERY_TARGET = "ridge"
+"""A head that learns every kind, in a moment."""
+
 
 def heads_for(target: str) -> list[str]:
     """Lists the heads that learn a kind of target."""
@@ -34,7 +37,7 @@ def target_head(head: Head, target: str) -> TargetHead:
         return head
     raise UsageError(
         f"head {name_of(type(head))!r} does not learn {described(target)}: choose from "
-        f"{', '.join(heads_for(target))}"
+        f"{', '.join(heads_for(target))}; `--head {OF_EVERY_TARGET}` is quick"
     )
 
 

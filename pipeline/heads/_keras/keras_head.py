@@ -86,8 +86,8 @@ class KerasHead:
     """Base of the heads that Keras trains.
 
     Classes end in a softmax and are learnt by cross-entropy; several labels in a logistic function each, by
-    the cross-entropy of each; numbers in a linear layer, by Huber's loss on values of mean 0 and variance 1,
-    which rows that are far off do not rule. What is unknown counts nowhere.
+    the cross-entropy of each; numbers in a linear layer, by Huber's loss on values less their median, in
+    units of their quartiles, which rows that are far off do not rule. What is unknown counts nowhere.
 
     Attributes:
         takes: Kind of features that it works on.

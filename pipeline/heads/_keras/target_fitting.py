@@ -25,7 +25,7 @@ MEMORY_SHARE = 0.35
 BATCH = 256
 NOTHING = {
     LABELS: "the share of each label, so that is what this head answers: other features may tell more",
-    NUMBER: "the mean of each number, so that is what this head answers: other features may tell more",
+    NUMBER: "the median of each number, so that is what this head answers: other features may tell more",
 }
 """What answers without a look, where no epoch does better, in words."""
 
@@ -58,9 +58,9 @@ def train_on_targets(
 ) -> History:
     """Trains all weights; with validation rows it ends with those of the epoch of the lowest loss.
 
-    Where no epoch does better on val than knowing nothing, it ends with the share of each label, or the mean
-    of each number. The loss is the mean of the known targets': cross-entropy of labels, and Huber's of
-    numbers, which one row that is far off does not rule.
+    Where no epoch does better on val than knowing nothing, it ends with the share of each label, or the
+    median of each number. The loss is the mean of the known targets': cross-entropy of labels, and Huber's
+    of numbers, in units of their quartiles, which rows that are far off do not rule.
 
     Args:
         network: With a logistic function for each label at its end, or a linear layer.
@@ -76,7 +76,7 @@ def train_on_targets(
     Raises:
         PipelineError: The rows do not fit the memory, or the loss is no longer a number.
     """
-    scale = NumberScale.of(train.targets)
+    scale = NumberScale.of_most(train.targets)
 
     def as_learnt(targets: np.ndarray) -> np.ndarray:
         return _masked(targets if target == LABELS else scale.scaled(targets))
@@ -125,7 +125,7 @@ def train_on_targets(
 
 
 def _know_nothing(network: keras.Model, targets: np.ndarray, target: str) -> None:
-    """Has the last layer of a network answer the share of each label, or 0, the mean of numbers as learnt."""
+    """Has the last layer of a network answer the share of each label, or 0, the median of a number."""
     kernel, bias = map(np.zeros_like, network.layers[-1].get_weights())
     if target == LABELS:
         known = ~np.isnan(targets)
