@@ -214,6 +214,8 @@ def find_columns(names: Sequence[str], options: SourceOptions, types: ColumnType
         meaning: told[meaning] if meaning in told else _find(meaning, names, wanted[meaning])
         for meaning in MEANINGS
     }
+    if options.target_column and not options.label_column:
+        position["label"] = None  # even where a target is called `none`
     missing = [one for one in REQUIRED if position[one] is None and (one == PATH or wanted[one] != NONE)]
     if missing:
         ways = " ".join(f"{flag(f'{meaning}_column')} COLUMN" for meaning in missing)

@@ -109,6 +109,11 @@ def test_a_column_a_number(target: str, said: list[str], csv: Opened) -> None:
     assert source.notes == (*said, "1 row has no number, which is taken for unknown")
 
 
+def test_a_label_may_be_called_none(csv: Opened) -> None:
+    source = csv("none,a", ["1,0", "0,1"], target_column=("none", "a"))
+    assert_targets(source, LABELS, ("none", "a"), [[1, 0], [0, 1]])
+
+
 def test_0_and_1_are_numbers_where_the_user_says_so(csv: Opened) -> None:
     assert_targets(csv("a", ["0", "1"], target="number", target_column=("a",)), NUMBER, ("a",), [[0], [1]])
 
