@@ -109,9 +109,10 @@ def test_a_column_a_number(target: str, said: list[str], csv: Opened) -> None:
     assert source.notes == (*said, "1 row has no number, which is taken for unknown")
 
 
-def test_a_target_may_be_called_none(csv: Opened) -> None:
-    source = csv("cat,None", ["1,0", "0,1"], target_column=("cat", "None"))
-    assert_targets(source, LABELS, ("cat", "None"), [[1, 0], [0, 1]])
+@pytest.mark.parametrize("name", ["None", "none"])
+def test_a_target_may_be_called_none(name: str, csv: Opened) -> None:
+    source = csv(f"cat,{name}", ["1,0", "0,1"], target_column=("cat", name))
+    assert_targets(source, LABELS, ("cat", name), [[1, 0], [0, 1]])
 
 
 def test_0_and_1_are_numbers_where_the_user_says_so(csv: Opened) -> None:
