@@ -25,7 +25,7 @@ from pipeline.heads import (
     split_folds,
 )
 from pipeline.heads._core.target_figures import best_thresholds
-from pipeline.images.targets import CLASS, LABELS
+from pipeline.images.targets import CLASS, LABELS, NOUNS
 from pipeline.progress import progress
 from pipeline.sweeps.candidates import Candidate
 from pipeline.sweeps.class_folds import CrossValidation
@@ -33,7 +33,7 @@ from pipeline.sweeps.fitting import fit_and_answer, sweep_data
 from pipeline.sweeps.fold_answers import INNER_FOLDS, FoldAnswers
 from pipeline.sweeps.results import joined, ranked
 from pipeline.sweeps.target_folds import TargetCrossValidation
-from pipeline.wording import counted, verb
+from pipeline.wording import counted
 
 __all__ = ["INNER_FOLDS", "CrossValidation", "TargetCrossValidation", "cross_validate", "trained_options"]
 
@@ -154,8 +154,8 @@ def _remarks(features: FeatureSet, images: np.ndarray, groups: np.ndarray) -> li
     unknown = int(np.isnan(features.targets[images]).any(axis=1).sum())
     if unknown:
         notes.append(
-            f"of {counted(unknown, 'image')} something is unknown, and {verb(unknown, 'is', 'are')} left out "
-            "there"
+            f"of {counted(unknown, 'image')} not every {NOUNS[features.target]} is known; what is unknown "
+            "of an image counts nowhere"
         )
     if features.spec.weights.startswith("random:"):
         notes.append(
