@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.images import BadImage, LeftOut
 from pipeline.images.manifest import Manifest
 from pipeline.images.row_table import RowTable, count_classes
-from pipeline.images.targets import CLASS, NOUNS, NUMBER, count_targets, described, spans_of
+from pipeline.images.targets import CLASS, LABELS, NOUNS, NUMBER, count_targets, described, spans_of
 from pipeline.wording import counted, number_text, readable, several, verb
 
 MOST_LINES = 12
@@ -93,7 +93,7 @@ class Understood:
     def lines(self) -> list[str]:
         """The counts, as people read them: a table of a few lines."""
         sizes = f"{counted(sum(self.images.values()), 'image')}, {counted(len(self.classes), self._noun)}"
-        if self.target != CLASS:
+        if self.target == LABELS:
             sizes += f" ({described(self.target)})"
         table = [("", *self.counts)]
         table += [(readable(self.classes[i], 32), *self._of(i)) for i in self._shown]

@@ -89,7 +89,7 @@ def test_numbers_of_each_split_have_a_span(run: Extract, capsys: pytest.CaptureF
         }
     }
     said = capsys.readouterr().err
-    assert "set: 6 images, 1 number (numbers)" in said
+    assert "set: 6 images, 1 number\n" in said
     assert "2 (1.5 to 8)" in said
     assert any("1 image without a number (train 1)" in note for note in described["notes"])
 

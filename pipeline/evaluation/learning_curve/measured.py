@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.evaluation.learning_curve.figure import AREA, SHARE_OF_RIGHT, VARIANCE, CurveFigure
 from pipeline.evaluation.targets.part_figures import mean_of_defined, parts_under
-from pipeline.evaluation.targets.resamples import drawn_weights
+from pipeline.evaluation.targets.resamples import REFLECTED, drawn_weights, reflected
 from pipeline.heads import Examples
 from pipeline.images.targets import CLASS, LABELS, spans_of
 
@@ -236,7 +236,10 @@ class MeasuredTargets:
         chosen = np.random.default_rng(0).integers(0, draws, (resampled.shape[2], draws))
         times = (chosen[:, :, None] == np.arange(draws)).sum(axis=1) / draws
         of_rows = np.maximum(resampled.mean(axis=1).var(axis=1), 1e-8)
-        return Errors(by_draw, np.einsum("sdb,bd->bs", resampled, times), of_rows)
+        means = np.einsum("sdb,bd->bs", resampled, times)
+        if self.figure.name in REFLECTED:
+            means = reflected(means, by_draw.mean(axis=1))
+        return Errors(by_draw, means, of_rows)
 
 
 def _weights(groups: np.ndarray) -> np.ndarray:

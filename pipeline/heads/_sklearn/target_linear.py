@@ -18,6 +18,7 @@ from pipeline.heads._sklearn.rowspace import decomposed, gram
 from pipeline.heads._sklearn.scatter import PRODUCT_BYTES, is_tall, scatter
 from pipeline.heads._sklearn.table import column_moments, columns_of, scaled_blocks, standardised
 from pipeline.heads._sklearn.target_answers import LinearTargets
+from pipeline.progress import late_progress
 
 KEPT = 2
 """Decompositions that are kept for other penalties. Usually there is one; where targets are unknown of other
@@ -86,18 +87,21 @@ def solve_ridges(train: Examples, penalty: float) -> Ridges:
     asked = drawn(len(train), DRAW)
     held_out = np.full((len(asked), count), np.nan)
     parts = train.once(parts_of)
-    for number, part in enumerate(parts):
-        found = train.once(_decomposition, number) if len(parts) <= KEPT else _decomposition(train, number)
-        wanted = train.targets[np.ix_(part.rows, part.targets)]
-        offset = wanted.mean(axis=0, dtype=np.float64)
-        shrunk = found.towards / (found.squares + penalty)[:, None]
-        own = _to_columns(train, part, found, shrunk)
-        coef[part.targets], intercept[part.targets] = own, offset - own @ found.mean
-        leverage = np.square(found.turned) @ (1 / (found.squares + penalty)) + 1 / len(part.rows)
-        truth = wanted[part.asked]
-        residual = (truth - offset - found.turned @ shrunk) / np.maximum(1 - leverage, 1e-12)[:, None]
-        places = np.searchsorted(asked, part.rows[part.asked])
-        held_out[np.ix_(places, part.targets)] = truth - residual
+    with late_progress("ridge", len(parts), "fits") as advance:
+        for number, part in enumerate(parts):
+            kept = len(parts) <= KEPT
+            found = train.once(_decomposition, number) if kept else _decomposition(train, number)
+            wanted = train.targets[np.ix_(part.rows, part.targets)]
+            offset = wanted.mean(axis=0, dtype=np.float64)
+            shrunk = found.towards / (found.squares + penalty)[:, None]
+            own = _to_columns(train, part, found, shrunk)
+            coef[part.targets], intercept[part.targets] = own, offset - own @ found.mean
+            leverage = np.square(found.turned) @ (1 / (found.squares + penalty)) + 1 / len(part.rows)
+            truth = wanted[part.asked]
+            residual = (truth - offset - found.turned @ shrunk) / np.maximum(1 - leverage, 1e-12)[:, None]
+            places = np.searchsorted(asked, part.rows[part.asked])
+            held_out[np.ix_(places, part.targets)] = truth - residual
+            advance(1)
     return Ridges(coef, intercept, asked, held_out)
 
 
