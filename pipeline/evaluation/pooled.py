@@ -17,9 +17,12 @@ FEWEST_CHANNELS = 32
 
 
 def note_on_channels(features: FeatureSet) -> list[str]:
-    """Says that averages over positions tell little of a set, where they do; else nothing."""
+    """Says that averages over positions tell little of a set, where they do; else nothing.
+
+    Where :func:`pooled_images` keeps a grid there is nothing to say.
+    """
     channels = sum(cut.feature_shape[-1] for cut in features.cuts)
-    if channels >= FEWEST_CHANNELS or len(features.feature_shape) == 1:
+    if features.target != CLASS or channels >= FEWEST_CHANNELS or len(features.feature_shape) == 1:
         return []
     return [
         f"features are averaged over their positions here, which leaves {channels} channels: they tell "

@@ -16,6 +16,7 @@ from pipeline.images.targets import LABELS, NUMBER
 from pipeline.memory import available_bytes
 from pipeline.progress import progress, say
 from pipeline.runtimes.keras import import_keras
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     import keras
@@ -115,7 +116,8 @@ def train_on_targets(
         network.set_weights(best_weights)
         _know_nothing(network, train.targets, target)
         if _measure(network, *held_out, target) <= best:
-            say(f"note: none of {len(history['loss'])} epochs did better on val than {NOTHING[target]}")
+            epochs = counted(len(history["loss"]), "epoch")
+            say(f"note: in {epochs} val was never better answered than by {NOTHING[target]}")
         else:
             network.set_weights(best_weights)
             say(f"epoch {best_epoch} of {len(history['loss'])} is kept: val loss {best:.4f}")
