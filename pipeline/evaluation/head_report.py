@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
+from pipeline.errors import UsageError
 from pipeline.evaluation.ledger import Looks
 from pipeline.images.row_table import RowTable
 from pipeline.spec import FeatureSpec
@@ -80,3 +81,24 @@ class HeadReport(Protocol):
 
         These end in ``_low`` and ``_high``; what is not defined is None or missing.
         """
+
+
+class BesideHead:
+    """Where the files of a report belong, for whatever is a :class:`HeadReport`."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of this report belong: a folder named after the split, beside the head."""
+        return self._saved / cast("HeadReport", self).split
+
+    @property
+    def entry(self) -> Path:
+        """Where the heads of the same features stand, ``<runs>/<dataset>/<entry>``."""
+        return self._saved.parent
+
+    @property
+    def _saved(self) -> Path:
+        report = cast("HeadReport", self)
+        if report.run is None:
+            raise UsageError(f"head {report.head} is not saved, so its report has no place: name a folder")
+        return report.run

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.answers import write_answers
-from pipeline.errors import UsageError
 from pipeline.evaluation import plots
 from pipeline.evaluation.calibrating import TemperatureEffect
 from pipeline.evaluation.figure_lines import figure_lines
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_json
+from pipeline.evaluation.head_report import BesideHead
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.images import UNLABELLED
@@ -52,7 +52,7 @@ TOP = 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Report:
+class Report(BesideHead):
     """What came out of evaluating one head on one split.
 
     Attributes:
@@ -93,22 +93,6 @@ class Report:
     without_leaks: Figures | None = None
     trained_on: int | None = None
     validated_on: int | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the files of this report belong: a folder named after the split, inside the run."""
-        return self._saved / self.split
-
-    @property
-    def entry(self) -> Path:
-        """Where the heads of the same features stand, ``<runs>/<dataset>/<entry>``."""
-        return self._saved.parent
-
-    @property
-    def _saved(self) -> Path:
-        if self.run is None:
-            raise UsageError(f"head {self.head} is not saved, so its report has no place: name a folder")
-        return self.run
 
     @property
     def target(self) -> str:

@@ -9,11 +9,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import Result
-from PIL import Image
-from sklearn.datasets import load_digits
+from digit_pairs import NAMES, draw_pairs
 
 Cli = Callable[..., Result]
 
@@ -25,15 +23,9 @@ ROWS = 240
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two digits side by side; their labels as a list and as marks, and their sum."""
     folder = tmp_path_factory.mktemp("pairs")
-    digits, random = load_digits(n_class=4), np.random.default_rng(0)
     listed, marks = ["path,digits,sum"], ["path,zero,one,two,three"]
-    for number in range(ROWS):
-        chosen = random.integers(0, len(digits.images), 2)
-        picture = np.concatenate(list(digits.images[chosen]), axis=1) * 15
-        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
-        own = sorted({*digits.target[chosen].tolist()})
-        names = ";".join(("zero", "one", "two", "three")[one] for one in own)
-        listed.append(f"{number}.png,{names},{digits.target[chosen].sum() + 0.5}")
+    for number, own, total in draw_pairs(folder, ROWS):
+        listed.append(f"{number}.png,{';'.join(NAMES[one] for one in own)},{total + 0.5}")
         marks.append(f"{number}.png," + ",".join(str(int(one in own)) for one in range(4)))
     (folder / "pairs.csv").write_text("\n".join(listed) + "\n")
     (folder / "marks.csv").write_text("\n".join(marks) + "\n")

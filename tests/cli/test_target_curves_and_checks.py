@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from PIL import Image
-from sklearn.datasets import load_digits
+from digit_pairs import NAMES, draw_pairs
 
 from pipeline.cache import FeatureSet, open_features
 
 Cli = Callable[..., Result]
 
 STAGE = ("--backbone", "pixels", "--image-size", "16")
-NAMES = ("zero", "one", "two", "three")
 ROWS = 160
 SOURCES = {
     "list": ("pairs.csv", "--label-column", "digits", "--label-separator", ";"),
@@ -34,16 +32,12 @@ SOURCES = {
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two digits side by side; their labels as a list and as marks, and their sum; the last 20 unknown."""
     folder = tmp_path_factory.mktemp("pairs")
-    digits, random = load_digits(n_class=4), np.random.default_rng(0)
     listed, marks = ["path,split,digits,sum"], ["path,split,zero,one,two,three"]
-    for number in range(ROWS):
-        chosen = random.integers(0, len(digits.images), 2)
-        picture = np.concatenate(list(digits.images[chosen]), axis=1) * 15
-        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
-        own, known = sorted({*digits.target[chosen].tolist()}), number < ROWS - 20
+    for number, own, sum_of in draw_pairs(folder, ROWS):
+        known = number < ROWS - 20
         split = "val" if number % 4 == 0 and known else "train"
         told = ";".join(NAMES[one] for one in own) if known else ""
-        total = f"{digits.target[chosen].sum() + 0.5}" if known else ""
+        total = f"{sum_of + 0.5}" if known else ""
         listed.append(f"{number}.png,{split},{told},{total}")
         cells = (str(int(one in own)) if known else "" for one in range(4))
         marks.append(f"{number}.png,{split}," + ",".join(cells))

@@ -168,6 +168,13 @@ def _two_sided(probabilities: np.ndarray) -> np.ndarray:
     return np.stack([1 - probabilities, probabilities], axis=1)
 
 
+def _sides(known: np.ndarray, side: np.ndarray | int) -> np.ndarray:
+    """Returns the side that each row stands on, int (m,), up to the last known one; -1 of unknown ones."""
+    sides = np.full(int(known.max()) + 1, -1)
+    sides[known] = side
+    return sides
+
+
 def _labels(
     part: int,
     given: np.ndarray,
@@ -184,9 +191,7 @@ def _labels(
         suspected &= (one > 0.5) != (labels == 1)
     rows = np.flatnonzero(suspected)
     rows = rows[np.lexsort((-np.abs(mean - labels)[rows], -score[rows]))]
-    sides = np.full(int(known.max()) + 1, -1)
-    sides[known] = labels
-    near = alike(sides, known[rows], 2)
+    near = alike(_sides(known, labels), known[rows], 2)
     return [
         LabelSuspect(row=int(known[i]), part=part, given=bool(labels[i]), score=float(score[i]), alike=likes)
         for i, likes in zip(rows, near, strict=True)
@@ -207,9 +212,7 @@ def _numbers(
     score = np.abs(_beyond_quartiles(given - mean))
     agreed = (np.sign(beyond) == np.sign(beyond[0])).all(axis=0) & (np.abs(beyond) > FAR_OUT).all(axis=0)
     rows = np.flatnonzero(agreed & (score > FAR_OUT))
-    sides = np.full(int(known.max()) + 1, -1)
-    sides[known] = 0
-    near = alike(sides, known[rows], 1)
+    near = alike(_sides(known, 0), known[rows], 1)
     return [
         NumberSuspect(
             row=int(known[i]),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.errors import UsageError
 from pipeline.evaluation.files import METRICS, PAGE, replacing, software, write_json
+from pipeline.evaluation.head_report import BesideHead
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.ledger import Looks
 from pipeline.evaluation.plots import save_png
@@ -58,7 +58,7 @@ SCALARS = (
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TargetReport:
+class TargetReport(BesideHead):
     """What came out of evaluating one head on one split.
 
     Attributes:
@@ -116,22 +116,6 @@ class TargetReport:
     def run(self) -> Path | None:
         """The run folder of the head; None where it is not saved."""
         return self.trained.folder
-
-    @property
-    def folder(self) -> Path:
-        """Where the files of this report belong: a folder named after the split, beside the head."""
-        return self._saved / self.split
-
-    @property
-    def entry(self) -> Path:
-        """Where the heads of the same features stand, ``<runs>/<dataset>/<entry>``."""
-        return self._saved.parent
-
-    @property
-    def _saved(self) -> Path:
-        if self.run is None:
-            raise UsageError(f"head {self.head} is not saved, so its report has no place: name a folder")
-        return self.run
 
     @property
     def rows_measured(self) -> int:

@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 MEMORY_SHARE = 0.35
 """Share of the memory up to which features are read whole."""
 BATCH = 256
-NOTHING = {
-    LABELS: "the share of each label, so that is what this head answers: other features may tell more",
-    NUMBER: "the median of each number, so that is what this head answers: other features may tell more",
-}
+NOTHING = {LABELS: "the share of each label", NUMBER: "the median of each number"}
 """What answers without a look, where no epoch does better, in words."""
 
 
@@ -117,7 +114,10 @@ def train_on_targets(
         _know_nothing(network, train.targets, target)
         if _measure(network, *held_out, target) <= best:
             epochs = counted(len(history["loss"]), "epoch")
-            say(f"note: in {epochs} val was never better answered than by {NOTHING[target]}")
+            say(
+                f"note: in {epochs} val was never better answered than by {NOTHING[target]}, so that is what "
+                "this head answers: other features may tell more"
+            )
         else:
             network.set_weights(best_weights)
             say(f"epoch {best_epoch} of {len(history['loss'])} is kept: val loss {best:.4f}")

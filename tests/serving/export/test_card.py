@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 import yaml
+from model_cards import card_of
 
 from pipeline.cache.features import Selection
 from pipeline.cli import main
@@ -19,32 +19,16 @@ from pipeline.evaluation import evaluate
 from pipeline.evaluation.leaks.findings import Finding, Leaks, Place
 from pipeline.heads import Temperature, TrainedHead, make_head
 from pipeline.options import split_settings
-from pipeline.serving.export._card import write_card
 
 Train = Callable[..., tuple[TrainedHead, Selection]]
-
-
-def written(trained: TrainedHead, **changes: Any) -> tuple[dict[str, Any], str]:
-    """Returns the head of a card, and its text."""
-    given = {
-        "format": "onnx",
-        "name": "a.onnx",
-        "example": "run()",
-        "checked": 3,
-        "difference": 1e-5,
-        "without_familiarity": "not known",
-    } | changes
-    text = write_card(trained, **given)
-    _, front, body = text.split("---\n", 2)
-    return yaml.safe_load(front), body
 
 
 def test_figures_on_test_stand_on_it(train: Train) -> None:
     trained, chosen = train("logreg", own=True)
     report = evaluate(trained, chosen.open("test"))
-    assert "model-index" not in written(trained)[0]
+    assert "model-index" not in card_of(trained)[0]
     report.write()
-    front, body = written(trained)
+    front, body = card_of(trained)
     (result,) = front["model-index"][0]["results"]
     assert result["dataset"]["split"] == "test"
     low, high = report.figures.accuracy_ci
@@ -62,7 +46,7 @@ def test_the_hub_reads_figures_with_their_interval(train: Train) -> None:
     trained, chosen = train("logreg", own=True)
     report = evaluate(trained, chosen.open("test"))
     report.write()
-    front, body = written(trained)
+    front, body = card_of(trained)
     card = hub.ModelCard(f"---\n{yaml.safe_dump(front)}---\n{body}")
     found = {one.metric_type: one for one in card.data.eval_results}
     assert set(found) == {"accuracy", "f1"}
@@ -75,7 +59,7 @@ def test_the_hub_reads_figures_with_their_interval(train: Train) -> None:
 
 def test_images_of_each_split_and_class_are_counted(train: Train) -> None:
     trained, chosen = train("logreg")
-    _, body = written(trained, features=chosen)
+    _, body = card_of(trained, features=chosen)
     assert "| class | rows trained on | train | val | test |" in body
     for number, name in enumerate(trained.classes):
         labels = [chosen.open(split).labels for split in ("train", "val", "test")]
@@ -88,7 +72,7 @@ def test_images_of_each_split_and_class_are_counted(train: Train) -> None:
 
 def test_views_are_rows_and_no_images(train: Train) -> None:
     trained, chosen = train("logreg", views=2)
-    _, body = written(trained, features=chosen)
+    _, body = card_of(trained, features=chosen)
     assert "| all | 54 | 18 | 6 | 16 |" in body
     assert "54 rows of crops: 18 different images" in body
 
@@ -101,7 +85,7 @@ def test_images_without_a_label_are_counted_by_themselves(train: Train) -> None:
     without = replace(part, rows=replace(part.rows, labels=labels))
     changed = Selection(chosen.entries)
     changed._opened.update({"test": without})
-    _, body = written(trained, features=changed)
+    _, body = card_of(trained, features=changed)
     assert "| without a label | 0 | 0 | 0 | 3 |" in body
     assert "| all | 18 | 18 | 6 | 16 |" in body
 
@@ -109,12 +93,12 @@ def test_images_without_a_label_are_counted_by_themselves(train: Train) -> None:
 def test_a_training_split_that_has_changed_since_is_told(train: Train) -> None:
     trained, chosen = train("logreg")
     fewer = replace(trained, class_counts=(1, 1))
-    assert "The training split has changed since" in written(fewer, features=chosen)[1]
+    assert "The training split has changed since" in card_of(fewer, features=chosen)[1]
 
 
 def test_what_nobody_has_written_down_is_named(train: Train) -> None:
     trained, _ = train("logreg")
-    _, body = written(replace(trained, seen=None))
+    _, body = card_of(replace(trained, seen=None))
     assert "How many images each split has is not on record" in body
     assert "how many different images that are is not on record" in body
     assert "# pipeline extract: not on record" in body
@@ -125,7 +109,7 @@ def test_what_nobody_has_written_down_is_named(train: Train) -> None:
 def checked(trained: TrainedHead, chosen: Selection, *findings: Finding) -> str:
     """Returns the card of a head that was evaluated with a leak check."""
     evaluate(trained, chosen.open("test"), leaks=Leaks(findings)).write()
-    return written(trained)[1]
+    return card_of(trained)[1]
 
 
 def test_what_the_leak_check_found_is_told(train: Train) -> None:
@@ -139,7 +123,7 @@ def test_what_the_leak_check_found_is_told(train: Train) -> None:
 def test_a_missing_leak_check_is_not_taken_for_a_clean_one(train: Train) -> None:
     trained, chosen = train("logreg", own=True)
     evaluate(trained, chosen.open("test")).write()
-    _, body = written(trained)
+    _, body = card_of(trained)
     assert "What a leak check between the splits finds is not on record: `pipeline check`." in body
     assert "found nothing" not in body
 
@@ -154,7 +138,7 @@ def test_the_commands_make_the_same_again(train: Train, crops: Path) -> None:
     trained, chosen = train("dense", own=True, options={"epochs": 2, "dropout": 0.25})
     evaluate(trained, chosen.open("test")).write()
     trained = replace(trained, seed=7, temperature=Temperature(value=1.5, low=1.2, high=1.8, rows=6))
-    _, body = written(trained, features=chosen, out="a.onnx")
+    _, body = card_of(trained, features=chosen, out="a.onnx")
     given = {}
     for words in command_lines(body):
         assert words[0] == "pipeline"
@@ -192,7 +176,7 @@ def test_the_commands_make_the_same_again(train: Train, crops: Path) -> None:
 )
 def test_no_folder_of_this_machine_is_in_a_card(source: str, shown: str, train: Train) -> None:
     trained, chosen = train("logreg")
-    _, body = written(trained, features=Selection((replace(chosen.entries[0], source=source),)))
+    _, body = card_of(trained, features=Selection((replace(chosen.entries[0], source=source),)))
     assert command_lines(body)[0][2:4] == ["--data", shown]
     assert str(chosen.entries[0].cache.parent) not in body
 
@@ -200,7 +184,7 @@ def test_no_folder_of_this_machine_is_in_a_card(source: str, shown: str, train: 
 def test_a_hostile_source_cannot_leave_its_block(train: Train) -> None:
     trained, chosen = train("logreg")
     hostile = "/photos/a```\n# b\n\n<script>"
-    _, body = written(trained, features=Selection((replace(chosen.entries[0], source=hostile),)))
+    _, body = card_of(trained, features=Selection((replace(chosen.entries[0], source=hostile),)))
     assert "````sh\n" in body
     assert "\n# b" not in body
 
@@ -210,7 +194,7 @@ def test_figures_that_cannot_be_read_are_not_made_up(content: str, train: Train)
     trained, chosen = train("logreg", own=True)
     folder = evaluate(trained, chosen.open("test")).write()
     (folder / "metrics.json").write_text(content)
-    front, body = written(trained)
+    front, body = card_of(trained)
     assert "model-index" not in front
     assert "Not evaluated on test yet: `pipeline evaluate --head logreg --split test`" in body
 
@@ -218,7 +202,7 @@ def test_figures_that_cannot_be_read_are_not_made_up(content: str, train: Train)
 def test_names_from_outside_cannot_leave_their_place(train: Train) -> None:
     trained, _ = train("logreg")
     hostile = ("a | b\n---\n# c", "<script>alert(1)</script>")
-    front, body = written(replace(trained, classes=hostile, dataset='x"\nlicense: mit'))
+    front, body = card_of(replace(trained, classes=hostile, dataset='x"\nlicense: mit'))
     assert "license" not in front
     assert "\n# c" not in body
     assert "<script" not in body.replace("\\<script", "")
@@ -230,10 +214,10 @@ def test_what_limits_it_is_said(train: Train) -> None:
     calibrated = replace(
         trained, temperature=Temperature(value=1.5, low=1.2, high=1.8, rows=6), class_counts=(18, 0)
     )
-    _, body = written(calibrated)
+    _, body = card_of(calibrated)
     assert "RANDOM FILTERS" in body
     assert f"Never answered, for want of training images: {trained.classes[1]}." in body
     assert calibrated.temperature is not None
     assert f"Probabilities are calibrated: {calibrated.temperature.line}." in body
     assert "On 3 images its probabilities differ by at most 1e-05" in body
-    assert "differ by at most" not in written(trained, difference=None)[1]
+    assert "differ by at most" not in card_of(trained, difference=None)[1]

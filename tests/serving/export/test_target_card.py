@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from model_cards import card_of
 
 from pipeline.cache import FeatureSet
 from pipeline.evaluation.leaks.findings import Leaks
 from pipeline.evaluation.targets import evaluate_targets
 from pipeline.heads import TrainedHead, train_head
 from pipeline.images.targets import LABELS, NUMBER
-from pipeline.serving.export._card import write_card
 
 KINDS = [LABELS, NUMBER]
 
@@ -29,20 +29,6 @@ def learn(make_targets: Callable[..., FeatureSet], tmp_path: Path) -> Learn:
         return train_head("ridge", make_targets(kind), held_out, runs=tmp_path / "runs")
 
     return learn
-
-
-def written(trained: TrainedHead, **changes: Any) -> tuple[dict[str, Any], str]:
-    """Returns the head of a card, and its text."""
-    given = {
-        "format": "onnx",
-        "name": "a.onnx",
-        "example": "run()",
-        "checked": 3,
-        "difference": 1e-5,
-        "without_familiarity": "not known",
-    } | changes
-    _, front, body = write_card(trained, **given).split("---\n", 2)
-    return yaml.safe_load(front), body
 
 
 def report_on(trained: TrainedHead, rows: FeatureSet, **given: Any) -> dict[str, Any]:
@@ -61,7 +47,7 @@ def metrics_of(front: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 def test_the_hub_is_told_the_task(kind: str, learn: Learn, make_targets: Callable[..., FeatureSet]) -> None:
     trained = learn(kind)
     report_on(trained, make_targets(kind, "test"))
-    front, body = written(trained)
+    front, body = card_of(trained)
     (result,) = front["model-index"][0]["results"]
     if kind == LABELS:
         assert front["pipeline_tag"] == "image-classification"
@@ -82,7 +68,7 @@ def test_figures_of_labels_stand_on_it_with_their_intervals(
 ) -> None:
     trained = learn(LABELS)
     told = report_on(trained, make_targets(LABELS, "test"))
-    front, body = written(trained)
+    front, body = card_of(trained)
     found = metrics_of(front)
     for key, name, metric in (
         ("map", "mean average precision", ("mean_average_precision", "")),
@@ -110,7 +96,7 @@ def test_figures_of_numbers_stand_on_it_with_their_intervals(
 ) -> None:
     trained = learn(NUMBER)
     told = report_on(trained, make_targets(NUMBER, "test"), val=make_targets(NUMBER, "val"))
-    front, body = written(trained)
+    front, body = card_of(trained)
     found = metrics_of(front)
     for key, name, metric in (("mae", "MAE", "mae"), ("rmse", "RMSE", "rmse"), ("r2", "R2", "r_squared")):
         low, high = told["intervals"][key]
@@ -132,14 +118,14 @@ def test_without_a_report_nothing_is_made_up(
     kind: str, learn: Learn, make_targets: Callable[..., FeatureSet]
 ) -> None:
     trained = learn(kind)
-    front, body = written(trained)
+    front, body = card_of(trained)
     assert "model-index" not in front
     assert "Not evaluated on test yet: `pipeline evaluate --head ridge --split test`" in body
     _, value = trained.val_figure
     assert f"chosen on: {'mean average precision' if kind == LABELS else 'R2'} {value:.4f}." in body
     report_on(trained, make_targets(kind, "test"))
     (trained.folder / "test" / "metrics.json").write_text('{"target": "labels", "n": "many"}')
-    assert "Not evaluated on test yet" in written(trained)[1]
+    assert "Not evaluated on test yet" in card_of(trained)[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,7 +134,7 @@ def test_leaks_and_what_limits_it_are_told(
 ) -> None:
     trained = learn(kind)
     report_on(trained, make_targets(kind, "test"), leaks=Leaks(()))
-    body = written(dataclasses.replace(trained, class_counts=(0, 20)))[1]
+    body = card_of(dataclasses.replace(trained, class_counts=(0, 20)))[1]
     assert "The leak check beside these figures found nothing;" in body
     assert {LABELS: "Labels that no training image has: ", NUMBER: "Numbers that are known of no training "}[
         kind
@@ -160,4 +146,4 @@ def test_leaks_and_what_limits_it_are_told(
 
 
 def test_thresholds_without_val_are_told_to_be_even(learn: Learn) -> None:
-    assert "Thresholds are 0.5, as there was no val" in written(learn(LABELS, val=False))[1]
+    assert "Thresholds are 0.5, as there was no val" in card_of(learn(LABELS, val=False))[1]
